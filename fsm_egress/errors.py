@@ -1,0 +1,160 @@
+"""The exception tree: every error carries what was expected and what was found, and where, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import evolve, frozen
+
+from .references import Mark, ResourceRef
+
+__all__ = [
+    "FSMEgressError",
+    "InvalidValue",
+    "LoadError",
+    "MissingExtra",
+    "PatchError",
+    "Problem",
+    "Severity",
+    "show",
+]
+
+_SHOWN = 80  # characters of a found value: enough to recognise it, too few to flood a terminal
+
+
+class Severity(str, Enum):
+    """How bad a problem or a finding is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def show(value: Any) -> str:
+    """A found value as an error names it: its kind where that is the surprise, short, in backticks.
+
+    Scalars are shown in JSON's spelling; containers by their kind only, as what they hold may be secret.
+    """
+    if value is None:
+        return "`null`"
+    if isinstance(value, bool):
+        return f"the boolean `{str(value).lower()}`"
+    if isinstance(value, (int, float)):
+        text = repr(value) if isinstance(value, float) or abs(value) < 10**_SHOWN else "out of all bounds"
+        return f"the number `{text}`"
+    if isinstance(value, str):
+        short = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+        return f"the string `{short}`" if short.isprintable() else f"the string `{short!r}`"
+    if isinstance(value, Mapping):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list" if value else "an empty list"
+    return f"a value of type `{type(value).__name__}`"
+
+
+@frozen
+class Problem:
+    """One thing that is wrong with the input, wherever it was found.
+
+    Attributes:
+        expected: what would have been right, as a phrase (`a port number from 1 to 65535`).
+        found: what stands there, as a phrase (`the string `443``); empty where there is nothing to show.
+        path: the field, in wire names from the resource's root (`spec.ports[0].number`).
+        resource: the resource, where one is known.
+        document: the name of the text it was read from, with `mark` for line and column.
+        proposal: what to write instead, where that is obvious.
+        reason: why, where that is not obvious.
+        severity: an error keeps the resource out; a warning lets it in.
+    """
+
+    expected: str
+    found: str = ""
+    path: str = ""
+    resource: ResourceRef | None = None
+    document: str | None = None
+    mark: Mark | None = None
+    proposal: str | None = None
+    reason: str | None = None
+    severity: Severity = Severity.ERROR
+
+    @property
+    def message(self) -> str:
+        """What was expected, found and proposed, without the place."""
+        text = f"expected {self.expected}"
+        if self.found:
+            text += f", found {self.found}"
+        if self.proposal is not None:
+            text += f"; write `{self.proposal}`"
+        if self.reason is not None:
+            text += f": {self.reason}"
+        return text
+
+    def __str__(self) -> str:
+        place = self.document or ""
+        if place and self.mark:
+            place += f":{self.mark.line}:{self.mark.column}"
+        subject = " ".join(str(part) for part in (self.resource, self.path) if part)
+        return ": ".join(part for part in (place, subject, self.message) if part)
+
+
+class FSMEgressError(Exception):
+    """The root of all errors of this library."""
+
+
+class InvalidValue(FSMEgressError, ValueError):
+    """A value that a model, an address, a pattern or a connection cannot have."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    @classmethod
+    def of(
+        cls, expected: str, value: Any, *, proposal: str | None = None, reason: str | None = None
+    ) -> InvalidValue:
+        """The error for `value` where `expected` was wanted."""
+        return cls(Problem(expected=expected, found=show(value), proposal=proposal, reason=reason))
+
+    def at(self, path: str) -> InvalidValue:
+        """The same error, seen from the object that holds the value in `path`."""
+        inner = self.problem.path
+        joined = f"{path}{inner}" if inner.startswith("[") or not inner else f"{path}.{inner}"
+        return InvalidValue(evolve(self.problem, path=joined))
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+
+class LoadError(FSMEgressError):
+    """Everything that is wrong with the documents of one load, in the order of the documents."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
+class PatchError(FSMEgressError, ValueError):
+    """A merge patch or a `--set` text that cannot be read or applied."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+
+class MissingExtra(FSMEgressError, ImportError):
+    """An optional library is not installed; the message says what to install."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs the extra `{extra}`: pip install 'fsm-egress[{extra}]'")
+        self.extra = extra
