@@ -94,6 +94,11 @@ class Problem:
             text += f": {self.reason}"
         return text
 
+    def within(self, path: str) -> Problem:
+        """The same problem, seen from the object that holds the value in `path`."""
+        joined = f"{path}{self.path}" if self.path.startswith("[") or not self.path else f"{path}.{self.path}"
+        return evolve(self, path=joined)
+
     def __str__(self) -> str:
         place = self.document or ""
         if place and self.mark:
@@ -107,11 +112,15 @@ class FSMEgressError(Exception):
 
 
 class InvalidValue(FSMEgressError, ValueError):
-    """A value that a model, an address, a pattern or a connection cannot have."""
+    """A value that a model, an address, a pattern or a connection cannot have.
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    Attributes:
+        problems: what is wrong with it; more than one where a list or an object has several mistakes.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
 
     @classmethod
     def of(
@@ -122,12 +131,10 @@ class InvalidValue(FSMEgressError, ValueError):
 
     def at(self, path: str) -> InvalidValue:
         """The same error, seen from the object that holds the value in `path`."""
-        inner = self.problem.path
-        joined = f"{path}{inner}" if inner.startswith("[") or not inner else f"{path}.{inner}"
-        return InvalidValue(evolve(self.problem, path=joined))
+        return InvalidValue(*(problem.within(path) for problem in self.problems))
 
     def __str__(self) -> str:
-        return str(self.problem)
+        return "\n".join(map(str, self.problems))
 
 
 class LoadError(FSMEgressError):

@@ -1,0 +1,471 @@
+"""IP addresses and prefixes as integers on one number line, and the table of the longest prefix.
+
+The line has the IPv4 addresses first, each at its value, then the IPv6 addresses, each at 2**32 plus its
+value; the place of an address is its *key*. So one sorted list serves both families, and a class of
+addresses is a few intervals. An IPv4-mapped address (`::ffff:1.2.3.4`) is its IPv4 address, a mapped prefix
+(`::ffff:54.0.0.0/104`) its IPv4 prefix; `::/0` is every IPv6 address and no IPv4 address. The keys where the
+mapped addresses would be are a gap: no address has them.
+
+What is read is what RFC 4291 and RFC 4632 write, in ASCII, to the letter: no octal and no missing octets, no
+space, no netmask, no scope id.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from .errors import InvalidValue
+
+__all__ = [
+    "LAST_KEY",
+    "Address",
+    "Prefix",
+    "PrefixTable",
+    "parse_address",
+    "parse_interface",
+    "parse_prefix",
+    "summarize",
+]
+
+V = TypeVar("V")
+
+IPV4_BITS = 32
+IPV6_BITS = 128
+MAPPED_BITS = IPV6_BITS - IPV4_BITS  # the length of the prefix that all mapped addresses share
+IPV6_START = 1 << IPV4_BITS  # the key of `::`
+LAST_KEY = IPV6_START + (1 << IPV6_BITS) - 1  # the key of `ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff`
+GAP_START = IPV6_START + (0xFFFF << IPV4_BITS)
+GAP_END = GAP_START + (1 << IPV4_BITS)  # exclusive
+
+IPV6_LENGTH = 45  # characters of the longest spelling, six groups and four octets
+SLIP_LENGTH = 80  # characters of the longest text that a proposal is looked for
+
+_OCTETS = {str(octet): octet for octet in range(256)}
+_LENGTHS = {str(length): length for length in range(IPV6_BITS + 1)}
+_EIGHT_GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}")
+_ZERO_GROUPS = re.compile(r"\b0(?::0)+\b")
+
+
+@frozen(init=False, order=True)
+class Address:
+    """An IP address, `Address("54.9.9.9")`; ordered by key, so IPv4 before IPv6, then by value.
+
+    Attributes:
+        key: its place on the number line.
+
+    Raises:
+        InvalidValue: the text is no address.
+    """
+
+    key: int
+
+    def __init__(self, text: str) -> None:
+        object.__setattr__(self, "key", _checked_key(text))
+
+    @classmethod
+    def from_key(cls, key: int) -> Address:
+        """The address at a place of the number line.
+
+        Raises:
+            InvalidValue: the place is off the line, or in the gap of the mapped addresses.
+        """
+        if not 0 <= key <= LAST_KEY or GAP_START <= key < GAP_END:
+            raise InvalidValue.of("the key of an address", key)
+        return _address(key)
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return 4 if self.key < IPV6_START else 6
+
+    @property
+    def value(self) -> int:
+        """The number that its 32 or 128 bits are."""
+        return self.key - _family(self.key)[0]
+
+    def __str__(self) -> str:
+        """The canonical spelling, for IPv6 that of RFC 5952."""
+        value = self.value
+        if self.key < IPV6_START:
+            return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+        text = ":".join(f"{value >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
+        zeros = max(_ZERO_GROUPS.finditer(text), key=lambda run: len(run[0]), default=None)
+        if zeros is None:
+            return text
+        head, tail = text[: zeros.start()], text[zeros.end() :]
+        return f"{head.removesuffix(':')}::{tail.removeprefix(':')}"
+
+    def __repr__(self) -> str:
+        return f"Address('{self}')"
+
+
+@frozen(init=False, order=True)
+class Prefix:
+    """The addresses that share their first bits, `Prefix("54.1.0.0/16")`; host bits are cleared.
+
+    Ordered IPv4 first, then by address, then by length (`spec/pipy-config.md`).
+
+    Attributes:
+        first: the key of its first address, the network address.
+        length: the number of shared bits, 0 to 32 for IPv4, 0 to 128 for IPv6.
+
+    Raises:
+        InvalidValue: the text is no prefix in CIDR notation.
+    """
+
+    first: int
+    length: int
+
+    def __init__(self, text: str) -> None:
+        _, first, length = _checked_interface(text)
+        object.__setattr__(self, "first", first)
+        object.__setattr__(self, "length", length)
+
+    @classmethod
+    def around(cls, address: Address, length: int) -> Prefix:
+        """The prefix of that length that holds the address.
+
+        Raises:
+            InvalidValue: the address has fewer bits than that.
+        """
+        start, bits = _family(address.key)
+        if not 0 <= length <= bits:
+            raise InvalidValue.of(f"a prefix length from 0 to {bits}", length)
+        return _prefix(start + _network(address.value, bits - length), length)
+
+    @classmethod
+    def host(cls, address: Address) -> Prefix:
+        """The prefix that holds this address only: its /32 or /128."""
+        return _prefix(address.key, _family(address.key)[1])
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.network.version
+
+    @property
+    def network(self) -> Address:
+        """Its first address."""
+        return _address(self.first)
+
+    @property
+    def size(self) -> int:
+        """How many keys it spans, which is how many addresses it has unless it spans the gap."""
+        return 1 << _family(self.first)[1] - self.length
+
+    @property
+    def last(self) -> int:
+        """The key where it ends, inclusive."""
+        return self.first + self.size - 1
+
+    def contains(self, address: Address) -> bool:
+        """Whether it holds the address."""
+        return self.first <= address.key <= self.last
+
+    def __contains__(self, address: Address) -> bool:
+        return self.contains(address)
+
+    def covers(self, other: Prefix) -> bool:
+        """Whether it holds every address of the other."""
+        return self.first <= other.first and other.last <= self.last
+
+    def overlaps(self, other: Prefix) -> bool:
+        """Whether they have an address in common, which is so where one covers the other."""
+        return self.covers(other) or other.covers(self)
+
+    def __str__(self) -> str:
+        return f"{self.network}/{self.length}"
+
+    def __repr__(self) -> str:
+        return f"Prefix('{self}')"
+
+
+def parse_address(text: str) -> Address:
+    """The address that a text writes: `54.9.9.9`, `2001:db8::1`, `::ffff:54.9.9.9`.
+
+    Raises:
+        InvalidValue: the text is no address, or it is no text.
+    """
+    return _address(_checked_key(text))
+
+
+def parse_prefix(text: str) -> Prefix:
+    """The prefix that a text writes in CIDR notation: `54.1.0.0/16`; host bits are cleared.
+
+    Raises:
+        InvalidValue: the text is no prefix (`spec/resources.md`: a bare address is none), or it is no text.
+    """
+    return parse_interface(text)[1]
+
+
+def parse_interface(text: str) -> tuple[Address, Prefix]:
+    """The address before the `/`, and the prefix around it.
+
+    They tell whether a prefix was written with host bits: then the address is not the prefix's network. (A
+    mapped address with a length below 96 is such a case, too: the prefix is one of IPv6 and does not even
+    hold it.)
+
+    Raises:
+        InvalidValue: the text is no prefix in CIDR notation, or it is no text.
+    """
+    key, first, length = _checked_interface(text)
+    return _address(key), _prefix(first, length)
+
+
+def summarize(first: int, last: int) -> tuple[Prefix, ...]:
+    """The fewest prefixes that together span the keys from `first` to `last`, both included, in order.
+
+    The gap of the mapped addresses gets no prefix of its own; none crosses from IPv4 to IPv6.
+
+    Raises:
+        InvalidValue: the range is empty or off the line.
+    """
+    if not 0 <= first <= last <= LAST_KEY:
+        raise InvalidValue.of(f"a range of keys within 0 and {LAST_KEY}", f"{first}-{last}")
+    found: list[Prefix] = []
+    while first <= last:
+        start, bits = _family(first)
+        whole = 1 << bits
+        aligned = (first - start) | whole  # its lowest one-bit is the largest block that may begin here
+        room = min(last + 1, start + whole) - first
+        host_bits = min((aligned & -aligned).bit_length(), room.bit_length()) - 1
+        if not GAP_START <= first < GAP_END:
+            found.append(_prefix(first, bits - host_bits))
+        first += 1 << host_bits
+    return tuple(found)
+
+
+@frozen(init=False)
+class PrefixTable(Generic[V]):
+    """From the key of an address to the value of the longest prefix that holds it, else the default.
+
+    The line is cut where the value changes: from `starts[i]` up to the next start it is `values[i]`. The same
+    value object on both sides of a cut makes no cut. Each start is the key of an address, as the gap of the
+    mapped addresses counts to what is before it. A caller in a hurry inlines `lookup`.
+
+    Attributes:
+        starts: the keys where the line is cut, ascending; the first is 0.
+        values: the value that holds from each start on.
+
+    Raises:
+        InvalidValue: a prefix is given twice.
+    """
+
+    starts: tuple[int, ...]
+    values: tuple[V, ...]
+
+    def __init__(self, pairs: Iterable[tuple[Prefix, V]], default: V) -> None:
+        starts: list[int] = []
+        values: list[V] = []
+        for (start, value), (end, _) in pairwise([*_cuts(pairs, default), (LAST_KEY + 1, default)]):
+            if start < end and not (values and values[-1] is value):
+                starts.append(start)
+                values.append(value)
+        object.__setattr__(self, "starts", tuple(starts))
+        object.__setattr__(self, "values", tuple(values))
+
+    def lookup(self, key: int) -> V:
+        """The value at the key of an address."""
+        return self.values[bisect_right(self.starts, key) - 1]
+
+    def intervals(self) -> Iterator[tuple[int, int, V]]:
+        """The pieces of the whole line in order: first key, last key, value."""
+        for (start, end), value in zip(pairwise([*self.starts, LAST_KEY + 1]), self.values, strict=True):
+            yield start, end - 1, value
+
+    def __repr__(self) -> str:
+        return f"<PrefixTable of {len(self.starts)} intervals>"
+
+
+def _cuts(pairs: Iterable[tuple[Prefix, V]], default: V) -> Iterator[tuple[int, V]]:
+    """Where prefixes begin and end, ascending, and the value from there on; of equal keys the last counts."""
+    open_: list[tuple[int, V]] = [(LAST_KEY + 1, default)]  # the prefixes around the place: end and value
+    previous: Prefix | None = None
+    yield 0, default
+    for prefix, value in sorted(pairs, key=lambda pair: (pair[0].first, pair[0].length)):
+        if prefix == previous:
+            raise InvalidValue.of("each prefix once", str(prefix))
+        previous = prefix
+        while open_[-1][0] <= prefix.first:
+            end, _ = open_.pop()
+            yield end, open_[-1][1]
+        yield prefix.first, value
+        end = prefix.last + 1
+        open_.append((GAP_END if end == GAP_START else end, value))
+    while len(open_) > 1:
+        end, _ = open_.pop()
+        yield end, open_[-1][1]
+
+
+def _address(key: int) -> Address:
+    """An address whose key is known to be right."""
+    address = object.__new__(Address)
+    object.__setattr__(address, "key", key)
+    return address
+
+
+def _prefix(first: int, length: int) -> Prefix:
+    """A prefix whose parts are known to be right."""
+    prefix = object.__new__(Prefix)
+    object.__setattr__(prefix, "first", first)
+    object.__setattr__(prefix, "length", length)
+    return prefix
+
+
+def _family(key: int) -> tuple[int, int]:
+    """Where the family of a key starts on the line, and how many bits its addresses have."""
+    return (0, IPV4_BITS) if key < IPV6_START else (IPV6_START, IPV6_BITS)
+
+
+def _network(value: int, host_bits: int) -> int:
+    return value >> host_bits << host_bits
+
+
+# Reading: a text that cannot be read raises bare errors; the checked forms below say what is wrong with it.
+
+_UNREADABLE = (LookupError, ValueError)
+
+
+def _read_ipv4(text: str) -> int:
+    """Four octets -> their value. A table of the 256 spellings is stricter than any parser, and no slower."""
+    a, b, c, d = text.split(".", 4)
+    return _OCTETS[a] << 24 | _OCTETS[b] << 16 | _OCTETS[c] << 8 | _OCTETS[d]
+
+
+def _read_ipv6(text: str) -> int:
+    """Eight groups, some of them written `::`, the last two perhaps as octets -> their value."""
+    if len(text) > IPV6_LENGTH:
+        raise ValueError
+    if "." in text:
+        head, _, octets = text.rpartition(":")
+        value = _read_ipv4(octets)
+        text = f"{head}:{value >> 16:x}:{value & 0xFFFF:x}"
+    head, gap, tail = text.partition("::")
+    groups = head.split(":") if head else []
+    if gap:
+        low = tail.split(":") if tail else []
+        groups += ["0"] * max(1, 8 - len(groups) - len(low)) + low  # at least one, so that full is too full
+    if not _EIGHT_GROUPS.fullmatch(":".join(groups)):
+        raise ValueError
+    value = 0
+    for group in groups:
+        value = value << 16 | int(group, 16)
+    return value
+
+
+def _read_key(text: str) -> int:
+    if ":" not in text:
+        return _read_ipv4(text)
+    key = IPV6_START + _read_ipv6(text)
+    return key - GAP_START if GAP_START <= key < GAP_END else key
+
+
+def _read_interface(text: str) -> tuple[int, int, int]:
+    """CIDR notation -> the address's key, the prefix's first key, its length."""
+    head, _, tail = text.partition("/")
+    length = _LENGTHS[tail]
+    key = _read_key(head)
+    start, bits = _family(key)
+    value = key - start
+    if key < IPV6_START and ":" in head:
+        if length >= MAPPED_BITS:
+            length -= MAPPED_BITS
+        else:
+            start, bits, value = IPV6_START, IPV6_BITS, GAP_START - IPV6_START + key
+    if length > bits:
+        raise ValueError
+    return key, start + _network(value, bits - length), length
+
+
+# Refusing: a slip that is recognised, and mends the text, gives the reason and the proposal.
+
+
+@frozen
+class _Slip:
+    """What people write for an address or a prefix, and what becomes of it.
+
+    Attributes:
+        pattern, mend: the rewriting that makes it readable.
+        reason: why it is not readable as it stands, where that is not obvious.
+        proposed: whether the rewriting is surely what was meant.
+    """
+
+    pattern: re.Pattern[str]
+    mend: str | Callable[[re.Match[str]], str]
+    reason: str | None = None
+    proposed: bool = True
+
+
+_NETMASKS = {str(_address(_network(IPV6_START - 1, IPV4_BITS - bits))): bits for bits in range(IPV4_BITS + 1)}
+_OCTAL = "a number with a leading zero is octal to some readers"
+_BOUNDS = "a length is 0 to 32 for IPv4 and 0 to 128 for IPv6"
+
+_SLIPS = (
+    _Slip(re.compile(r"^\s+|\s+$"), ""),
+    _Slip(re.compile(r"%[^/]*"), "", "a scope id has a meaning on one machine only"),
+    _Slip(re.compile(r"^\[(.*)\](?::[0-9]+)?(?=/|$)"), r"\1"),
+    _Slip(re.compile(r"(?<=\.)0+(?=[0-9]\b)|\b0+(?=[0-9]\.)"), "", _OCTAL),  # one digit is the same in both
+    _Slip(re.compile(r"(?<=\.)0+(?=[0-9])|\b0+(?=[0-9]+\.)"), "", _OCTAL, proposed=False),
+)
+_ADDRESS_SLIPS = (
+    *_SLIPS,
+    _Slip(re.compile(r"^([0-9.]+):[0-9]+$"), r"\1"),
+    _Slip(re.compile(r"^([0-9.]+)/32$|^(.*:.*)/128$"), r"\1\2"),
+)
+_PREFIX_SLIPS = (
+    *_SLIPS,
+    _Slip(re.compile(r"^[0-9.]+$"), r"\g<0>/32", "the sidecar reads a bare IPv4 address as every address"),
+    _Slip(re.compile(r"^[^/]*:[^/]*$"), r"\g<0>/128"),
+    _Slip(re.compile(r"/([0-9.]+)$"), lambda mask: f"/{_NETMASKS.get(mask[1], mask[1])}"),
+    _Slip(re.compile(r"/[+0]+(?=[0-9]+$)"), "/"),
+    _Slip(re.compile(r"/-?[0-9]+$"), "/0", _BOUNDS, proposed=False),
+)
+
+
+def _checked_key(text: Any) -> int:
+    if not isinstance(text, str):
+        raise InvalidValue.of("an IP address", text)
+    try:
+        return _read_key(text)
+    except _UNREADABLE:
+        raise _refused("an IP address", text, _ADDRESS_SLIPS, _respelled_address) from None
+
+
+def _checked_interface(text: Any) -> tuple[int, int, int]:
+    if not isinstance(text, str):
+        raise InvalidValue.of("an address range in CIDR notation", text)
+    try:
+        return _read_interface(text)
+    except _UNREADABLE:
+        raise _refused("an address range in CIDR notation", text, _PREFIX_SLIPS, _respelled_prefix) from None
+
+
+def _respelled_address(text: str) -> str:
+    return str(_address(_read_key(text)))
+
+
+def _respelled_prefix(text: str) -> str:
+    _, first, length = _read_interface(text)
+    return str(_prefix(first, length))
+
+
+def _refused(
+    expected: str, text: str, slips: tuple[_Slip, ...], respelled: Callable[[str], str]
+) -> InvalidValue:
+    """The error for a text that cannot be read, explained by the first slip that it is readable without."""
+    if len(text) <= SLIP_LENGTH:
+        for slip in slips:
+            try:
+                proposal = respelled(slip.pattern.sub(slip.mend, text))
+            except _UNREADABLE:
+                continue
+            return InvalidValue.of(
+                expected, text, proposal=proposal if slip.proposed else None, reason=slip.reason
+            )
+    return InvalidValue.of(expected, text)

@@ -1,0 +1,271 @@
+"""The resolved policy of one identity: everything that is enforced for it, in canonical order.
+
+Made by `resolve.py` and read twice, independently: by the engine, which decides, and by `pipy/config.py`,
+which writes what the sidecar reads. Each part knows the resource and field that it came from.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from .checks import Protocol
+from .egress import ConnectionSettings, RetryPolicy
+from .findings import Finding
+from .frozen import FrozenMap
+from .net import Prefix
+from .patterns import Pattern
+from .references import FieldRef
+from .resource import ServiceIdentity
+
+__all__ = [
+    "Claim",
+    "Cluster",
+    "EgressGroup",
+    "Endpoint",
+    "Forward",
+    "Gateway",
+    "HTTPRoute",
+    "Interception",
+    "MeshMatch",
+    "OutboundPolicy",
+    "Owner",
+    "PortPolicy",
+    "ServerName",
+    "SidecarSpec",
+    "SourceCert",
+    "VirtualHost",
+    "WeightedCluster",
+]
+
+
+@frozen(order=True)
+class Endpoint:
+    """Where a cluster's connections go: an address or a DNS name, and a port."""
+
+    host: str
+    port: int
+    weight: int = 100
+
+
+@frozen(order=True)
+class WeightedCluster:
+    """A cluster by name and its share; weights count relative to their sum."""
+
+    name: str
+    weight: int = 100
+
+
+@frozen
+class SourceCert:
+    """The client certificate that is shown to an outside host; its content is in no `repr`."""
+
+    fsm_issued: bool
+    subject_alt_names: tuple[str, ...] = ()
+    expiration: str = ""
+    cert_chain: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+    issuing_ca: str = field(default="", repr=False)
+
+
+@frozen
+class Cluster:
+    """Endpoints that are balanced over, and how they are connected to."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    rule: FieldRef
+    connection_settings: ConnectionSettings | None = None
+    retry_policy: RetryPolicy | None = None
+    source_cert: SourceCert | None = None
+
+
+@frozen
+class HTTPRoute:
+    """One way for a request to be allowed: a path, methods and headers that must all match.
+
+    Attributes:
+        path: searched in path and query.
+        methods: sorted; empty for the seven methods that the sidecar forwards.
+        headers: names in lower case, sorted, with the pattern that is searched in each value.
+        clusters: where the request goes.
+        rule: the Egress port or the Service port that the route belongs to.
+        route: the match of an HTTPRouteGroup that it was made from; None for the wildcard.
+    """
+
+    path: Pattern
+    methods: tuple[str, ...]
+    headers: tuple[tuple[str, Pattern], ...]
+    clusters: tuple[WeightedCluster, ...]
+    rule: FieldRef
+    route: FieldRef | None = None
+
+
+@frozen
+class VirtualHost:
+    """The routes of one service or outside host, and the Host headers that select them."""
+
+    name: str
+    hostnames: tuple[str, ...]
+    routes: tuple[HTTPRoute, ...]
+    rule: FieldRef
+
+
+@frozen
+class Owner:
+    """A service's hold on one address of a traffic match."""
+
+    prefix: Prefix
+    rule: FieldRef
+
+
+@frozen
+class MeshMatch:
+    """In-mesh traffic on one port: the HTTP services together, each stream service by itself."""
+
+    port: int
+    protocol: Protocol
+    owners: tuple[Owner, ...]
+    virtual_hosts: tuple[VirtualHost, ...] = ()
+    clusters: tuple[WeightedCluster, ...] = ()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether requests are routed one by one; otherwise the whole stream is."""
+        return self.protocol in {Protocol.HTTP, Protocol.GRPC}
+
+
+@frozen
+class Claim:
+    """One port of one Egress policy: what it claims, and what it allows there.
+
+    Attributes:
+        rule: `spec.ports[i]` of the policy.
+        prefixes: the addresses it claims, sorted; empty for every address.
+        hosts: of an `http` or `https` port, sorted.
+        broken: the policy's certificate is missing, so that it claims but allows nothing.
+    """
+
+    rule: FieldRef
+    port: int
+    protocol: Protocol
+    prefixes: tuple[Prefix, ...]
+    hosts: tuple[str, ...] = ()
+    routes: tuple[HTTPRoute, ...] = ()
+    source_cert: SourceCert | None = None
+    broken: bool = False
+
+
+@frozen
+class ServerName:
+    """A TLS server name that an `https` claim allows."""
+
+    host: str
+    rule: FieldRef
+
+
+@frozen
+class EgressGroup:
+    """Addresses of a port that the same claims cover, and the union of what those allow.
+
+    Attributes:
+        prefixes: the addresses, sorted, none inside another; empty for every address that no other group has.
+        claims: those that cover the addresses, by namespace, name and port of the policy.
+        stream: the `tcp` claim that opens the group for anything, if there is one.
+        any_tls: the `https` claim without hosts that opens it for every TLS connection, if there is one.
+        server_names: what the `https` claims with hosts allow, by host.
+        virtual_hosts: what the `http` claims allow, by host.
+        tls_cluster: the name of the cluster that stands for `server_names`.
+    """
+
+    port: int
+    prefixes: tuple[Prefix, ...]
+    claims: tuple[Claim, ...]
+    stream: Claim | None
+    any_tls: Claim | None
+    server_names: tuple[ServerName, ...]
+    virtual_hosts: tuple[VirtualHost, ...]
+    tls_cluster: str
+
+    def has(self, *protocols: Protocol) -> bool:
+        """Whether a claim of one of these protocols covers the group."""
+        return any(claim.protocol in protocols for claim in self.claims)
+
+
+@frozen
+class PortPolicy:
+    """Everything that is decided on one destination port; matches and groups in the order of the config."""
+
+    port: int
+    mesh: tuple[MeshMatch, ...]
+    groups: tuple[EgressGroup, ...]
+    clusters: tuple[Cluster, ...]
+
+
+@frozen
+class Interception:
+    """Which connections the sidecar never sees; each entry with the place where it was written."""
+
+    excluded: tuple[tuple[Prefix, FieldRef], ...] = ()
+    included: tuple[tuple[Prefix, FieldRef], ...] = ()
+    excluded_ports: tuple[tuple[int, FieldRef], ...] = ()
+
+
+@frozen
+class Gateway:
+    """A service that egress is tunnelled through: its weight, mode and endpoints."""
+
+    name: str
+    weight: int
+    mode: str
+    endpoints: tuple[Endpoint, ...]
+
+
+@frozen
+class Forward:
+    """The egress gateways of the mesh; those without endpoints carry nothing."""
+
+    gateways: tuple[Gateway, ...]
+    rule: FieldRef
+
+
+@frozen
+class SidecarSpec:
+    """What the sidecar is told besides the policy; times in seconds."""
+
+    log_level: str
+    timeout: int
+    enable_egress: bool
+    http1_per_request_load_balancing: bool
+    http2_per_request_load_balancing: bool
+    enable_sidecar_active_health_checks: bool
+    enable_auto_default_route: bool
+    compress_config: bool
+    tracing: FrozenMap[str] | None
+    remote_logging: FrozenMap[str | int] | None
+    cluster_set: FrozenMap[str] | None
+    chains: FrozenMap[tuple[str, ...]]
+
+
+@frozen
+class OutboundPolicy:
+    """All that governs the outbound connections of one identity.
+
+    Attributes:
+        identity: whose connections.
+        spec: switches and settings, mesh-wide.
+        switch: the field `spec.traffic.enableEgress` that decides about what no rule claims.
+        interception: what the sidecar never sees.
+        ports: one policy a port, by port number.
+        forward: the egress gateways, where a usable resource names any.
+        forwarded: whether egress rules name the gateways at all (`EgressForwardGateway`).
+        findings: what was left out or cannot be honoured.
+    """
+
+    identity: ServiceIdentity
+    spec: SidecarSpec
+    switch: FieldRef
+    interception: Interception
+    ports: tuple[PortPolicy, ...]
+    forward: Forward | None
+    forwarded: bool
+    findings: tuple[Finding, ...]

@@ -1,0 +1,30 @@
+"""Every kind of resource that this library reads, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
+from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+from .meshconfig import MeshConfig
+from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+
+if TYPE_CHECKING:
+    from .resource import Resource
+
+KINDS: tuple[type[Resource], ...] = (
+    MeshConfig,
+    EgressPolicy,
+    HTTPRouteGroup,
+    UpstreamTrafficSetting,
+    EgressGateway,
+    Retry,
+    Service,
+    Endpoints,
+    Pod,
+    ServiceAccount,
+    Namespace,
+    Secret,
+    TrafficTarget,
+    TrafficSplit,
+)
