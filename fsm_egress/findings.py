@@ -45,6 +45,7 @@ class Code(Enum):
     BAD_ANNOTATION = ("FSE025", Severity.ERROR)
     UNMONITORED_NAMESPACE = ("FSE026", Severity.INFO)
     NO_ENDPOINTS = ("FSE027", Severity.INFO)
+    EMPTY_PLUGIN_CHAIN = ("FSE028", Severity.WARNING)
 
     @property
     def code(self) -> str:

@@ -231,10 +231,9 @@ def summarize(first: int, last: int) -> tuple[Prefix, ...]:
     found: list[Prefix] = []
     while first <= last:
         start, bits = _family(first)
-        whole = 1 << bits
-        aligned = (first - start) | whole  # its lowest one-bit is the largest block that may begin here
-        room = min(last + 1, start + whole) - first
-        host_bits = min((aligned & -aligned).bit_length(), room.bit_length()) - 1
+        place = (first - start) | 1 << bits  # its lowest one-bit is the size of the largest block from here
+        room = last + 1 - first
+        host_bits = min((place & -place).bit_length(), room.bit_length()) - 1
         if not GAP_START <= first < GAP_END:
             found.append(_prefix(first, bits - host_bits))
         first += 1 << host_bits
@@ -334,7 +333,7 @@ _UNREADABLE = (LookupError, ValueError)
 
 def _read_ipv4(text: str) -> int:
     """Four octets -> their value. A table of the 256 spellings is stricter than any parser, and no slower."""
-    a, b, c, d = text.split(".", 4)
+    a, b, c, d = text.split(".", 3)
     return _OCTETS[a] << 24 | _OCTETS[b] << 16 | _OCTETS[c] << 8 | _OCTETS[d]
 
 

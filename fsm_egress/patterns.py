@@ -1,9 +1,9 @@
-r"""Path and header patterns as the sidecar reads them: text -> syntax tree -> a Python pattern of the same meaning.
+r"""Patterns as the sidecar reads them: text -> syntax tree -> a Python pattern of the same meaning.
 
-The sidecar's dialect is that of C++ `std::regex` in libstdc++ with the ECMAScript grammar, over bytes, searched
-without anchors (`spec/sidecar.md`, last paragraph). Where it differs from ECMAScript, its engine is followed:
-`\cA` is the letter `A`, a `\u0141` is cut to its low byte, ranges compare bytes as signed numbers, numbers are cut
-to 32 bits, captures of earlier iterations are kept, a back-reference to a group that took no part fails.
+The dialect is that of C++ `std::regex` in libstdc++ with the ECMAScript grammar, over bytes, searched without
+anchors (`spec/sidecar.md`, last paragraph). Where it departs from ECMAScript, the engine is followed: `\cA`
+is the letter `A`, `\u0141` is cut to its low byte, ranges compare bytes as signed numbers, numbers are cut to
+32 bits, captures of earlier iterations are kept, a back-reference to a group that took no part fails.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
-from typing import Any, NoReturn, TypeAlias, Union
+from operator import eq
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
 from attrs import Factory, define, field, frozen
@@ -76,23 +77,20 @@ _CLASSES = {  # the names of `[[:alpha:]]`, in any letter case; `\d`, `\s` and `
     "xdigit": _DIGIT | _between("A", "F") | _between("a", "f"),
 }
 
-_COLLATING = {  # the names of `[[.hyphen.]]` and `[[=a=]]`: POSIX's portable character set, in its order
-    name: code
-    for code, name in enumerate(
-        (
-            "NUL SOH STX ETX EOT ENQ ACK alert backspace tab newline vertical-tab form-feed carriage-return SO SI"
-            " DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC IS4 IS3 IS2 IS1"
-            " space exclamation-mark quotation-mark number-sign dollar-sign percent-sign ampersand apostrophe"
-            " left-parenthesis right-parenthesis asterisk plus-sign comma hyphen period slash"
-            " zero one two three four five six seven eight nine"
-            " colon semicolon less-than-sign equals-sign greater-than-sign question-mark commercial-at"
-            " A B C D E F G H I J K L M N O P Q R S T U V W X Y Z"
-            " left-square-bracket backslash right-square-bracket circumflex underscore grave-accent"
-            " a b c d e f g h i j k l m n o p q r s t u v w x y z"
-            " left-curly-bracket vertical-line right-curly-bracket tilde DEL"
-        ).split()
-    )
-}
+# The names of `[[.hyphen.]]` and `[[=a=]]`: POSIX's portable character set, in its order.
+_PORTABLE = """
+    NUL SOH STX ETX EOT ENQ ACK alert backspace tab newline vertical-tab form-feed carriage-return SO SI
+    DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC IS4 IS3 IS2 IS1
+    space exclamation-mark quotation-mark number-sign dollar-sign percent-sign ampersand apostrophe
+    left-parenthesis right-parenthesis asterisk plus-sign comma hyphen period slash
+    zero one two three four five six seven eight nine
+    colon semicolon less-than-sign equals-sign greater-than-sign question-mark commercial-at
+    A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
+    left-square-bracket backslash right-square-bracket circumflex underscore grave-accent
+    a b c d e f g h i j k l m n o p q r s t u v w x y z
+    left-curly-bracket vertical-line right-curly-bracket tilde DEL
+"""
+_COLLATING = {name: code for code, name in enumerate(_PORTABLE.split())}
 
 
 class AssertionKind(Enum):
@@ -161,20 +159,18 @@ class Assertion:
 class LookAhead:
     """Whether `item` matches here, or `negative`, whether it does not; consumes nothing.
 
-    In an attempt that begins at the start of the text, the sidecar's engine runs a look-ahead as if the text began
-    where the look-ahead stands: there `^` holds, and for a word boundary there is no byte before.
+    In an attempt that begins at the start of the text, the sidecar's engine runs a look-ahead as if the text
+    began where the look-ahead stands: there `^` holds, and for a word boundary there is no byte before.
     """
 
     item: Node
     negative: bool = False
 
 
-Node: TypeAlias = Union[Chars, Sequence, Alternation, Repeat, Group, BackReference, Assertion, LookAhead]
+Node: TypeAlias = Chars | Sequence | Alternation | Repeat | Group | BackReference | Assertion | LookAhead
 
-_EMPTY = Sequence(())
-_ANY = Chars(BYTES - frozenset(b"\n\r"))
 _SIMPLE: dict[str, Node] = {
-    ".": _ANY,
+    ".": Chars(BYTES - frozenset(b"\n\r")),
     "^": Assertion(AssertionKind.START),
     "$": Assertion(AssertionKind.END),
 }
@@ -204,9 +200,6 @@ def walk(node: Node) -> Iterator[Node]:
         node = pending.pop()
         yield node
         pending.extend(reversed(children(node)))
-
-
-# --- what goes wrong ------------------------------------------------------------------------------------------
 
 
 class PatternError(InvalidValue):
@@ -241,7 +234,7 @@ def _read(text: Any) -> Node:
         return _tree(text)
     except _Refused as refused:
         problem = Problem(
-            expected="a regular expression that the sidecar reads",
+            expected="a regular expression of the sidecar's dialect",
             found=show(text),
             proposal=_mended(refused.repair),
             reason=f"at position {refused.position}, {refused.reason}",
@@ -270,7 +263,7 @@ def _tree(text: str) -> Node:
     if foreign:
         raise _Refused(
             foreign.start(),
-            f"{foreign[0]!r} is not ASCII, and paths and header values are",
+            f"U+{ord(foreign[0]):04X} is not ASCII, as paths and header values are",
             None if "[" in text else _NON_ASCII.sub(_percent_encoded, text),
         )
     return _Reader(text).read()
@@ -283,8 +276,6 @@ def _percent_encoded(found: re.Match[str]) -> str:
     encoded = quote(found[0], errors="surrogatepass")
     return encoded if found["repeated"] is None else f"(?:{encoded})"
 
-
-# --- reading --------------------------------------------------------------------------------------------------
 
 _OPENINGS = {"(?:": 1, "(?=": 2, "(?!": 2, "(": 2}  # and the states that each adds to the sidecar's automaton
 _WHOLE = 3  # states around the whole pattern
@@ -303,7 +294,7 @@ _NAMED_REFERENCES = ("(?P=", r"\k<")
 
 _SHORT_REPEATS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _SHORT_STATES = {"*": 1, "+": 1, "?": 2}
-_BRACES = re.compile(r"\{([0-9]+)(,?)([0-9]*)\}")
+_BRACES = re.compile(r"\{([0-9]+)(?:(,)([0-9]*))?\}")
 _OPEN_BRACES = re.compile(r"\{(?=,[0-9]+\})")
 
 _ESCAPED = {"0": 0, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
@@ -319,7 +310,8 @@ def _int32(digits: str) -> int:
 
 
 def _signed(byte: int) -> int:
-    return byte - 256 if byte > 127 else byte  # noqa: PLR2004  # the halves of a byte need no names
+    """A byte as the sidecar's engine compares it."""
+    return (byte + 128) % 256 - 128
 
 
 @frozen
@@ -368,8 +360,8 @@ class _Reader:
     states: int = _WHOLE
     groups: int = 0
     scopes: list[_Scope] = field(factory=lambda: [_Scope()])
-    closed: set[int] = field(factory=set)
-    references: dict[int, int] = field(factory=dict)  # group -> where it is first referred to
+    closed: set[int] = field(factory=set[int])
+    references: dict[int, int] = field(factory=dict[int, int])  # group -> where it is first referred to
 
     def read(self) -> Node:
         while self.at < len(self.text):
@@ -415,7 +407,7 @@ class _Reader:
         self.scopes[-1].branches.append([])
         self.at += 1
 
-    def open(self) -> None:
+    def open_group(self) -> None:
         position = self.at
         opening = next(filter(self.skip, _OPENINGS))
         if opening == "(":
@@ -430,7 +422,7 @@ class _Reader:
                 named = "name" in unknown.groupindex and any(name in self.text for name in _NAMED_REFERENCES)
                 self.refuse(position, reason, None if named else replacement, len(found[0]))
 
-    def close(self) -> None:
+    def close_group(self) -> None:
         scope = self.scopes.pop()
         if not scope.opening:
             self.refuse(self.at, "`)` closes no group", "\\")
@@ -462,20 +454,19 @@ class _Reader:
         if sign == "{":
             minimum, maximum = self.braces()
             more = part.states + 1 if maximum is None else (maximum - minimum) * (part.states + 1) + 1
-            new = states = 1 + max(minimum, 0) * part.states + more
-            if maximum is not None:
-                maximum -= min(minimum, 0)
+            new = states = 1 + minimum * part.states + more
         else:
             self.at += 1
             minimum, maximum = _SHORT_REPEATS[sign]
             new = _SHORT_STATES[sign]
             states = part.states + new
-        node = Repeat(part.node, max(minimum, 0), maximum, greedy=not self.skip("?"))
+        node = Repeat(part.node, minimum, maximum, greedy=not self.skip("?"))
         self.add(_Part(node, states, part.depth + 1), new, position)
 
     def braces(self) -> tuple[int, int | None]:
+        """The least and the greatest number of times; below zero the sidecar counts their distance only."""
         found = _BRACES.match(self.text, self.at)
-        if not found or (found[3] and not found[2]):
+        if not found:
             replacement = "{0" if _OPEN_BRACES.match(self.text, self.at) else r"\{"
             self.refuse(self.at, "`{` starts no repetition", replacement, 1)
         minimum = _int32(found[1])
@@ -483,7 +474,8 @@ class _Reader:
         if maximum is not None and maximum < minimum:
             self.refuse(self.at, "the repetition ends below its beginning")
         self.at = found.end()
-        return minimum, maximum
+        below = min(minimum, 0)
+        return minimum - below, None if maximum is None else maximum - below
 
     def escape(self) -> None:
         position = self.at
@@ -496,7 +488,7 @@ class _Reader:
             node = found
         if isinstance(node, BackReference):
             if node.index not in self.closed:
-                self.refuse(position, "the back-reference stands behind no such group")
+                self.refuse(position, "no group of that number is closed before it")
             self.references.setdefault(node.index, position)
         self.add(_Part(node, repeatable=not isinstance(node, Assertion)), 1, position)
 
@@ -516,7 +508,7 @@ class _Reader:
         if char in "DSW":
             return BYTES - _CLASSES[char.lower()]
         if char in _HEX:
-            digits = self.expect(_HEX[char], position, rf"`\{char}` needs {2 if char == 'x' else 4} hex digits")
+            digits = self.expect(_HEX[char], position, rf"`\{char}` is followed by too few hex digits")
             return int(digits, 16) % 256
         if char == "c":
             if self.at == len(self.text):
@@ -547,7 +539,7 @@ class _Reader:
             if not self.skip("-"):
                 found = self.member(position)
             elif low is not None and not self.text.startswith("]", self.at):
-                members |= self.range(low, dash, position)
+                members |= self.span(low, dash, position)
                 low = None
                 continue
             elif behind_class and not self.text.startswith("]", self.at):
@@ -559,7 +551,7 @@ class _Reader:
             low = None if isinstance(found, frozenset) else found
         self.add(_Part(Chars(BYTES - members if negated else frozenset(members))), 1, position)
 
-    def range(self, low: int, dash: int, position: int) -> frozenset[int]:
+    def span(self, low: int, dash: int, position: int) -> frozenset[int]:
         named = self.text.startswith("[.", self.at)
         high = _DASH if self.skip("-") else self.member(position)
         if named or isinstance(high, frozenset):
@@ -605,30 +597,28 @@ class _Reader:
 
     def check_captures(self, tree: Node) -> None:
         """Refuse back-references whose value the sidecar and Python do not compute alike."""
-        unsure = set(_unsure(tree)) if self.references else set[int]()
-        for index in sorted(unsure & _groups_ahead(tree)):
-            self.refuse(
-                self.references[index],
-                f"what a look-ahead captured in group {index} may stem from a way that was given up",
-            )
-        for node in walk(tree):
-            for index in sorted(_volatile(node, unsure)):
-                self.refuse(
-                    self.references[index], f"group {index} may be set by an iteration that matches nothing"
-                )
+        if not self.references:
+            return
+        unsure = frozenset(_unsure(tree))
+        for index in sorted(unsure & _abandoned(tree)):
+            reason = f"what a look-ahead captured in group {index} may stem from a way that was given up"
+            self.refuse(self.references[index], reason)
+        for index in sorted(_NOTHING.union(*(_volatile(node, unsure) for node in walk(tree)))):
+            reason = f"group {index} may be set by an iteration that matches nothing"
+            self.refuse(self.references[index], reason)
 
 
 _STEPS: dict[str, Callable[[_Reader], None]] = {
     "\\": _Reader.escape,
-    "(": _Reader.open,
-    ")": _Reader.close,
+    "(": _Reader.open_group,
+    ")": _Reader.close_group,
     "[": _Reader.bracket,
     "|": _Reader.branch,
     **dict.fromkeys("*+?{", _Reader.repeat),
 }
 
 
-# --- what is known of a tree ----------------------------------------------------------------------------------
+_NOTHING: frozenset[int] = frozenset()
 
 
 def _matches_empty(node: Node, trusted: Callable[[Node], bool]) -> bool:
@@ -665,35 +655,51 @@ def _chooses(node: Node) -> bool:
     return isinstance(node, (Alternation, Repeat)) or any(map(_chooses, children(node)))
 
 
+def _groups(node: Node) -> frozenset[int]:
+    return frozenset(inner.index for inner in walk(node) if isinstance(inner, Group))
+
+
 def _groups_ahead(node: Node) -> frozenset[int]:
     """The groups inside look-aheads."""
-    ahead = (inner for outer in walk(node) if isinstance(outer, LookAhead) for inner in walk(outer))
-    return frozenset(inner.index for inner in ahead if isinstance(inner, Group))
+    return _NOTHING.union(*(_groups(inner) for inner in walk(node) if isinstance(inner, LookAhead)))
 
 
 def _certain(node: Node) -> frozenset[int]:
     """The groups that every match of the node has set."""
-    none: frozenset[int] = frozenset()
     if isinstance(node, Alternation):
-        return frozenset.intersection(*map(_certain, node.options))
+        first, *others = map(_certain, node.options)
+        return first.intersection(*others)
     if (isinstance(node, Repeat) and not node.minimum) or (isinstance(node, LookAhead) and node.negative):
-        return none
-    own = frozenset({node.index}) if isinstance(node, Group) else none
+        return _NOTHING
+    own = frozenset({node.index}) if isinstance(node, Group) else _NOTHING
     return own.union(*map(_certain, children(node)))
 
 
-_NO_GROUPS: frozenset[int] = frozenset()
+def _abandoned(node: Node) -> frozenset[int]:
+    """The groups of look-aheads that may run again in an attempt, after a choice before or around them."""
+    match node:
+        case Sequence():
+            groups = _NOTHING
+            chosen = False
+            for item in node.items:
+                chosen = chosen or _chooses(item)
+                groups |= _groups_ahead(item) if chosen else _abandoned(item)
+            return groups
+        case Group() | LookAhead():
+            return _abandoned(node.item)
+        case _:
+            return _groups_ahead(node)
 
 
 def _unsure(
     node: Node,
-    sure: frozenset[int] = _NO_GROUPS,
-    ahead: frozenset[int] = _NO_GROUPS,
+    sure: frozenset[int] = _NOTHING,
+    ahead: frozenset[int] = _NOTHING,
 ) -> Iterator[int]:
     """The groups that are referred to where they need not have been set on the way.
 
-    The sidecar does not forget what a look-ahead captured when it takes back its steps. Inside a repetition, where
-    the look-ahead may have run again since, its groups (`ahead`) are therefore sure up to the next choice only.
+    The sidecar does not forget what a look-ahead captured when it takes back its steps. Inside a repetition,
+    where the look-ahead may have run again since, its groups (`ahead`) are sure up to the next choice only.
     """
     match node:
         case BackReference():
@@ -716,18 +722,19 @@ def _unsure(
                 yield from _unsure(child, chosen, ahead)
 
 
-def _volatile(node: Node, unsure: set[int]) -> frozenset[int]:
-    """The groups of a repetition that depend on how many iterations matched nothing: the sidecar makes two, Python one.
+def _volatile(node: Node, unsure: frozenset[int]) -> frozenset[int]:
+    """The groups of a repetition that depend on how many iterations match nothing: there two, in Python one.
 
-    One iteration is enough where each sets all groups anew, or where there is a single group and nothing in the
-    repetition asks for it.
+    One is enough where each iteration sets all groups anew; or where there is a single group, nothing in the
+    repetition asks for it, and no condition keeps the iteration that matches nothing from being the last.
     """
-    if not isinstance(node, Repeat) or node.maximum == 1 or not _may_be_empty(node.item):
-        return _NO_GROUPS
+    if not isinstance(node, Repeat) or node.maximum in {node.minimum, 1} or not _may_be_empty(node.item):
+        return _NOTHING
     groups = [inner for inner in walk(node.item) if isinstance(inner, Group) and _may_be_empty(inner.item)]
     loose = unsure.intersection(group.index for group in groups)
-    several = len(loose) > 1 or not loose.isdisjoint(_unsure(node.item))
-    return frozenset(loose) if several and not loose <= _certain(node.item) else _NO_GROUPS
+    conditional = any(isinstance(inner, (Assertion, LookAhead)) for inner in walk(node.item))
+    fragile = conditional or len(loose) > 1 or not loose.isdisjoint(_unsure(node.item))
+    return loose if fragile and not loose <= _certain(node.item) else _NOTHING
 
 
 def _torn(node: Node, moved: bool = False, entry: bool = False) -> bool:
@@ -753,8 +760,6 @@ def _torn(node: Node, moved: bool = False, entry: bool = False) -> bool:
             return any(_torn(child, moved, entry) for child in children(node))
 
 
-# --- rendering ------------------------------------------------------------------------------------------------
-
 _REST = r"[\x00-\xff]*"
 _BOUNDARY = r"(?a:\b)"
 _WORD_NEXT = r"(?=[0-9A-Z_a-z])"
@@ -772,7 +777,7 @@ def _python(tree: Node) -> str:
 def _chars(members: frozenset[int]) -> str:
     if len(members) == 1:
         return "".join(map(_char, members))
-    negated = len(members) > len(BYTES) // 2 and members != BYTES or not members
+    negated = not members or len(BYTES) // 2 < len(members) < len(BYTES)
     shown = sorted(BYTES - members if negated else members)
     ranges: list[list[int]] = []
     for byte in shown:
@@ -784,7 +789,8 @@ def _chars(members: frozenset[int]) -> str:
 
 
 def _range(run: list[int]) -> str:
-    return f"{_char(run[0])}-{_char(run[-1])}" if len(run) > 2 else "".join(map(_char, run))  # noqa: PLR2004  # two
+    first, last = run[0], run[-1]
+    return f"{_char(first)}-{_char(last)}" if last - first > 1 else "".join(map(_char, run))
 
 
 def _char(byte: int) -> str:
@@ -798,9 +804,11 @@ class _Renderer:
     referenced: frozenset[int]
     at_start: bool = False
     numbers: Iterator[int] = field(factory=lambda: count(1))
+    looking: int = 0  # look-aheads around
+    lost: set[int] = field(factory=set[int])  # groups of negative look-aheads, which nobody sees from outside
 
     def source(self, node: Node, entry: str = "") -> str:
-        """The node's source; `entry` holds in a look-ahead that sees the text begin, and only where it began."""
+        """The node's source; `entry` matches where the look-ahead began that sees the text begin there."""
         match node:
             case Chars():
                 return _chars(node.members)
@@ -810,14 +818,14 @@ class _Renderer:
                 return "|".join(self.source(option, entry) for option in node.options)
             case Repeat():
                 inner = self.atom(node.item, entry, (Sequence, Alternation, Repeat, LookAhead, Assertion))
-                return inner + _times(node) + ("" if node.greedy else "?")
+                return inner + _times(node) + ("" if node.greedy or self.may_be_greedy(node) else "?")
             case Group():
                 name = f"?P<{self.name(node.index)}>" if node.index in self.referenced else "?:"
                 return f"({name}{self.source(node.item, entry)})"
             case BackReference():
-                return f"(?P={self.name(node.index)})"
+                return _chars(_NOTHING) if node.index in self.lost else f"(?P={self.name(node.index)})"
             case LookAhead():
-                return f"(?{'!' if node.negative else '='}{self.ahead(node.item)})"
+                return self.look(node)
             case _:
                 return _assertion(node.kind, entry)
 
@@ -828,18 +836,30 @@ class _Renderer:
         inner = self.source(node, entry)
         return f"(?:{inner})" if isinstance(node, composed) else inner
 
-    def ahead(self, node: Node) -> str:
-        if not self.at_start:
-            return self.source(node)
-        # What is left of the text tells one place from all others: it is found again only where it was captured.
-        name = f"e{next(self.numbers)}"
-        return f"(?=(?P<{name}>{_REST})){self.atom(node, f'(?P={name})', Alternation)}"
+    def may_be_greedy(self, node: Repeat) -> bool:
+        """Whether nothing depends on being lazy: Python 3.10 loses captures of lazy repetitions."""
+        return not self.looking and not self.referenced.isdisjoint(_groups(node))
+
+    def look(self, node: LookAhead) -> str:
+        self.looking += 1
+        if self.at_start:
+            # The rest of the text tells one place from all others: it follows only where it was captured.
+            name = f"e{next(self.numbers)}"
+            inner = f"(?=(?P<{name}>{_REST})){self.atom(node.item, f'(?P={name})', Alternation)}"
+        else:
+            inner = self.source(node.item)
+        self.looking -= 1
+        if node.negative:
+            self.lost |= _groups(node)
+        return f"(?{'!' if node.negative else '='}{inner})"
 
 
 def _times(node: Repeat) -> str:
     for sign, times in _SHORT_REPEATS.items():
         if times == (node.minimum, node.maximum):
             return sign
+    if node.minimum == node.maximum:
+        return f"{{{node.minimum}}}"
     return f"{{{node.minimum},{'' if node.maximum is None else node.maximum}}}"
 
 
@@ -851,9 +871,6 @@ def _assertion(kind: AssertionKind, entry: str) -> str:
     boundary = f"(?:(?={entry}){_WORD_NEXT}|(?!{entry}){_BOUNDARY})" if entry else _BOUNDARY
     # Python's own `\B` does not hold in an empty text.
     return boundary if kind is AssertionKind.WORD_BOUNDARY else f"(?!{boundary})"
-
-
-# --- the pattern ----------------------------------------------------------------------------------------------
 
 
 def searchable(text: str) -> str:
@@ -876,7 +893,9 @@ class Pattern:
 
     text: str
     tree: Node = field(init=False, eq=False, default=Factory(lambda self: _read(self.text), takes_self=True))
-    python: str = field(init=False, eq=False, default=Factory(lambda self: _python(self.tree), takes_self=True))
+    python: str = field(
+        init=False, eq=False, default=Factory(lambda self: _python(self.tree), takes_self=True)
+    )
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
@@ -892,12 +911,12 @@ class Pattern:
 
     @property
     def matches_everything(self) -> bool:
-        """Whether the pattern is certainly found in every text, as it matches nothing at its start or at its end.
+        """Whether the pattern is found in every text, as it matches nothing at its start or at its end.
 
-        `False` says that this is not certain.
+        `False` says only that this has not been proved.
         """
         return any(
-            _matches_empty(self.tree, Assertion(kind).__eq__)
+            _matches_empty(self.tree, partial(eq, Assertion(kind)))
             for kind in (AssertionKind.START, AssertionKind.END)
         )
 
@@ -917,7 +936,7 @@ class Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """A pattern of the sidecar's dialect (`spec/resources.md`, Patterns).
+    """A pattern of the sidecar's dialect (`spec/resources.md`, `pathRegex` and header regexes).
 
     Raises:
         PatternError: if the sidecar does not compile it, or it cannot be rendered with the same meaning.

@@ -151,8 +151,9 @@ class Claim:
     prefixes: tuple[Prefix, ...]
     hosts: tuple[str, ...] = ()
     routes: tuple[HTTPRoute, ...] = ()
+    connection_settings: ConnectionSettings | None = None
     source_cert: SourceCert | None = None
-    broken: bool = False
+    broken: bool = field(default=False, kw_only=True)
 
 
 @frozen
@@ -193,7 +194,13 @@ class EgressGroup:
 
 @frozen
 class PortPolicy:
-    """Everything that is decided on one destination port; matches and groups in the order of the config."""
+    """Everything that is decided on one destination port, in the order of the config.
+
+    Attributes:
+        mesh: the in-mesh matches.
+        groups: the range groups of egress, the one without ranges last.
+        clusters: those of the outside hosts, by name.
+    """
 
     port: int
     mesh: tuple[MeshMatch, ...]
@@ -255,6 +262,7 @@ class OutboundPolicy:
         spec: switches and settings, mesh-wide.
         switch: the field `spec.traffic.enableEgress` that decides about what no rule claims.
         interception: what the sidecar never sees.
+        clusters: those of the services inside the mesh, by name.
         ports: one policy a port, by port number.
         forward: the egress gateways, where a usable resource names any.
         forwarded: whether egress rules name the gateways at all (`EgressForwardGateway`).
@@ -265,6 +273,7 @@ class OutboundPolicy:
     spec: SidecarSpec
     switch: FieldRef
     interception: Interception
+    clusters: tuple[Cluster, ...]
     ports: tuple[PortPolicy, ...]
     forward: Forward | None
     forwarded: bool

@@ -6,7 +6,6 @@ Whatever is built here in Python is as strict as what is loaded from a document:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from attrs import Attribute, field, frozen
@@ -17,9 +16,6 @@ from .frozen import EMPTY, FrozenMap
 from .references import FieldRef, ResourceRef, Source
 
 __all__ = ["ObjectMeta", "Part", "Resource", "ServiceIdentity", "checked", "part", "parts"]
-
-Check = Callable[[Any], Any]
-
 
 def part(kind: type[Part]) -> dict[str, type[Part]]:
     """Field metadata: the field holds one value of this class, or None where that is its default."""
@@ -50,7 +46,7 @@ def _with_check(attribute: Attribute[Any]) -> Attribute[Any]:
     return attribute.evolve(converter=convert, metadata={**attribute.metadata, "check": check})
 
 
-def _check_of(attribute: Attribute[Any]) -> Check | None:
+def _check_of(attribute: Attribute[Any]) -> Any:
     """The check of a field: its converter, or the one that its metadata stands for."""
     optional = attribute.default is None
     if "part" in attribute.metadata:
@@ -64,8 +60,7 @@ def _check_of(attribute: Attribute[Any]) -> Check | None:
             if values is None and optional
             else checks.each(lambda value: _instance(kind, value), values, name)
         )
-    converter: Check | None = attribute.converter
-    return converter
+    return attribute.converter
 
 
 def _instance(kind: type[Part], value: Any) -> Part:

@@ -1,8 +1,9 @@
 """The decision as the pages state it: slow, literal, and sharing nothing with the package.
 
-Input is what a user has before any library reads it: Kubernetes documents as mappings, an identity as
-`name.namespace`, a connection in the form of the documented vectors. Every clause stands under the sentence it
-was written from, as `page, section: "sentence"`. Where a page is silent, the comment says "settled:" and what holds.
+Input is what a user has before any library reads it: Kubernetes documents as mappings, an identity written
+`name.namespace`, and a connection in the form of the documented vectors. Every clause stands under the
+sentence it was written from, as `page, section: "sentence"`. Where a page is silent, "settled:" says what
+holds. A number as section is the stage of decision.md, or the paragraph of pipy-config.md's canonical form.
 """
 
 from __future__ import annotations
@@ -11,26 +12,27 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
-Document = dict[str, Any]
-Documents = list[Document]
-Targets = list[list[Any]]
+Document: TypeAlias = dict[str, Any]
+Documents: TypeAlias = list[Document]
+Clusters: TypeAlias = dict[tuple[str, str], int]  # (namespace, name) of a service -> weight
+Targets: TypeAlias = list[list[Any]]  # [address, share], the shares adding up to 1
 
 
 class Route(NamedTuple):
-    """A request's conditions; no methods means any, header names are in lower case."""
+    """What a request must be: no methods means any, header names are in lower case."""
 
     path: str
-    headers: tuple[tuple[str, str], ...]
-    methods: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...] = ()
+    methods: tuple[str, ...] = ()
 
 
 class Part(NamedTuple):
-    """One service on the connection's port, or one hostname of a headless service."""
+    """A service on the connection's port, or one hostname of a headless service."""
 
     service: Document
     namespace: str
@@ -43,7 +45,7 @@ class Part(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One port of one policy that claims the connection's destination."""
+    """A port of a policy that claims the connection's destination; broken: its certificate is missing."""
 
     rule: str
     protocol: str
@@ -52,11 +54,8 @@ class Claim(NamedTuple):
     broken: bool
 
 
-ANY_REQUEST = Route(".*", (), ())
-
-
 def decide(documents: Documents, identity: str, connection: Document) -> Document:
-    """Decide one connection of one identity; the keys of the answer are those of `outcome`."""
+    """Decide one connection of one identity; `outcome` shows the keys of the answer."""
     # decision.md, Order: "Each stage either decides or hands on."
     return (
         interception(documents, identity, connection)
@@ -66,25 +65,46 @@ def decide(documents: Documents, identity: str, connection: Document) -> Documen
     )
 
 
+def outcome(
+    verdict: str,
+    reason: str,
+    rule: str | None,
+    targets: Targets | None = None,
+    *,
+    status: int | None = None,
+    gateway: list[str] | None = None,
+) -> Document:
+    return {
+        "verdict": verdict,
+        "reason": reason,
+        "status": status,
+        "targets": targets or [],
+        "gateway": gateway or [],
+        "rule": rule,
+    }
+
+
 # Stage 0: interception
 
 
 def interception(documents: Documents, identity: str, connection: Document) -> Document | None:
-    destination = connection["destination"]
-    untouched = [[original(connection), Fraction(1)]]
-    lists = interception_lists(documents, identity)
-    # decision.md, Order 0: "Not intercepted, hence PASSTHROUGH ...: destination 127.0.0.1"
-    # settled: that address alone, not its network.
+    destination, port = connection["destination"], connection["port"]
+    lists = list(interception_lists(documents, identity))
+    untouched = [[original_destination(connection), Fraction(1)]]
+    # decision.md, 0: "Not intercepted, hence PASSTHROUGH ...: destination 127.0.0.1"
+    # settled: that address alone, not the network around it.
     if address(destination) == address("127.0.0.1"):
         return outcome("PASSTHROUGH", "not_intercepted", None, untouched)
-    # decision.md, Order 0: "Exclusions are tested before inclusions."
+    # decision.md, 0: "destination in outboundIPRangeExclusionList"
     for rule, excluded, _, _ in lists:
         if any(inside(destination, prefix) for prefix in excluded):
             return outcome("PASSTHROUGH", "not_intercepted", rule, untouched)
+    # decision.md, 0: "port in outboundPortExclusionList"
     for rule, _, ports, _ in lists:
-        if connection["port"] in ports:
+        if port in ports:
             return outcome("PASSTHROUGH", "not_intercepted", rule, untouched)
-    # decision.md, Order 0: "when outboundIPRangeInclusionList is not empty, destination outside it"
+    # decision.md, 0: "when outboundIPRangeInclusionList is not empty, destination outside it. Exclusions are
+    # tested before inclusions."
     inclusions = [(rule, prefix) for rule, _, _, included in lists for prefix in included]
     if inclusions and not any(inside(destination, prefix) for _, prefix in inclusions):
         return outcome("PASSTHROUGH", "not_intercepted", inclusions[0][0], untouched)
@@ -93,28 +113,23 @@ def interception(documents: Documents, identity: str, connection: Document) -> D
 
 def interception_lists(
     documents: Documents, identity: str
-) -> list[tuple[str | None, list[str], list[int], list[str]]]:
-    """Each resource with its excluded prefixes, excluded ports and included prefixes."""
+) -> Iterator[tuple[str | None, list[str], list[int], list[str]]]:
+    """Each resource that has lists: excluded prefixes, excluded ports, included prefixes."""
     traffic = mesh_config(documents, "traffic")
-    lists = [
-        (
-            mesh_config_rule(documents),
-            traffic.get("outboundIPRangeExclusionList", []),
-            traffic.get("outboundPortExclusionList", []),
-            traffic.get("outboundIPRangeInclusionList", []),
-        )
-    ]
-    # decision.md, Order 0: "A pod's annotations ... (comma-separated) add to the mesh-wide lists."
-    # settled: those of every Pod given that runs as the identity, together.
+    yield (
+        mesh_config_rule(documents),
+        traffic.get("outboundIPRangeExclusionList", []),
+        traffic.get("outboundPortExclusionList", []),
+        traffic.get("outboundIPRangeInclusionList", []),
+    )
+    # decision.md, 0: "A pod's annotations ... (comma-separated) add to the mesh-wide lists."
+    # settled: those of every Pod given that runs as the identity, united.
     for pod in of_kind(documents, "Pod"):
-        if f"{account(pod)}.{namespace(pod)}" == identity:
-            annotations = pod["metadata"].get("annotations", {})
-            excluded, ports, included = (
-                [item.strip() for item in annotations.get(f"flomesh.io/outbound-{key}", "").split(",") if item]
-                for key in ("ip-range-exclusion-list", "port-exclusion-list", "ip-range-inclusion-list")
-            )
-            lists.append((reference(pod), excluded, [int(port) for port in ports], included))
-    return lists
+        if f"{service_account(pod)}.{namespace(pod)}" == identity:
+            excluded = annotated(pod, "flomesh.io/outbound-ip-range-exclusion-list")
+            ports = annotated(pod, "flomesh.io/outbound-port-exclusion-list")
+            included = annotated(pod, "flomesh.io/outbound-ip-range-inclusion-list")
+            yield rule_of(pod), excluded, [int(port) for port in ports], included
 
 
 # Stage 1: in-mesh
@@ -123,53 +138,57 @@ def interception_lists(
 def in_mesh(documents: Documents, identity: str, connection: Document) -> Document | None:
     destination = address(connection["destination"])
     parts = services_on(documents, identity, connection["port"])
-    # decision.md, Order 1: "Among services that the source may reach ..., those with the connection's TCP port
-    # and an address equal to the destination."
+    # decision.md, 1: "Among services that the source may reach ..., those with the connection's TCP port and
+    # an address equal to the destination."
     reachable = [part for part in parts if part.reachable]
     owners = [part for part in reachable if any(address(ip) == destination for ip in part.addresses)]
     if not owners:
         return None
-    # decision.md, Order 1: "the one whose ClusterIP it is decides, else the first by namespace and name"
+    # decision.md, 1: "the one whose ClusterIP it is decides, else the first by namespace and name"
     owner = min(
-        owners, key=lambda part: (cluster_ip(part.service) != destination, part.namespace, part.name)
+        owners,
+        key=lambda part: (
+            headless(part.service) or address(part.service["spec"]["clusterIP"]) != destination,
+            part.namespace,
+            part.name,
+        ),
     )
-    # decision.md, Order 1: "Protocol tcp, tcp-server-first, https: the service's cluster, or its TrafficSplit's."
+    # decision.md, 1: "Protocol tcp, tcp-server-first, https: the service's cluster, or its TrafficSplit's."
     if owner.protocol not in ("http", "grpc"):
-        found = endpoints_of_clusters(parts, stream_clusters(documents, parts, owner))
-        if not found:
-            return outcome("DENIED", "no_endpoints", reference(owner.service))
-        return outcome("IN_MESH", "tcp_service", reference(owner.service), found)
-    # settled: on an http or grpc match anything but HTTP is closed.
+        targets = targets_of(parts, stream_clusters(documents, parts, owner))
+        if not targets:
+            return outcome("DENIED", "no_endpoints", rule_of(owner.service))
+        return outcome("IN_MESH", "tcp_service", rule_of(owner.service), targets)
+    # settled: where the owner speaks HTTP, anything else is closed.
     if connection["sends"] != "http":
-        return outcome("DENIED", "protocol_mismatch", reference(owner.service))
-    # decision.md, Order 1: "the request's Host is looked up among the hostnames of all HTTP and gRPC services
-    # on that port"
+        return outcome("DENIED", "protocol_mismatch", rule_of(owner.service))
+    # decision.md, 1: "the request's Host is looked up among the hostnames of *all* HTTP and gRPC services on
+    # that port"
     speakers = [part for part in reachable if part.protocol in ("http", "grpc")]
-    named = named_service(documents, identity, speakers, connection["request"]["host"].lower())
-    # decision.md, Order 1: "no host or no route is DENIED (403)"
+    named = named_service(documents, identity, speakers, connection["request"]["host"])
+    # decision.md, 1: "then a route; no host or no route is DENIED (403)."
     if named is None:
-        return outcome("DENIED", "no_host", reference(owner.service), status=403)
-    routes = mesh_routes(documents, parts, named)
-    for route in sorted(routes, key=route_order):
+        return outcome("DENIED", "no_host", rule_of(owner.service), status=403)
+    routes = http_routes(documents, parts, named)
+    for route in sorted(routes, key=canonical):
         if matches(route, connection["request"]):
-            found = endpoints_of_clusters(parts, routes[route])
-            # decision.md, Order 1: "A cluster without endpoints: DENIED, reason no endpoints (404 for HTTP)."
-            if not found:
-                return outcome("DENIED", "no_endpoints", reference(named.service), status=404)
-            return outcome("IN_MESH", "http_route", reference(named.service), found)
-    return outcome("DENIED", "no_route", reference(named.service), status=403)
+            targets = targets_of(parts, routes[route])
+            # decision.md, 1: "A cluster without endpoints: DENIED, reason no endpoints (404 for HTTP)."
+            if not targets:
+                return outcome("DENIED", "no_endpoints", rule_of(named.service), status=404)
+            return outcome("IN_MESH", "http_route", rule_of(named.service), targets)
+    return outcome("DENIED", "no_route", rule_of(named.service), status=403)
 
 
 def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
-    """Every service that takes part on this port, the source may reach it or not."""
-    mode = mesh_config(documents, "traffic").get("serviceAccessMode", "mixed")
+    """Every service that takes part on this port, whether the source may reach it or not."""
     parts = []
     for service in monitored(documents, "Service"):
-        for spec in service["spec"]["ports"]:
-            # controller.md, Goes its own way: "UDP service ports ...: left out"
+        for spec in service["spec"].get("ports", []):
+            # controller.md, Own way: "UDP service ports proxied as HTTP over TCP | left out"
             if spec["port"] != port or spec.get("protocol", "TCP") != "TCP":
                 continue
-            # controller.md, Goes its own way: "unknown appProtocol ...: left out"
+            # controller.md, Own way: "unknown appProtocol (redis) ... | left out, reported"
             protocol = protocol_of(spec)
             if protocol not in ("http", "grpc", "tcp", "tcp-server-first", "https"):
                 continue
@@ -177,49 +196,21 @@ def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
             target = target_port(documents, service, spec.get("name", ""))
             if target is None:
                 continue
-            allowed = reached_pods(documents, identity, service)
-            belonging = addresses_of(documents, service, target)
-
-            def part(
-                name: str,
-                addresses: Iterable[str],
-                endpoints: Iterable[str],
-                service: Document = service,
-                protocol: str = protocol,
-                allowed: list[str] | None = allowed,
-            ) -> Part:
+            reached = reached_addresses(documents, identity, service)
+            for name, addresses, ready in counted_services(documents, service, target):
                 # controller.md, Copied: "of their addresses only those among such pods' status.podIPs become
-                # endpoints"; settled: destination addresses are not filtered by pods.
-                ready = [ip for ip in unique(endpoints) if allowed is not None and ip in allowed]
-                return Part(
-                    service, namespace(service), name, port, protocol, unique(addresses), ready, allowed is not None
+                # endpoints"; settled: a service that the source may not reach has none.
+                endpoints = [ip for ip in ready if address(ip) in (reached or [])]
+                reachable = reached is not None
+                parts.append(
+                    Part(service, namespace(service), name, port, protocol, addresses, endpoints, reachable)
                 )
-
-            name = service["metadata"]["name"]
-            if cluster_ip(service) is not None:
-                # resources.md, Services: "its ClusterIP; in access mode ip or mixed also its endpoint addresses"
-                # settled: all ready addresses of all subsets, while endpoints are those that belong to the port.
-                everywhere = [] if mode == "domain" else addresses_of(documents, service, None)
-                ips = [service["spec"]["clusterIP"], *(item["ip"] for item in everywhere)]
-                parts.append(part(name, ips, [item["ip"] for item in belonging]))
-                continue
-            # controller.md, Copied: "Headless with hostnamed addresses: each counts as a service
-            # hostname.service of its own, with its own address"
-            hostnames = unique(item["hostname"] for item in belonging if "hostname" in item)
-            for hostname in hostnames:
-                ips = [item["ip"] for item in belonging if item.get("hostname") == hostname]
-                parts.append(part(f"{hostname}.{name}", ips, ips))
-            # resources.md, Services: "headless: its endpoint addresses"
-            # controller.md, Goes its own way: "a headless service without ready addresses ...: left out"
-            if belonging and not hostnames:
-                ips = [item["ip"] for item in belonging]
-                parts.append(part(name, ips, ips))
     return parts
 
 
 def protocol_of(spec: Document) -> str:
-    # resources.md, Services: "appProtocol, else the port name's prefix before - among ..., else http"
-    # settled: in any letter case; the prefix needs its dash.
+    # resources.md, Services: "appProtocol, else the port name's prefix before - among ..., else http."
+    # settled: appProtocol in any letter case; a prefix needs its dash.
     if "appProtocol" in spec:
         return str(spec["appProtocol"]).lower()
     for protocol in ("tcp-server-first", "http", "tcp", "grpc"):
@@ -238,59 +229,511 @@ def target_port(documents: Documents, service: Document, name: str) -> int | Non
     return None
 
 
-def addresses_of(documents: Documents, service: Document, target: int | None) -> Documents:
-    """The ready addresses of the subsets that have the target port; of all subsets without one."""
-    return [
+def counted_services(
+    documents: Documents, service: Document, target: int
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """What a service counts as: names, each with destination addresses and endpoint addresses."""
+    name = service["metadata"]["name"]
+    # settled: endpoints are the ready addresses of the subsets that have the target port.
+    ready = [
         item
         for subset in subsets_of(documents, service)
-        if target is None or any(port["port"] == target for port in subset.get("ports", []))
+        if any(port["port"] == target for port in subset.get("ports", []))
         for item in subset.get("addresses", [])
     ]
+    if not headless(service):
+        # resources.md, Services: "its ClusterIP; in access mode ip or mixed also its endpoint addresses"
+        # settled: these are all its ready addresses, also of subsets without the target port.
+        domain = mesh_config(documents, "traffic").get("serviceAccessMode", "mixed") == "domain"
+        also = [] if domain else ready_addresses(documents, service)
+        yield name, unique([service["spec"]["clusterIP"], *also]), unique(item["ip"] for item in ready)
+        return
+    # controller.md, Copied: "Headless with hostnamed addresses: each counts as a service hostname.service of
+    # its own, with its own address"
+    hostnames = unique(item["hostname"] for item in ready if "hostname" in item)
+    for hostname in hostnames:
+        own = unique(item["ip"] for item in ready if item.get("hostname") == hostname)
+        yield f"{hostname}.{name}", own, own
+    # resources.md, Services: "headless: its endpoint addresses"
+    # controller.md, Own way: "a headless service without ready addresses ... | left out, reported"
+    if ready and not hostnames:
+        own = unique(item["ip"] for item in ready)
+        yield name, own, own
 
 
-def reached_pods(documents: Documents, identity: str, service: Document) -> list[str] | None:
-    """The pod addresses behind a service that the source may be sent to; None: it may not reach the service."""
-    # decision.md, Order 1: "all of them in permissive mode"
+def reached_addresses(
+    documents: Documents, identity: str, service: Document
+) -> list[IPv4Address | IPv6Address] | None:
+    """The endpoint addresses of a service that are open to the source; None: it may not reach the service."""
+    # decision.md, 1: "all of them in permissive mode"
     if mesh_config(documents, "traffic").get("enablePermissiveTrafficPolicyMode", False):
-        return [item["ip"] for item in addresses_of(documents, service, None)]
-    reached: list[str] | None = None
+        return [address(ip) for ip in ready_addresses(documents, service)]
+    reached = None
     for target in of_kind(documents, "TrafficTarget"):
         destination, rules = target["spec"]["destination"], target["spec"].get("rules", [])
-        # decision.md, Order 1: "else those behind an SMI TrafficTarget that names the source"
-        if not any(names(source, identity) for source in target["spec"].get("sources", [])):
+        # decision.md, 1: "else those behind an SMI TrafficTarget that names the source"
+        if not any(is_account(source, identity) for source in target["spec"].get("sources", [])):
             continue
-        # controller.md, Copied: "A TrafficTarget counts when its namespace is its destination's and it has rules,
-        # all of kind HTTPRouteGroup or TCPRoute."
-        if namespace(target) != destination["namespace"] or destination["kind"] != "ServiceAccount":
+        # controller.md, Copied: "A TrafficTarget counts when its namespace is its destination's and it has
+        # rules, all of kind HTTPRouteGroup or TCPRoute."
+        if namespace(target) != destination["namespace"]:
             continue
-        if not rules or not all(rule["kind"] in ("HTTPRouteGroup", "TCPRoute") for rule in rules):
+        if not rules or any(rule["kind"] not in ("HTTPRouteGroup", "TCPRoute") for rule in rules):
             continue
-        # controller.md, Copied: "The destination's services are those of its namespace whose selector matches a
-        # Pod running under that service account"
+        # controller.md, Copied: "The destination's services are those of its namespace whose selector matches
+        # a Pod running under that service account"
         for pod in of_kind(documents, "Pod"):
-            if (
-                namespace(pod) == namespace(service) == destination["namespace"]
-                and account(pod) == destination["name"]
-                and selects(service, pod)
-            ):
-                ips = [item["ip"] for item in pod.get("status", {}).get("podIPs", [])]
-                reached = [*(reached or []), *ips]
+            runs = is_account(destination, f"{service_account(pod)}.{namespace(pod)}")
+            if runs and namespace(pod) == namespace(service) and selects(service, pod):
+                reached = [*(reached or []), *(address(item["ip"]) for item in pod_ips(pod))]
     return reached
 
 
 def selects(service: Document, pod: Document) -> bool:
+    # settled: a service without selector selects no pod.
     selector, labels = service["spec"].get("selector", {}), pod["metadata"].get("labels", {})
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
 def named_service(documents: Documents, identity: str, speakers: list[Part], host: str) -> Part | None:
-    hostnames = {part: hostnames_of(documents, identity, part) for part in map(Hashed, speakers)}
-    known = {hostname for names_ in hostnames.values() for hostname in names_}
-    # decision.md, Matching details: "With enableAutoDefaultRoute, a Host that is unknown on an HTTP match takes the
+    hostnames = [hostnames_of(documents, identity, part) for part in speakers]
+    wanted = known_or_default(documents, host, [name for known in hostnames for name in known])
+    claimants = [part for part, known in zip(speakers, hostnames, strict=True) if wanted in known]
+    # controller.md, Copied: "One claimed by two services goes to the shorter name.namespace, then by code
+    # point."
+    claimants.sort(key=lambda part: (len(f"{part.name}.{part.namespace}"), f"{part.name}.{part.namespace}"))
+    return claimants[0] if claimants else None
+
+
+def hostnames_of(documents: Documents, identity: str, part: Part) -> list[str]:
+    traffic = mesh_config(documents, "traffic")
+    access, mode = traffic.get("serviceAccessNames", {}), traffic.get("serviceAccessMode", "mixed")
+    bare = []
+    # controller.json, "access mode ip": the names are not among the hostnames of that mode.
+    if mode in ("domain", "mixed"):
+        # resources.md, Services: "svc (same namespace as the source, or mustWithNamespace false), svc.ns"
+        if part.namespace == identity.rpartition(".")[2] or not access.get("mustWithNamespace", True):
+            bare.append(part.name)
+        bare.append(f"{part.name}.{part.namespace}")
+        # resources.md, Services: "and with withTrustDomain svc.ns.svc, svc.ns.svc.cluster,
+        # svc.ns.svc.cluster.local"
+        if access.get("withTrustDomain", True):
+            suffixes = ("svc", "svc.cluster", "svc.cluster.local")
+            bare.extend(f"{part.name}.{part.namespace}.{suffix}" for suffix in suffixes)
+    # resources.md, Services: "in access mode ip or mixed also each address, bare and with :port"
+    # settled: IPv6 addresses without brackets.
+    if mode in ("ip", "mixed"):
+        bare.extend(part.addresses)
+    # resources.md, Services: "each also with :port, the bare ones not when mustWithServicePort"
+    ported = [f"{hostname}:{part.port}" for hostname in bare]
+    return ported if access.get("mustWithServicePort", False) else bare + ported
+
+
+def http_routes(documents: Documents, parts: list[Part], apex: Part) -> dict[Route, Clusters]:
+    splits = splits_of(documents, apex)
+    # controller.md, Copied: "The rules' content plays no part on the outbound side: the route is .*"
+    if not splits:
+        return {Route(".*"): {(apex.namespace, apex.name): 100}}
+    # controller.md, Copied: "matches gives the HTTPRouteGroup's routes to the backends."
+    # settled: equal routes of two splits unite; of one cluster the later weight counts, by name of the split.
+    routes: dict[Route, Clusters] = {}
+    for split in splits:
+        for route in routes_of(documents, split, split["spec"].get("matches", [])):
+            routes.setdefault(route, {}).update(backends_of(parts, split))
+    # controller.md, Copied: "When no route has the path .*, one is added: to the backends of the splits
+    # without matches, by their weights, else to all, 100 each."
+    if not any(route.path == ".*" for route in routes):
+        plain: Clusters = {}
+        for split in splits:
+            if not split["spec"].get("matches", []):
+                plain.update(backends_of(parts, split))
+        all_alike = {cluster: 100 for split in splits for cluster in backends_of(parts, split)}
+        routes[Route(".*")] = plain or all_alike
+    return routes
+
+
+def stream_clusters(documents: Documents, parts: list[Part], apex: Part) -> Clusters:
+    splits = splits_of(documents, apex)
+    if not splits:
+        return {(apex.namespace, apex.name): 100}
+    # controller.md, Copied: "The apex's TCP match goes to the backends too."
+    # settled: the backends of all its splits, united as routes are.
+    clusters: Clusters = {}
+    for split in splits:
+        clusters.update(backends_of(parts, split))
+    return clusters
+
+
+def splits_of(documents: Documents, apex: Part) -> Documents:
+    # controller.md, Copied: "spec.service up to the first dot names the apex in the split's namespace"
+    return [
+        split
+        for split in of_kind(documents, "TrafficSplit")
+        if namespace(split) == apex.namespace and split["spec"]["service"].split(".")[0] == apex.name
+    ]
+
+
+def backends_of(parts: list[Part], split: Document) -> Clusters:
+    # controller.md, Copied: "backends keep their weights, zero too; a backend that is no service is left out"
+    # settled: ns/name names another namespace; no such port or no target port on the backend: left out.
+    clusters: Clusters = {}
+    for backend in split["spec"]["backends"]:
+        elsewhere, slash, name = backend["service"].rpartition("/")
+        cluster = (elsewhere if slash else namespace(split), name)
+        if any((part.namespace, part.name) == cluster for part in parts):
+            clusters[cluster] = backend["weight"]
+    return clusters
+
+
+def targets_of(parts: list[Part], clusters: Clusters) -> Targets:
+    """Each endpoint with its share: an equal part of its cluster's weight; without weight it is no target."""
+    weights: dict[str, Fraction] = {}
+    for part in parts:
+        weight = clusters.get((part.namespace, part.name), 0)
+        for ip in part.endpoints:
+            # controller.md, Copied: "endpoints are pod address and *service* port"
+            target = host_and_port(ip, part.port)
+            weights[target] = weights.get(target, Fraction(0)) + Fraction(weight, len(part.endpoints))
+    total = sum(weights.values())
+    return [[target, weight / total] for target, weight in sorted(weights.items()) if weight]
+
+
+# Stage 2: egress policies
+
+
+def egress_policies(documents: Documents, identity: str, connection: Document) -> Document | None:
+    claims = claims_on(documents, identity, connection)
+    if not claims:
+        return None
+    # decision.md, 2: "Policies are allow rules and never deny one another: what a set of policies allows is
+    # the union of what each allows."
+    host = claimed_host(documents, claims, connection)
+    allowed = allowed_by([claim for claim in claims if not claim.broken], host, connection)
+    if allowed is not None:
+        reason, rule, target = allowed
+        targets = [[target, Fraction(1)]]
+        return outcome("EGRESS_POLICY", reason, rule, targets, gateway=gateways(documents))
+    # decision.md, 2: "If some policy claims the destination but none allows the connection, it is DENIED,
+    # even with enableEgress on (403 for HTTP, closed otherwise)"
+    # settled: 403 where an http claim is there to answer it, else an HTTP request is closed too.
+    http = [claim for claim in claims if claim.protocol == "http"]
+    https = [claim for claim in claims if claim.protocol == "https"]
+    status = 403 if http and connection["sends"] == "http" else None
+    # controller.md, Own way: "mtls whose secret is missing ... | no target: DENIED, reported"
+    # settled: a reason that comes before all others.
+    missed = allowed_by([claim for claim in claims if claim.broken], host, connection)
+    if missed is not None:
+        return outcome("DENIED", "no_certificate", missed[1], status=status)
+    if connection["sends"] == "http" and http:
+        known = [claim for claim in http if host in claim.hosts]
+        reason, rule = ("no_route", known[0].rule) if known else ("no_host", http[0].rule)
+        return outcome("DENIED", reason, rule, status=status)
+    if connection["sends"] == "tls" and https:
+        return outcome("DENIED", "no_server_name", https[0].rule)
+    return outcome("DENIED", "protocol_mismatch", claims[0].rule)
+
+
+def claims_on(documents: Documents, identity: str, connection: Document) -> list[Claim]:
+    """What claims the destination, by namespace, name and index of the port."""
+    # decision.md, 2: "Only with enableEgressPolicy"; resources.md, MeshConfig: "enableEgressPolicy (true
+    # ...)"
+    if not mesh_config(documents, "featureFlags").get("enableEgressPolicy", True):
+        return []
+    claims: list[Claim] = []
+    for policy in monitored(documents, "Egress"):
+        spec = policy["spec"]
+        # decision.md, 2: "only policies with a source of kind ServiceAccount equal to this identity"
+        # settled: of two such sources the first counts.
+        sources = [source for source in spec.get("sources", []) if is_account(source, identity)]
+        if not sources or disabled(documents, policy):
+            continue
+        # decision.md, 2: "A policy claims a destination when the port is one of its ports and, if it lists
+        # ipAddresses, one of them contains the destination."
+        prefixes = spec.get("ipAddresses", [])
+        if prefixes and not any(inside(connection["destination"], prefix) for prefix in prefixes):
+            continue
+        for port in spec.get("ports", []):
+            if port["number"] == connection["port"]:
+                claim = Claim(
+                    rule_of(policy),
+                    # resources.md, Egress: "protocol one of http, https, tcp, tcp-server-first, any letter
+                    # case"
+                    port["protocol"].lower(),
+                    # decision.md, Matching: "resources' hosts are lower-cased at load"
+                    [host.lower() for host in spec.get("hosts", [])],
+                    policy_routes(documents, policy),
+                    lacks_certificate(documents, policy, sources[0]),
+                )
+                # controller.md, Own way: "a port named twice, a source named twice | once"
+                if claim not in claims:
+                    claims.append(claim)
+    return claims
+
+
+def disabled(documents: Documents, policy: Document) -> bool:
+    # resources.md, Egress: "A referenced UpstreamTrafficSetting that does not exist disables the policy"
+    return any(
+        match["kind"] == "UpstreamTrafficSetting"
+        and not find(documents, "UpstreamTrafficSetting", namespace(policy), match["name"])
+        for match in policy["spec"].get("matches", [])
+    )
+
+
+def policy_routes(documents: Documents, policy: Document) -> list[Route]:
+    groups = [match for match in policy["spec"].get("matches", []) if match["kind"] == "HTTPRouteGroup"]
+    # decision.md, 2: "the request must match one of the referenced HTTPRouteGroups' matches (none referenced:
+    # every request)"
+    return routes_of(documents, policy, groups) if groups else [Route(".*")]
+
+
+def lacks_certificate(documents: Documents, policy: Document, source: Document) -> bool:
+    # controller.md, Copied: "SourceCert: ... for issuer fsm in any letter case; else ... the secret's ...
+    # data."
+    # settled: the secret's namespace is the policy's by default; no secret named is one missing.
+    if "mtls" not in source or source["mtls"].get("issuer", "").lower() == "fsm":
+        return False
+    secret = source["mtls"].get("cert", {}).get("secret", {})
+    return not find(documents, "Secret", secret.get("namespace", namespace(policy)), secret.get("name"))
+
+
+def claimed_host(documents: Documents, claims: list[Claim], connection: Document) -> str | None:
+    """The claims' host that an HTTP request is for, if any."""
+    if connection["sends"] != "http":
+        return None
+    # decision.md, 2: "the Host header must be host or host:port for one of hosts"
+    hosts = [host for claim in claims if claim.protocol == "http" for host in claim.hosts]
+    hostnames = {f"{host}:{connection['port']}": host for host in hosts} | {host: host for host in hosts}
+    wanted = known_or_default(documents, connection["request"]["host"], list(hostnames))
+    return hostnames.get(wanted) if wanted is not None else None
+
+
+def allowed_by(claims: list[Claim], host: str | None, connection: Document) -> tuple[str, str, str] | None:
+    """Reason, rule and target of the first of these claims that allows the connection."""
+    # decision.md, 2: "tcp, tcp-server-first: a claim is enough; goes to the original destination."
+    # decision.md, 2: "When a tcp claim allows it, the original destination is the target, whatever other
+    # claims would route."
+    for claim in claims:
+        if claim.protocol in ("tcp", "tcp-server-first"):
+            return "tcp_port", claim.rule, original_destination(connection)
+    if connection["sends"] == "tls":
+        # decision.md, 2: "https: the SNI must be one of hosts (no hosts: any TLS)"
+        name = (connection.get("sni") or "").lower()
+        for claim in claims:
+            if claim.protocol == "https" and not claim.hosts:
+                return "tls_any", claim.rule, original_destination(connection)
+            if claim.protocol == "https" and name in claim.hosts:
+                return "tls_server_name", claim.rule, host_and_port(name, connection["port"])
+    if connection["sends"] == "http" and host is not None:
+        # decision.md, 2: "and the request must match one of the referenced HTTPRouteGroups' matches"
+        routes = [
+            (route, claim)
+            for claim in claims
+            if claim.protocol == "http" and host in claim.hosts
+            for route in claim.routes
+        ]
+        for route, claim in sorted(routes, key=lambda pair: canonical(pair[0])):
+            if matches(route, connection["request"]):
+                return "http_route", claim.rule, host_and_port(host, connection["port"])
+    return None
+
+
+# Stage 3: passthrough
+
+
+def passthrough(documents: Documents, connection: Document) -> Document:
+    rule = mesh_config_rule(documents)
+    # decision.md, 3: "enableEgress on: PASSTHROUGH to the original destination. Off: DENIED, reason egress
+    # disabled."
+    if mesh_config(documents, "traffic").get("enableEgress", False):
+        targets = [[original_destination(connection), Fraction(1)]]
+        return outcome("PASSTHROUGH", "egress_enabled", rule, targets, gateway=gateways(documents))
+    return outcome("DENIED", "egress_disabled", rule)
+
+
+def gateways(documents: Documents) -> list[str]:
+    # controller.md, Copied: "on every egress rule as soon as an EgressGateway has a global list"
+    # controller.md, Own way: "an EgressGateway whose service is missing or has no endpoints: a rule without
+    # gateway"
+    return sorted(
+        {
+            f"{entry['service']}.{entry['namespace']}"
+            for policy in monitored(documents, "EgressGateway")
+            for entry in policy["spec"].get("global", [])
+            for service in monitored(documents, "Service")
+            if (service["metadata"]["name"], namespace(service)) == (entry["service"], entry["namespace"])
+            if ready_addresses(documents, service)
+        }
+    )
+
+
+# Matching details
+
+
+def known_or_default(documents: Documents, host: str, hostnames: list[str]) -> str | None:
+    # decision.md, Matching: "Hosts are matched exactly, no wildcards; ... a request's Host and the SNI
+    # [lower-cased] before they are compared."
+    if host.lower() in hostnames:
+        return host.lower()
+    # decision.md, Matching: "With enableAutoDefaultRoute, a Host that is unknown on an HTTP match takes the
     # routes of the first hostname by code point."
-    if host not in known and known and mesh_config(documents, "featureFlags").get("enableAutoDefaultRoute", False):
-        host = min(known)
-    claimants = [part.part for part, names_ in hostnames.items() if host in names_]
-    # controller.md, Copied: "One claimed by two services goes to the shorter name.namespace, then by code point."
-    full = [(len(f"{part.name}.{part.namespace}"), f"{part.name}.{part.namespace}", part) for part in claimants]
-    return min(full, key=lambda item: item[:2])[2] if full else None
+    if hostnames and mesh_config(documents, "featureFlags").get("enableAutoDefaultRoute", False):
+        return min(hostnames)
+    return None
+
+
+def routes_of(documents: Documents, referrer: Document, references: Documents) -> list[Route]:
+    # resources.md, Egress: "References are to the policy's own namespace."
+    # resources.md, Egress: "a missing HTTPRouteGroup contributes no route"
+    return [
+        route_of(match)
+        for item in references
+        for group in find(documents, "HTTPRouteGroup", namespace(referrer), item["name"])
+        for match in group["spec"].get("matches", [])
+    ]
+
+
+def route_of(match: Document) -> Route:
+    # resources.md, HTTPRouteGroup: a "list of maps with one entry each ...; of equal names the last counts"
+    # decision.md, Matching: "header names are case-insensitive"
+    headers = {name.lower(): pattern for entry in match.get("headers", []) for name, pattern in entry.items()}
+    # decision.md, Matching: "Methods: exact; absent or * means" any; settled: a missing path is .*
+    methods = match.get("methods", [])
+    return Route(
+        match.get("pathRegex", ".*"),
+        tuple(sorted(headers.items())),
+        () if "*" in methods else tuple(sorted(set(methods))),
+    )
+
+
+def canonical(route: Route) -> tuple[object, ...]:
+    # pipy-config.md, 4: "by path in code-point order, .* last; then more headers; then more methods (any
+    # counts as none); then by headers and methods themselves"
+    last, more_headers, more_methods = route.path == ".*", -len(route.headers), -len(route.methods)
+    return last, route.path, more_headers, more_methods, route.headers, route.methods
+
+
+def matches(route: Route, request: Document) -> bool:
+    # decision.md, Matching: "absent or * means GET HEAD POST PUT DELETE PATCH OPTIONS"
+    forwarded = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+    if request["method"] not in (route.methods or forwarded):
+        return False
+    # decision.md, Matching: "A path regex is an unanchored search over path and query"
+    if not re.search(route.path, request["path"], re.ASCII):
+        return False
+    # decision.md, Matching: "A header value regex is a search; a missing header reads as the empty string"
+    sent = {name.lower(): value for name, value in request["headers"].items()}
+    return all(re.search(pattern, sent.get(name, ""), re.ASCII) for name, pattern in route.headers)
+
+
+# Addresses
+
+
+@lru_cache(maxsize=4096)
+def address(text: str) -> IPv4Address | IPv6Address:
+    parsed = ip_address(text)
+    # settled: an IPv4-mapped destination is its IPv4 address.
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return parsed if mapped is None else mapped
+
+
+@lru_cache(maxsize=4096)
+def inside(text: str, prefix: str) -> bool:
+    # resources.md, Egress: "Host bits set (54.1.2.3/16): a warning, and the network is used."
+    return address(text) in ip_network(prefix, strict=False)
+
+
+def original_destination(connection: Document) -> str:
+    return host_and_port(str(address(connection["destination"])), connection["port"])
+
+
+def host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+# Documents
+
+
+def of_kind(documents: Documents, kind: str) -> Documents:
+    """The resources of a kind, by namespace and name."""
+    found = [document for document in documents if document["kind"] == kind]
+    found.sort(key=lambda document: (namespace(document), document["metadata"]["name"]))
+    return found
+
+
+def monitored(documents: Documents, kind: str) -> Documents:
+    # resources.md, Services: "When Namespace objects are given, only services and policies in namespaces
+    # labelled flomesh.io/monitored-by count."
+    given = of_kind(documents, "Namespace")
+    labelled = [
+        item["metadata"]["name"]
+        for item in given
+        if "flomesh.io/monitored-by" in item["metadata"].get("labels", {})
+    ]
+    return [document for document in of_kind(documents, kind) if not given or namespace(document) in labelled]
+
+
+def find(documents: Documents, kind: str, space: str, name: str | None) -> Documents:
+    """The one resource of that name, or none."""
+    return [
+        document
+        for document in documents
+        if document["kind"] == kind and namespace(document) == space and document["metadata"]["name"] == name
+    ]
+
+
+def mesh_config(documents: Documents, section: str) -> Document:
+    """A section of the mesh's settings, empty where nothing is set."""
+    # resources.md, MeshConfig: the one named "fsm-mesh-config in fsm-system"
+    for document in find(documents, "MeshConfig", "fsm-system", "fsm-mesh-config"):
+        return dict(document["spec"].get(section, {}))
+    return {}
+
+
+def mesh_config_rule(documents: Documents) -> str | None:
+    for document in find(documents, "MeshConfig", "fsm-system", "fsm-mesh-config"):
+        return rule_of(document)
+    return None
+
+
+def subsets_of(documents: Documents, service: Document) -> Documents:
+    found = find(documents, "Endpoints", namespace(service), service["metadata"]["name"])
+    return [subset for endpoints in found for subset in endpoints.get("subsets", [])]
+
+
+def ready_addresses(documents: Documents, service: Document) -> list[str]:
+    return [item["ip"] for subset in subsets_of(documents, service) for item in subset.get("addresses", [])]
+
+
+def is_account(named: Document, identity: str) -> bool:
+    # decision.md, Input: "service account name + namespace, written name.namespace"
+    return named["kind"] == "ServiceAccount" and f"{named['name']}.{named['namespace']}" == identity
+
+
+def service_account(pod: Document) -> str:
+    # settled: the account of a pod that names none is "default", as it is in Kubernetes.
+    return str(pod["spec"].get("serviceAccountName", "default"))
+
+
+def pod_ips(pod: Document) -> Documents:
+    return list(pod.get("status", {}).get("podIPs", []))
+
+
+def headless(service: Document) -> bool:
+    return service["spec"].get("clusterIP", "None") in ("None", "")
+
+
+def annotated(document: Document, key: str) -> list[str]:
+    text = document["metadata"].get("annotations", {}).get(key, "")
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def namespace(document: Document) -> str:
+    return str(document["metadata"].get("namespace", ""))
+
+
+def rule_of(document: Document) -> str:
+    return f"{document['kind']} {namespace(document)}/{document['metadata']['name']}"
+
+
+def unique(items: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(items))

@@ -152,6 +152,7 @@ def test_every_spelling_of_an_address_is_that_address(pair: tuple[IPv4or6, str])
 
 @given(near_misses(spelled.map(lambda pair: pair[1])) | st.text(max_size=12))
 @example("")
+@example("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 @example("1:2:3:4:5:6:7::")
 @example("::2:3:4:5:6:7:8")
 @example("1::2:3:4:5:6:7:8")

@@ -1,0 +1,515 @@
+"""In-mesh traffic as `fsm-controller` sees it: which services an identity reaches, and where they lead.
+
+The rules are those of `spec/controller.md` ("Copied") and `spec/resources.md` ("Services").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import evolve, frozen
+
+from .checks import Protocol, ServiceAccessMode
+from .core import EndpointAddress, Endpoints, Pod, Service, ServicePort
+from .egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
+from .findings import Code, Finding
+from .net import Address, Prefix, parse_address
+from .policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
+from .references import FieldRef
+from .resource import ServiceIdentity
+from .routes import routes_of, to_clusters, united, wildcard
+from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from .snapshot import SERVICE_ACCOUNT, Snapshot
+
+__all__ = ["InMesh", "resolve_in_mesh", "retry_for"]
+
+TRUST_DOMAIN = ("cluster", "local")
+TARGET_RULES = {"HTTPRouteGroup", "TCPRoute"}
+SERVICE_KIND = "Service"
+_PREFIXED = (Protocol.TCP_SERVER_FIRST, Protocol.HTTP, Protocol.TCP, Protocol.GRPC)
+_BY_NAME = {protocol.value: protocol for protocol in Protocol}
+
+
+@frozen
+class MeshService:
+    """One port of one service, or of one named pod of a headless service.
+
+    Attributes:
+        name: of the service, or `hostname.service`.
+        target_port: where the pods listen; it names the cluster.
+        addresses: what connections to the service are addressed to, the ClusterIP first.
+        endpoints: the pods' addresses that the source may be sent to.
+        rule: the port in the Service.
+    """
+
+    name: str
+    namespace: str
+    port: int
+    target_port: int
+    protocol: Protocol
+    cluster_ip: Address | None
+    addresses: tuple[Address, ...]
+    endpoints: tuple[Address, ...]
+    rule: FieldRef
+
+    @property
+    def full_name(self) -> str:
+        """`name.namespace`, which also names the service's HTTP rules."""
+        return f"{self.name}.{self.namespace}"
+
+    @property
+    def cluster(self) -> str:
+        """The name of its cluster."""
+        return f"{self.namespace}/{self.name}|{self.target_port}"
+
+    @property
+    def is_http(self) -> bool:
+        """Whether its requests are routed one by one."""
+        return self.protocol in {Protocol.HTTP, Protocol.GRPC}
+
+
+@frozen
+class InMesh:
+    """What an identity reaches inside the mesh: matches and clusters by port, and what was left out."""
+
+    matches: Mapping[int, tuple[MeshMatch, ...]]
+    clusters: tuple[Cluster, ...]
+    findings: tuple[Finding, ...]
+
+
+def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
+    """The in-mesh part of an identity's policy."""
+    findings: list[Finding] = []
+    services = _Services(snapshot, findings)
+    reached = tuple(services.reached_by(identity))
+    used: dict[str, None] = {}
+    by_port: dict[int, list[MeshService]] = {}
+    for service in reached:
+        by_port.setdefault(service.port, []).append(service)
+    backends = _Backends(snapshot, findings)
+    matches = {
+        port: _matches_on(snapshot, identity, group, backends, findings)
+        for port, group in sorted(by_port.items())
+    }
+    for port_matches in matches.values():
+        for match in port_matches:
+            used.update(dict.fromkeys(_cluster_names(match)))
+    clusters = _clusters(snapshot, identity, reached, used)
+    return InMesh({port: found for port, found in matches.items() if found}, clusters, tuple(findings))
+
+
+# --- services --------------------------------------------------------------------------------------------
+
+
+class _Services:
+    """The mesh's services, port by port; what takes no part is reported once."""
+
+    def __init__(self, snapshot: Snapshot, findings: list[Finding]) -> None:
+        self.snapshot = snapshot
+        self.findings = findings
+        self.mode = snapshot.mesh_config.spec.traffic.service_access_mode
+
+    def reached_by(self, identity: ServiceIdentity) -> Iterator[MeshService]:
+        """The services that an identity may reach, by namespace and name."""
+        pods = self._allowed_pods(identity)
+        for service in self.snapshot.kind(Service):
+            if not self.snapshot.monitors(service.namespace):
+                continue
+            if pods is None:
+                yield from self._ports_of(service)
+                continue
+            selected = [pod for pod in pods.get(service.namespace, ()) if _selects(service, pod)]
+            if selected:
+                ips = {entry.ip for pod in selected for entry in pod.status.pod_ips}
+                for found in self._ports_of(service):
+                    yield evolve(found, endpoints=tuple(ip for ip in found.endpoints if ip in ips))
+
+    def _allowed_pods(self, identity: ServiceIdentity) -> Mapping[str, list[Pod]] | None:
+        """The pods by namespace that traffic targets let an identity reach; None where all may be reached."""
+        if self.snapshot.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode:
+            return None
+        accounts = {
+            (target.spec.destination.namespace, target.spec.destination.name)
+            for target in self.snapshot.kind(TrafficTarget)
+            if self._counts(target)
+            and any(
+                (source.name, source.namespace) == (identity.name, identity.namespace)
+                for source in target.spec.sources
+            )
+        }
+        pods: dict[str, list[Pod]] = {}
+        for pod in self.snapshot.kind(Pod):
+            if (pod.namespace, pod.spec.service_account_name) in accounts:
+                pods.setdefault(pod.namespace, []).append(pod)
+        return pods
+
+    def _counts(self, target: TrafficTarget) -> bool:
+        if not self.snapshot.monitors(target.namespace):
+            return False
+        why = None
+        if target.namespace != target.spec.destination.namespace:
+            why = f"its destination is in namespace `{target.spec.destination.namespace}`"
+        elif target.spec.destination.kind != SERVICE_ACCOUNT:
+            why = f"its destination is no `{SERVICE_ACCOUNT}`"
+        elif not target.spec.rules:
+            why = "it has no rules"
+        elif not {rule.kind for rule in target.spec.rules} <= TARGET_RULES:
+            why = "a rule of it is neither an `HTTPRouteGroup` nor a `TCPRoute`"
+        if why:
+            self._report(Code.IGNORED_TRAFFIC_TARGET, target.at("spec"), f"it allows nothing, since {why}")
+        return why is None
+
+    def _ports_of(self, service: Service) -> Iterator[MeshService]:
+        endpoints = self.snapshot.kind(Endpoints).get(service.namespace, service.name)
+        for index, port in enumerate(service.spec.ports):
+            rule = service.at(f"spec.ports[{index}]")
+            protocol = self._protocol(port, rule)
+            target = _target_port(endpoints, port.name)
+            if protocol is not None and target is not None and endpoints is not None:
+                yield from self._port_of(service, endpoints, port, target, protocol, rule)
+
+    def _protocol(self, port: ServicePort, rule: FieldRef) -> Protocol | None:
+        """`appProtocol`, else the prefix of the port's name, else HTTP."""
+        if port.protocol != "TCP":
+            self._report(
+                Code.NOT_TCP, rule, f"a {port.protocol} port takes no part: the sidecar proxies TCP only"
+            )
+            return None
+        if port.app_protocol is None:
+            named = (protocol for protocol in _PREFIXED if port.name.startswith(f"{protocol}-"))
+            return next(named, Protocol.HTTP)
+        protocol = _BY_NAME.get(port.app_protocol.lower())
+        if protocol is None:
+            message = f"appProtocol `{port.app_protocol}` is unknown to the sidecar, the port takes no part"
+            self._report(Code.UNKNOWN_APP_PROTOCOL, rule, message)
+        return protocol
+
+    def _port_of(
+        self,
+        service: Service,
+        endpoints: Endpoints,
+        port: ServicePort,
+        target: int,
+        protocol: Protocol,
+        rule: FieldRef,
+    ) -> Iterator[MeshService]:
+        entries = tuple(_entries(endpoints, target))
+        pods = _unique(entry.ip for entry in entries)
+        if not service.spec.headless:
+            cluster_ip = parse_address(service.spec.cluster_ip)
+            everywhere = (
+                entry.ip
+                for subset in endpoints.subsets
+                for entry in subset.addresses
+                if self.mode is not ServiceAccessMode.DOMAIN
+            )
+            addresses = _unique((cluster_ip, *everywhere))
+            yield MeshService(
+                service.name,
+                service.namespace,
+                port.port,
+                target,
+                protocol,
+                cluster_ip,
+                addresses,
+                pods,
+                rule,
+            )
+            return
+        if not pods:
+            message = "a headless service without ready addresses takes no part; FSM gives it its whole port"
+            self._report(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message)
+            return
+        hostnames = sorted({entry.hostname for entry in entries if entry.hostname})
+        named = {
+            f"{hostname}.{service.name}": _unique(entry.ip for entry in entries if entry.hostname == hostname)
+            for hostname in hostnames
+        }
+        for name, addresses in (named or {service.name: pods}).items():
+            yield MeshService(
+                name, service.namespace, port.port, target, protocol, None, addresses, addresses, rule
+            )
+
+    def _report(self, code: Code, rule: FieldRef, message: str) -> None:
+        finding = Finding(code, rule, message)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+
+def _selects(service: Service, pod: Pod) -> bool:
+    selector = service.spec.selector
+    return bool(selector) and all(pod.metadata.labels.get(key) == value for key, value in selector.items())
+
+
+def _target_port(endpoints: Endpoints | None, name: str) -> int | None:
+    ports = (port for subset in endpoints.subsets for port in subset.ports) if endpoints else iter(())
+    return next((port.port for port in ports if port.name == name), None)
+
+
+def _entries(endpoints: Endpoints, target: int) -> Iterator[EndpointAddress]:
+    for subset in endpoints.subsets:
+        if any(port.port == target for port in subset.ports):
+            yield from subset.addresses
+
+
+def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    return tuple(dict.fromkeys(addresses))
+
+
+def hostnames_of(snapshot: Snapshot, identity: ServiceIdentity, service: MeshService) -> tuple[str, ...]:
+    """The Host headers by which an identity may address a service (`spec/resources.md`, "Services")."""
+    traffic = snapshot.mesh_config.spec.traffic
+    names: list[str] = []
+    if traffic.service_access_mode is not ServiceAccessMode.IP:
+        if identity.namespace == service.namespace or not traffic.service_access_names.must_with_namespace:
+            names.append(service.name)
+        names.append(service.full_name)
+        if traffic.service_access_names.with_trust_domain:
+            names.append(f"{service.full_name}.svc")
+            for part in TRUST_DOMAIN:
+                names.append(f"{names[-1]}.{part}")
+    if traffic.service_access_mode is not ServiceAccessMode.DOMAIN:
+        names.extend(map(str, service.addresses))
+    bare = () if traffic.service_access_names.must_with_service_port else names
+    return tuple(dict.fromkeys((*bare, *(f"{name}:{service.port}" for name in names))))
+
+
+# --- routes and splits -----------------------------------------------------------------------------------
+
+
+class _Backends:
+    """Where a service's traffic goes: to its own cluster, or to the backends of its TrafficSplits."""
+
+    def __init__(self, snapshot: Snapshot, findings: list[Finding]) -> None:
+        self.snapshot = snapshot
+        self.findings = findings
+        self.splits: dict[tuple[str, str], list[TrafficSplit]] = {}
+        for split in snapshot.kind(TrafficSplit):
+            if snapshot.monitors(split.namespace):
+                apex = split.spec.service.partition(".")[0]
+                self.splits.setdefault((split.namespace, apex), []).append(split)
+
+    def clusters_of(self, service: MeshService) -> tuple[WeightedCluster, ...]:
+        """The clusters of a stream service."""
+        splits = self._splits_of(service)
+        if not splits:
+            return (WeightedCluster(service.cluster),)
+        weights = {cluster.name: cluster for split in splits for cluster in self._backends(service, split)}
+        return tuple(weights.values())
+
+    def routes_of(self, service: MeshService) -> tuple[HTTPRoute, ...]:
+        """The routes of an HTTP service: the wildcard, after those that its splits add."""
+        splits = self._splits_of(service)
+        everything = wildcard(service.rule)
+        if not splits:
+            return to_clusters((everything,), WeightedCluster(service.cluster))
+        routes: list[HTTPRoute] = []
+        rest: dict[str, WeightedCluster] = {}
+        for split in splits:
+            clusters = self._backends(service, split)
+            routes.extend(to_clusters(self._split_routes(service, split), *clusters))
+            if not split.spec.matches:
+                rest.update((cluster.name, cluster) for cluster in clusters if cluster.name not in rest)
+        if all(split.spec.matches for split in splits):
+            rest = {
+                cluster.name: WeightedCluster(cluster.name)
+                for split in splits
+                for cluster in self._backends(service, split)
+            }
+        if not any(route.path == everything.path for route in routes):
+            routes.extend(to_clusters((everything,), *rest.values()))
+        return united(routes)
+
+    def _splits_of(self, service: MeshService) -> list[TrafficSplit]:
+        return self.splits.get((service.namespace, service.name), [])
+
+    def _backends(self, service: MeshService, split: TrafficSplit) -> tuple[WeightedCluster, ...]:
+        clusters: dict[str, WeightedCluster] = {}
+        for index, backend in enumerate(split.spec.backends):
+            before, slash, after = backend.service.partition("/")
+            namespace, name = (before, after) if slash else (service.namespace, backend.service)
+            target = self._target_port(namespace, name, service.port)
+            if target is None:
+                message = f"service `{namespace}/{name}` has no endpoints port behind {service.port}: it is left out"
+                rule = split.at(f"spec.backends[{index}]")
+                finding = Finding(Code.MISSING_BACKEND, rule, message)
+                if finding not in self.findings:
+                    self.findings.append(finding)
+                continue
+            cluster = f"{namespace}/{name}|{target}"
+            clusters[cluster] = WeightedCluster(cluster, backend.weight)
+        return tuple(clusters.values())
+
+    def _target_port(self, namespace: str, name: str, port: int) -> int | None:
+        service = self.snapshot.kind(Service).get(namespace, name)
+        names = (entry.name for entry in service.spec.ports if entry.port == port) if service else iter(())
+        port_name = next(names, None)
+        endpoints = self.snapshot.kind(Endpoints).get(namespace, name)
+        return None if port_name is None else _target_port(endpoints, port_name)
+
+    def _split_routes(self, service: MeshService, split: TrafficSplit) -> Iterator[HTTPRoute]:
+        for index, match in enumerate(split.spec.matches):
+            group = self.snapshot.kind(HTTPRouteGroup).get(split.namespace, match.name)
+            if group is None:
+                message = f"HTTPRouteGroup `{split.namespace}/{match.name}` does not exist: it adds no route"
+                rule = split.at(f"spec.matches[{index}]")
+                finding = Finding(Code.MISSING_HTTP_ROUTE_GROUP, rule, message)
+                if finding not in self.findings:
+                    self.findings.append(finding)
+            else:
+                yield from routes_of(group, service.rule)
+
+
+# --- matches ---------------------------------------------------------------------------------------------
+
+
+def _matches_on(
+    snapshot: Snapshot,
+    identity: ServiceIdentity,
+    services: list[MeshService],
+    backends: _Backends,
+    findings: list[Finding],
+) -> tuple[MeshMatch, ...]:
+    """The matches of one port: all HTTP services together, each stream service by itself."""
+    owned = _owned_addresses(services, findings)
+    http = [service for service in services if service.is_http]
+    matches = [
+        MeshMatch(
+            service.port,
+            service.protocol,
+            _owners((service,), owned),
+            clusters=backends.clusters_of(service),
+        )
+        for service in services
+        if not service.is_http
+    ]
+    if http:
+        protocols = {service.protocol for service in http}
+        if len(protocols) > 1:
+            message = f"HTTP and gRPC services share port {http[0].port}: the match is written as `http`"
+            findings.append(Finding(Code.HTTP_AND_GRPC, http[0].rule, message))
+        protocol = Protocol.HTTP if Protocol.HTTP in protocols else Protocol.GRPC
+        hosts = _virtual_hosts(snapshot, identity, http, backends, findings)
+        matches.append(MeshMatch(http[0].port, protocol, _owners(http, owned), hosts))
+    return tuple(
+        sorted((match for match in matches if match.owners), key=lambda match: match.owners[0].prefix)
+    )
+
+
+def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Mapping[Address, MeshService]:
+    """Who owns each address of a port: the service whose ClusterIP it is, else the first by name."""
+    owners: dict[Address, MeshService] = {}
+    for service in sorted(services, key=lambda service: (service.namespace, service.name)):
+        for address in service.addresses:
+            owner = owners.setdefault(address, service)
+            if owner is service:
+                continue
+            if service.cluster_ip == address != owner.cluster_ip:
+                owners[address] = service
+            if not (owner.is_http and service.is_http):
+                winner = owners[address]
+                message = f"{address} is behind {owner.full_name} and {service.full_name}: {winner.full_name} has it"
+                findings.append(Finding(Code.SHARED_ADDRESS, service.rule, message))
+    return owners
+
+
+def _owners(services: Iterable[MeshService], owned: Mapping[Address, MeshService]) -> tuple[Owner, ...]:
+    mine = set(map(id, services))
+    owners = (Owner(Prefix.host(ip), service.rule) for ip, service in owned.items() if id(service) in mine)
+    return tuple(sorted(owners, key=lambda owner: owner.prefix))
+
+
+def _virtual_hosts(
+    snapshot: Snapshot,
+    identity: ServiceIdentity,
+    services: list[MeshService],
+    backends: _Backends,
+    findings: list[Finding],
+) -> tuple[VirtualHost, ...]:
+    """The HTTP services of a port; a hostname of two goes to the shorter full name, then by code point."""
+    ranked = sorted(services, key=lambda service: (len(service.full_name), service.full_name))
+    holder: dict[str, str] = {}
+    hosts: dict[str, VirtualHost] = {}
+    for service in ranked:
+        own: list[str] = []
+        for hostname in hostnames_of(snapshot, identity, service):
+            if holder.setdefault(hostname, service.full_name) == service.full_name:
+                own.append(hostname)
+            else:
+                message = f"hostname `{hostname}` belongs to {holder[hostname]}, not to {service.full_name}"
+                findings.append(Finding(Code.SHARED_HOSTNAME, service.rule, message))
+        routes = backends.routes_of(service)
+        known = hosts.get(service.full_name)
+        hosts[service.full_name] = VirtualHost(
+            service.full_name,
+            tuple(sorted({*own, *(known.hostnames if known else ())})),
+            united((*known.routes, *routes)) if known else routes,
+            known.rule if known else service.rule,
+        )
+    return tuple(hosts[name] for name in sorted(hosts))
+
+
+# --- clusters --------------------------------------------------------------------------------------------
+
+
+def _cluster_names(match: MeshMatch) -> Iterator[str]:
+    for cluster in match.clusters:
+        yield cluster.name
+    for host in match.virtual_hosts:
+        for route in host.routes:
+            for cluster in route.clusters:
+                yield cluster.name
+
+
+def _clusters(
+    snapshot: Snapshot, identity: ServiceIdentity, services: Iterable[MeshService], used: Iterable[str]
+) -> tuple[Cluster, ...]:
+    """The clusters that matches lead to; a backend that the source may not reach has none."""
+    behind: dict[str, list[MeshService]] = {}
+    for service in services:
+        behind.setdefault(service.cluster, []).append(service)
+    return tuple(_cluster(snapshot, identity, name, behind[name]) for name in sorted(used) if name in behind)
+
+
+def _cluster(
+    snapshot: Snapshot, identity: ServiceIdentity, name: str, services: list[MeshService]
+) -> Cluster:
+    endpoints = sorted({(ip, service.port) for service in services for ip in service.endpoints})
+    if not endpoints:
+        return Cluster(name, (), services[0].rule)
+    first = services[0]
+    is_routed = first.protocol not in {Protocol.TCP, Protocol.TCP_SERVER_FIRST}
+    account = (first.name.rpartition(".")[2], first.namespace)
+    return Cluster(
+        name,
+        tuple(Endpoint(str(ip), port) for ip, port in endpoints),
+        first.rule,
+        _settings_for(snapshot, first),
+        retry_for(snapshot, identity, account) if is_routed else None,
+    )
+
+
+def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSettings | None:
+    """The settings of the first UpstreamTrafficSetting in its namespace whose host is the service."""
+    names = {service.full_name, ".".join((service.full_name, "svc", *TRUST_DOMAIN))}
+    settings = snapshot.kind(UpstreamTrafficSetting).by_namespace.get(service.namespace, ())
+    found = (setting.spec.connection_settings for setting in settings if setting.spec.host in names)
+    return next(found, None)
+
+
+def retry_for(snapshot: Snapshot, identity: ServiceIdentity, service: tuple[str, str]) -> RetryPolicy | None:
+    """The first retry policy from an identity to a service, by name and namespace; behind its feature flag."""
+    if not snapshot.mesh_config.spec.feature_flags.enable_retry_policy:
+        return None
+    for retry in snapshot.kind(Retry):
+        source = retry.spec.source
+        own = (source.kind, source.name, source.namespace) == (
+            SERVICE_ACCOUNT,
+            identity.name,
+            identity.namespace,
+        )
+        if own and any(
+            (to.kind, to.name, to.namespace) == (SERVICE_KIND, *service) for to in retry.spec.destinations
+        ):
+            return retry.spec.retry_policy
+    return None

@@ -1,0 +1,1 @@
+"""What the sidecar reads: the Pipy config of a resolved policy."""

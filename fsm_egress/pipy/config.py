@@ -1,0 +1,385 @@
+"""A resolved policy written as the `config.json` that FSM's sidecar scripts read (`spec/pipy-config.md`).
+
+Keys are the wire names of FSM's own generator; the bytes are canonical: equal for equal meaning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from gzip import compress, decompress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ..checks import Protocol, seconds
+from ..errors import InvalidValue, Problem
+from ..frozen import FrozenMap, freeze, thaw
+
+if TYPE_CHECKING:
+    from ..egress import CircuitBreaking, ConnectionSettings, RetryPolicy
+    from ..net import Prefix
+    from ..policy import (
+        Cluster,
+        EgressGroup,
+        Endpoint,
+        Forward,
+        HTTPRoute,
+        MeshMatch,
+        OutboundPolicy,
+        SidecarSpec,
+        SourceCert,
+        VirtualHost,
+        WeightedCluster,
+    )
+
+__all__ = ["PipyConfig", "write_config"]
+
+ANY_GATEWAY = "*"
+CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
+VERSION_DIGITS = 16
+
+Wire = dict[str, Any]
+
+
+@frozen
+class PipyConfig:
+    """A whole `config.json`, as an immutable value.
+
+    Attributes:
+        tree: the content, in wire names.
+        compressed: whether the sidecar is meant to read `config.json.gz` (`spec.sidecar.compressConfig`).
+    """
+
+    tree: FrozenMap[Any] = field(repr=False)
+    compressed: bool = field(default=False, eq=False)
+
+    @property
+    def version(self) -> str:
+        """A hash of the content, also its ETag: equal for equal content, in any process."""
+        return str(self.tree["Version"])
+
+    @property
+    def file_name(self) -> str:
+        """`config.json`, or `config.json.gz` where it is compressed."""
+        return "config.json.gz" if self.compressed else "config.json"
+
+    def to_mapping(self) -> Wire:
+        """The content as plain dictionaries and lists of one's own."""
+        plain: Wire = thaw(self.tree)
+        return plain
+
+    def to_json(self) -> bytes:
+        """The canonical bytes of `config.json`: UTF-8, keys sorted, ports by number."""
+        return _encode(self.tree)
+
+    def to_gzip(self) -> bytes:
+        """The same, compressed; equal content gives equal bytes, since the header has no timestamp."""
+        return compress(self.to_json(), mtime=0)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> PipyConfig:
+        """A config read back, compressed or not.
+
+        Raises:
+            InvalidValue: the bytes are no JSON object, or no gzip of one.
+        """
+        compressed = content[:2] == b"\x1f\x8b"
+        try:
+            tree = json.loads(decompress(content) if compressed else content)
+        except (ValueError, OSError, EOFError, RecursionError) as error:
+            reason = str(error).lower() or type(error).__name__
+            raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
+        if not isinstance(tree, dict) or not isinstance(tree.get("Version"), str):
+            raise InvalidValue.of("a config with its `Version`", tree)
+        return cls(freeze(tree), compressed)
+
+    def __repr__(self) -> str:
+        return f"<PipyConfig {self.version}>"
+
+
+def _encode(tree: Any) -> bytes:
+    return json.dumps(thaw(tree), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> PipyConfig:
+    """The config of a policy.
+
+    Args:
+        policy: what is enforced.
+        carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
+
+    Raises:
+        InvalidValue: `carried` has another key.
+    """
+    given = dict(carried or {})
+    for key in given:
+        if key not in CARRIED:
+            raise InvalidValue.of("one of " + ", ".join(f"`{name}`" for name in CARRIED), key)
+    content: Wire = {
+        "Ts": None,
+        "Version": "",
+        "Metrics": False,
+        "Spec": _spec(policy, given.get("Probes", {})),
+        "Certificate": given.get("Certificate"),
+        "Inbound": given.get("Inbound"),
+        "Outbound": _outbound(policy),
+        **({"Forward": _forward(policy.forward)} if policy.forward else {}),
+        "AllowedEndpoints": given.get("AllowedEndpoints", {}),
+        "Chains": {name: list(modules) for name, modules in policy.spec.chains.items()},
+    }
+    ordered = _ordered(content)
+    ordered["Version"] = sha256(_encode(ordered)).hexdigest()[:VERSION_DIGITS]
+    return PipyConfig(freeze(ordered), policy.spec.compress_config)
+
+
+def _ordered(value: Any, *, ports: bool = False) -> Any:
+    """Keys sorted; of `TrafficMatches` by number. Lists keep their order: it is the sidecar's."""
+    if isinstance(value, Mapping):
+        keys = sorted(value, key=int) if ports else sorted(value)
+        return {key: _ordered(value[key], ports=key == "TrafficMatches") for key in keys}
+    if isinstance(value, (list, tuple)):
+        return [_ordered(item) for item in value]
+    return value
+
+
+def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
+    spec: SidecarSpec = policy.spec
+    observability: Wire = {}
+    if spec.tracing is not None:
+        observability["tracing"] = spec.tracing
+    if spec.remote_logging is not None:
+        observability["remoteLogging"] = spec.remote_logging
+    return {
+        "ServiceIdentity": str(policy.identity),
+        "SidecarLogLevel": spec.log_level,
+        "SidecarTimeout": spec.timeout,
+        "Traffic": {
+            "EnableEgress": spec.enable_egress,
+            "HTTP1PerRequestLoadBalancing": spec.http1_per_request_load_balancing,
+            "HTTP2PerRequestLoadBalancing": spec.http2_per_request_load_balancing,
+        },
+        "FeatureFlags": {
+            "EnableSidecarActiveHealthChecks": spec.enable_sidecar_active_health_checks,
+            "EnableAutoDefaultRoute": spec.enable_auto_default_route,
+        },
+        "Probes": probes,
+        "Observability": observability,
+        **({"ClusterSet": spec.cluster_set} if spec.cluster_set is not None else {}),
+    }
+
+
+# --- matches ---------------------------------------------------------------------------------------------
+
+
+def _outbound(policy: OutboundPolicy) -> Wire | None:
+    """Matches by port and clusters by name; null when there is nothing to match."""
+    gateway = {"EgressForwardGateway": ANY_GATEWAY} if policy.forwarded else {}
+    matches: Wire = {}
+    clusters: list[Cluster] = list(policy.clusters)
+    for port in policy.ports:
+        written = [_mesh_match(match) for match in port.mesh]
+        for group in port.groups:
+            written.extend(_group_matches(group, gateway))
+        if written:
+            matches[str(port.port)] = written
+        clusters.extend(port.clusters)
+    if not matches:
+        return None
+    configs = {cluster.name: _cluster(cluster) for cluster in clusters}
+    return {"TrafficMatches": matches, "ClustersConfigs": configs or None}
+
+
+def _mesh_match(match: MeshMatch) -> Wire:
+    wire: Wire = {
+        "DestinationIPRanges": dict.fromkeys(str(owner.prefix) for owner in match.owners),
+        "Port": match.port,
+        "Protocol": _stream_protocol(match.protocol),
+    }
+    if match.is_http:
+        return wire | _hosts(match.virtual_hosts, {})
+    return wire | {
+        "TcpServiceRouteRules": {"TargetClusters": _weights(match.clusters), "AllowedEgressTraffic": False}
+    }
+
+
+def _stream_protocol(protocol: Protocol) -> str:
+    return (Protocol.TCP if protocol is Protocol.TCP_SERVER_FIRST else protocol).value
+
+
+def _group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
+    """The matches of a range group: `tcp` alone where a claim opens the stream, else `http`, then `https`.
+
+    Claims that open nothing are written too: their match keeps the connection from passing through.
+    """
+    if group.stream:
+        yield _stream_match(group, Protocol.TCP, None, gateway, cert=group.stream.source_cert, allowed=True)
+        return
+    if group.has(Protocol.HTTP):
+        ranges = dict.fromkeys(map(str, group.prefixes)) or None
+        wire = {"DestinationIPRanges": ranges, "Port": group.port, "Protocol": Protocol.HTTP.value}
+        yield wire | _hosts(group.virtual_hosts, gateway)
+    if group.has(Protocol.HTTPS):
+        anything = group.any_tls is not None
+        listed = {group.tls_cluster: 100} if group.server_names and not anything else None
+        whole = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS and not claim.broken)
+        shown = group.any_tls or next(whole, None)
+        cert = shown.source_cert if shown else None
+        yield _stream_match(group, Protocol.HTTPS, listed, gateway, cert=cert, allowed=anything)
+    if not group.has(Protocol.HTTP, Protocol.HTTPS):
+        yield _stream_match(group, Protocol.TCP, None, gateway, cert=None, allowed=False)
+
+
+def _stream_match(
+    group: EgressGroup,
+    protocol: Protocol,
+    clusters: Wire | None,
+    gateway: Wire,
+    *,
+    cert: SourceCert | None,
+    allowed: bool,
+) -> Wire:
+    return {
+        "DestinationIPRanges": _ranges(group.prefixes, cert),
+        "Port": group.port,
+        "Protocol": protocol.value,
+        "TcpServiceRouteRules": {"TargetClusters": clusters, "AllowedEgressTraffic": allowed, **gateway},
+    }
+
+
+def _ranges(prefixes: tuple[Prefix, ...], cert: SourceCert | None) -> Wire | None:
+    """Ranges with the certificate that goes with each; null for any address."""
+    shown = {"SourceCert": _certificate(cert)} if cert else None
+    return {str(prefix): shown for prefix in prefixes} or None
+
+
+def _hosts(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
+    """The hostnames of a match and the routes of each host; a match without hosts has neither key."""
+    names = {hostname: {"RuleName": host.name} for host in hosts for hostname in host.hostnames}
+    rules = {
+        host.name: {"RouteRules": [_route(route) for route in host.routes] or None, **gateway}
+        for host in hosts
+    }
+    wire: Wire = {}
+    if names:
+        wire["HttpHostPort2Service"] = names
+    if rules:
+        wire["HttpServiceRouteRules"] = rules
+    return wire
+
+
+def _route(route: HTTPRoute) -> Wire:
+    wire: Wire = {
+        "Path": route.path.text,
+        "Type": "Regex",
+        "TargetClusters": _weights(route.clusters),
+    }
+    if route.headers:
+        wire["Headers"] = {name: value.text for name, value in route.headers}
+    if route.methods:
+        wire["Methods"] = list(route.methods)
+    return wire
+
+
+def _weights(clusters: Iterable[WeightedCluster]) -> Wire | None:
+    return {cluster.name: cluster.weight for cluster in clusters} or None
+
+
+# --- clusters --------------------------------------------------------------------------------------------
+
+
+def _cluster(cluster: Cluster) -> Wire:
+    wire: Wire = {"Endpoints": _endpoints(cluster.endpoints)}
+    if cluster.connection_settings:
+        wire["ConnectionSettings"] = _connection_settings(cluster.connection_settings)
+    if cluster.retry_policy:
+        wire["RetryPolicy"] = _retry_policy(cluster.retry_policy)
+    if cluster.source_cert:
+        wire["SourceCert"] = _certificate(cluster.source_cert)
+    return wire
+
+
+def _endpoints(endpoints: Iterable[Endpoint]) -> Wire | None:
+    """Endpoints as FSM writes them, an IPv6 address without brackets; null where there is none."""
+    return {f"{endpoint.host}:{endpoint.port}": {"Weight": endpoint.weight} for endpoint in endpoints} or None
+
+
+def _connection_settings(settings: ConnectionSettings) -> Wire:
+    wire: Wire = {}
+    if settings.tcp:
+        wire["tcp"] = _given(
+            MaxConnections=settings.tcp.max_connections, ConnectTimeout=_seconds(settings.tcp.connect_timeout)
+        )
+    if settings.http:
+        http = settings.http
+        wire["http"] = _given(
+            MaxRequests=http.max_requests,
+            MaxRequestsPerConnection=http.max_requests_per_connection,
+            MaxPendingRequests=http.max_pending_requests,
+            MaxRetries=http.max_retries,
+            CircuitBreaking=_circuit_breaking(http.circuit_breaking) if http.circuit_breaking else None,
+        )
+    return wire
+
+
+def _circuit_breaking(breaking: CircuitBreaking) -> Wire:
+    return {
+        "StatTimeWindow": _seconds(breaking.stat_time_window),
+        "MinRequestAmount": breaking.min_request_amount,
+        "DegradedTimeWindow": _seconds(breaking.degraded_time_window),
+        **_given(
+            SlowTimeThreshold=_seconds(breaking.slow_time_threshold),
+            SlowAmountThreshold=breaking.slow_amount_threshold,
+            SlowRatioThreshold=breaking.slow_ratio_threshold,
+            ErrorAmountThreshold=breaking.error_amount_threshold,
+            ErrorRatioThreshold=breaking.error_ratio_threshold,
+            DegradedStatusCode=breaking.degraded_status_code,
+            DegradedResponseContent=breaking.degraded_response_content,
+        ),
+    }
+
+
+def _retry_policy(policy: RetryPolicy) -> Wire:
+    """Times that are not given are left out (`spec/controller.md`: the stock controller crashes on them)."""
+    return {
+        "RetryOn": policy.retry_on,
+        "NumRetries": policy.num_retries,
+        **_given(
+            PerTryTimeout=_seconds(policy.per_try_timeout),
+            RetryBackoffBaseInterval=_seconds(policy.retry_backoff_base_interval),
+        ),
+    }
+
+
+def _seconds(duration: str | None) -> int | float | None:
+    return None if duration is None else seconds(duration)
+
+
+def _given(**entries: Any) -> Wire:
+    return {key: value for key, value in entries.items() if value is not None}
+
+
+def _certificate(cert: SourceCert) -> Wire:
+    names = {"SubjectAltNames": list(cert.subject_alt_names)} if cert.subject_alt_names else {}
+    return {
+        "FsmIssued": cert.fsm_issued,
+        **names,
+        "Expiration": cert.expiration,
+        "CertChain": cert.cert_chain,
+        "PrivateKey": cert.private_key,
+        "IssuingCA": cert.issuing_ca,
+    }
+
+
+# --- gateways --------------------------------------------------------------------------------------------
+
+
+def _forward(forward: Forward) -> Wire:
+    gateways = {
+        gateway.name: {"Endpoints": _endpoints(gateway.endpoints), "Mode": gateway.mode}
+        for gateway in forward.gateways
+        if gateway.endpoints
+    }
+    weights = {gateway.name: gateway.weight for gateway in forward.gateways}
+    return {"ForwardMatches": {ANY_GATEWAY: weights}, "EgressGateways": gateways or None}

@@ -1,0 +1,358 @@
+"""A snapshot and an identity -> the one policy that governs the identity's outbound connections.
+
+The only place where order, union, claims, owners of addresses, hostnames, splits, retries, certificates and
+gateways are settled. What is left out or cannot be honoured becomes a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import evolve
+
+from . import checks
+from .checks import Protocol
+from .claims import groups_of, host_clusters, resolve_claims
+from .core import Endpoints, Pod, Service
+from .egress import EgressGateway, EgressPolicy
+from .errors import InvalidValue
+from .findings import Code, Finding
+from .frozen import FrozenMap
+from .inmesh import resolve_in_mesh, retry_for
+from .policy import (
+    Cluster,
+    EgressGroup,
+    Endpoint,
+    Forward,
+    Gateway,
+    Interception,
+    OutboundPolicy,
+    PortPolicy,
+    SidecarSpec,
+)
+from .resource import ServiceIdentity
+from .snapshot import SERVICE_ACCOUNT, Snapshot
+
+if TYPE_CHECKING:
+    from .meshconfig import MeshConfig, PluginChainEntry, RemoteLogging, Tracing
+    from .net import Prefix
+    from .policy import Claim, MeshMatch
+    from .references import FieldRef
+
+__all__ = ["resolve"]
+
+T = TypeVar("T")
+
+EXCLUDED_RANGES = "flomesh.io/outbound-ip-range-exclusion-list"
+INCLUDED_RANGES = "flomesh.io/outbound-ip-range-inclusion-list"
+EXCLUDED_PORTS = "flomesh.io/outbound-port-exclusion-list"
+GATEWAY_MODE = "flomesh.io/egress-gateway-mode"
+GATEWAY_MODES = ("http2tunnel", "sock5")
+
+DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
+    "inbound-tcp": (
+        "inbound-tls-termination",
+        "inbound-tcp-routing",
+        "inbound-tcp-load-balancing",
+        "inbound-tcp-default",
+    ),
+    "inbound-http": (
+        "inbound-tls-termination",
+        "inbound-http-routing",
+        "inbound-metrics-http",
+        "inbound-tracing-http",
+        "inbound-logging-http",
+        "inbound-throttle-service",
+        "inbound-throttle-route",
+        "inbound-http-load-balancing",
+        "inbound-http-default",
+    ),
+    "outbound-tcp": ("outbound-tcp-routing", "outbound-tcp-load-balancing", "outbound-tcp-default"),
+    "outbound-http": (
+        "outbound-http-routing",
+        "outbound-metrics-http",
+        "outbound-tracing-http",
+        "outbound-logging-http",
+        "outbound-circuit-breaker",
+        "outbound-http-load-balancing",
+        "outbound-http-default",
+    ),
+}
+
+
+def resolve(snapshot: Snapshot, identity: ServiceIdentity | str) -> OutboundPolicy:
+    """Everything that governs the outbound connections of `identity` (`name.namespace`).
+
+    Raises:
+        InvalidValue: the text is no identity.
+    """
+    who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+    config = snapshot.mesh_config
+    mesh = resolve_in_mesh(snapshot, who)
+    claims = resolve_claims(snapshot, who)
+    findings = [*_source_findings(snapshot), *claims.findings, *mesh.findings]
+    interception = _interception(snapshot, who, findings)
+    forward, forwarded = _forward(snapshot, findings)
+    ports = []
+    for port in sorted({*mesh.matches, *claims.by_port}):
+        policy, port_findings = _port_policy(
+            snapshot, who, port, mesh.matches.get(port, ()), claims.by_port.get(port, ())
+        )
+        ports.append(policy)
+        findings.extend(port_findings)
+    return OutboundPolicy(
+        who,
+        _sidecar_spec(config, findings),
+        config.at("spec.traffic.enableEgress"),
+        interception,
+        mesh.clusters,
+        tuple(ports),
+        forward,
+        forwarded,
+        tuple(findings),
+    )
+
+
+def _port_policy(
+    snapshot: Snapshot,
+    identity: ServiceIdentity,
+    port: int,
+    matches: tuple[MeshMatch, ...],
+    claims: tuple[Claim, ...],
+) -> tuple[PortPolicy, tuple[Finding, ...]]:
+    taken = frozenset(owner.prefix for match in matches for owner in match.owners)
+    groups = groups_of(port, claims, taken)
+    hosts, findings = host_clusters(port, claims)
+    clusters: dict[str, Cluster] = {}
+    for group in groups:
+        if group.stream is None:
+            for host in group.virtual_hosts:
+                if host.routes:
+                    name = f"{host.name}:{port}"
+                    retried = retry_for(snapshot, identity, _service_named(host.name))
+                    clusters[name] = evolve(hosts[name], retry_policy=retried)
+            if group.server_names and group.any_tls is None:
+                clusters[group.tls_cluster] = Cluster(
+                    group.tls_cluster,
+                    tuple(Endpoint(name.host, port) for name in group.server_names),
+                    group.server_names[0].rule,
+                )
+    policy = PortPolicy(port, matches, groups, tuple(clusters[name] for name in sorted(clusters)))
+    return policy, (*findings, *(finding for group in groups for finding in _meetings(group)))
+
+
+def _service_named(host: str) -> tuple[str, str]:
+    """An outside host that reads like `name.namespace` of a service gets that service's retries."""
+    name, _, namespace = host.partition(".")
+    return name, namespace
+
+
+def _meetings(group: EgressGroup) -> Iterator[Finding]:
+    """Claims of several protocols on the same addresses: the stock sidecar uses one match only."""
+    kinds = [
+        name
+        for name, there in (
+            ("tcp", group.has(Protocol.TCP, Protocol.TCP_SERVER_FIRST)),
+            ("http", group.has(Protocol.HTTP)),
+            ("https", group.has(Protocol.HTTPS)),
+        )
+        if there
+    ]
+    if len(kinds) > 1:
+        where = ", ".join(map(str, group.prefixes)) or "any address"
+        met = " and ".join(f"`{kind}`" for kind in kinds)
+        message = f"{met} claims meet on port {group.port}, {where}: the stock sidecar uses `{kinds[0]}` only"
+        yield Finding(Code.PROTOCOLS_MEET, group.claims[0].rule, message)
+
+
+def _source_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    for policy in snapshot.kind(EgressPolicy):
+        for index, source in enumerate(policy.spec.sources):
+            if source.kind != SERVICE_ACCOUNT:
+                message = f"kind `{source.kind}` names nobody: only `{SERVICE_ACCOUNT}` does"
+                yield Finding(Code.SOURCE_KIND, policy.at(f"spec.sources[{index}].kind"), message)
+
+
+# --- interception ----------------------------------------------------------------------------------------
+
+
+def _interception(snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]) -> Interception:
+    """The mesh-wide lists, and what the annotations of the identity's pods add to them."""
+    config = snapshot.mesh_config
+    traffic = config.spec.traffic
+    pods = [
+        pod
+        for pod in snapshot.kind(Pod)
+        if (pod.spec.service_account_name, pod.namespace) == (identity.name, identity.namespace)
+    ]
+
+    def listed(
+        name: str, values: Iterable[T], annotation: str, read: Callable[[str], T]
+    ) -> tuple[tuple[T, FieldRef], ...]:
+        found = [(value, config.at(f"spec.traffic.{name}[{index}]")) for index, value in enumerate(values)]
+        for pod in pods:
+            found.extend(_annotated(pod, annotation, read, findings))
+        return tuple(found)
+
+    ranges, inclusions = traffic.outbound_ip_range_exclusion_list, traffic.outbound_ip_range_inclusion_list
+    ports = traffic.outbound_port_exclusion_list
+    return Interception(
+        listed("outboundIPRangeExclusionList", ranges, EXCLUDED_RANGES, _read_prefix),
+        listed("outboundIPRangeInclusionList", inclusions, INCLUDED_RANGES, _read_prefix),
+        listed("outboundPortExclusionList", ports, EXCLUDED_PORTS, _read_port),
+    )
+
+
+def _annotated(
+    pod: Pod, annotation: str, read: Callable[[str], T], findings: list[Finding]
+) -> Iterator[tuple[T, FieldRef]]:
+    rule = pod.at(f"metadata.annotations.{annotation}")
+    for text in pod.metadata.annotations.get(annotation, "").split(","):
+        if text.strip():
+            try:
+                yield read(text.strip()), rule
+            except InvalidValue as error:
+                message = f"{error.problems[0].message}: the entry is left out"
+                findings.append(Finding(Code.BAD_ANNOTATION, rule, message))
+
+
+def _read_prefix(text: str) -> Prefix:
+    return checks.prefix(text)
+
+
+def _read_port(text: str) -> int:
+    digits = text.isascii() and text.isdecimal() and len(text) <= checks.NUMBER_LENGTH
+    return checks.port_number(int(text) if digits else text)
+
+
+# --- gateways --------------------------------------------------------------------------------------------
+
+
+def _forward(snapshot: Snapshot, findings: list[Finding]) -> tuple[Forward | None, bool]:
+    """The mesh's egress gateways, and whether egress rules name them at all (`spec/controller.md`)."""
+    gateways: dict[str, Gateway] = {}
+    resources = [gateway for gateway in snapshot.kind(EgressGateway) if gateway.spec.global_ is not None]
+    for resource in resources:
+        if not resource.spec.global_:
+            message = "the list is empty: egress rules name a gateway, and there is none"
+            findings.append(Finding(Code.UNUSABLE_GATEWAY, resource.at("spec.global"), message))
+        for index, entry in enumerate(resource.spec.global_ or ()):
+            rule = resource.at(f"spec.global[{index}]")
+            name = f"{entry.service}.{entry.namespace}"
+            service = snapshot.kind(Service).get(entry.namespace, entry.service)
+            if service is None:
+                message = f"service `{entry.namespace}/{entry.service}` does not exist: it carries nothing"
+                findings.append(Finding(Code.UNUSABLE_GATEWAY, rule, message))
+                continue
+            endpoints = _gateway_endpoints(snapshot, service)
+            if not endpoints:
+                message = f"service `{entry.namespace}/{entry.service}` has no endpoints: it carries nothing"
+                findings.append(Finding(Code.UNUSABLE_GATEWAY, rule, message))
+            weight = 100 if entry.weight is None else entry.weight
+            gateways[name] = Gateway(name, weight, _gateway_mode(service, findings), endpoints)
+    forward = (
+        Forward(tuple(gateways[name] for name in sorted(gateways)), resources[0].at("spec.global"))
+        if gateways
+        else None
+    )
+    return forward, bool(resources)
+
+
+def _gateway_endpoints(snapshot: Snapshot, service: Service) -> tuple[Endpoint, ...]:
+    endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
+    return tuple(
+        sorted(
+            {
+                Endpoint(str(entry.ip), port.port)
+                for subset in (endpoints.subsets if endpoints else ())
+                for port in subset.ports
+                for entry in subset.addresses
+            }
+        )
+    )
+
+
+def _gateway_mode(service: Service, findings: list[Finding]) -> str:
+    mode = service.metadata.annotations.get(GATEWAY_MODE, GATEWAY_MODES[0])
+    if mode in GATEWAY_MODES:
+        return mode
+    message = f"mode `{mode}` is read as `{GATEWAY_MODES[0]}`; SOCKS5 is spelled `sock5`"
+    findings.append(Finding(Code.GATEWAY_MODE, service.at(f"metadata.annotations.{GATEWAY_MODE}"), message))
+    return GATEWAY_MODES[0]
+
+
+# --- what the sidecar is told besides --------------------------------------------------------------------
+
+
+def _sidecar_spec(config: MeshConfig, findings: list[Finding]) -> SidecarSpec:
+    spec = config.spec
+    properties = {entry.name: entry.value for entry in spec.cluster_set.properties}
+    return SidecarSpec(
+        log_level=spec.sidecar.log_level,
+        timeout=spec.sidecar.sidecar_timeout,
+        enable_egress=spec.traffic.enable_egress,
+        http1_per_request_load_balancing=spec.traffic.http1_per_request_load_balancing,
+        http2_per_request_load_balancing=spec.traffic.http2_per_request_load_balancing,
+        enable_sidecar_active_health_checks=spec.feature_flags.enable_sidecar_active_health_checks,
+        enable_auto_default_route=spec.feature_flags.enable_auto_default_route,
+        compress_config=spec.sidecar.compress_config,
+        tracing=_tracing(spec.observability.tracing, config.namespace),
+        remote_logging=_remote_logging(spec.observability.remote_logging),
+        cluster_set=FrozenMap(properties) if properties else None,
+        chains=_chains(config, findings),
+    )
+
+
+def _tracing(tracing: Tracing, namespace: str) -> FrozenMap[str] | None:
+    """Where spans go, with the controller's defaults for what is not said."""
+    if not tracing.enable:
+        return None
+    host = tracing.address or f"jaeger.{namespace}.svc.cluster.local"
+    fraction = 1.0 if tracing.sampled_fraction is None else float(tracing.sampled_fraction)
+    return FrozenMap(
+        {
+            "address": f"{host}:{tracing.port or 9411}",
+            "endpoint": tracing.endpoint or "/api/v2/spans",
+            "sampledFraction": f"{fraction:.2f}",
+        }
+    )
+
+
+def _remote_logging(logging: RemoteLogging) -> FrozenMap[str | int] | None:
+    if not logging.enable:
+        return None
+    entries: dict[str, Any] = {
+        "level": logging.level,
+        "address": f"{logging.address}:{logging.port}",
+        "endpoint": logging.endpoint,
+        "authorization": logging.authorization,
+    }
+    return FrozenMap({key: value for key, value in entries.items() if value})
+
+
+def _chains(config: MeshConfig, findings: list[Finding]) -> FrozenMap[tuple[str, ...]]:
+    """The modules of each chain, by descending priority; FSM's own where a chain is not configured.
+
+    A chain without modules would make the sidecar echo the client's bytes back: FSM's own is used instead.
+    """
+    configured = {
+        "inbound-tcp": config.spec.plugin_chains.inbound_tcp,
+        "inbound-http": config.spec.plugin_chains.inbound_http,
+        "outbound-tcp": config.spec.plugin_chains.outbound_tcp,
+        "outbound-http": config.spec.plugin_chains.outbound_http,
+    }
+    chains: dict[str, tuple[str, ...]] = {}
+    for name, entries in configured.items():
+        modules = _modules(entries or ())
+        if entries is not None and not modules:
+            message = "no module is left, and the sidecar would echo: FSM's own chain is used"
+            rule = config.at(f"spec.pluginChains.{name}")
+            findings.append(Finding(Code.EMPTY_PLUGIN_CHAIN, rule, message))
+        chains[name] = modules or tuple(f"modules/{module}.js" for module in DEFAULT_CHAINS[name])
+    return FrozenMap(chains)
+
+
+def _modules(entries: Iterable[PluginChainEntry]) -> tuple[str, ...]:
+    enabled = [entry for entry in entries if not entry.disable]
+    return tuple(f"{entry.plugin}.js" for entry in sorted(enabled, key=lambda entry: -entry.priority))
