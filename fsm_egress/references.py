@@ -49,20 +49,24 @@ class Source:
 
     def mark(self, path: str) -> Mark | None:
         """The place of `path`, or of the innermost value around it that has one."""
-        marks = self._marks
-        if callable(marks):
-            marks = marks()
-            object.__setattr__(self, "_marks", marks)
+        marks = self.marks()
         while path not in marks:
             if not path:
                 return None
             path = parent_path(path)
         return marks[path]
 
+    def marks(self) -> Mapping[str, Mark]:
+        """The place of every field by its path."""
+        marks = self._marks
+        if callable(marks):
+            marks = marks()
+            object.__setattr__(self, "_marks", marks)
+        return marks
+
     def __getstate__(self) -> tuple[str, Mapping[str, Mark]]:
         """Pickled with its marks made: the text behind them stays where it is."""
-        self.mark("")
-        return self.document, self._marks  # type: ignore[return-value]  # because mark() has just made them
+        return self.document, self.marks()
 
     def __setstate__(self, state: tuple[str, Mapping[str, Mark]]) -> None:
         document, marks = state

@@ -10,14 +10,16 @@ from attrs import evolve, field, frozen
 
 from .core import Namespace
 from .egress import EgressPolicy
-from .errors import InvalidValue, Problem
+from .errors import InvalidValue, PatchError, Problem
+from .manifest import Input, NamedText, load_resources, structure, to_mapping
 from .meshconfig import MeshConfig
+from .patch import helm_set, merge_patch, parse_merge_patch
 from .resource import Resource, ServiceIdentity
 
 if TYPE_CHECKING:
     from .references import ResourceRef
 
-__all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot"]
+__all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
 
 R = TypeVar("R", bound=Resource)
 
@@ -144,5 +146,56 @@ class Snapshot:
         """The Egress policies whose sources name this identity, by namespace and name."""
         return self.kind(EgressPolicy).by_source.get((identity.name, identity.namespace), ())
 
+    def patched(self, patch: Mapping[str, Any] | str | bytes) -> Snapshot:
+        """The snapshot with an RFC 7386 merge patch applied to its MeshConfig: a mapping, or its JSON text.
+
+        Raises:
+            PatchError: the text is no merge patch.
+            LoadError: the patched MeshConfig is not valid.
+        """
+        tree = parse_merge_patch(patch) if isinstance(patch, (str, bytes)) else patch
+        return self._with_mesh_config(merge_patch(to_mapping(self.mesh_config), tree))
+
+    def helm_set(self, text: str) -> Snapshot:
+        """The snapshot with `helm install --set` keys (`fsm.enableEgress=true`) applied to its MeshConfig.
+
+        Raises:
+            PatchError: the text cannot be read, or a key has no place in a MeshConfig.
+            LoadError: the changed MeshConfig is not valid.
+        """
+        return self._with_mesh_config(helm_set(to_mapping(self.mesh_config), text))
+
+    def _with_mesh_config(self, tree: Any) -> Snapshot:
+        """The changed MeshConfig keeps its name: a patch that renames it would make a second one."""
+        changed = structure(tree, self.mesh_config.source)
+        if changed.ref != self.mesh_config.ref:
+            raise PatchError(
+                Problem(f"a patch of {self.mesh_config.ref}", f"one that makes it {changed.ref}")
+            )
+        return self.with_(changed)
+
 
 _NONE: Kind[Any] = Kind()
+
+
+def load(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Snapshot:
+    """The snapshot of files, folders, texts, streams and mappings; see `manifest.load_resources`.
+
+    Raises:
+        LoadError: with everything that is wrong, when `strict`.
+        MissingExtra: a text is YAML, and PyYAML is not installed.
+    """
+    loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields)
+    return Snapshot.of(loaded.resources, loaded.problems)
+
+
+def loads(
+    text: str | bytes, name: str = "<text>", *, strict: bool = True, lenient_fields: bool = False
+) -> Snapshot:
+    """The snapshot of one text; errors call it `name`.
+
+    Raises:
+        LoadError: with everything that is wrong, when `strict`.
+        MissingExtra: the text is YAML, and PyYAML is not installed.
+    """
+    return load(NamedText(text, name), strict=strict, lenient_fields=lenient_fields)
