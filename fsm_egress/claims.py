@@ -25,6 +25,7 @@ from .policy import (
     VirtualHost,
     WeightedCluster,
 )
+from .references import FieldRef
 from .routes import routes_of, to_clusters, united, wildcard
 from .smi import HTTPRouteGroup
 from .snapshot import SERVICE_ACCOUNT, Snapshot
@@ -32,7 +33,6 @@ from .snapshot import SERVICE_ACCOUNT, Snapshot
 if TYPE_CHECKING:
     from .egress import ConnectionSettings
     from .net import Prefix
-    from .references import FieldRef
     from .resource import ServiceIdentity
 
 __all__ = ["Claims", "groups_of", "host_clusters", "resolve_claims"]
@@ -122,7 +122,8 @@ def _setting_of(
             continue
         setting = snapshot.kind(UpstreamTrafficSetting).get(policy.namespace, match.name)
         if setting is None:
-            message = f"UpstreamTrafficSetting `{policy.namespace}/{match.name}` does not exist: the policy is disabled"
+            name = f"{policy.namespace}/{match.name}"
+            message = f"UpstreamTrafficSetting `{name}` does not exist: the policy is disabled"
             rule = policy.at(f"spec.matches[{index}]")
             findings.append(Finding(Code.MISSING_UPSTREAM_TRAFFIC_SETTING, rule, message))
             return None, False

@@ -63,7 +63,7 @@ def read_text(content: bytes | str, name: str) -> tuple[tuple[Document, ...], tu
         return (), (error.problem,)
 
 
-class _Unreadable(Exception):  # noqa: N818  # because it never leaves this module
+class _Unreadable(Exception):  # because it never leaves this module
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -97,7 +97,7 @@ def _end_of(text: str) -> Mark:
 # --- JSON ------------------------------------------------------------------------------------------------
 
 
-class _Twice(Exception):  # noqa: N818  # because it never leaves this module
+class _Twice(Exception):  # because it never leaves this module
     """A key stands twice in an object: where, a second reading tells."""
 
 
@@ -237,33 +237,37 @@ def _read_yaml(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
         raise MissingExtra(f"reading YAML (`{name}`)", "yaml") from None
     documents: list[Document] = []
     problem: Problem | None = None
-    builder = _Builder(name)
     try:
-        for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if isinstance(event, yaml.DocumentStartEvent):
-                builder = _Builder(name)
-            elif isinstance(event, yaml.DocumentEndEvent):
-                documents.append(builder.document())
-            elif isinstance(event, yaml.AliasEvent):
-                builder.alias(event.anchor, _mark(event.start_mark))
-            elif isinstance(event, yaml.ScalarEvent):
-                builder.scalar(event)
-            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                builder.open(event, is_list=isinstance(event, yaml.SequenceStartEvent))
-            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                builder.close()
+        documents.extend(builder.document() for builder in _built(yaml, text, name))
     except _Unreadable as error:
         problem = error.problem
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        place = error.problem_mark or error.context_mark
         reason = " ".join(part for part in (error.context, error.problem) if part)
-        problem = Problem("YAML", document=name, mark=mark and _mark(mark), reason=reason)
+        problem = Problem("YAML", document=name, mark=_mark(place) if place else None, reason=reason)
     except yaml.reader.ReaderError as error:
         found = f"the character `U+{ord(error.character):04X}`"
-        problem = Problem(
-            "YAML without control characters", found, document=name, mark=_end_of(text[: error.position])
-        )
+        mark = _end_of(text[: error.position])
+        problem = Problem("YAML without control characters", found, document=name, mark=mark)
     return tuple(documents), (problem,) if problem else ()
+
+
+def _built(yaml: Any, text: str, name: str) -> Iterator[_Builder]:
+    """The builder of each document of the text, when it is complete."""
+    builder = _Builder(name)
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.DocumentStartEvent):
+            builder = _Builder(name)
+        elif isinstance(event, yaml.DocumentEndEvent):
+            yield builder
+        elif isinstance(event, yaml.AliasEvent):
+            builder.alias(event.anchor, _mark(event.start_mark))
+        elif isinstance(event, yaml.ScalarEvent):
+            builder.scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            builder.open(event, is_list=isinstance(event, yaml.SequenceStartEvent))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            builder.close()
 
 
 def _mark(mark: Any) -> Mark:
@@ -420,5 +424,15 @@ class _Builder:
         if self.nodes > MAX_NODES:
             raise _unreadable(self.name, f"at most {MAX_NODES} values, aliases counted in full", "more", mark)
 
-    def report(self, expected: str, found: str, path: str, mark: Mark, **more: str | None) -> None:
-        self.problems.append(Problem(expected, found, path, document=self.name, mark=mark, **more))
+    def report(
+        self,
+        expected: str,
+        found: str,
+        path: str,
+        mark: Mark,
+        proposal: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self.problems.append(
+            Problem(expected, found, path, None, self.name, mark, proposal=proposal, reason=reason)
+        )

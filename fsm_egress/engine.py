@@ -63,7 +63,7 @@ RouteEntry: TypeAlias = "tuple[Pattern | None, tuple[tuple[str, Pattern], ...], 
 
 @frozen(eq=False)
 class RouteTable:
-    """The routes of one host by method, in canonical order; the first whose path and headers match decides."""
+    """The routes of one host by method, in canonical order: the first that matches decides."""
 
     by_method: Mapping[str, tuple[RouteEntry, ...]]
     otherwise: Decision
@@ -402,7 +402,7 @@ def _route_table(entries: Iterable[tuple[HTTPRoute, Decision]], otherwise: Decis
 
 
 def _targets(clusters: Iterable[tuple[Cluster, int]]) -> tuple[Target, ...]:
-    """All endpoints of weighted clusters, with whole weights in the right proportion; no weight, no target."""
+    """All endpoints of weighted clusters, with whole weights in proportion; no weight, no target."""
     shares: dict[tuple[str, int], Fraction] = {}
     for cluster, weight in clusters:
         total = sum(endpoint.weight for endpoint in cluster.endpoints)

@@ -6,6 +6,7 @@ The rules are those of `spec/controller.md` ("Copied") and `spec/resources.md` (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -16,10 +17,12 @@ from .findings import Code, Finding
 from .net import Address, Prefix, parse_address
 from .policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
 from .references import FieldRef
-from .resource import ServiceIdentity
 from .routes import routes_of, to_clusters, united, wildcard
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .snapshot import SERVICE_ACCOUNT, Snapshot
+
+if TYPE_CHECKING:
+    from .resource import ServiceIdentity
 
 __all__ = ["InMesh", "resolve_in_mesh", "retry_for"]
 
@@ -330,7 +333,7 @@ class _Backends:
             namespace, name = (before, after) if slash else (service.namespace, backend.service)
             target = self._target_port(namespace, name, service.port)
             if target is None:
-                message = f"service `{namespace}/{name}` has no endpoints port behind {service.port}: it is left out"
+                message = f"service `{namespace}/{name}` has no endpoints for port {service.port}"
                 rule = split.at(f"spec.backends[{index}]")
                 finding = Finding(Code.MISSING_BACKEND, rule, message)
                 if finding not in self.findings:
@@ -408,7 +411,8 @@ def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Ma
                 owners[address] = service
             if not (owner.is_http and service.is_http):
                 winner = owners[address]
-                message = f"{address} is behind {owner.full_name} and {service.full_name}: {winner.full_name} has it"
+                both = f"{owner.full_name} and {service.full_name}"
+                message = f"{address} is behind {both}: {winner.full_name} has it"
                 findings.append(Finding(Code.SHARED_ADDRESS, service.rule, message))
     return owners
 
@@ -498,7 +502,7 @@ def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSetting
 
 
 def retry_for(snapshot: Snapshot, identity: ServiceIdentity, service: tuple[str, str]) -> RetryPolicy | None:
-    """The first retry policy from an identity to a service, by name and namespace; behind its feature flag."""
+    """The first retry policy from an identity to a service, by name; behind its feature flag."""
     if not snapshot.mesh_config.spec.feature_flags.enable_retry_policy:
         return None
     for retry in snapshot.kind(Retry):

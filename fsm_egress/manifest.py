@@ -7,102 +7,36 @@ slowly, to find everything that is wrong with it, and where.
 from __future__ import annotations
 
 import difflib
-import json
-import os
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import NOTHING, evolve, frozen
+from attrs import NOTHING, evolve
 
 from . import checks
 from .core import Namespace, Secret
-from .documents import Document, is_disputed, read_text
-from .errors import InvalidValue, LoadError, MissingExtra, Problem, Severity, show
+from .documents import Document
+from .errors import InvalidValue, LoadError, Problem, Severity, show
 from .frozen import FrozenMap, freeze, thaw
 from .net import Address, Prefix, parse_interface
 from .patterns import Pattern
-from .references import Mark, ResourceRef, Source
+from .references import ResourceRef, Source
 from .resource import Part, Resource
 from .resources import KINDS
-from .wire import carries, fields_of, wire_path
+from .wire import FIELDS, carries, wire_path
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = [
-    "Input",
-    "Loaded",
-    "NamedText",
-    "dump_json",
-    "dump_yaml",
-    "load_resources",
-    "structure",
-    "to_mapping",
-]
+__all__ = ["read_resource", "structure", "to_mapping"]
 
-SUFFIXES = (".yaml", ".yml", ".json")
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
 
 _BY_KIND = {kind.kind: kind for kind in KINDS}
-
-
-@runtime_checkable
-class Stream(Protocol):
-    """Anything that a text can be read from."""
-
-    def read(self) -> bytes | str: ...  # noqa: D102  # because it is what every file does
-
-
-@frozen
-class NamedText:
-    """A text and what errors call it, as a stream."""
-
-    content: str | bytes = attrs.field(repr=False)
-    name: str
-
-    def read(self) -> bytes | str:
-        """The whole text."""
-        return self.content
-
-
-Input: TypeAlias = Union[str, "os.PathLike[str]", bytes, Stream, Mapping[str, Any], Iterable[Any]]
-
-
-@frozen
-class Loaded:
-    """What a load found: the resources, and every problem that did not keep them out."""
-
-    resources: tuple[Resource, ...]
-    problems: tuple[Problem, ...]
-
-
-def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Loaded:
-    """The resources of files, folders, texts, streams and mappings.
-
-    Args:
-        sources: paths of files and folders (read recursively, `.yaml`, `.yml` and `.json`); texts as bytes, or
-            as strings that hold a line break or start with `{`; streams; mappings; iterables of all these.
-        strict: raise if anything is wrong; otherwise leave each invalid resource out whole and report it.
-        lenient_fields: report unknown fields as warnings and carry them along.
-
-    Raises:
-        LoadError: with all problems of all documents, in their order.
-        MissingExtra: a text is YAML, and PyYAML is not installed.
-    """
-    reader = _Reader(lenient_fields)
-    for source in sources:
-        reader.read(source)
-    loaded = reader.loaded()
-    errors = [problem for problem in loaded.problems if problem.severity is Severity.ERROR]
-    if strict and errors:
-        raise LoadError(errors)
-    return loaded
 
 
 def structure(value: Any, source: Source | None = None) -> Resource:
@@ -112,137 +46,13 @@ def structure(value: Any, source: Source | None = None) -> Resource:
         LoadError: everything that is wrong with it.
     """
     document = Document(source.document if source else "<mapping>", value, dict)
-    resource, problems = _resource(document, value, "", source, lenient_fields=False)
+    resource, problems = read_resource(document, value, "", source, lenient_fields=False)
     if resource is None:
         raise LoadError(problems)
     return resource
 
 
-# --- sources ---------------------------------------------------------------------------------------------
-
-
-class _Reader:
-    """Collects the resources of one load."""
-
-    def __init__(self, lenient_fields: bool) -> None:
-        self.lenient_fields = lenient_fields
-        self.found: list[tuple[Resource, Problem]] = []  # with what is said if it is a duplicate
-        self.problems: list[Problem] = []
-        self.mappings = 0
-
-    def loaded(self) -> Loaded:
-        """Everything read, without the resources of which there are several."""
-        by_ref: dict[ResourceRef, list[Problem]] = {}
-        for resource, problem in self.found:
-            by_ref.setdefault(resource.ref, []).append(problem)
-        for twins in by_ref.values():
-            for twin in twins[1:]:
-                place = _place(twins[0])
-                self.problems.append(evolve(twin, found=f"another one{place}"))
-        unique = tuple(resource for resource, _ in self.found if len(by_ref[resource.ref]) == 1)
-        return Loaded(unique, tuple(self.problems))
-
-    def read(self, source: Any) -> None:
-        """One source, whatever it is."""
-        if isinstance(source, str) and ("\n" in source or source.lstrip()[:1] == "{"):
-            self.text(source, "<text>")
-        elif isinstance(source, (str, os.PathLike)):
-            self.path(Path(source))
-        elif isinstance(source, bytes):
-            self.text(source, "<text>")
-        elif isinstance(source, Stream):
-            name = getattr(source, "name", None)
-            self.text(source.read(), name if isinstance(name, str) else "<stream>")
-        elif isinstance(source, Mapping):
-            self.mappings += 1
-            self.document(Document(f"<mapping {self.mappings}>", source, dict), None)
-        elif isinstance(source, Iterable):
-            for item in source:
-                self.read(item)
-        else:
-            raise InvalidValue.of("a path, a text, a stream, a mapping or several of them", source)
-
-    def path(self, path: Path) -> None:
-        """A file, or all documents below a folder in the order of their names."""
-        name = path.as_posix()
-        try:
-            if not path.is_dir():
-                self.text(path.read_bytes(), name)
-                return
-            files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            self.problems.append(Problem("a file or a folder that can be read", document=name, reason=reason))
-            return
-        if not files:
-            suffixes = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
-            self.problems.append(Problem(f"a folder with {suffixes} files", found="none", document=name))
-        for file in files:
-            self.path(file)
-
-    def text(self, content: bytes | str, name: str) -> None:
-        """All documents of a text."""
-        documents, problems = read_text(content, name)
-        for document in documents:
-            if document.value is not None or document.problems:
-                self.document(document, Source(name, document.marks))
-        self.problems.extend(problems)
-
-    def document(self, document: Document, source: Source | None) -> None:
-        """One document: a resource, or a list of them."""
-        for path, value in _items(document.value, ""):
-            whose = _below(source, path) if source and path else source
-            own = [problem for problem in document.problems if _within(problem.path, path)]
-            resource, problems = _resource(
-                evolve(document, problems=tuple(own)), value, path, whose, lenient_fields=self.lenient_fields
-            )
-            self.problems.extend(problems)
-            if resource is not None:
-                mark = whose.mark("") if whose else None
-                found = Problem("each resource once", "", "", resource.ref, document.name, mark)
-                self.found.append((resource, found))
-
-
-def _place(problem: Problem) -> str:
-    if problem.mark is None:
-        return f" in `{problem.document}`"
-    return f" in `{problem.document}`, line {problem.mark.line}"
-
-
-def _within(path: str, outer: str) -> bool:
-    return not outer or path == outer or path.startswith((f"{outer}.", f"{outer}["))
-
-
-def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
-    kind = value.get("kind") if isinstance(value, Mapping) else None
-    items = value.get("items") if isinstance(value, Mapping) else None
-    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(items, (list, tuple)):
-        yield path, value
-        return
-    inherited = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
-    for index, item in enumerate(items):
-        is_bare = isinstance(item, Mapping) and inherited["kind"] and "kind" not in item
-        yield from _items({**inherited, **item} if is_bare else item, f"{path and path + '.'}items[{index}]")
-
-
-def _below(source: Source, path: str) -> Source:
-    """The source of a resource that stands inside a document."""
-
-    def marks() -> Mapping[str, Mark]:
-        prefix = len(path)
-        inner = {
-            place[prefix:].lstrip("."): mark for place, mark in source.marks().items() if _within(place, path)
-        }
-        return inner
-
-    return Source(source.document, marks)
-
-
-# --- structuring -----------------------------------------------------------------------------------------
-
-
-def _resource(
+def read_resource(
     document: Document, value: Any, path: str, source: Source | None, *, lenient_fields: bool
 ) -> tuple[Resource | None, list[Problem]]:
     """The resource that a value stands for, or all that is wrong with it; warnings either way."""
@@ -305,7 +115,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
 
 
 def _is_meant(kind: type[Resource], version: str) -> bool:
-    """Whether an unknown API version is a mistake, not the API of another project with a kind of that name."""
+    """Whether an unknown API version is a mistake, not another API with a kind of that name."""
     group = version.rpartition("/")[0]
     groups = [known.rpartition("/")[0] for known in kind.api_versions]
     return group in {*groups, ""} or bool(difflib.get_close_matches(group, groups, 1, 0.8))
@@ -344,7 +154,7 @@ def _converter(*, lenient: bool) -> Converter:
     converter = Converter(detailed_validation=False)
 
     def hook(kind: type[Part]) -> Callable[[Any, Any], Part]:
-        fields = fields_of(kind)
+        fields = FIELDS[kind]
         overrides = {
             attribute.name: override(rename=name, struct_hook=_struct_hook(attribute, converter))
             for name, attribute in fields.items()
@@ -428,7 +238,7 @@ def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool
         return
     yield from _unknown_fields(kind, value, path, lenient_fields=lenient_fields)
     wrong = False
-    for name, attribute in fields_of(kind).items():
+    for name, attribute in FIELDS[kind].items():
         place = f"{path}.{name}" if path else name
         item = value.get(name)
         if item is None:
@@ -450,7 +260,7 @@ def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool
 def _unknown_fields(
     kind: type[Part], value: Mapping[str, Any], path: str, *, lenient_fields: bool
 ) -> Iterator[Problem]:
-    fields = fields_of(kind)
+    fields = FIELDS[kind]
     for key in value:
         if not isinstance(key, str):
             yield Problem("a field name", show(key), path)
@@ -486,8 +296,8 @@ def _wrong_field(
 
 def _warnings(kind: type[Part], value: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """What is read otherwise than it is written: host bits of a range, capitals of a host."""
-    for name in _warned_fields(kind) & value.keys():
-        attribute, item = fields_of(kind)[name], value[name]
+    for name in _WARNED[kind] & value.keys():
+        attribute, item = FIELDS[kind][name], value[name]
         place = f"{path}.{name}" if path else name
         metadata = attribute.metadata
         if item is None:
@@ -500,12 +310,11 @@ def _warnings(kind: type[Part], value: Mapping[str, Any], path: str) -> Iterator
                 yield from advise(text, f"{place}[{index}]")
 
 
-@cache
 def _warned_fields(kind: type[Part]) -> frozenset[str]:
     """The fields of a class that warnings can come from, in themselves or below."""
     return frozenset(
         name
-        for name, attribute in fields_of(kind).items()
+        for name, attribute in FIELDS[kind].items()
         if attribute.metadata.get("check") in _ADVICE
         or ("part" in attribute.metadata and _warned_fields(attribute.metadata["part"]))
     )
@@ -540,6 +349,7 @@ _ADVICE: dict[Any, Callable[[Any, str], Iterator[Problem]]] = {
     checks.prefixes: _host_bits,
     checks.hosts: _capitals,
 }
+_WARNED = {kind: _warned_fields(kind) for kind in FIELDS}
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -553,14 +363,15 @@ def to_mapping(resource: Resource) -> dict[str, Any]:
 
 def _wire_of(part: Part) -> dict[str, Any]:
     wire: dict[str, Any] = {}
-    for name, attribute in fields_of(type(part)).items():
+    for name, attribute in FIELDS[type(part)].items():
         value = getattr(part, attribute.name)
         if value != _default_of(attribute) or name in part.explicit:
             is_header_list = attribute.metadata.get("check") is checks.header_patterns
             wire[name] = (
                 [{key: item.text} for key, item in value.items()] if is_header_list else _plain(value)
             )
-    return wire | thaw(part.extra)
+    wire.update(thaw(part.extra))
+    return wire
 
 
 def _plain(value: Any) -> Any:
@@ -578,44 +389,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (Address, Prefix)):
         return str(value)
     return b64encode(value).decode() if isinstance(value, bytes) else value
-
-
-def dump_json(resources: Resource | Iterable[Resource], *, indent: int | None = 2) -> str:
-    """One resource as a JSON object, several as a `List`; it ends with a line break."""
-    if isinstance(resources, Resource):
-        tree = to_mapping(resources)
-    else:
-        tree = {"apiVersion": "v1", "kind": "List", "items": [to_mapping(resource) for resource in resources]}
-    return json.dumps(tree, indent=indent, ensure_ascii=False) + "\n"
-
-
-def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
-    """Resources as YAML, a document each; what YAML versions read differently is quoted.
-
-    Raises:
-        MissingExtra: PyYAML is not installed.
-    """
-    try:
-        import yaml  # noqa: PLC0415  # because YAML is an extra
-    except ImportError:
-        raise MissingExtra("writing YAML", "yaml") from None
-
-    class Dumper(yaml.SafeDumper):
-        """Writes every value where it stands, and no string that reads as something else."""
-
-        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # because PyYAML calls it so
-            return True
-
-        def represent_str(self, data: str) -> yaml.ScalarNode:
-            return self.represent_scalar("tag:yaml.org,2002:str", data, '"' if is_disputed(data) else None)
-
-    Dumper.add_representer(str, Dumper.represent_str)
-    listed = [resources] if isinstance(resources, Resource) else resources
-    text: str = yaml.dump_all(
-        (to_mapping(resource) for resource in listed),
-        Dumper=Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        explicit_start=True,
-    )
-    return text

@@ -6,7 +6,6 @@ gateways are settled. What is left out or cannot be honoured becomes a finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
@@ -35,6 +34,8 @@ from .resource import ServiceIdentity
 from .snapshot import SERVICE_ACCOUNT, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from .meshconfig import MeshConfig, PluginChainEntry, RemoteLogging, Tracing
     from .net import Prefix
     from .policy import Claim, MeshMatch

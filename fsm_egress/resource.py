@@ -17,6 +17,7 @@ from .references import FieldRef, ResourceRef, Source
 
 __all__ = ["ObjectMeta", "Part", "Resource", "ServiceIdentity", "checked", "part", "parts"]
 
+
 def part(kind: type[Part]) -> dict[str, type[Part]]:
     """Field metadata: the field holds one value of this class, or None where that is its default."""
     return {"part": kind}

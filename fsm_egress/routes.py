@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from .patterns import Pattern, parse_pattern
 from .policy import HTTPRoute, WeightedCluster
-from .references import FieldRef
-from .smi import HTTPMatch, HTTPRouteGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .references import FieldRef
+    from .smi import HTTPMatch, HTTPRouteGroup
 
 __all__ = ["WILDCARD_PATH", "in_order", "routes_of", "to_clusters", "united", "wildcard"]
 
@@ -55,7 +59,7 @@ def to_clusters(routes: Iterable[HTTPRoute], *clusters: WeightedCluster) -> tupl
 def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
     """Each route once, in canonical order; clusters of equal routes come together, the later weight counts.
 
-    The rule of a route is that of the first of its equals (`spec/controller.md`: identical ones are written once).
+    The rule of a route is that of the first of its equals (`spec/controller.md`: written once).
     """
     found: dict[_Key, HTTPRoute] = {}
     for route in routes:

@@ -11,7 +11,8 @@ from attrs import evolve, field, frozen
 from .core import Namespace
 from .egress import EgressPolicy
 from .errors import InvalidValue, PatchError, Problem
-from .manifest import Input, NamedText, load_resources, structure, to_mapping
+from .loader import Input, NamedText, load_resources
+from .manifest import structure, to_mapping
 from .meshconfig import MeshConfig
 from .patch import helm_set, merge_patch, parse_merge_patch
 from .resource import Resource, ServiceIdentity

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
 from . import core, egress, meshconfig, smi
 from .resource import ObjectMeta, Part, Resource
+from .resources import KINDS
 
-__all__ = ["carries", "fields_of", "wire_name", "wire_path"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["FIELDS", "carries", "wire_name", "wire_path"]
+
+Fields: TypeAlias = "dict[str, attrs.Attribute[Any]]"
 
 _SPECIAL = {
     "api_version": "apiVersion",
@@ -160,16 +165,32 @@ def wire_path(path: str) -> str:
     return _SNAKE.sub(lambda found: wire_name(found[0]), path)
 
 
-@cache
-def fields_of(kind: type[Part]) -> dict[str, attrs.Attribute[Any]]:
-    """The fields of a class that have a place in a document, by wire name, in the order they are written."""
+def _fields_of(kind: type[Part]) -> Fields:
+    """The fields of a class that have a place in a document, in the order they are written."""
     own = _NO_FIELDS | ({"source"} if issubclass(kind, Resource) else set())
     found = {wire_name(field.name): field for field in attrs.fields(kind) if field.name not in own}
     first = [name for name in ("apiVersion", "metadata") if name in found]
     return {name: found[name] for name in (*first, *(name for name in found if name not in first))}
 
 
-@cache
+def _table(kinds: Iterable[type[Part]]) -> dict[type[Part], Fields]:
+    """The fields of these classes and of all classes below them."""
+    table: dict[type[Part], Fields] = {}
+    waiting = list(kinds)
+    while waiting:
+        kind = waiting.pop()
+        if kind not in table:
+            table[kind] = _fields_of(kind)
+            for field in table[kind].values():
+                inner = field.metadata.get("part") or field.metadata.get("parts")
+                waiting.extend([inner] if inner else [])
+    return table
+
+
+FIELDS: Mapping[type[Part], Fields] = _table(KINDS)
+"""The fields of every class, by wire name."""
+
+
 def carries(kind: type[Part], name: str) -> bool:
     """Whether an object of this class may have a field that the class does not read."""
     carried = _CARRIED.get(kind, frozenset())

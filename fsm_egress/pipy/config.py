@@ -205,7 +205,8 @@ def _mesh_match(match: MeshMatch) -> Wire:
 
 
 def _stream_protocol(protocol: Protocol) -> str:
-    return (Protocol.TCP if protocol is Protocol.TCP_SERVER_FIRST else protocol).value
+    written: Protocol = Protocol.TCP if protocol is Protocol.TCP_SERVER_FIRST else protocol
+    return str(written.value)
 
 
 def _group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
