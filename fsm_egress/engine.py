@@ -170,11 +170,12 @@ class _Compiler:
     def engine(self) -> Engine:
         """All ports, and what holds on every other."""
         interception = self.policy.interception
-        unseen = _passed_by(interception)
+        excluded = _excluded(interception)
+        unseen = _over(excluded, _not_included(interception))
         unclaimed = self.unclaimed()
         ports = {port.port: _over(unseen, self.port(port, unclaimed)) for port in self.policy.ports}
         for number, rule in reversed(interception.excluded_ports):
-            ports[number] = Segments((0,), (_everything(_not_intercepted(rule)),))
+            ports[number] = _over(excluded, Segments((0,), (_everything(_not_intercepted(rule)),)))
         return Engine(self.policy.identity, ports, _over(unseen, Segments((0,), (unclaimed,))))
 
     def port(self, policy: PortPolicy, unclaimed: Leaf) -> Segments[Leaf]:
@@ -435,12 +436,18 @@ def _over(top: Segments[V | None], bottom: Segments[V]) -> Segments[V]:
     return Segments(tuple(starts), tuple(values))
 
 
-def _passed_by(interception: Interception) -> Segments[Leaf | None]:
-    """Stage 0: the addresses that the sidecar never sees; of two entries that hold one, the first counts."""
-    included = dict.fromkeys(prefix for prefix, _ in interception.included)
-    outside = _everything(_not_intercepted(interception.included[0][1])) if included else None
-    line: Segments[Leaf | None] = _cut(PrefixTable(((prefix, None) for prefix in included), outside))
-    excluded = [*reversed(interception.excluded), (LOOPBACK, None)]
-    for prefix, rule in excluded:
+def _excluded(interception: Interception) -> Segments[Leaf | None]:
+    """Stage 0: the addresses excluded on every port; of two entries that hold one, the first counts."""
+    line: Segments[Leaf | None] = Segments((0,), (None,))
+    for prefix, rule in (*reversed(interception.excluded), (LOOPBACK, None)):
         line = _over(_cut(PrefixTable([(prefix, _everything(_not_intercepted(rule)))], None)), line)
     return line
+
+
+def _not_included(interception: Interception) -> Segments[Leaf | None]:
+    """Stage 0: the addresses outside the inclusion list, where there is one."""
+    if not interception.included:
+        return Segments((0,), (None,))
+    outside = _everything(_not_intercepted(interception.included[0][1]))
+    included = dict.fromkeys(prefix for prefix, _ in interception.included)
+    return _cut(PrefixTable(((prefix, None) for prefix in included), outside))

@@ -41,6 +41,7 @@ class Part(NamedTuple):
     protocol: str
     addresses: list[str]
     endpoints: list[str]
+    endpoint_ports: list[int]
     reachable: bool
 
 
@@ -202,10 +203,21 @@ def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
                 # endpoints"; settled: a service that the source may not reach has none.
                 endpoints = [ip for ip in ready if address(ip) in (reached or [])]
                 reachable = reached is not None
-                parts.append(
-                    Part(service, namespace(service), name, port, protocol, addresses, endpoints, reachable)
-                )
+                where = (service, namespace(service), name, port, protocol, addresses, endpoints)
+                parts.append(Part(*where, ports_to(documents, service, target), reachable))
     return parts
+
+
+def ports_to(documents: Documents, service: Document, target: int) -> list[int]:
+    # pipy-config.md, From resources: "Clusters are namespace/name|targetPort with the backend endpoints."
+    # settled: ports of a service that have the same target port share the cluster, hence its endpoints.
+    return [
+        spec["port"]
+        for spec in service["spec"].get("ports", [])
+        if spec.get("protocol", "TCP") == "TCP"
+        and protocol_of(spec) in ("http", "grpc", "tcp", "tcp-server-first", "https")
+        and target_port(documents, service, spec.get("name", "")) == target
+    ]
 
 
 def protocol_of(spec: Document) -> str:
@@ -343,12 +355,13 @@ def http_routes(documents: Documents, parts: list[Part], apex: Part) -> dict[Rou
     # controller.md, Copied: "When no route has the path .*, one is added: to the backends of the splits
     # without matches, by their weights, else to all, 100 each."
     if not any(route.path == ".*" for route in routes):
-        plain: Clusters = {}
-        for split in splits:
-            if not split["spec"].get("matches", []):
-                plain.update(backends_of(parts, split))
-        all_alike = {cluster: 100 for split in splits for cluster in backends_of(parts, split)}
-        routes[Route(".*")] = plain or all_alike
+        # settled: "else" is where every split has matches; a later weight replaces none here.
+        plain = [split for split in splits if not split["spec"].get("matches", [])]
+        wild: Clusters = {}
+        for split in plain or splits:
+            for cluster, weight in backends_of(parts, split).items():
+                wild.setdefault(cluster, weight if plain else 100)
+        routes[Route(".*")] = wild
     return routes
 
 
@@ -392,8 +405,9 @@ def targets_of(parts: list[Part], clusters: Clusters) -> Targets:
         weight = clusters.get((part.namespace, part.name), 0)
         for ip in part.endpoints:
             # controller.md, Copied: "endpoints are pod address and *service* port"
-            target = host_and_port(ip, part.port)
-            weights[target] = weights.get(target, Fraction(0)) + Fraction(weight, len(part.endpoints))
+            for port in part.endpoint_ports:
+                target, shares = host_and_port(ip, port), len(part.endpoints) * len(part.endpoint_ports)
+                weights[target] = weights.get(target, Fraction(0)) + Fraction(weight, shares)
     total = sum(weights.values())
     return [[target, weight / total] for target, weight in sorted(weights.items()) if weight]
 
@@ -407,8 +421,12 @@ def egress_policies(documents: Documents, identity: str, connection: Document) -
         return None
     # decision.md, 2: "Policies are allow rules and never deny one another: what a set of policies allows is
     # the union of what each allows."
-    host = claimed_host(documents, claims, connection)
-    allowed = allowed_by([claim for claim in claims if not claim.broken], host, connection)
+    # controller.md, Own way: "mtls whose secret is missing ... | no target: DENIED, reported"
+    # settled: such a claim makes no host known, so that the default route does not lead to it.
+    whole = [claim for claim in claims if not claim.broken]
+    broken = [claim for claim in claims if claim.broken]
+    host = claimed_host(documents, whole, connection, default=True)
+    allowed = allowed_by(whole, host, connection)
     if allowed is not None:
         reason, rule, target = allowed
         targets = [[target, Fraction(1)]]
@@ -419,13 +437,13 @@ def egress_policies(documents: Documents, identity: str, connection: Document) -
     http = [claim for claim in claims if claim.protocol == "http"]
     https = [claim for claim in claims if claim.protocol == "https"]
     status = 403 if http and connection["sends"] == "http" else None
-    # controller.md, Own way: "mtls whose secret is missing ... | no target: DENIED, reported"
-    # settled: a reason that comes before all others.
-    missed = allowed_by([claim for claim in claims if claim.broken], host, connection)
+    # settled: a missing certificate is a reason that comes before all others.
+    refused = claimed_host(documents, broken, connection, default=False)
+    missed = allowed_by(broken, refused, connection)
     if missed is not None:
         return outcome("DENIED", "no_certificate", missed[1], status=status)
     if connection["sends"] == "http" and http:
-        known = [claim for claim in http if host in claim.hosts]
+        known = [claim for claim in http if (host or refused) in claim.hosts]
         reason, rule = ("no_route", known[0].rule) if known else ("no_host", http[0].rule)
         return outcome("DENIED", reason, rule, status=status)
     if connection["sends"] == "tls" and https:
@@ -496,15 +514,19 @@ def lacks_certificate(documents: Documents, policy: Document, source: Document) 
     return not find(documents, "Secret", secret.get("namespace", namespace(policy)), secret.get("name"))
 
 
-def claimed_host(documents: Documents, claims: list[Claim], connection: Document) -> str | None:
+def claimed_host(
+    documents: Documents, claims: list[Claim], connection: Document, *, default: bool
+) -> str | None:
     """The claims' host that an HTTP request is for, if any."""
     if connection["sends"] != "http":
         return None
     # decision.md, 2: "the Host header must be host or host:port for one of hosts"
     hosts = [host for claim in claims if claim.protocol == "http" for host in claim.hosts]
     hostnames = {f"{host}:{connection['port']}": host for host in hosts} | {host: host for host in hosts}
-    wanted = known_or_default(documents, connection["request"]["host"], list(hostnames))
-    return hostnames.get(wanted) if wanted is not None else None
+    wanted = connection["request"]["host"].lower()
+    if default:
+        wanted = known_or_default(documents, wanted, list(hostnames))
+    return hostnames.get(wanted)
 
 
 def allowed_by(claims: list[Claim], host: str | None, connection: Document) -> tuple[str, str, str] | None:
@@ -516,13 +538,7 @@ def allowed_by(claims: list[Claim], host: str | None, connection: Document) -> t
         if claim.protocol in ("tcp", "tcp-server-first"):
             return "tcp_port", claim.rule, original_destination(connection)
     if connection["sends"] == "tls":
-        # decision.md, 2: "https: the SNI must be one of hosts (no hosts: any TLS)"
-        name = (connection.get("sni") or "").lower()
-        for claim in claims:
-            if claim.protocol == "https" and not claim.hosts:
-                return "tls_any", claim.rule, original_destination(connection)
-            if claim.protocol == "https" and name in claim.hosts:
-                return "tls_server_name", claim.rule, host_and_port(name, connection["port"])
+        return server_name_allowed_by(claims, connection)
     if connection["sends"] == "http" and host is not None:
         # decision.md, 2: "and the request must match one of the referenced HTTPRouteGroups' matches"
         routes = [
@@ -534,6 +550,21 @@ def allowed_by(claims: list[Claim], host: str | None, connection: Document) -> t
         for route, claim in sorted(routes, key=lambda pair: canonical(pair[0])):
             if matches(route, connection["request"]):
                 return "http_route", claim.rule, host_and_port(host, connection["port"])
+    return None
+
+
+def server_name_allowed_by(claims: list[Claim], connection: Document) -> tuple[str, str, str] | None:
+    https = [claim for claim in claims if claim.protocol == "https"]
+    # decision.md, 2: "https: the SNI must be one of hosts (no hosts: any TLS)"
+    # pipy-config.md, From resources: "https without hosts | AllowedEgressTraffic: true, no clusters"
+    # settled: that takes the whole stream, as a tcp claim does.
+    for claim in https:
+        if not claim.hosts:
+            return "tls_any", claim.rule, original_destination(connection)
+    name = (connection.get("sni") or "").lower()
+    for claim in https:
+        if name in claim.hosts:
+            return "tls_server_name", claim.rule, host_and_port(name, connection["port"])
     return None
 
 
@@ -554,14 +585,16 @@ def gateways(documents: Documents) -> list[str]:
     # controller.md, Copied: "on every egress rule as soon as an EgressGateway has a global list"
     # controller.md, Own way: "an EgressGateway whose service is missing or has no endpoints: a rule without
     # gateway"
+    # settled: a gateway is infrastructure, its namespace need not be monitored; an endpoint has a port.
     return sorted(
         {
             f"{entry['service']}.{entry['namespace']}"
-            for policy in monitored(documents, "EgressGateway")
+            for policy in of_kind(documents, "EgressGateway")
             for entry in policy["spec"].get("global", [])
-            for service in monitored(documents, "Service")
+            for service in of_kind(documents, "Service")
             if (service["metadata"]["name"], namespace(service)) == (entry["service"], entry["namespace"])
-            if ready_addresses(documents, service)
+            for subset in subsets_of(documents, service)
+            if subset.get("ports") and subset.get("addresses")
         }
     )
 

@@ -1,0 +1,330 @@
+"""The engine against the literal reading of the pages, and the laws of `spec/decision.md`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+import documents
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fsm_egress as fe
+
+if TYPE_CHECKING:
+    from fsm_egress.engine import Engine
+    from fsm_egress.decision import Decision
+
+VECTORS = Path(__file__).parent / "vectors"
+DOCUMENTED = json.loads((VECTORS / "documented.json").read_text(encoding="utf-8"))["cases"]
+PAIRS_PER_MESH = 15
+
+Mesh = list[dict[str, Any]]
+Case = tuple[Mesh, str, list[dict[str, Any]]]
+cases = documents.cases(PAIRS_PER_MESH)
+
+
+def engine_of(mesh: Mesh, identity: str) -> Engine:
+    return fe.compile(fe.load(mesh), identity)
+
+
+def decided(engine: Engine, connection: dict[str, Any]) -> dict[str, Any]:
+    """A decision in the terms of the reference implementation: targets as shares of one."""
+    made = fe.Connection.from_mapping(connection)
+    decision = engine.classify(made)
+    total = sum(target.weight for target in decision.targets)
+    return {
+        "verdict": decision.verdict.value,
+        "reason": decision.reason.value,
+        "status": decision.status,
+        "targets": sorted(
+            [target.address(made), Fraction(target.weight, total)] for target in decision.targets
+        ),
+        "gateway": sorted(used.name for used in decision.gateways),
+        "rule": str(decision.rule.resource) if decision.rule else None,
+    }
+
+
+def verdicts(mesh: Mesh, identity: str, connections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    engine = engine_of(mesh, identity)
+    return [decided(engine, connection) for connection in connections]
+
+
+def with_traffic(mesh: Mesh, **switches: Any) -> Mesh:
+    """The mesh with other switches under `spec.traffic` of its MeshConfig."""
+    return [
+        {
+            **document,
+            "spec": {**document["spec"], "traffic": {**document["spec"].get("traffic", {}), **switches}},
+        }
+        if document["kind"] == "MeshConfig"
+        else document
+        for document in mesh
+    ]
+
+
+def without(mesh: Mesh, *kinds: str) -> Mesh:
+    return [document for document in mesh if document["kind"] not in kinds]
+
+
+@pytest.mark.parametrize("case", DOCUMENTED, ids=lambda case: case["name"])
+def test_what_the_documentation_states_is_decided(case: dict[str, Any]) -> None:
+    engine = engine_of(case["resources"], case["identity"])
+    for entry in case["connections"]:
+        connection = fe.Connection.from_mapping(entry["connection"])
+        decision, expected = engine.classify(connection).to_mapping(connection), dict(entry["expect"])
+        target = expected.pop("target", None)
+        assert expected.items() <= decision.items()
+        if target is not None:
+            assert [entry["address"] for entry in decision["targets"]] == [target]
+
+
+# --- the laws --------------------------------------------------------------------------------------------
+
+
+@given(cases)
+def test_law_the_engine_equals_the_reference_implementation(case: Case) -> None:
+    mesh, identity, connections = case
+    expected = [reference.decide(mesh, identity, connection) for connection in connections]
+    assert verdicts(mesh, identity, connections) == expected
+
+
+@given(cases, st.data())
+@settings(max_examples=50)
+def test_law_order_free(case: Case, data: st.DataObject) -> None:
+    mesh, identity, connections = case
+    permuted = data.draw(documents.permuted(mesh))
+    expected = [answer | {"rule": None} for answer in verdicts(mesh, identity, connections)]
+    assert [answer | {"rule": None} for answer in verdicts(permuted, identity, connections)] == expected
+
+
+@given(cases, documents.egress_policies(names=("added",)))
+def test_law_monotone(case: Case, policy: dict[str, Any]) -> None:
+    mesh, identity, connections = case
+    changes = {
+        (before["verdict"], after["verdict"])
+        for before, after in zip(
+            verdicts(mesh, identity, connections),
+            verdicts([*mesh, policy], identity, connections),
+            strict=True,
+        )
+        if before["verdict"] != after["verdict"]
+    }
+    assert changes <= {
+        ("DENIED", "EGRESS_POLICY"),
+        ("PASSTHROUGH", "EGRESS_POLICY"),
+        ("PASSTHROUGH", "DENIED"),
+    }
+
+
+@given(cases, documents.egress_policies(names=("added",)))
+@settings(max_examples=50)
+def test_law_isolation(case: Case, policy: dict[str, Any]) -> None:
+    mesh, identity, connections = case
+    elsewhere = [{"kind": "ServiceAccount", "name": "somebody", "namespace": "else"}]
+    stranger = {**policy, "spec": {**policy["spec"], "sources": elsewhere}}
+    assert verdicts([*mesh, stranger], identity, connections) == verdicts(mesh, identity, connections)
+
+
+@given(cases)
+@settings(max_examples=50)
+def test_law_closed_without_policies_and_egress(case: Case) -> None:
+    mesh, identity, connections = case
+    closed = without(with_traffic(mesh, enableEgress=False), "Egress")
+    allowed = {
+        (answer["verdict"], answer["reason"])
+        for answer in verdicts(closed, identity, connections)
+        if answer["verdict"] != "DENIED"
+    }
+    assert {verdict for verdict, reason in allowed if reason != "not_intercepted"} <= {"IN_MESH"}
+
+
+@given(cases)
+@settings(max_examples=50)
+def test_law_enabling_egress_opens_what_was_disabled_and_nothing_else(case: Case) -> None:
+    mesh, identity, connections = case
+    off = verdicts(with_traffic(mesh, enableEgress=False), identity, connections)
+    on = verdicts(with_traffic(mesh, enableEgress=True), identity, connections)
+    for before, after in zip(off, on, strict=True):
+        if before["reason"] == "egress_disabled":
+            assert (after["verdict"], after["reason"]) == ("PASSTHROUGH", "egress_enabled")
+        else:
+            assert after == before
+
+
+@given(cases, st.booleans())
+@settings(max_examples=50)
+def test_law_in_mesh_whatever_the_policies(case: Case, enabled: bool) -> None:
+    mesh, identity, connections = case
+    other = without(with_traffic(mesh, enableEgress=enabled), "Egress", "EgressGateway")
+    for before, after in zip(
+        verdicts(mesh, identity, connections), verdicts(other, identity, connections), strict=True
+    ):
+        if before["verdict"] == "IN_MESH":
+            assert after == before
+
+
+@given(cases)
+@settings(max_examples=30)
+def test_law_pickled_and_threaded_engines_decide_alike(case: Case) -> None:
+    mesh, identity, connections = case
+    engine = engine_of(mesh, identity)
+    made = [fe.Connection.from_mapping(connection) for connection in connections]
+    decisions = [engine.classify(connection) for connection in made]
+    copy: Engine = pickle.loads(pickle.dumps(engine))  # noqa: S301  # because it was pickled a moment ago
+    assert [copy.classify(connection) for connection in made] == decisions
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(engine.classify, made)) == decisions
+
+
+def test_law_deterministic_in_any_process() -> None:
+    case = DOCUMENTED[3]
+    script = (
+        "import json, sys, fsm_egress as fe\n"
+        "case = json.load(sys.stdin)\n"
+        "engine = fe.compile(fe.load(case['resources']), case['identity'])\n"
+        "made = [fe.Connection.from_mapping(entry['connection']) for entry in case['connections']]\n"
+        "print(json.dumps([engine.classify(one).to_mapping(one) for one in made]))\n"
+    )
+    answers = {
+        subprocess.run(  # noqa: S603  # because it runs this very interpreter
+            [sys.executable, "-c", script],
+            input=json.dumps(case),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(answers) == 1
+
+
+# --- one by one ------------------------------------------------------------------------------------------
+
+MESH_CONFIG: dict[str, Any] = {
+    "apiVersion": "config.flomesh.io/v1alpha3",
+    "kind": "MeshConfig",
+    "metadata": {"name": "fsm-mesh-config", "namespace": "fsm-system"},
+    "spec": {"traffic": {"enableEgress": False}},
+}
+
+
+def egress(name: str, protocol: str, number: int = 443, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy.flomesh.io/v1alpha1",
+        "kind": "Egress",
+        "metadata": {"name": name, "namespace": "curl"},
+        "spec": {
+            "sources": [{"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}],
+            "ports": [{"number": number, "protocol": protocol}],
+            **spec,
+        },
+    }
+
+
+def decide(connection: fe.Connection, *policies: dict[str, Any], **traffic: Any) -> Decision:
+    config = {**MESH_CONFIG, "spec": {"traffic": traffic}}
+    return fe.compile(fe.load([config, *policies]), "curl.curl").classify(connection)
+
+
+def test_a_decision_belongs_to_its_rule_and_is_made_once() -> None:
+    engine = fe.compile(fe.load([MESH_CONFIG, egress("a", "tcp")]), "curl.curl")
+    assert engine.classify(fe.tcp("1.2.3.4", 443)) is engine.classify(fe.tcp("5.6.7.8", 443))
+
+
+def test_udp_passes_by_the_sidecar_wherever_it_goes() -> None:
+    decision = decide(fe.udp("54.9.9.9", 443), egress("a", "https", hosts=["a.com"]))
+    assert (decision.verdict, decision.reason) == (fe.Verdict.PASSTHROUGH, fe.Reason.NOT_INTERCEPTED)
+
+
+def test_an_ipv4_mapped_address_is_its_ipv4_address() -> None:
+    policy = egress("a", "tcp", ipAddresses=["54.0.0.0/8"])
+    assert decide(fe.tcp("::ffff:54.9.9.9", 443), policy).allowed
+    assert not decide(fe.tcp("::54.9.9.9", 443), policy).allowed
+
+
+def test_exclusions_come_before_inclusions_and_addresses_before_ports() -> None:
+    traffic = {
+        "outboundIPRangeExclusionList": ["10.0.0.0/8", "10.1.0.0/16"],
+        "outboundIPRangeInclusionList": ["10.0.0.0/8", "54.0.0.0/8"],
+        "outboundPortExclusionList": [25],
+    }
+    paths = {
+        address: str(rule.path) if (rule := decide(fe.tcp(address, port), **traffic).rule) else None
+        for address, port in (("127.0.0.1", 25), ("10.1.2.3", 25), ("54.1.1.1", 25), ("9.9.9.9", 80))
+    }
+    assert paths == {
+        "127.0.0.1": None,
+        "10.1.2.3": "spec.traffic.outboundIPRangeExclusionList[0]",
+        "54.1.1.1": "spec.traffic.outboundPortExclusionList[0]",
+        "9.9.9.9": "spec.traffic.outboundIPRangeInclusionList[0]",
+    }
+    assert decide(fe.tcp("54.1.1.1", 80), **traffic).reason is fe.Reason.EGRESS_DISABLED
+
+
+def test_a_server_name_in_any_letter_case_goes_to_its_own_host() -> None:
+    policies = egress("a", "https", hosts=["a.com"]), egress("b", "https", hosts=["b.com"])
+    decision = decide(fe.tls("54.9.9.9", 443, "B.com"), *policies)
+    assert [(target.host, target.port) for target in decision.targets] == [("b.com", 443)]
+    assert decision.rule is not None
+    assert str(decision.rule) == "Egress curl/b spec.ports[0]"
+
+
+def test_all_claims_of_the_destination_are_considered() -> None:
+    policies = egress("a", "https", hosts=["a.com"]), egress("b", "http", hosts=["b.com"])
+    decision = decide(fe.http("54.9.9.9", 443, "GET", "c.com/"), *policies)
+    assert (decision.reason, decision.status) == (fe.Reason.NO_HOST, 403)
+    assert [rule.resource.name for rule in decision.considered] == ["a", "b"]
+    assert str(decision.match) == "http port 443, any address"
+
+
+def test_an_https_claim_without_hosts_takes_any_tls_and_nothing_else() -> None:
+    policies = egress("a", "https", hosts=["a.com"]), egress("b", "https")
+    assert decide(fe.tls("54.9.9.9", 443, "a.com"), *policies).reason is fe.Reason.TLS_ANY
+    assert decide(fe.tls("54.9.9.9", 443), *policies).reason is fe.Reason.TLS_ANY
+    assert decide(fe.tcp("54.9.9.9", 443), *policies).reason is fe.Reason.PROTOCOL_MISMATCH
+
+
+MISSING = {"issuer": "other", "cert": {"secret": {"name": "gone", "namespace": "curl"}}}
+UNCERTIFIED = [{"kind": "ServiceAccount", "name": "curl", "namespace": "curl", "mtls": MISSING}]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "connection", "status"),
+    [
+        ("tcp", fe.tcp("54.9.9.9", 443), None),
+        ("tcp", fe.http("54.9.9.9", 443, "GET", "a.com/"), None),
+        ("https", fe.tls("54.9.9.9", 443, "a.com"), None),
+        ("http", fe.http("54.9.9.9", 443, "GET", "a.com/"), 403),
+    ],
+)
+def test_a_claim_without_its_certificate_allows_nothing(
+    protocol: str, connection: fe.Connection, status: int | None
+) -> None:
+    policy = egress("a", protocol, hosts=["a.com"], sources=UNCERTIFIED)
+    decision = decide(connection, policy, enableEgress=True)
+    assert (decision.verdict, decision.reason, decision.status) == (
+        fe.Verdict.DENIED,
+        fe.Reason.NO_CERTIFICATE,
+        status,
+    )
+
+
+def test_an_https_claim_without_its_certificate_and_without_hosts_refuses_all_tls() -> None:
+    policy = egress("a", "https", sources=UNCERTIFIED)
+    assert decide(fe.tls("54.9.9.9", 443, "x.org"), policy).reason is fe.Reason.NO_CERTIFICATE
+
+
+def test_the_repr_of_an_engine_is_short() -> None:
+    engine = fe.compile(fe.load([MESH_CONFIG]), "curl.curl")
+    assert repr(engine) == "Engine(identity=ServiceIdentity(name='curl', namespace='curl'))"
