@@ -1,4 +1,4 @@
-"""In-mesh traffic as `fsm-controller` sees it: which services an identity reaches, and where they lead.
+"""In-mesh traffic as `fsm-controller` routes it: matches, routes, splits and clusters.
 
 The rules are those of `spec/controller.md` ("Copied") and `spec/resources.md` ("Services").
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from .checks import Protocol, ServiceAccessMode
-from .core import EndpointAddress, Endpoints, Pod, Service, ServicePort
+from .checks import Protocol
+from .core import Endpoints, Service
 from .egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
 from .findings import Code, Finding
-from .net import Address, Prefix, parse_address
+from .net import Address, Prefix
 from .policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
-from .references import FieldRef
 from .routes import routes_of, to_clusters, united, wildcard
-from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from .services import TRUST_DOMAIN, MeshService, hostnames_of, reached_services, target_port
+from .smi import HTTPRouteGroup, TrafficSplit
 from .snapshot import SERVICE_ACCOUNT, Snapshot
 
 if TYPE_CHECKING:
@@ -26,49 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InMesh", "resolve_in_mesh", "retry_for"]
 
-TRUST_DOMAIN = ("cluster", "local")
-TARGET_RULES = {"HTTPRouteGroup", "TCPRoute"}
 SERVICE_KIND = "Service"
-_PREFIXED = (Protocol.TCP_SERVER_FIRST, Protocol.HTTP, Protocol.TCP, Protocol.GRPC)
-_BY_NAME = {protocol.value: protocol for protocol in Protocol}
-
-
-@frozen
-class MeshService:
-    """One port of one service, or of one named pod of a headless service.
-
-    Attributes:
-        name: of the service, or `hostname.service`.
-        target_port: where the pods listen; it names the cluster.
-        addresses: what connections to the service are addressed to, the ClusterIP first.
-        endpoints: the pods' addresses that the source may be sent to.
-        rule: the port in the Service.
-    """
-
-    name: str
-    namespace: str
-    port: int
-    target_port: int
-    protocol: Protocol
-    cluster_ip: Address | None
-    addresses: tuple[Address, ...]
-    endpoints: tuple[Address, ...]
-    rule: FieldRef
-
-    @property
-    def full_name(self) -> str:
-        """`name.namespace`, which also names the service's HTTP rules."""
-        return f"{self.name}.{self.namespace}"
-
-    @property
-    def cluster(self) -> str:
-        """The name of its cluster."""
-        return f"{self.namespace}/{self.name}|{self.target_port}"
-
-    @property
-    def is_http(self) -> bool:
-        """Whether its requests are routed one by one."""
-        return self.protocol in {Protocol.HTTP, Protocol.GRPC}
 
 
 @frozen
@@ -83,8 +41,7 @@ class InMesh:
 def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
     """The in-mesh part of an identity's policy."""
     findings: list[Finding] = []
-    services = _Services(snapshot, findings)
-    reached = tuple(services.reached_by(identity))
+    reached = tuple(reached_services(snapshot, identity, findings))
     used: dict[str, None] = {}
     by_port: dict[int, list[MeshService]] = {}
     for service in reached:
@@ -97,184 +54,8 @@ def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
     for port_matches in matches.values():
         for match in port_matches:
             used.update(dict.fromkeys(_cluster_names(match)))
-    clusters = _clusters(snapshot, identity, reached, used)
+    clusters = _clusters(snapshot, identity, reached, used, findings)
     return InMesh({port: found for port, found in matches.items() if found}, clusters, tuple(findings))
-
-
-# --- services --------------------------------------------------------------------------------------------
-
-
-class _Services:
-    """The mesh's services, port by port; what takes no part is reported once."""
-
-    def __init__(self, snapshot: Snapshot, findings: list[Finding]) -> None:
-        self.snapshot = snapshot
-        self.findings = findings
-        self.mode = snapshot.mesh_config.spec.traffic.service_access_mode
-
-    def reached_by(self, identity: ServiceIdentity) -> Iterator[MeshService]:
-        """The services that an identity may reach, by namespace and name."""
-        pods = self._allowed_pods(identity)
-        for service in self.snapshot.kind(Service):
-            if not self.snapshot.monitors(service.namespace):
-                continue
-            if pods is None:
-                yield from self._ports_of(service)
-                continue
-            selected = [pod for pod in pods.get(service.namespace, ()) if _selects(service, pod)]
-            if selected:
-                ips = {entry.ip for pod in selected for entry in pod.status.pod_ips}
-                for found in self._ports_of(service):
-                    yield evolve(found, endpoints=tuple(ip for ip in found.endpoints if ip in ips))
-
-    def _allowed_pods(self, identity: ServiceIdentity) -> Mapping[str, list[Pod]] | None:
-        """The pods by namespace that traffic targets let an identity reach; None where all may be reached."""
-        if self.snapshot.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode:
-            return None
-        accounts = {
-            (target.spec.destination.namespace, target.spec.destination.name)
-            for target in self.snapshot.kind(TrafficTarget)
-            if self._counts(target)
-            and any(
-                (source.name, source.namespace) == (identity.name, identity.namespace)
-                for source in target.spec.sources
-            )
-        }
-        pods: dict[str, list[Pod]] = {}
-        for pod in self.snapshot.kind(Pod):
-            if (pod.namespace, pod.spec.service_account_name) in accounts:
-                pods.setdefault(pod.namespace, []).append(pod)
-        return pods
-
-    def _counts(self, target: TrafficTarget) -> bool:
-        if not self.snapshot.monitors(target.namespace):
-            return False
-        why = None
-        if target.namespace != target.spec.destination.namespace:
-            why = f"its destination is in namespace `{target.spec.destination.namespace}`"
-        elif target.spec.destination.kind != SERVICE_ACCOUNT:
-            why = f"its destination is no `{SERVICE_ACCOUNT}`"
-        elif not target.spec.rules:
-            why = "it has no rules"
-        elif not {rule.kind for rule in target.spec.rules} <= TARGET_RULES:
-            why = "a rule of it is neither an `HTTPRouteGroup` nor a `TCPRoute`"
-        if why:
-            self._report(Code.IGNORED_TRAFFIC_TARGET, target.at("spec"), f"it allows nothing, since {why}")
-        return why is None
-
-    def _ports_of(self, service: Service) -> Iterator[MeshService]:
-        endpoints = self.snapshot.kind(Endpoints).get(service.namespace, service.name)
-        for index, port in enumerate(service.spec.ports):
-            rule = service.at(f"spec.ports[{index}]")
-            protocol = self._protocol(port, rule)
-            target = _target_port(endpoints, port.name)
-            if protocol is not None and target is not None and endpoints is not None:
-                yield from self._port_of(service, endpoints, port, target, protocol, rule)
-
-    def _protocol(self, port: ServicePort, rule: FieldRef) -> Protocol | None:
-        """`appProtocol`, else the prefix of the port's name, else HTTP."""
-        if port.protocol != "TCP":
-            self._report(
-                Code.NOT_TCP, rule, f"a {port.protocol} port takes no part: the sidecar proxies TCP only"
-            )
-            return None
-        if port.app_protocol is None:
-            named = (protocol for protocol in _PREFIXED if port.name.startswith(f"{protocol}-"))
-            return next(named, Protocol.HTTP)
-        protocol = _BY_NAME.get(port.app_protocol.lower())
-        if protocol is None:
-            message = f"appProtocol `{port.app_protocol}` is unknown to the sidecar, the port takes no part"
-            self._report(Code.UNKNOWN_APP_PROTOCOL, rule, message)
-        return protocol
-
-    def _port_of(
-        self,
-        service: Service,
-        endpoints: Endpoints,
-        port: ServicePort,
-        target: int,
-        protocol: Protocol,
-        rule: FieldRef,
-    ) -> Iterator[MeshService]:
-        entries = tuple(_entries(endpoints, target))
-        pods = _unique(entry.ip for entry in entries)
-        if not service.spec.headless:
-            cluster_ip = parse_address(service.spec.cluster_ip)
-            everywhere = (
-                entry.ip
-                for subset in endpoints.subsets
-                for entry in subset.addresses
-                if self.mode is not ServiceAccessMode.DOMAIN
-            )
-            addresses = _unique((cluster_ip, *everywhere))
-            yield MeshService(
-                service.name,
-                service.namespace,
-                port.port,
-                target,
-                protocol,
-                cluster_ip,
-                addresses,
-                pods,
-                rule,
-            )
-            return
-        if not pods:
-            message = "a headless service without ready addresses takes no part; FSM gives it its whole port"
-            self._report(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message)
-            return
-        hostnames = sorted({entry.hostname for entry in entries if entry.hostname})
-        named = {
-            f"{hostname}.{service.name}": _unique(entry.ip for entry in entries if entry.hostname == hostname)
-            for hostname in hostnames
-        }
-        for name, addresses in (named or {service.name: pods}).items():
-            yield MeshService(
-                name, service.namespace, port.port, target, protocol, None, addresses, addresses, rule
-            )
-
-    def _report(self, code: Code, rule: FieldRef, message: str) -> None:
-        finding = Finding(code, rule, message)
-        if finding not in self.findings:
-            self.findings.append(finding)
-
-
-def _selects(service: Service, pod: Pod) -> bool:
-    selector = service.spec.selector
-    return bool(selector) and all(pod.metadata.labels.get(key) == value for key, value in selector.items())
-
-
-def _target_port(endpoints: Endpoints | None, name: str) -> int | None:
-    ports = (port for subset in endpoints.subsets for port in subset.ports) if endpoints else iter(())
-    return next((port.port for port in ports if port.name == name), None)
-
-
-def _entries(endpoints: Endpoints, target: int) -> Iterator[EndpointAddress]:
-    for subset in endpoints.subsets:
-        if any(port.port == target for port in subset.ports):
-            yield from subset.addresses
-
-
-def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
-    return tuple(dict.fromkeys(addresses))
-
-
-def hostnames_of(snapshot: Snapshot, identity: ServiceIdentity, service: MeshService) -> tuple[str, ...]:
-    """The Host headers by which an identity may address a service (`spec/resources.md`, "Services")."""
-    traffic = snapshot.mesh_config.spec.traffic
-    names: list[str] = []
-    if traffic.service_access_mode is not ServiceAccessMode.IP:
-        if identity.namespace == service.namespace or not traffic.service_access_names.must_with_namespace:
-            names.append(service.name)
-        names.append(service.full_name)
-        if traffic.service_access_names.with_trust_domain:
-            names.append(f"{service.full_name}.svc")
-            for part in TRUST_DOMAIN:
-                names.append(f"{names[-1]}.{part}")
-    if traffic.service_access_mode is not ServiceAccessMode.DOMAIN:
-        names.extend(map(str, service.addresses))
-    bare = () if traffic.service_access_names.must_with_service_port else names
-    return tuple(dict.fromkeys((*bare, *(f"{name}:{service.port}" for name in names))))
 
 
 # --- routes and splits -----------------------------------------------------------------------------------
@@ -335,9 +116,7 @@ class _Backends:
             if target is None:
                 message = f"service `{namespace}/{name}` has no endpoints for port {service.port}"
                 rule = split.at(f"spec.backends[{index}]")
-                finding = Finding(Code.MISSING_BACKEND, rule, message)
-                if finding not in self.findings:
-                    self.findings.append(finding)
+                self.findings.append(Finding(Code.MISSING_BACKEND, rule, message))
                 continue
             cluster = f"{namespace}/{name}|{target}"
             clusters[cluster] = WeightedCluster(cluster, backend.weight)
@@ -348,7 +127,7 @@ class _Backends:
         names = (entry.name for entry in service.spec.ports if entry.port == port) if service else iter(())
         port_name = next(names, None)
         endpoints = self.snapshot.kind(Endpoints).get(namespace, name)
-        return None if port_name is None else _target_port(endpoints, port_name)
+        return None if port_name is None else target_port(endpoints, port_name)
 
     def _split_routes(self, service: MeshService, split: TrafficSplit) -> Iterator[HTTPRoute]:
         for index, match in enumerate(split.spec.matches):
@@ -356,9 +135,7 @@ class _Backends:
             if group is None:
                 message = f"HTTPRouteGroup `{split.namespace}/{match.name}` does not exist: it adds no route"
                 rule = split.at(f"spec.matches[{index}]")
-                finding = Finding(Code.MISSING_HTTP_ROUTE_GROUP, rule, message)
-                if finding not in self.findings:
-                    self.findings.append(finding)
+                self.findings.append(Finding(Code.MISSING_HTTP_ROUTE_GROUP, rule, message))
             else:
                 yield from routes_of(group, service.rule)
 
@@ -466,20 +243,32 @@ def _cluster_names(match: MeshMatch) -> Iterator[str]:
 
 
 def _clusters(
-    snapshot: Snapshot, identity: ServiceIdentity, services: Iterable[MeshService], used: Iterable[str]
+    snapshot: Snapshot,
+    identity: ServiceIdentity,
+    services: Iterable[MeshService],
+    used: Iterable[str],
+    findings: list[Finding],
 ) -> tuple[Cluster, ...]:
     """The clusters that matches lead to; a backend that the source may not reach has none."""
     behind: dict[str, list[MeshService]] = {}
     for service in services:
         behind.setdefault(service.cluster, []).append(service)
-    return tuple(_cluster(snapshot, identity, name, behind[name]) for name in sorted(used) if name in behind)
+    return tuple(
+        _cluster(snapshot, identity, name, behind[name], findings) for name in sorted(used) if name in behind
+    )
 
 
 def _cluster(
-    snapshot: Snapshot, identity: ServiceIdentity, name: str, services: list[MeshService]
+    snapshot: Snapshot,
+    identity: ServiceIdentity,
+    name: str,
+    services: list[MeshService],
+    findings: list[Finding],
 ) -> Cluster:
     endpoints = sorted({(ip, service.port) for service in services for ip in service.endpoints})
     if not endpoints:
+        message = f"{services[0].full_name} has no ready endpoint that {identity} may reach"
+        findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]
     is_routed = first.protocol not in {Protocol.TCP, Protocol.TCP_SERVER_FIRST}

@@ -111,7 +111,7 @@ def resolve(snapshot: Snapshot, identity: ServiceIdentity | str) -> OutboundPoli
         tuple(ports),
         forward,
         forwarded,
-        tuple(findings),
+        tuple(dict.fromkeys(findings)),
     )
 
 
