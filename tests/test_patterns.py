@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fsm_egress.errors import InvalidValue
-from fsm_egress.patterns import (
+from fsm_egress.pattern_tree import (
     Alternation,
     Assertion,
     AssertionKind,
@@ -24,15 +24,12 @@ from fsm_egress.patterns import (
     Group,
     LookAhead,
     Node,
-    Pattern,
-    PatternError,
     Repeat,
     Sequence,
     children,
-    parse_pattern,
-    searchable,
     walk,
 )
+from fsm_egress.patterns import Pattern, PatternError, parse_pattern, searchable
 
 VECTORS = Path(__file__).parent / "vectors"
 OBSERVED = [json.loads((VECTORS / name).read_text()) for name in ("patterns.json", "patterns-fuzzed.json")]
