@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from . import checks
 from .errors import InvalidValue, Problem
@@ -127,6 +127,11 @@ def _server_name(value: Any) -> str | None:
     return value
 
 
+def _of_self(make: Callable[[Any], Any]) -> Any:
+    """A default that is made from the fields before it."""
+    return Factory(make, takes_self=True)
+
+
 @frozen(field_transformer=checked)
 class HTTPRequest:
     """An HTTP/1.1, HTTP/2 or gRPC request, as far as a decision depends on it.
@@ -142,11 +147,7 @@ class HTTPRequest:
     host: str = field(default="", converter=_request_host)
     path: str = field(default="/", converter=_request_path)
     headers: FrozenMap[str] = field(default=EMPTY, converter=_request_headers)
-    authority: str = field(init=False, eq=False, repr=False)
-
-    @authority.default
-    def _host_in_lower_case(self) -> str:
-        return self.host.lower()
+    authority: str = field(init=False, eq=False, repr=False, default=_of_self(lambda it: it.host.lower()))
 
     def header(self, name: str) -> str:
         """The value of the header `name` (in lower case); a missing one reads as the empty string."""
@@ -158,11 +159,9 @@ class TLSClientHello:
     """The start of a TLS connection, with the server name the client asks for, if it names one."""
 
     server_name: str | None = field(default=None, converter=_server_name)
-    name: str = field(init=False, eq=False, repr=False)
-
-    @name.default
-    def _server_name_in_lower_case(self) -> str:
-        return (self.server_name or "").lower()
+    name: str = field(
+        init=False, eq=False, repr=False, default=_of_self(lambda it: (it.server_name or "").lower())
+    )
 
 
 Payload: TypeAlias = "Sends | HTTPRequest | TLSClientHello"
@@ -196,16 +195,8 @@ class Connection:
     destination: Address = field(converter=_destination)
     port: int = field(converter=checks.port_number)
     sends: Payload = field(converter=_payload)
-    key: int = field(init=False, eq=False, repr=False)
-    slot: int = field(init=False, eq=False, repr=False)
-
-    @key.default
-    def _place_on_the_line_of_addresses(self) -> int:
-        return self.destination.key
-
-    @slot.default
-    def _place_among_the_kinds(self) -> int:
-        return KINDS.index(self.kind)
+    key: int = field(init=False, eq=False, repr=False, default=_of_self(lambda it: it.destination.key))
+    slot: int = field(init=False, eq=False, repr=False, default=_of_self(lambda it: KINDS.index(it.kind)))
 
     @property
     def kind(self) -> Sends:

@@ -58,6 +58,7 @@ NOT_FOUND = 404
 STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)
 
 V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 RouteEntry: TypeAlias = "tuple[Pattern | None, tuple[tuple[str, Pattern], ...], Decision]"
 
 
@@ -110,13 +111,13 @@ Leaf: TypeAlias = "tuple[Cell, Cell, Cell, Cell, Cell]"
 
 
 @frozen(eq=False)
-class Segments(Generic[V]):
+class Segments(Generic[V_co]):
     """The line of all addresses, cut where the value changes: from `starts[i]` on it is `values[i]`."""
 
     starts: tuple[int, ...]
-    values: tuple[V, ...]
+    values: tuple[V_co, ...]
 
-    def at(self, key: int) -> V:
+    def at(self, key: int) -> V_co:
         """The value at a place on the line."""
         return self.values[bisect_right(self.starts, key) - 1]
 

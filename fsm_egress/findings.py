@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import frozen
 
 from .errors import Severity
 from .references import FieldRef
@@ -68,10 +68,10 @@ class Finding:
     code: Code
     rule: FieldRef
     message: str
-    severity: Severity = field(init=False)
 
-    @severity.default
-    def _severity_of_code(self) -> Severity:
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
         return self.code.severity
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, Factory, field, frozen
 
 from . import checks
 from .errors import InvalidValue
@@ -116,6 +116,12 @@ class ObjectMeta(Part):
     annotations: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map)
 
 
+def _known_version(resource: Resource, _: Attribute[str], value: str) -> None:
+    if value not in resource.api_versions:
+        names = " or ".join(f"`{version}`" for version in resource.api_versions)
+        raise InvalidValue.of(names, value).at("api_version")
+
+
 @frozen(field_transformer=checked)
 class Resource(Part):
     """A Kubernetes object: its metadata, its API version, and the document that it came from."""
@@ -124,18 +130,13 @@ class Resource(Part):
     api_versions: ClassVar[tuple[str, ...]]
 
     metadata: ObjectMeta = field(metadata=part(ObjectMeta))
-    api_version: str = field(kw_only=True, repr=False)
+    api_version: str = field(
+        default=Factory(lambda self: self.api_versions[0], takes_self=True),
+        validator=_known_version,
+        kw_only=True,
+        repr=False,
+    )
     source: Source | None = field(default=None, eq=False, kw_only=True, repr=False)
-
-    @api_version.default
-    def _newest_version(self) -> str:
-        return self.api_versions[0]
-
-    @api_version.validator
-    def _known_version(self, _: Attribute[str], value: str) -> None:
-        if value not in self.api_versions:
-            names = " or ".join(f"`{version}`" for version in self.api_versions)
-            raise InvalidValue.of(names, value).at("api_version")
 
     @property
     def name(self) -> str:
