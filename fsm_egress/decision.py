@@ -447,3 +447,6 @@ class Decision:
     def __str__(self) -> str:
         text = f"{self.verdict} ({self.reason})"
         return f"{text} by {self.rule}" if self.rule else text
+
+    def __repr__(self) -> str:
+        return f"<Decision {self}>"

@@ -248,7 +248,7 @@ class SidecarSpec:
     enable_auto_default_route: bool
     compress_config: bool
     tracing: FrozenMap[str] | None
-    remote_logging: FrozenMap[str | int] | None
+    remote_logging: FrozenMap[str | int] | None = field(repr=False)  # it holds a credential
     cluster_set: FrozenMap[str] | None
     chains: FrozenMap[tuple[str, ...]]
 
@@ -278,3 +278,6 @@ class OutboundPolicy:
     forward: Forward | None
     forwarded: bool
     findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"<OutboundPolicy of {self.identity}: {len(self.ports)} ports, {len(self.findings)} findings>"
