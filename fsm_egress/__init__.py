@@ -46,10 +46,11 @@ from .errors import (
     Severity,
 )
 from .findings import Code, Finding
+from .helm import apply_set, helm_set
 from .manifest import to_mapping
 from .meshconfig import MeshConfig
 from .net import Address, Prefix
-from .patch import apply_set, helm_set, merge_patch
+from .patch import merge_patch
 from .patterns import Pattern
 from .pipy.config import PipyConfig
 from .policy import OutboundPolicy

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain, islice
 from math import isfinite
 from typing import Any
 
@@ -15,13 +16,17 @@ from attrs import define, field, frozen
 from .errors import MissingExtra, Problem, show
 from .references import Mark
 
-__all__ = ["Document", "is_disputed", "read_text"]
+__all__ = ["MAX_TEXT", "Document", "excess", "is_disputed", "is_unicode", "number_flaw", "read_text"]
 
 MAX_TEXT = 64 * 2**20  # bytes of one text
 MAX_DEPTH = 64  # levels of one tree: Kubernetes' own resources stay far below
 MAX_NODES = 5_000_000  # values of one tree, each alias counted with all that it stands for
 MAX_DIGITS = 64  # digits of a number
 
+_JSON = "JSON"
+_UNICODE = "a string of Unicode characters", "half of one, a lone surrogate"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 
 
@@ -56,11 +61,48 @@ def read_text(content: bytes | str, name: str) -> tuple[tuple[Document, ...], tu
         if text.lstrip()[:1] in {"{", "["}:
             try:
                 return _read_json(text, name)
-            except _Unreadable:
-                return _read_yaml(text, name)
+            except _Unreadable as error:
+                if error.problem.expected != _JSON:
+                    raise
         return _read_yaml(text, name)
     except _Unreadable as error:
         return (), (error.problem,)
+
+
+def excess(value: Any) -> str | None:
+    """Which bound a tree breaks, as what was expected, or None; one that holds itself breaks one too."""
+    holders = [value] if _is_holder(value) else []
+    nodes = 1
+    for _ in range(MAX_DEPTH):
+        inside = chain.from_iterable(map(_children, holders))
+        items = list(islice(inside, MAX_NODES + 1 - nodes))
+        nodes += len(items)
+        if nodes > MAX_NODES:
+            return f"at most {MAX_NODES} values"
+        holders = [item for item in items if _is_holder(item)]
+    return f"at most {MAX_DEPTH} levels" if holders else None
+
+
+def _is_holder(value: Any) -> bool:
+    return isinstance(value, (Mapping, list, tuple))
+
+
+def _children(holder: Any) -> Iterable[Any]:
+    return holder.values() if isinstance(holder, Mapping) else holder
+
+
+def number_flaw(text: str) -> tuple[str, str] | None:
+    """What was expected and found where this is a number that is not kept; None for a good one."""
+    if len(text) > MAX_DIGITS:
+        return f"a number of at most {MAX_DIGITS} digits", f"one of {len(text)}"
+    if not isfinite(float(text)):
+        return "a finite number", f"`{text}`"
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the string can be written as UTF-8: it holds no half of a character."""
+    return _LONE_SURROGATE.search(text) is None
 
 
 class _Unreadable(Exception):  # because it never leaves this module
@@ -77,8 +119,12 @@ def _unreadable(
 
 def _decoded(content: bytes | str, name: str) -> str:
     if len(content) > MAX_TEXT:
-        raise _unreadable(name, f"at most {MAX_TEXT // 2**20} MiB", f"{len(content) / 2**20:.0f} MiB")
+        raise _unreadable(name, f"at most {MAX_TEXT // 2**20} MiB", "more")
     if isinstance(content, str):
+        lone = _LONE_SURROGATE.search(content)
+        if lone:
+            found = f"the lone surrogate `U+{ord(lone[0]):04X}`"
+            raise _unreadable(name, "Unicode", found, _end_of(content[: lone.start()]))
         return content.removeprefix("\ufeff")
     if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         raise _unreadable(name, "UTF-8", "UTF-16")
@@ -97,43 +143,66 @@ def _end_of(text: str) -> Mark:
 # --- JSON ------------------------------------------------------------------------------------------------
 
 
-class _Twice(Exception):  # because it never leaves this module
-    """A key stands twice in an object: where, a second reading tells."""
+class _Flawed(Exception):  # because it never leaves this module
+    """The text is JSON, but holds what is not kept: where and what, a second reading tells."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise _Twice
+        raise _Flawed
     return value
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(text)
+def _good_number(text: str) -> int | float:
+    number = _number(text)
+    if isinstance(number, str):
+        raise _Flawed
     return number
 
 
-def _no_constant(text: str) -> Any:
-    raise ValueError(text)
+def _number(text: str) -> int | float | str:
+    """A number of JSON or YAML; the text itself where it is none that is kept."""
+    if number_flaw(text):
+        return text
+    return int(text) if text.lstrip("+-").isdecimal() else float(text)
 
 
 def _read_json(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
-    marks = partial(_json_marks, text)
-    hooks: dict[str, Any] = {"parse_float": _finite, "parse_constant": _no_constant}
+    problems: tuple[Problem, ...] = ()
     try:
-        return (Document(name, json.loads(text, object_pairs_hook=_once, **hooks), marks),), ()
-    except _Twice:
-        return (Document(name, json.loads(text, **hooks), marks, tuple(_repeated_keys(text, name))),), ()
+        try:
+            value = _parsed(text, _good_number, object_pairs_hook=_once)
+        except _Flawed:
+            value = _parsed(text, _number)
+            problems = tuple(_flaws(text, name))
+        else:
+            if _ESCAPED_SURROGATE.search(text):
+                problems = tuple(_flaws(text, name))
+        broken = excess(value)
     except json.JSONDecodeError as error:
         raise _unreadable(
-            name, "JSON", mark=Mark(error.lineno, error.colno), reason=error.msg.lower()
+            name, _JSON, mark=Mark(error.lineno, error.colno), reason=error.msg.lower()
         ) from None
     except RecursionError:
-        raise _unreadable(name, f"at most {MAX_DEPTH} levels", "more") from None
-    except ValueError:
-        raise _unreadable(name, "finite numbers that JSON has") from None
+        broken = f"at most {MAX_DEPTH} levels"
+    if broken:
+        raise _unreadable(name, broken, "more", _too_deep(text))
+    return (Document(name, value, partial(_json_marks, text), problems),), ()
+
+
+def _parsed(text: str, number: Callable[[str], Any], **hooks: Any) -> Any:
+    return json.loads(text, parse_int=number, parse_float=number, parse_constant=number, **hooks)
+
+
+def _too_deep(text: str) -> Mark | None:
+    """Where the first object or list begins that is nested too deep, if one is."""
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        depth += (match[0] in {"[", "{"}) - (match[0] in {"]", "}"})
+        if depth > MAX_DEPTH:
+            return _end_of(text[: match.start()])
+    return None
 
 
 @define
@@ -144,8 +213,15 @@ class _Open:
     is_list: bool
     index: int = 0
     key: str = ""
+    key_mark: Mark | None = None
+    twin: Mark | None = None
     awaits_key: bool = True
     keys: dict[str, Mark] = field(factory=dict)
+
+    def read_key(self, key: str, mark: Mark) -> None:
+        self.key, self.key_mark, self.awaits_key = key, mark, False
+        self.twin = self.keys.get(key)
+        self.keys[key] = mark
 
     def child(self) -> str:
         if self.is_list:
@@ -153,44 +229,58 @@ class _Open:
         return f"{self.path}.{self.key}" if self.path else self.key
 
 
-def _walk_json(text: str) -> Iterator[tuple[str, Mark, Mark | None]]:
-    """Each value of a JSON text: its path, its place, and the place of its key's twin, if it has one."""
+@frozen
+class _Token:
+    """A value of a JSON text: its path, place and text, and its key with the place of the key's twin."""
+
+    path: str
+    mark: Mark
+    text: str
+    key: str = ""
+    twin: Mark | None = None
+
+
+def _walk_json(text: str) -> Iterator[_Token]:
+    """Each value of a JSON text, in order; an object or list when it begins, at the place of its key."""
     lines = [match.end() for match in re.finditer("\n", text)]
     stack: list[_Open] = []
-    twin: Mark | None = None
-    key_mark: Mark | None = None
     for match in _TOKEN.finditer(text):
         token, start = match[0], match.start()
+        top = stack[-1] if stack else None
         if token in {"]", "}"}:
             stack.pop()
-        elif token == ",":
-            stack[-1].index += 1
-            stack[-1].awaits_key = True
+        elif token == "," and top:
+            top.index += 1
+            top.awaits_key = True
         elif token != ":":
             line = bisect_right(lines, start)
             mark = Mark(line + 1, start - (lines[line - 1] if line else 0) + 1)
-            top = stack[-1] if stack else None
             if top and not top.is_list and top.awaits_key:
-                top.key, top.awaits_key = json.loads(token), False
-                twin = top.keys.get(top.key)
-                top.keys[top.key] = key_mark = mark
+                top.read_key(json.loads(token), mark)
                 continue
-            path = top.child() if top else ""
             is_open = token in {"[", "{"}
-            yield path, key_mark if is_open and top and not top.is_list and key_mark else mark, twin
-            twin = None
+            place = top.key_mark if is_open and top and top.key_mark else mark
+            path = top.child() if top else ""
+            yield _Token(path, place, token, top.key if top else "", top.twin if top else None)
             if is_open:
                 stack.append(_Open(path, token == "["))
 
 
 def _json_marks(text: str) -> Mapping[str, Mark]:
-    return {path: mark for path, mark, _ in _walk_json(text)}
+    return {token.path: token.mark for token in _walk_json(text)}
 
 
-def _repeated_keys(text: str, name: str) -> Iterator[Problem]:
-    for path, mark, twin in _walk_json(text):
-        if twin:
-            yield _repeated(path, name, mark, twin)
+def _flaws(text: str, name: str) -> Iterator[Problem]:
+    """Keys that stand twice, numbers that are not kept, and halves of characters."""
+    for token in _walk_json(text):
+        if token.twin:
+            yield _repeated(token.path, name, token.mark, token.twin)
+        value = json.loads(token.text) if token.text[0] == '"' else ""
+        if not (is_unicode(value) and is_unicode(token.key)):
+            yield Problem(*_UNICODE, token.path, document=name, mark=token.mark)
+        flaw = number_flaw(token.text) if token.text[0] in "-0123456789NI" else None
+        if flaw:
+            yield Problem(*flaw, token.path, document=name, mark=token.mark)
 
 
 def _repeated(path: str, name: str, mark: Mark, twin: Mark) -> Problem:
@@ -204,13 +294,15 @@ _NULLS = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?", re.ASCII)
-# What YAML 1.1 and 1.2 read differently: truths, other bases, sexagesimals, dates, infinities.
+_ENDLESS = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML 1.1 and 1.2 read differently: truths, other bases, underscores, sexagesimals, dates, exponents.
 _DISPUTED = re.compile(
     r"(?i:y|n|yes|no|on|off)|=|<<"
     r"|[-+]?0[0-9_]+|0o[0-7]+|[-+]?0x[0-9a-fA-F_]+|[-+]?0b[01_]+|[-+]?[1-9][0-9]*_[0-9_]*"
     r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?"
-    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    r"|[-+]?(?=[0-9.]*_)([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?"
     r"|[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][0-9]+|[-+]?[0-9]+[eE][-+][0-9]+",
     re.ASCII,
 )
@@ -237,6 +329,12 @@ def _read_yaml(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
         raise MissingExtra(f"reading YAML (`{name}`)", "yaml") from None
     documents: list[Document] = []
     problem: Problem | None = None
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        found = f"the character `U+{ord(unprintable[0]):04X}`"
+        raise _unreadable(
+            name, "YAML without control characters", found, _end_of(text[: unprintable.start()])
+        )
     try:
         documents.extend(builder.document() for builder in _built(yaml, text, name))
     except _Unreadable as error:
@@ -245,10 +343,9 @@ def _read_yaml(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
         place = error.problem_mark or error.context_mark
         reason = " ".join(part for part in (error.context, error.problem) if part)
         problem = Problem("YAML", document=name, mark=_mark(place) if place else None, reason=reason)
-    except yaml.reader.ReaderError as error:
-        found = f"the character `U+{ord(error.character):04X}`"
-        mark = _end_of(text[: error.position])
-        problem = Problem("YAML without control characters", found, document=name, mark=mark)
+    except (ValueError, OverflowError):  # because PyYAML does not check all numbers of escapes
+        reason = "a number in an escape or a directive is out of range"
+        problem = Problem("YAML", document=name, reason=reason)
     return tuple(documents), (problem,) if problem else ()
 
 
@@ -282,7 +379,10 @@ class _Node:
     path: str
     is_list: bool
     anchor: str | None
+    mark: Mark
+    is_key: bool
     nodes_before: int
+    height: int = 1
     key: str | None = None
     key_mark: Mark | None = None
     keys: dict[str, Mark] = field(factory=dict)
@@ -297,7 +397,7 @@ class _Builder:
         self.stack: list[_Node] = []
         self.marks: dict[str, Mark] = {}
         self.problems: list[Problem] = []
-        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.anchors: dict[str, tuple[Any, int, int]] = {}  # value, what it counts, levels
         self.nodes = 0
 
     def document(self) -> Document:
@@ -307,30 +407,36 @@ class _Builder:
         mark = _mark(event.start_mark)
         if len(self.stack) == MAX_DEPTH:
             raise _unreadable(self.name, f"at most {MAX_DEPTH} levels", "more", mark)
-        if self.awaits_key():
-            self.report(
-                "a key that is a string", "a list" if is_list else "a mapping", self.path_of(""), mark
-            )
         if event.tag is not None and event.tag not in {"!", f"{_TAG}{'seq' if is_list else 'map'}"}:
             self.report("no tag", f"`{event.tag}`", self.here(), mark, reason="objects are never constructed")
         path = self.here()
         top = self.stack[-1] if self.stack else None
         value: Any = [] if is_list else {}
-        self.add(value, top.key_mark if top and top.key_mark and not top.is_list else mark)
-        self.stack.append(_Node(value, path, is_list, event.anchor, self.nodes))
+        is_key = self.awaits_key()
+        if not is_key:
+            self.add(value, top.key_mark if top and top.key_mark else mark)
+        self.anchors.pop(event.anchor, None)
+        self.stack.append(_Node(value, path, is_list, event.anchor, mark, is_key, self.nodes))
 
     def close(self) -> None:
         node = self.stack.pop()
         if node.anchor is not None:
-            self.anchors[node.anchor] = node.value, self.nodes - node.nodes_before
+            self.anchors[node.anchor] = node.value, self.nodes - node.nodes_before, node.height
+        if node.is_key:
+            self.put_key(node.value, "", node.mark)
+        elif self.stack:
+            self.stack[-1].height = max(self.stack[-1].height, node.height + 1)
 
     def alias(self, anchor: str, mark: Mark) -> None:
         if anchor not in self.anchors:
             raise _unreadable(self.name, "an alias of a value that is complete", f"`*{anchor}`", mark)
-        value, size = self.anchors[anchor]
+        value, size, height = self.anchors[anchor]
         if self.awaits_key():
             self.put_key(value, value if isinstance(value, str) else "", mark)
             return
+        if len(self.stack) + height > MAX_DEPTH:
+            raise _unreadable(self.name, f"at most {MAX_DEPTH} levels", "more", mark)
+        self.stack[-1].height = max(self.stack[-1].height, height + 1)
         self.count(size, mark)
         self.add(value, mark)
 
@@ -342,14 +448,16 @@ class _Builder:
         else:
             self.add(value, mark)
         if event.anchor is not None:
-            self.anchors[event.anchor] = value, 0
+            self.anchors[event.anchor] = value, 0, 0
 
     def read_scalar(self, event: Any, mark: Mark) -> Any:
         text: str = event.value
         plain = event.implicit[0]
-        if event.tag in _STRING_TAGS or (event.tag is None and not plain):
-            return text
         where = self.path_of(text) if self.awaits_key() else self.here()
+        if event.tag in _STRING_TAGS or (event.tag is None and not plain):
+            if not is_unicode(text):
+                self.report(*_UNICODE, where, mark)
+            return text
         if event.tag is not None and event.tag not in _TYPED_TAGS:
             self.report("no tag", f"`{event.tag}`", where, mark, reason="objects are never constructed")
             return text
@@ -363,7 +471,7 @@ class _Builder:
             self.report("a scalar of one meaning", f"`{text}`", where, mark, proposal=quoted, reason=reason)
             return text
         value = self.resolved(text, where, mark)
-        if event.tag is not None and not isinstance(value, _TYPED_TAGS[event.tag]):
+        if event.tag is not None and type(value) not in _TYPED_TAGS[event.tag]:
             self.report(f"a value of its tag `{event.tag.removeprefix(_TAG)}`", show(text), where, mark)
         return value
 
@@ -372,17 +480,14 @@ class _Builder:
             return None
         if text in _BOOLEANS:
             return _BOOLEANS[text]
-        is_integer = _DECIMAL.fullmatch(text)
-        if not is_integer and not _FLOAT.fullmatch(text):
-            return text
-        if len(text) > MAX_DIGITS:
-            self.report(f"a number of at most {MAX_DIGITS} digits", f"one of {len(text)}", where, mark)
-            return text
-        number = int(text) if is_integer else float(text)
-        if not isfinite(number):
-            self.report("a finite number", show(text), where, mark)
-            return text
-        return number
+        if _ENDLESS.fullmatch(text):
+            self.report("a finite number", f"`{text}`", where, mark)
+        elif _DECIMAL.fullmatch(text) or _FLOAT.fullmatch(text):
+            flaw = number_flaw(text)
+            if flaw:
+                self.report(*flaw, where, mark)
+            return _number(text)
+        return text
 
     def awaits_key(self) -> bool:
         return bool(self.stack) and not self.stack[-1].is_list and self.stack[-1].key is None
@@ -392,8 +497,9 @@ class _Builder:
         top.key, top.key_mark = text, mark
         path = self.here()
         if not isinstance(value, str):
-            self.report("a key that is a string", show(value), path, mark, proposal=f'"{text}"')
-        if text in top.keys:
+            quoted = f'"{text}"' if text else None
+            self.report("a key that is a string", show(value), path, mark, proposal=quoted)
+        elif text in top.keys:
             self.problems.append(_repeated(path, self.name, mark, top.keys[text]))
         top.keys[text] = mark
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
 
 from attrs import evolve, field, frozen
 
-from .documents import Document, read_text
+from .documents import MAX_DEPTH, MAX_TEXT, Document, excess, read_text
 from .errors import InvalidValue, LoadError, Problem, Severity
 from .manifest import read_resource
 from .references import Mark, ResourceRef, Source
@@ -78,59 +79,84 @@ class _Reader:
 
     def __init__(self, lenient_fields: bool) -> None:
         self.lenient_fields = lenient_fields
-        self.found: list[tuple[Resource, Problem]] = []  # with what is said if it is a duplicate
+        self.found: list[Resource] = []
+        self.first: dict[
+            ResourceRef, Problem
+        ] = {}  # what is said of a second one, with the place of the first
+        self.twins: set[ResourceRef] = set()
         self.problems: list[Problem] = []
         self.mappings = 0
 
     def loaded(self) -> Loaded:
         """Everything read, without the resources of which there are several."""
-        by_ref: dict[ResourceRef, list[Problem]] = {}
-        for resource, problem in self.found:
-            by_ref.setdefault(resource.ref, []).append(problem)
-        for twins in by_ref.values():
-            for twin in twins[1:]:
-                place = _place(twins[0])
-                self.problems.append(evolve(twin, found=f"another one{place}"))
-        unique = tuple(resource for resource, _ in self.found if len(by_ref[resource.ref]) == 1)
+        unique = tuple(resource for resource in self.found if resource.ref not in self.twins)
         return Loaded(unique, tuple(self.problems))
 
-    def read(self, source: Any) -> None:
+    def read(self, source: Any, depth: int = 0) -> None:
         """One source, whatever it is."""
         if isinstance(source, str) and ("\n" in source or source.lstrip()[:1] == "{"):
             self.text(source, "<text>")
         elif isinstance(source, (str, os.PathLike)):
-            self.path(Path(source))
+            self.path(os.fsdecode(source))
         elif isinstance(source, bytes):
             self.text(source, "<text>")
         elif isinstance(source, Stream):
-            name = getattr(source, "name", None)
-            self.text(source.read(), name if isinstance(name, str) else "<stream>")
+            self.stream(source)
         elif isinstance(source, Mapping):
-            self.mappings += 1
-            self.document(Document(f"<mapping {self.mappings}>", source, dict), None)
-        elif isinstance(source, Iterable):
+            self.mapping(source)
+        elif isinstance(source, Iterable) and depth < MAX_DEPTH:
             for item in source:
-                self.read(item)
+                self.read(item, depth + 1)
         else:
             raise InvalidValue.of("a path, a text, a stream, a mapping or several of them", source)
 
-    def path(self, path: Path) -> None:
+    def path(self, name: str) -> None:
         """A file, or all documents below a folder in the order of their names."""
-        name = path.as_posix()
+        path = Path(name)
         try:
+            if not name:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             if not path.is_dir():
-                self.text(path.read_bytes(), name)
+                with path.open("rb") as file:
+                    content = file.read(MAX_TEXT + 1)
+                self.text(content, path.as_posix())
                 return
             files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+        except (OSError, ValueError) as error:  # because a path with a NUL is no OSError
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
             self.problems.append(Problem("a file or a folder that can be read", document=name, reason=reason))
             return
         if not files:
             suffixes = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
-            self.problems.append(Problem(f"a folder with {suffixes} files", found="none", document=name))
+            problem = Problem(f"a folder with {suffixes} files", "none", document=path.as_posix())
+            self.problems.append(problem)
         for file in files:
-            self.path(file)
+            self.path(str(file))
+
+    def stream(self, source: Stream) -> None:
+        """All documents of a stream."""
+        name = getattr(source, "name", None)
+        name = name if isinstance(name, str) else "<stream>"
+        try:
+            content = source.read()
+        except (OSError, UnicodeError) as error:
+            self.problems.append(
+                Problem("a stream that can be read", document=name, reason=str(error).lower())
+            )
+            return
+        if not isinstance(content, (bytes, str)):
+            raise InvalidValue.of(f"a text from the stream `{name}`", content)
+        self.text(content, name)
+
+    def mapping(self, source: Mapping[str, Any]) -> None:
+        """A document that a caller holds."""
+        self.mappings += 1
+        document = Document(f"<mapping {self.mappings}>", source, dict)
+        broken = excess(source)
+        if broken:
+            self.problems.append(Problem(broken, "more", document=document.name))
+        else:
+            self.document(document, None)
 
     def text(self, content: bytes | str, name: str) -> None:
         """All documents of a text."""
@@ -142,17 +168,31 @@ class _Reader:
 
     def document(self, document: Document, source: Source | None) -> None:
         """One document: a resource, or a list of them."""
-        for path, value in _items(document.value, ""):
+        items = list(_items(document.value, ""))
+        self.problems.extend(
+            problem
+            for problem in document.problems
+            if not any(_within(problem.path, path) for path, _ in items)
+        )
+        for path, value in items:
             whose = _below(source, path) if source and path else source
-            own = [problem for problem in document.problems if _within(problem.path, path)]
+            own = tuple(problem for problem in document.problems if _within(problem.path, path))
             resource, problems = read_resource(
-                evolve(document, problems=tuple(own)), value, path, whose, lenient_fields=self.lenient_fields
+                evolve(document, problems=own), value, path, whose, lenient_fields=self.lenient_fields
             )
             self.problems.extend(problems)
             if resource is not None:
-                mark = whose.mark("") if whose else None
-                found = Problem("each resource once", "", "", resource.ref, document.name, mark)
-                self.found.append((resource, found))
+                self.found.append(resource)
+                self.check_twin(resource, document.name)
+
+    def check_twin(self, resource: Resource, name: str) -> None:
+        """Of several resources of one name none counts."""
+        mark = resource.source.mark("") if resource.source else None
+        own = Problem("each resource once", "", "", resource.ref, name, mark)
+        first = self.first.setdefault(resource.ref, own)
+        if first is not own:
+            self.twins.add(resource.ref)
+            self.problems.append(evolve(own, found=f"another one{_place(first)}"))
 
 
 def _place(problem: Problem) -> str:

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,12 +19,12 @@ from attrs import NOTHING, evolve
 
 from . import checks
 from .core import Namespace, Secret
-from .documents import Document
+from .documents import MAX_DIGITS, Document, excess, is_unicode
 from .errors import InvalidValue, LoadError, Problem, Severity, show
 from .frozen import FrozenMap, freeze, thaw
 from .net import Address, Prefix, parse_interface
 from .patterns import Pattern
-from .references import ResourceRef, Source
+from .references import Mark, ResourceRef, Source
 from .resource import Part, Resource
 from .resources import KINDS
 from .wire import FIELDS, carries, wire_path
@@ -36,6 +37,7 @@ __all__ = ["read_resource", "structure", "to_mapping"]
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
 
+_ABSENT = (None, "")
 _BY_KIND = {kind.kind: kind for kind in KINDS}
 
 
@@ -45,6 +47,9 @@ def structure(value: Any, source: Source | None = None) -> Resource:
     Raises:
         LoadError: everything that is wrong with it.
     """
+    broken = excess(value)
+    if broken:
+        raise LoadError([Problem(broken, "more", document=source.document if source else "<mapping>")])
     document = Document(source.document if source else "<mapping>", value, dict)
     resource, problems = read_resource(document, value, "", source, lenient_fields=False)
     if resource is None:
@@ -60,7 +65,8 @@ def read_resource(
     kind, ref = _kind_of(value, problems)
     resource: Resource | None = None
     if kind is not None:
-        prepared = _prepared(kind, value)
+        prepared, wrong = _prepared(kind, value)
+        problems.extend(wrong)
         ref = _ref_of(kind, prepared)
         if not problems and not lenient_fields:
             resource = _quickly(kind, prepared)
@@ -74,7 +80,7 @@ def read_resource(
             problems.extend(_warnings(kind, prepared, ""))
             resource = evolve(resource, source=source)
     located = [_located(problem, document, source, ref, path) for problem in problems]
-    return resource, located
+    return resource, sorted(located, key=lambda problem: problem.mark or Mark(0, 0))
 
 
 def _located(
@@ -130,19 +136,27 @@ def _ref_of(kind: type[Resource], value: Mapping[str, Any]) -> ResourceRef:
     )
 
 
-def _prepared(kind: type[Resource], value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _prepared(kind: type[Resource], value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Problem]]:
     """A document as the models see it: without its kind, in a namespace, and of a Secret only `data`."""
     prepared = {key: item for key, item in value.items() if key != "kind"}
     metadata = prepared.get("metadata")
-    if isinstance(metadata, Mapping) and kind not in CLUSTER_SCOPED and not metadata.get("namespace"):
+    if isinstance(metadata, Mapping) and kind not in CLUSTER_SCOPED and metadata.get("namespace") in _ABSENT:
         prepared["metadata"] = {**metadata, "namespace": DEFAULT_NAMESPACE}
-    plain = prepared.get("stringData")
+    return prepared, _merge_plain(prepared) if kind is Secret else []
+
+
+def _merge_plain(prepared: dict[str, Any]) -> list[Problem]:
+    """`stringData` of a Secret goes into its `data`, as the API server does it. No problem shows what it holds."""
+    plain = prepared.pop("stringData", None)
     data = prepared.get("data")
-    if kind is Secret and isinstance(plain, Mapping) and isinstance(data, (Mapping, type(None))):
-        texts = {key: item.encode() if isinstance(item, str) else item for key, item in plain.items()}
-        prepared["data"] = {**(data or {}), **texts}
-        del prepared["stringData"]
-    return prepared
+    if plain is None:
+        return []
+    if not isinstance(plain, Mapping):
+        return [Problem("a mapping of strings", path="stringData")]
+    good = {key: item for key, item in plain.items() if isinstance(item, str) and is_unicode(item)}
+    if data is None or isinstance(data, Mapping):
+        prepared["data"] = {**(data or {}), **{key: item.encode() for key, item in good.items()}}
+    return [Problem("a string", path=f"stringData.{key}") for key in plain if key not in good]
 
 
 @cache
@@ -173,7 +187,9 @@ def _converter(*, lenient: bool) -> Converter:
 
         def structure_part(value: Any, _: Any) -> Part:
             present = {key: item for key, item in _mapping(value).items() if item is not None}
-            extra = {key: present[key] for key in present if key not in fields}
+            extra = {key: item for key, item in value.items() if key not in fields}
+            if extra and any(_unfit(extra, "")):
+                raise InvalidValue.of("JSON", value)
             if not lenient and not all(carries(kind, key) for key in extra):
                 raise InvalidValue.of("known fields", value)
             made: Part = generated(present, kind)
@@ -261,16 +277,42 @@ def _unknown_fields(
     kind: type[Part], value: Mapping[str, Any], path: str, *, lenient_fields: bool
 ) -> Iterator[Problem]:
     fields = FIELDS[kind]
-    for key in value:
-        if not isinstance(key, str):
-            yield Problem("a field name", show(key), path)
-        elif key not in fields and not carries(kind, key):
+    for key, item in value.items():
+        place = f"{path}.{key}" if path else str(key)
+        if key in fields:
+            continue
+        yield from _unfit({key: item}, path)
+        if isinstance(key, str) and not carries(kind, key):
             near = difflib.get_close_matches(key, fields, 1)
             severity = Severity.WARNING if lenient_fields else Severity.ERROR
-            place = f"{path}.{key}" if path else key
             yield Problem(
                 "a known field", f"`{key}`", place, proposal=next(iter(near), None), severity=severity
             )
+
+
+def _unfit(value: Any, path: str) -> Iterator[Problem]:
+    """What a carried value holds that is not JSON: a caller's mapping can hold anything."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(key, str) and is_unicode(key):
+                yield from _unfit(item, f"{path}.{key}" if path else key)
+            else:
+                yield Problem("a field name", show(key), path)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _unfit(item, f"{path}[{index}]")
+    elif not _is_json_scalar(value):
+        yield Problem("a JSON value", show(value), path)
+
+
+def _is_json_scalar(value: Any) -> bool:
+    if isinstance(value, str):
+        return is_unicode(value)
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, int):
+        return abs(value) < 10**MAX_DIGITS
+    return value is None
 
 
 def _wrong_field(
@@ -296,8 +338,8 @@ def _wrong_field(
 
 def _warnings(kind: type[Part], value: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """What is read otherwise than it is written: host bits of a range, capitals of a host."""
-    for name in _WARNED[kind] & value.keys():
-        attribute, item = FIELDS[kind][name], value[name]
+    for name in _WARNED[kind]:
+        attribute, item = FIELDS[kind][name], value.get(name)
         place = f"{path}.{name}" if path else name
         metadata = attribute.metadata
         if item is None:
@@ -310,9 +352,9 @@ def _warnings(kind: type[Part], value: Mapping[str, Any], path: str) -> Iterator
                 yield from advise(text, f"{place}[{index}]")
 
 
-def _warned_fields(kind: type[Part]) -> frozenset[str]:
+def _warned_fields(kind: type[Part]) -> tuple[str, ...]:
     """The fields of a class that warnings can come from, in themselves or below."""
-    return frozenset(
+    return tuple(
         name
         for name, attribute in FIELDS[kind].items()
         if attribute.metadata.get("check") in _ADVICE
@@ -358,7 +400,8 @@ _WARNED = {kind: _warned_fields(kind) for kind in FIELDS}
 def to_mapping(resource: Resource) -> dict[str, Any]:
     """The resource in Kubernetes' wire form, as `kubectl apply` takes it: plain dictionaries and lists."""
     wire = _wire_of(resource)
-    return {"apiVersion": wire.pop("apiVersion"), "kind": resource.kind, **wire}
+    head = {"apiVersion": wire.pop("apiVersion"), "kind": resource.kind}
+    return {**head, "metadata": _wire_of(resource.metadata), **wire}
 
 
 def _wire_of(part: Part) -> dict[str, Any]:

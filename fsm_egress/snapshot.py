@@ -11,10 +11,11 @@ from attrs import evolve, field, frozen
 from .core import Namespace
 from .egress import EgressPolicy
 from .errors import InvalidValue, PatchError, Problem
+from .helm import helm_set
 from .loader import Input, NamedText, load_resources
 from .manifest import structure, to_mapping
 from .meshconfig import MeshConfig
-from .patch import helm_set, merge_patch, parse_merge_patch
+from .patch import merge_patch, parse_merge_patch
 from .resource import Resource, ServiceIdentity
 
 if TYPE_CHECKING:

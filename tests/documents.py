@@ -188,7 +188,7 @@ PROTOCOLS = ("http", "https", "HTTP", "tcp", "Https", "http", "tcp-server-first"
 POLICY_PORTS = tuple(
     {"number": number, "protocol": protocol} for number, protocol in product((*PORTS, 80, 443), PROTOCOLS)
 )
-POLICY_HOSTS = (*HOSTS, *HOSTS, "A.com", "*.a.com", "54.9.9.9")
+POLICY_HOSTS = (*HOSTS, "A.com", "B.com", *HOSTS, "*.a.com", "54.9.9.9")
 
 GROUP = {"apiGroup": ROUTES, "kind": "HTTPRouteGroup"}
 GROUPS = tuple({**GROUP, "name": name} for name in ("r0", "r1", "gone"))
@@ -513,7 +513,8 @@ SPLIT_GROUPS = tuple({"kind": "HTTPRouteGroup", "name": name} for name in ("r0",
 BACKENDS = tuple(
     {"service": service, "weight": weight}
     for service, weight in product(
-        ("web-v1", "web-v2", *SERVICES, "gone", "data/api", "shop/web"), (10, 90, 1, 100, 0)
+        ("web-v1", "web-v2", "web-v1", "web-v2", *SERVICES, "gone", "data/api", "shop/web"),
+        (10, 90, 1, 100, 0),
     )
 )
 TRAFFIC_SPLITS = st.builds(
@@ -521,7 +522,7 @@ TRAFFIC_SPLITS = st.builds(
     SPACES,
     st.sampled_from(("s0", "s1")),
     st.sampled_from(("web", "web.{}", "web.{}.svc.cluster.local", "web", "api")),
-    some(BACKENDS, 1, 3),
+    some(BACKENDS, 2, 3),
     st.sampled_from((None, [], *([group] for group in SPLIT_GROUPS), list(SPLIT_GROUPS[:2]))),
 )
 
@@ -562,7 +563,7 @@ def meshes() -> SearchStrategy[Documents]:
         distinct(SECRETS, 0, 2),
         distinct(EGRESS_GATEWAYS, 0, 2),
         GATEWAY_SERVICES,
-        one_in(12, distinct(SOURCE_PODS, 1, 2), st.just([])),
+        one_in(8, distinct(SOURCE_PODS, 1, 2), st.just([])),
         one_in(12, distinct(NAMESPACES, 1, 4), st.just([])),
         distinct(RETRIES, 0, 1),
     )
@@ -575,7 +576,7 @@ def connections(documents: Sequence[Document] = (), identity: str = "") -> Searc
     """Any connection; given a mesh and an identity, mostly one that something there is meant for."""
     aimed = [st.sampled_from(found) for found in aims(documents, identity) if found]
     aim = one_in(6, ANYWHERE, st.one_of(aimed)) if aimed else ANYWHERE
-    return st.builds(connection, aim, SENDS, st.integers(0, 15), SPELLINGS, REQUESTS)
+    return st.builds(connection, aim, st.integers(0, 15), CLIENTS, REQUESTS)
 
 
 def cases(count: int = 8) -> SearchStrategy[tuple[Documents, str, Documents]]:
@@ -588,30 +589,32 @@ def cases(count: int = 8) -> SearchStrategy[tuple[Documents, str, Documents]]:
 
 
 ANYWHERE = st.tuples(st.sampled_from(DESTINATIONS), st.sampled_from((*PORTS, 444)), st.just(HOSTS))
-SENDS = st.sampled_from((*["http"] * 5, *["tls"] * 3, "bytes", "nothing"))
-SPELLINGS = st.sampled_from(
-    (*["{lower}"] * 5, "{lower}:{port}", "{upper}", "{upper}:{port}", "{lower}:81", "")
+SENDS = (*["http"] * 5, *["tls"] * 3, "bytes", "nothing")
+SPELLINGS = (*["{lower}"] * 5, "{lower}:{port}", "{upper}", "{upper}:{port}", "{lower}:81", "")
+METHODS = (*["GET"] * 5, "POST", "PUT", "DELETE", "TRACE", "PURGE")
+PATHS = ("/get", "/", "/get?x=1", "/x?u=/get", "/status/200", "/v1/a")
+HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    {"x-env": "prod-1"},
+    {"X-Env": "prod"},
+    {"x-env": "dev"},
+    {"x-env": "prod", "X-Key": "7"},
 )
-REQUESTS = st.fixed_dictionaries(
-    {
-        "method": st.sampled_from((*["GET"] * 5, "POST", "PUT", "DELETE", "TRACE", "PURGE")),
-        "path": st.sampled_from(("/get", "/", "/get?x=1", "/x?u=/get", "/status/200", "/v1/a")),
-        "headers": st.sampled_from(
-            ({}, {"x-env": "prod-1"}, {"X-Env": "prod"}, {"x-env": "dev"}, {"x-env": "prod", "X-Key": "7"})
-        ),
-    }
-)
+CLIENTS = st.sampled_from(tuple(product(SENDS, SPELLINGS)))
+REQUESTS = st.sampled_from(tuple(product(METHODS, PATHS, HEADERS)))
 
 
-def connection(aim: Aim, sends: str, turn: int, spelling: str, request: Document) -> Document:
+def connection(aim: Aim, turn: int, client: tuple[str, str], request: tuple[str, str, Document]) -> Document:
     """A connection to the aim, by one of its hosts mostly, in some spelling."""
     destination, port, hosts = aim
+    sends, spelling = client
+    method, path, headers = request
     names = (*hosts, "other.net", *hosts, *HOSTS)
     name = names[turn % len(names)]
     host = spelling.format(lower=name, upper=name.upper(), port=port)
     found: Document = {"destination": destination, "port": port, "sends": sends}
     if sends == "http":
-        found["request"] = {"method": request["method"], "host": host, **request}
+        found["request"] = {"method": method, "host": host, "path": path, "headers": dict(headers)}
     if sends == "tls":
         found["sni"] = host.partition(":")[0] or None
     return found
