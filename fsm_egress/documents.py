@@ -214,13 +214,14 @@ class _Open:
     index: int = 0
     key: str = ""
     key_mark: Mark | None = None
-    twin: Mark | None = None
+    twin: tuple[Mark, Mark] | None = None
     awaits_key: bool = True
     keys: dict[str, Mark] = field(factory=dict)
 
     def read_key(self, key: str, mark: Mark) -> None:
         self.key, self.key_mark, self.awaits_key = key, mark, False
-        self.twin = self.keys.get(key)
+        first = self.keys.get(key)
+        self.twin = (mark, first) if first else None
         self.keys[key] = mark
 
     def child(self) -> str:
@@ -231,13 +232,13 @@ class _Open:
 
 @frozen
 class _Token:
-    """A value of a JSON text: its path, place and text, and its key with the place of the key's twin."""
+    """A value of a JSON text: its path, place and text, and its key with the places of it and of its twin."""
 
     path: str
     mark: Mark
     text: str
     key: str = ""
-    twin: Mark | None = None
+    twin: tuple[Mark, Mark] | None = None
 
 
 def _walk_json(text: str) -> Iterator[_Token]:
@@ -274,7 +275,7 @@ def _flaws(text: str, name: str) -> Iterator[Problem]:
     """Keys that stand twice, numbers that are not kept, and halves of characters."""
     for token in _walk_json(text):
         if token.twin:
-            yield _repeated(token.path, name, token.mark, token.twin)
+            yield _repeated(token.path, name, *token.twin)
         value = json.loads(token.text) if token.text[0] == '"' else ""
         if not (is_unicode(value) and is_unicode(token.key)):
             yield Problem(*_UNICODE, token.path, document=name, mark=token.mark)

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from .references import Mark, ResourceRef
+from .references import Mark, ResourceRef, joined
 
 __all__ = [
     "FSMEgressError",
@@ -96,8 +96,7 @@ class Problem:
 
     def within(self, path: str) -> Problem:
         """The same problem, seen from the object that holds the value in `path`."""
-        joined = f"{path}{self.path}" if self.path.startswith("[") or not self.path else f"{path}.{self.path}"
-        return evolve(self, path=joined)
+        return evolve(self, path=joined(path, self.path))
 
     def __str__(self) -> str:
         place = self.document or ""

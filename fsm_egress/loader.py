@@ -80,9 +80,7 @@ class _Reader:
     def __init__(self, lenient_fields: bool) -> None:
         self.lenient_fields = lenient_fields
         self.found: list[Resource] = []
-        self.first: dict[
-            ResourceRef, Problem
-        ] = {}  # what is said of a second one, with the place of the first
+        self.first: dict[ResourceRef, tuple[Resource, str]] = {}  # each with the name of its document
         self.twins: set[ResourceRef] = set()
         self.problems: list[Problem] = []
         self.mappings = 0
@@ -117,8 +115,8 @@ class _Reader:
             if not name:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             if not path.is_dir():
-                with path.open("rb") as file:
-                    content = file.read(MAX_TEXT + 1)
+                with path.open("rb") as opened:
+                    content = opened.read(MAX_TEXT + 1)
                 self.text(content, path.as_posix())
                 return
             files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
@@ -140,9 +138,8 @@ class _Reader:
         try:
             content = source.read()
         except (OSError, UnicodeError) as error:
-            self.problems.append(
-                Problem("a stream that can be read", document=name, reason=str(error).lower())
-            )
+            reason = str(error).lower()
+            self.problems.append(Problem("a stream that can be read", document=name, reason=reason))
             return
         if not isinstance(content, (bytes, str)):
             raise InvalidValue.of(f"a text from the stream `{name}`", content)
@@ -175,7 +172,7 @@ class _Reader:
             if not any(_within(problem.path, path) for path, _ in items)
         )
         for path, value in items:
-            whose = _below(source, path) if source and path else source
+            whose = source.below(path) if source and path else source
             own = tuple(problem for problem in document.problems if _within(problem.path, path))
             resource, problems = read_resource(
                 evolve(document, problems=own), value, path, whose, lenient_fields=self.lenient_fields
@@ -187,18 +184,22 @@ class _Reader:
 
     def check_twin(self, resource: Resource, name: str) -> None:
         """Of several resources of one name none counts."""
-        mark = resource.source.mark("") if resource.source else None
-        own = Problem("each resource once", "", "", resource.ref, name, mark)
-        first = self.first.setdefault(resource.ref, own)
-        if first is not own:
+        first, document = self.first.setdefault(resource.ref, (resource, name))
+        if first is not resource:
             self.twins.add(resource.ref)
-            self.problems.append(evolve(own, found=f"another one{_place(first)}"))
+            found = f"another one{_place(first, document)}"
+            self.problems.append(
+                Problem("each resource once", found, "", resource.ref, name, _mark(resource))
+            )
 
 
-def _place(problem: Problem) -> str:
-    if problem.mark is None:
-        return f" in `{problem.document}`"
-    return f" in `{problem.document}`, line {problem.mark.line}"
+def _mark(resource: Resource) -> Mark | None:
+    return resource.source.mark("") if resource.source else None
+
+
+def _place(resource: Resource, document: str) -> str:
+    mark = _mark(resource)
+    return f" in `{document}`, line {mark.line}" if mark else f" in `{document}`"
 
 
 def _within(path: str, outer: str) -> bool:
@@ -209,6 +210,8 @@ def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
     kind = value.get("kind") if isinstance(value, Mapping) else None
     items = value.get("items") if isinstance(value, Mapping) else None
+    if kind == "List" and items is None:
+        return
     if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(items, (list, tuple)):
         yield path, value
         return
@@ -216,15 +219,3 @@ def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     for index, item in enumerate(items):
         is_bare = isinstance(item, Mapping) and inherited["kind"] and "kind" not in item
         yield from _items({**inherited, **item} if is_bare else item, f"{path and path + '.'}items[{index}]")
-
-
-def _below(source: Source, path: str) -> Source:
-    """The source of a resource that stands inside a document."""
-
-    def marks() -> Mapping[str, Mark]:
-        prefix = len(path)
-        return {
-            place[prefix:].lstrip("."): mark for place, mark in source.marks().items() if _within(place, path)
-        }
-
-    return Source(source.document, marks)

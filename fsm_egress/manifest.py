@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -37,6 +37,7 @@ __all__ = ["read_resource", "structure", "to_mapping"]
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
 
+_TOO_GREAT: int = 10**MAX_DIGITS
 _ABSENT = (None, "")
 _BY_KIND = {kind.kind: kind for kind in KINDS}
 
@@ -67,7 +68,7 @@ def read_resource(
     if kind is not None:
         prepared, wrong = _prepared(kind, value)
         problems.extend(wrong)
-        ref = _ref_of(kind, prepared)
+        ref = _ref_of(kind.kind, prepared)
         if not problems and not lenient_fields:
             resource = _quickly(kind, prepared)
         if resource is None:
@@ -104,7 +105,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
             problems.append(Problem("a string", there, key))
     if not isinstance(name, str) or not isinstance(version, str):
         return None, None
-    ref = ResourceRef(name, "", "")
+    ref = _ref_of(name, value)
     kind = _BY_KIND.get(name)
     if kind is not None and version in kind.api_versions:
         return kind, ref
@@ -114,6 +115,8 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
         problems.append(Problem(known, show(version), "apiVersion", proposal=kind.api_versions[0]))
     elif near and kind is None and version in _BY_KIND[near[0]].api_versions:
         problems.append(Problem("a known kind", show(name), "kind", proposal=near[0]))
+    elif name.endswith("List") and value.get("items") is not None:
+        problems.append(Problem("a list", show(value["items"]), "items"))
     else:
         found = f"`{name}` of `{version}`, which is skipped"
         problems.append(Problem("a kind that egress depends on", found, "kind", severity=Severity.INFO))
@@ -127,12 +130,12 @@ def _is_meant(kind: type[Resource], version: str) -> bool:
     return group in {*groups, ""} or bool(difflib.get_close_matches(group, groups, 1, 0.8))
 
 
-def _ref_of(kind: type[Resource], value: Mapping[str, Any]) -> ResourceRef:
+def _ref_of(kind: str, value: Mapping[str, Any]) -> ResourceRef:
     metadata = value.get("metadata")
     names = metadata if isinstance(metadata, Mapping) else {}
     name, namespace = names.get("name"), names.get("namespace", "")
     return ResourceRef(
-        kind.kind, namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else "?"
+        kind, namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else "?"
     )
 
 
@@ -146,7 +149,7 @@ def _prepared(kind: type[Resource], value: Mapping[str, Any]) -> tuple[Mapping[s
 
 
 def _merge_plain(prepared: dict[str, Any]) -> list[Problem]:
-    """`stringData` of a Secret goes into its `data`, as the API server does it. No problem shows what it holds."""
+    """`stringData` of a Secret goes into its `data`; no problem shows what it holds."""
     plain = prepared.pop("stringData", None)
     data = prepared.get("data")
     if plain is None:
@@ -253,6 +256,7 @@ def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool
         yield Problem("a mapping", show(value), path)
         return
     yield from _unknown_fields(kind, value, path, lenient_fields=lenient_fields)
+    known = [name for name in FIELDS[kind] if name in value]
     wrong = False
     for name, attribute in FIELDS[kind].items():
         place = f"{path}.{name}" if path else name
@@ -267,7 +271,7 @@ def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool
             yield problem
     if not wrong:
         try:
-            _converter(lenient=True).structure(value, kind)
+            _converter(lenient=True).structure({key: value[key] for key in known}, kind)
         except InvalidValue as error:
             for problem in error.problems:
                 yield evolve(problem, path=wire_path(problem.path)).within(path)
@@ -309,9 +313,9 @@ def _is_json_scalar(value: Any) -> bool:
     if isinstance(value, str):
         return is_unicode(value)
     if isinstance(value, float):
-        return isfinite(value)
+        return -inf < value < inf
     if isinstance(value, int):
-        return abs(value) < 10**MAX_DIGITS
+        return -_TOO_GREAT < value < _TOO_GREAT
     return value is None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 __all__ = ["FieldRef", "Mark", "ResourceRef", "Source"]
 
@@ -35,43 +35,58 @@ def parent_path(path: str) -> str:
     return path[:cut] if cut > 0 else ""
 
 
+def joined(path: str, inner: str) -> str:
+    """The path of `inner` below `path`; an inner path may be an element, `[0]`."""
+    return f"{path}{inner}" if inner.startswith("[") or not (path and inner) else f"{path}.{inner}"
+
+
 @frozen(eq=False)
 class Source:
     """The document that a resource was read from.
 
     `document` names it as people do (`policies/httpbin.yaml`, `<stdin>`). The marks give the place of each
-    field by its path in wire names (`spec.ports[0].number`; the resource itself is ""), or are made on first
-    use.
+    value of the document by its path in wire names, or are made when they are first asked for; `base` is the
+    path of the resource in its document (`items[3]` in a `List`).
     """
 
     document: str
     _marks: Mapping[str, Mark] | Callable[[], Mapping[str, Mark]] = field(factory=dict, repr=False)
+    _base: str = field(default="", repr=False)
 
-    def mark(self, path: str) -> Mark | None:
-        """The place of `path`, or of the innermost value around it that has one."""
+    def mark(self, path: str = "") -> Mark | None:
+        """The place of the resource's field `path`, or of the innermost value around it that has one."""
         marks = self.marks()
-        while path not in marks:
-            if not path:
+        place = joined(self._base, path)
+        while place not in marks:
+            if not place:
                 return None
-            path = parent_path(path)
-        return marks[path]
+            place = parent_path(place)
+        return marks[place]
 
     def marks(self) -> Mapping[str, Mark]:
-        """The place of every field by its path."""
+        """The place of every value of the document by its path."""
         marks = self._marks
         if callable(marks):
             marks = marks()
             object.__setattr__(self, "_marks", marks)
         return marks
 
-    def __getstate__(self) -> tuple[str, Mapping[str, Mark]]:
-        """Pickled with its marks made: the text behind them stays where it is."""
-        return self.document, self.marks()
+    def below(self, path: str) -> Source:
+        """The source of a resource that stands at `path` of this one; the marks are shared."""
+        return Source(self.document, self.marks, joined(self._base, path))
 
-    def __setstate__(self, state: tuple[str, Mapping[str, Mark]]) -> None:
-        document, marks = state
-        object.__setattr__(self, "document", document)
-        object.__setattr__(self, "_marks", marks)
+    def only(self, path: str) -> Source:
+        """The same source with the place of the field `path` alone."""
+        mark = self.mark(path)
+        return Source(self.document, {path: mark} if mark else {})
+
+    def __getstate__(self) -> tuple[str, Mapping[str, Mark], str]:
+        """Pickled with its marks made: the text behind them stays where it is."""
+        return self.document, self.marks(), self._base
+
+    def __setstate__(self, state: tuple[str, Mapping[str, Mark], str]) -> None:
+        for name, value in zip(("document", "_marks", "_base"), state, strict=True):
+            object.__setattr__(self, name, value)
 
 
 @frozen
@@ -95,10 +110,9 @@ class FieldRef:
         mark = self.mark
         return f"{self.source.document}:{mark.line}" if mark else self.source.document
 
-    def child(self, path: str) -> FieldRef:
-        """The field `path` below this one; `[0]` is an element of it."""
-        joined = f"{self.path}{path}" if path.startswith("[") or not self.path else f"{self.path}.{path}"
-        return evolve(self, path=joined)
+    def __reduce__(self) -> tuple[type[FieldRef], tuple[ResourceRef, str, Source | None]]:
+        """Pickled with the place of this field alone, not with those of its whole document."""
+        return FieldRef, (self.resource, self.path, self.source.only(self.path) if self.source else None)
 
     def __str__(self) -> str:
         text = f"{self.resource} {self.path}" if self.path else str(self.resource)
