@@ -339,7 +339,7 @@ class _Compiler:
         routed = {host.name: host for host in group.virtual_hosts}
         default = min(routed) if routed and self.policy.spec.enable_auto_default_route else None
 
-        def table(host: str) -> RouteTable:
+        def table(host: str | None) -> RouteTable:
             served = host if host in routed else default
             first = next(claim for claim in http if (served or host) in claim.hosts)
             no_route = evolve(denied, reason=Reason.NO_ROUTE, rule=first.rule) if mismatch else denied
@@ -363,7 +363,7 @@ class _Compiler:
         for host in hosts:
             by_host[host] = by_host[f"{host}:{group.port}"] = table(host)
         unknown = evolve(denied, reason=Reason.NO_HOST, rule=http[0].rule) if mismatch else denied
-        return HostTable(by_host, by_host[default] if default is not None else None, unknown)
+        return HostTable(by_host, table(None) if default is not None else None, unknown)
 
 
 # --- parts of tables -------------------------------------------------------------------------------------

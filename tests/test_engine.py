@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import documents
 import pytest
@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 import fsm_egress as fe
 
 if TYPE_CHECKING:
-    from fsm_egress.engine import Engine
     from fsm_egress.decision import Decision
+    from fsm_egress.engine import Engine
 
 VECTORS = Path(__file__).parent / "vectors"
 DOCUMENTED = json.loads((VECTORS / "documented.json").read_text(encoding="utf-8"))["cases"]
-PAIRS_PER_MESH = 15
+PAIRS_PER_MESH = 24
 
 Mesh = list[dict[str, Any]]
 Case = tuple[Mesh, str, list[dict[str, Any]]]
@@ -343,3 +343,17 @@ def test_an_https_claim_without_its_certificate_and_without_hosts_refuses_all_tl
 def test_the_repr_of_an_engine_is_short() -> None:
     engine = fe.compile(fe.load([MESH_CONFIG]), "curl.curl")
     assert repr(engine) == "Engine(identity=ServiceIdentity(name='curl', namespace='curl'))"
+
+
+def test_an_unknown_host_takes_the_default_routes_and_no_refusal_of_theirs() -> None:
+    group = {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "none"}
+    policies = (
+        egress("a", "http", hosts=["a.com"], sources=UNCERTIFIED),
+        egress("b", "http", hosts=["a.com"], matches=[group]),
+    )
+    config = {**MESH_CONFIG, "spec": {"featureFlags": {"enableAutoDefaultRoute": True}}}
+    engine = fe.compile(fe.load([config, *policies]), "curl.curl")
+    reasons = [
+        engine.classify(fe.http("54.9.9.9", 443, "GET", f"{host}/")).reason for host in ("a.com", "x.com")
+    ]
+    assert reasons == [fe.Reason.NO_CERTIFICATE, fe.Reason.NO_ROUTE]
