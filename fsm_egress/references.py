@@ -95,7 +95,7 @@ class FieldRef:
 
     resource: ResourceRef
     path: str = ""
-    source: Source | None = field(default=None, eq=False, repr=False)
+    source: Source | None = field(default=None, eq=False)
 
     @property
     def mark(self) -> Mark | None:
@@ -118,3 +118,6 @@ class FieldRef:
         text = f"{self.resource} {self.path}" if self.path else str(self.resource)
         location = self.location
         return f"{text} ({location})" if location else text
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
