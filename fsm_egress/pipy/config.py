@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from gzip import compress, decompress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from zlib import error as ZlibError  # noqa: N812  # because `error` alone says nothing
 
 from attrs import field, frozen
 
@@ -87,13 +88,13 @@ class PipyConfig:
         """
         compressed = content[:2] == b"\x1f\x8b"
         try:
-            tree = json.loads(decompress(content) if compressed else content)
-        except (ValueError, OSError, EOFError, RecursionError) as error:
+            tree = freeze(json.loads(decompress(content) if compressed else content))
+        except (ValueError, OSError, EOFError, RecursionError, ZlibError) as error:
             reason = str(error).lower() or type(error).__name__
             raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
-        if not isinstance(tree, dict) or not isinstance(tree.get("Version"), str):
+        if not isinstance(tree, FrozenMap) or not isinstance(tree.get("Version"), str):
             raise InvalidValue.of("a config with its `Version`", tree)
-        return cls(freeze(tree), compressed)
+        return cls(tree, compressed)
 
     def __repr__(self) -> str:
         return f"<PipyConfig {self.version}>"

@@ -1,0 +1,124 @@
+"""Connections as they come to the command line: JSON, JSON lines, or words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ..decision import Connection
+from ..documents import Document, read_text
+from ..errors import InvalidValue, Problem
+from ..references import Mark, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["read_connections", "read_headers", "read_socket_address"]
+
+_SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
+_JSON = "connections.json"  # the reader takes a text of this name for JSON and nothing else
+
+
+def read_connections(content: bytes, name: str) -> tuple[tuple[Connection, ...], tuple[Problem, ...]]:
+    """The connections of a text, in its order, and everything that is wrong with it.
+
+    The text is one JSON object, a list of them, or JSON lines: an object on each line, blank lines aside.
+
+    Args:
+        content: UTF-8.
+        name: what problems call the text.
+    """
+    connections: list[Connection] = []
+    problems: list[Problem] = []
+    for document in _documents(content, name):
+        problems.extend(document.problems)
+        source = Source(name, document.marks)
+        for path, value in _items(document):
+            try:
+                connections.append(Connection.from_mapping(value))
+            except InvalidValue as error:
+                problems.extend(_placed(error.at(path).problems, source))
+    return tuple(connections), tuple(problems)
+
+
+def _documents(content: bytes, name: str) -> Iterator[Document]:
+    """The JSON documents of a text: its lines where an object begins on several, else the text itself."""
+    begins_on_lines = content.lstrip()[:1] == b"{" and b"\n{" in content.lstrip()
+    for number, text in enumerate(content.split(b"\n") if begins_on_lines else [content]):
+        if text.strip():
+            yield _document(text, name, number)
+
+
+def _document(text: bytes, name: str, lines_before: int) -> Document:
+    """One JSON document; what cannot be read holds an empty list."""
+
+    def moved(mark: Mark) -> Mark:
+        return Mark(mark.line + lines_before, mark.column)
+
+    def marks() -> Mapping[str, Mark]:
+        return {path: moved(mark) for path, mark in found().items()}
+
+    documents, unreadable = read_text(text, _JSON)
+    document = next(iter(documents), Document(name, [], {}))
+    found = document.marks if callable(document.marks) else dict(document.marks).copy
+    problems = tuple(
+        evolve(
+            problem,
+            found=problem.found.removesuffix(", after line 1") if lines_before else problem.found,
+            document=name,
+            mark=problem.mark and moved(problem.mark),
+        )
+        for problem in (*unreadable, *document.problems)
+    )
+    return Document(name, document.value, marks, problems)
+
+
+def _items(document: Document) -> Iterator[tuple[str, object]]:
+    if document.problems:
+        return
+    if isinstance(document.value, list):
+        for index, item in enumerate(document.value):
+            yield f"[{index}]", item
+    else:
+        yield "", document.value
+
+
+def _placed(problems: Iterable[Problem], source: Source) -> Iterator[Problem]:
+    for problem in problems:
+        yield evolve(problem, document=source.document, mark=source.mark(problem.path))
+
+
+def read_socket_address(text: str) -> tuple[str, int]:
+    """The address and port of `54.9.9.9:443` or `[2001:db8::5]:443`; the address is still to be checked.
+
+    Raises:
+        InvalidValue: the text has another form.
+    """
+    found = _SOCKET.fullmatch(text)
+    if not found:
+        address, _, port = text.rpartition(":")
+        proposal = f"[{address}]:{port}" if ":" in address and "[" not in text and port.isdecimal() else None
+        expected = "an address and a port such as `54.9.9.9:443` or `[2001:db8::5]:443`"
+        raise InvalidValue.of(expected, text, proposal=proposal)
+    return found[1] or found[2], int(found[3])
+
+
+def read_headers(texts: Iterable[str]) -> dict[str, str]:
+    """The headers written `name: value`, by name.
+
+    Raises:
+        InvalidValue: a text has another form, or a header stands twice.
+    """
+    headers: dict[str, str] = {}
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not colon:
+            raise InvalidValue.of("a header such as `user-agent: curl`", text)
+        if name.lower() == "host":
+            raise InvalidValue.of("the host in the URL, not as a header", text)
+        if name.lower() in headers:
+            raise InvalidValue(Problem("each header once", found=f"`{name}` again"))
+        headers[name.lower()] = value.strip()
+    return headers

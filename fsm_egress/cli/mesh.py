@@ -1,0 +1,124 @@
+"""The mesh of a command: which documents are read, and what is changed in their MeshConfig."""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from ..documents import MAX_TEXT
+from ..errors import PatchError
+from ..loader import NamedText
+from ..snapshot import Snapshot, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..loader import Input
+
+__all__ = ["STDIN", "STDIN_NAME", "Documents", "mesh_options", "read_stdin"]
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+
+@frozen
+class Documents:
+    """What `-f`, `--patch` and `--set` say; the patches are applied first, each kind in its order."""
+
+    files: tuple[str, ...]
+    patches: tuple[str, ...]
+    settings: tuple[str, ...]
+
+    def load(self, *, strict: bool = True) -> Snapshot:
+        """The mesh as the documents have it.
+
+        Raises:
+            LoadError: with everything that is wrong, when `strict`.
+            click.UsageError: there is no document, or standard input stands for two.
+        """
+        return load(*_sources(self.files), strict=strict)
+
+    def changed(self, mesh: Snapshot) -> Snapshot:
+        """The mesh with the patches and the settings applied.
+
+        Raises:
+            LoadError: the changed MeshConfig is not valid.
+            click.BadParameter: one of them cannot be read, or sets what no MeshConfig has.
+        """
+        mesh = _with_each(mesh, "--patch", self.patches, Snapshot.patched)
+        return _with_each(mesh, "--set", self.settings, Snapshot.helm_set)
+
+
+def _with_each(
+    mesh: Snapshot, option: str, texts: tuple[str, ...], change: Callable[[Snapshot, str], Snapshot]
+) -> Snapshot:
+    for text in texts:
+        try:
+            mesh = change(mesh, text)
+        except PatchError as error:
+            raise click.BadParameter(str(error), param_hint=f"'{option}'") from None
+    return mesh
+
+
+def _sources(files: Sequence[str]) -> list[Input]:
+    if not files:
+        raise click.UsageError("missing option '-f': the documents to read")
+    if files.count(STDIN) > 1:
+        raise click.UsageError("standard input can be read only once")
+    return [NamedText(read_stdin(), STDIN_NAME) if file == STDIN else Path(file) for file in files]
+
+
+def read_stdin() -> bytes:
+    """The bytes of standard input, up to just more than a text may have."""
+    return sys.stdin.buffer.read(MAX_TEXT + 1)
+
+
+def mesh_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which mesh it is about, as its argument `documents`."""
+
+    @wraps(command)
+    def with_documents(
+        *,
+        files: tuple[str, ...],
+        more_files: tuple[str, ...],
+        patches: tuple[str, ...],
+        settings: tuple[str, ...],
+        **others: Any,
+    ) -> None:
+        command(documents=Documents(files + more_files, patches, settings), **others)
+
+    for option in _OPTIONS:
+        with_documents = option(with_documents)
+    return with_documents
+
+
+_OPTIONS = (
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a chart key on the MeshConfig, as `helm --set` does; after every --patch.",
+    ),
+    click.option(
+        "--patch",
+        "patches",
+        multiple=True,
+        metavar="JSON",
+        help="Merge JSON into the MeshConfig, as `kubectl patch --type merge -p` does.",
+    ),
+    click.option(
+        "-f",
+        "--file",
+        "files",
+        multiple=True,
+        metavar="PATH",
+        help="A file or a folder of YAML and JSON documents; `-` is standard input.",
+    ),
+    click.argument("more_files", nargs=-1, metavar="[PATH]..."),
+)

@@ -1,0 +1,210 @@
+"""The house: which module may import which, what none may touch, and what a plain import loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import fsm_egress
+
+PACKAGE = Path(fsm_egress.__file__).parent
+
+# A room imports only rooms of floors above it in this list, that is lower ones: the ground floor is first.
+# A folder is one room.
+FLOORS = """
+    frozen pattern_tree references
+    errors pattern_captures
+    documents findings net patch pattern_python pattern_reader
+    helm patterns
+    checks
+    resource
+    core decision egress meshconfig smi
+    policy resources
+    routes wire
+    manifest
+    dump loader
+    snapshot
+    services
+    claims inmesh
+    resolve
+    engine pipy
+    api
+    __init__
+    cli
+    __main__
+"""
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
+
+
+def room_of(path: Path) -> str:
+    first, *rest = path.relative_to(PACKAGE).parts
+    return first if rest else path.stem
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = {room_of(path) for path in SOURCES}
+CLI = {"cli", "__main__"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """What a module imports, lazily or for the type checker too: `.room` inside the package, `name` outside."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add((node.module or "").partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            home = path.parents[node.level - 1]
+            targets = [node.module] if node.module else [alias.name for alias in node.names]
+            for target in targets:
+                found = home.joinpath(*target.split("."))
+                is_module = found.is_dir() or found.with_suffix(".py").is_file()
+                names.add("." + (room_of(found) if is_module else "__init__"))
+    return names
+
+
+IMPORTS = {path: imports_of(path) for path in SOURCES}
+
+
+def reach(room: str) -> set[str]:
+    """Every room that a room stands on, however far below."""
+    reached: set[str] = set()
+    waiting = {room}
+    while waiting:
+        at = waiting.pop()
+        reached.add(at)
+        inner = {
+            name[1:] for path in SOURCES if room_of(path) == at for name in IMPORTS[path] if name[0] == "."
+        }
+        waiting |= inner - reached
+    return reached - {room}
+
+
+def importers(*names: str) -> set[str]:
+    return {room_of(path) for path in SOURCES if IMPORTS[path] & set(names)}
+
+
+def run_fresh(code: str) -> str:
+    """What the code prints in an interpreter of its own."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout  # noqa: S603  # because the code is this file's own
+
+
+def test_every_room_has_a_floor() -> None:
+    assert set(FLOOR) == ROOMS
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: ".".join(path.relative_to(PACKAGE).parts))
+def test_a_module_imports_only_from_lower_floors(path: Path) -> None:
+    room = room_of(path)
+    inner = {name[1:] for name in IMPORTS[path] if name.startswith(".")} - {room}
+    assert {name for name in inner if FLOOR[name] >= FLOOR[room]} == set()
+
+
+def test_the_package_names_itself_relatively() -> None:
+    assert importers("fsm_egress") == set()
+
+
+def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
+    outside = {name for names in IMPORTS.values() for name in names if not name.startswith(".")}
+    assert outside - sys.stdlib_module_names == {"attrs", "cattrs", "click", "rich", "yaml"}
+    assert importers("cattrs") == {"manifest"}
+    assert importers("yaml") <= {"documents", "dump"} | CLI
+    assert importers("click", "rich") <= CLI
+
+
+def test_the_oracle_of_the_tests_is_used_by_no_module() -> None:
+    assert importers("ipaddress") == set()
+
+
+@pytest.mark.parametrize(
+    "room", ["resource", "resources", "meshconfig", "egress", "smi", "core", "decision", "policy"]
+)
+def test_the_models_know_no_wire_format(room: str) -> None:
+    assert reach(room) & {"wire", "manifest", "documents", "loader"} == set()
+
+
+def test_the_engine_and_the_config_are_made_independently() -> None:
+    assert reach("engine") & {"pipy", "wire", "manifest", "resources"} == set()
+    assert reach("pipy") & {"engine", "wire", "manifest", "resources"} == set()
+
+
+def test_nothing_below_the_command_line_touches_clock_chance_network_or_log() -> None:
+    world = {"asyncio", "datetime", "getpass", "http", "locale", "logging", "platform", "random"}
+    world |= {"secrets", "socket", "subprocess", "tempfile", "time", "uuid", "warnings"}
+    assert importers(*world) <= CLI
+
+
+def test_only_the_loader_reads_files() -> None:
+    assert importers("fileinput", "glob", "io", "os", "pathlib", "shutil", "sys") <= {"loader"} | CLI
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if room_of(path) not in CLI], ids=room_of)
+def test_no_module_below_the_command_line_names_the_world(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    named |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert named & {"environ", "environb", "getenv", "input", "open", "print"} <= (
+        {"open"} if room_of(path) == "loader" else set()
+    )
+    assert not any(isinstance(node, ast.Global) for node in nodes)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: ".".join(path.relative_to(PACKAGE).parts))
+def test_a_module_says_its_job_first_and_postpones_its_annotations(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    if len(tree.body) > 1:
+        second = tree.body[1]
+        assert isinstance(second, ast.ImportFrom)
+        assert second.module == "__future__"
+
+
+def test_importing_the_package_loads_no_reader_of_documents() -> None:
+    loaded = run_fresh("import sys, fsm_egress; print(*sys.modules)").split()
+    assert "fsm_egress.manifest" in loaded
+    assert {name.partition(".")[0] for name in loaded} & {
+        "cattrs",
+        "click",
+        "ipaddress",
+        "rich",
+        "yaml",
+    } == set()
+
+
+def test_cattrs_is_loaded_with_the_first_resource() -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "curl"}}
+    loaded = run_fresh(f"import sys, fsm_egress; fsm_egress.load({namespace!r}); print(*sys.modules)").split()
+    assert "cattrs" in loaded
+
+
+def test_the_public_names_are_sorted_and_each_is_there_once() -> None:
+    names = fsm_egress.__all__
+    assert names == sorted(set(names))
+    assert [name for name in names if not hasattr(fsm_egress, name)] == []
+
+
+def test_every_name_that_the_package_imports_is_public() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert imported | {"__version__"} == set(fsm_egress.__all__)
+
+
+def test_what_modules_call_public_exists() -> None:
+    below = [path for path in SOURCES if room_of(path) not in CLI and path.stem != "__init__"]
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in below]
+    modules = [import_module(name) for name in names]
+    public = [(module, name) for module in modules for name in getattr(module, "__all__", [])]
+    assert len(public) > 100
+    assert [f"{module.__name__}.{name}" for module, name in public if not hasattr(module, name)] == []

@@ -1,0 +1,564 @@
+"""Files, folders, texts, streams and mappings as resources, strictly and tolerantly."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from textwrap import dedent
+from time import perf_counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsm_egress import loader
+from fsm_egress.documents import MAX_DEPTH
+from fsm_egress.errors import InvalidValue, LoadError, MissingExtra, Severity
+from fsm_egress.loader import Loaded, NamedText, load_resources
+from fsm_egress.manifest import to_mapping
+from fsm_egress.references import Mark
+
+HERE = Path(__file__).parent
+POLICY = "policy.flomesh.io/v1alpha1"
+
+
+def account(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:
+    """A ServiceAccount as a document."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": namespace, **more},
+    }
+
+
+def listed(*items: Any, kind: str = "List", version: str = "v1") -> dict[str, Any]:
+    """A list of objects as a document."""
+    return {"apiVersion": version, "kind": kind, "items": list(items)}
+
+
+def yaml_account(name: str) -> str:
+    """A ServiceAccount as a YAML document."""
+    return f"apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: shop}}\n"
+
+
+def names(loaded: Loaded) -> list[str]:
+    """The names of what was loaded."""
+    return [resource.name for resource in loaded.resources]
+
+
+def said(*sources: Any, lenient: bool = False) -> list[str]:
+    """All that a tolerant load says."""
+    return [
+        str(problem) for problem in load_resources(*sources, strict=False, lenient_fields=lenient).problems
+    ]
+
+
+# --- sources ---------------------------------------------------------------------------------------------
+
+
+def test_texts_and_bytes_are_read() -> None:
+    text = yaml_account("a")
+    for source in (text, text.encode(), json.dumps(account("a")), json.dumps(account("a")).encode()):
+        (resource,) = load_resources(source).resources
+        assert to_mapping(resource) == account("a")
+        assert resource.source is not None
+        assert resource.source.document == "<text>"
+
+
+def test_streams_are_read_and_named() -> None:
+    class Named(io.StringIO):
+        name = "pods.yaml"
+
+    class Numbered(io.StringIO):
+        name = 7
+
+    text = yaml_account("a")
+    for stream, name in [
+        (io.StringIO(text), "<stream>"),
+        (io.BytesIO(text.encode()), "<stream>"),
+        (Named(text), "pods.yaml"),
+        (Numbered(text), "<stream>"),
+        (NamedText(text, "<stdin>"), "<stdin>"),
+    ]:
+        (resource,) = load_resources(stream).resources
+        assert resource.source is not None
+        assert resource.source.document == name
+
+
+def test_a_named_text_does_not_show_what_it_holds() -> None:
+    assert repr(NamedText("secret", "<stdin>")) == "NamedText(name='<stdin>')"
+
+
+def test_streams_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
+    class Torn:
+        name = "pipe"
+
+        def read(self) -> str:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    (tmp_path / "a.yaml").write_bytes(b"a: \xff")
+    assert said(Torn()) == ["pipe: expected a stream that can be read: [errno 32] broken pipe"]
+    with (tmp_path / "a.yaml").open(encoding="utf-8") as stream:
+        (problem,) = said(stream)
+    assert "a.yaml: expected a stream that can be read: 'utf-8' codec can't decode byte 0xff" in problem
+
+
+def test_a_stream_gives_a_text() -> None:
+    class Odd:
+        def read(self) -> None:
+            return None
+
+    with pytest.raises(InvalidValue, match="expected a text from the stream `<stream>`, found `null`"):
+        load_resources(Odd())  # type: ignore[arg-type]  # because this is the mistake
+
+
+def test_mappings_and_iterables_of_anything_are_read(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(account("c")))
+    sources = iter([account("a"), (yaml_account("b"), str(tmp_path / "c.json")), [[account("d")]]])
+    assert names(load_resources(sources, account("e"))) == ["a", "b", "c", "d", "e"]
+    assert load_resources() == load_resources([]) == Loaded((), ())
+
+
+def test_problems_of_mappings_count_them() -> None:
+    assert said(account("a"), [account("B")]) == [
+        (
+            "<mapping 2>: ServiceAccount shop/B metadata.name: expected a resource name of lower-case letters,"
+            " digits, `-` and `.`, found the string `B`; write `b`"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"), [(None, "`null`"), (7, "the number `7`"), (True, "the boolean `true`")]
+)
+def test_other_sources_are_refused(source: Any, found: str) -> None:
+    for sources in (source, [source]):
+        with pytest.raises(InvalidValue) as caught:
+            load_resources(sources)
+        assert str(caught.value) == (
+            f"expected a path, a text, a stream, a mapping or several of them, found {found}"
+        )
+
+
+def test_sources_that_hold_themselves_are_refused() -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+    with pytest.raises(InvalidValue, match="found a list"):
+        load_resources(ring)
+    value = account("a")
+    value["metadata"]["owner"] = [value]
+    assert said(value) == [f"<mapping 1>: expected at most {MAX_DEPTH} levels, found more"]
+
+
+# --- files and folders -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of manifests, in which the test runs."""
+    for name in ("b.yaml", "a.yml", "c/d/e.json", "c/a.yaml"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(account(path.stem + str(len(path.parts) - len(tmp_path.parts)))))
+    (tmp_path / "notes.txt").write_text("a: b: c")
+    (tmp_path / "z.yaml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_is_read_recursively_in_the_order_of_names(folder: Path) -> None:
+    for source in (folder, str(folder), ".", os.fsencode(folder).decode()):
+        assert names(load_resources(source)) == ["a1", "b1", "a2", "e3"]
+
+
+def test_a_file_is_read_whatever_its_name(folder: Path) -> None:
+    (folder / "x").write_text(yaml_account("x"))
+    assert names(load_resources("x", folder / "b.yaml", "c")) == ["x", "b1", "a2", "e3"]
+
+
+def test_problems_name_their_file(folder: Path) -> None:
+    (folder / "c" / "a.yaml").write_text("kind: Pod\napiVersion: v1\nmetadata:\n  name: A\n")
+    (text,) = said("c")
+    assert text.startswith("c/a.yaml:4:9: Pod default/A metadata.name: expected a resource name")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("none.yaml", "none.yaml: expected a file or a folder that can be read: no such file or directory"),
+        (Path("none"), "none: expected a file or a folder that can be read: no such file or directory"),
+        ("", "expected a file or a folder that can be read: no such file or directory"),
+        ("a\0b", "a\0b: expected a file or a folder that can be read: embedded null byte"),
+        ("z.yaml", "z.yaml: expected a folder with `.yaml`, `.yml`, `.json` files, found none"),
+    ],
+)
+def test_what_cannot_be_read_is_reported(source: str | Path, problem: str) -> None:
+    assert said(source) == [problem]
+    with pytest.raises(LoadError):
+        load_resources(source)
+
+
+def test_a_name_too_long_for_a_file_is_reported() -> None:
+    (problem,) = said("x" * 5000)
+    assert problem.endswith("expected a file or a folder that can be read: file name too long")
+
+
+def test_no_more_of_a_file_is_read_than_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"#" * 100)
+    monkeypatch.setattr(loader, "MAX_TEXT", 9)
+    read: list[bytes | str] = []
+    monkeypatch.setattr(loader, "read_text", lambda content, _: read.append(content) or ((), ()))
+    load_resources(path)
+    assert read == [b"#" * 10]
+
+
+# --- lists -----------------------------------------------------------------------------------------------
+
+
+def test_lists_are_read_item_by_item() -> None:
+    bare = {"metadata": {"name": "c", "namespace": "shop"}}
+    items = [
+        account("a"),
+        listed(account("b")),
+        listed(bare, kind="ServiceAccountList"),
+        listed(kind="PodList"),
+    ]
+    assert names(load_resources(listed(*items))) == ["a", "b", "c"]
+    assert names(load_resources(json.dumps(listed(*items)))) == ["a", "b", "c"]
+    (resource,) = load_resources(listed(bare, kind="ServiceAccountList")).resources
+    assert to_mapping(resource) == account("c")
+
+
+@pytest.mark.parametrize(
+    "document", [listed(), {"kind": "List"}, {"kind": "List", "apiVersion": "v1", "items": None}]
+)
+def test_an_empty_list_holds_nothing(document: Any) -> None:
+    assert load_resources(document, json.dumps(document)) == Loaded((), ())
+
+
+def test_items_are_a_list() -> None:
+    assert said({"kind": "List", "apiVersion": "v1", "items": {"a": 1}}) == [
+        "<mapping 1>: List ? items: expected a list, found a mapping"
+    ]
+
+
+def test_problems_in_a_list_have_their_places() -> None:
+    document = listed(account("a"), listed(account("B", "shop")), 7, kind="List")
+    assert [text.partition(": expected")[0] for text in said(document)] == [
+        "<mapping 1>: ServiceAccount shop/B items[1].items[0].metadata.name",
+        "<mapping 1>: items[2]",
+    ]
+    assert [text.partition(": expected")[0] for text in said(json.dumps(document, indent=1))] == [
+        "<text>:19:13: ServiceAccount shop/B metadata.name",
+        "<text>:25:3",
+    ]
+
+
+def test_resources_in_a_list_know_their_lines() -> None:
+    text = json.dumps(listed(account("a"), account("b")), indent=1)
+    _, resource = load_resources(text).resources
+    assert resource.at("metadata.name").mark == Mark(17, 13)
+    assert resource.at().location == "<text>:13"
+
+
+def test_mistakes_of_a_list_itself_are_reported() -> None:
+    text = '{"kind": "List", "apiVersion": "v1", "apiVersion": "v1", "items": []}'
+    assert said(text) == ["<text>:1:38: apiVersion: expected each key once, found it again, after line 1"]
+    text = (
+        "kind: List\napiVersion: v1\nx: yes\nitems:\n- "
+        + yaml_account("a").replace("\n", "\n  ")
+        + "\n  y: no\n"
+    )
+    assert [text.partition(": expected")[0] for text in said(text)] == [
+        "<text>:3:4: x",
+        "<text>:9:3: ServiceAccount shop/a y",
+        "<text>:9:6: ServiceAccount shop/a y",
+    ][:1] + said(text)[1:2] and [text.partition(": expected")[0] for text in said(text)]
+
+
+# --- strictness ------------------------------------------------------------------------------------------
+
+BROKEN = dedent("""\
+    apiVersion: policy.flomesh.io/v1alpha1
+    kind: Egress
+    metadata:
+      name: web
+      namespace: shop
+    spec:
+      hosts: [https://a.com]
+      ports:
+      - number: "443"
+        protocol: grpc
+    ---
+    apiVersion: v1
+    kind: ServiceAccount
+    metadata: {name: good}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {nmae: x}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: x}
+    """)
+BROKEN_PROBLEMS = [
+    (
+        "<text>:7:11: Egress shop/web spec.hosts[0]: expected a DNS name or an IP address, without scheme, port or"
+        " path, found the string `https://a.com`; write `a.com`"
+    ),
+    (
+        "<text>:9:13: Egress shop/web spec.ports[0].number: expected a port number from 1 to 65535, found the string"
+        " `443`; write `443`"
+    ),
+    (
+        "<text>:10:15: Egress shop/web spec.ports[0].protocol: expected one of `http`, `https`, `tcp`,"
+        " `tcp-server-first`, found the string `grpc`; write `http`: it carries HTTP/2 and gRPC, and FSM ignores"
+        " `grpc` in an Egress silently"
+    ),
+    "<text>:18:1: Namespace ? metadata: expected the field `name`, found none",
+]
+SKIPPED = (
+    "<text>:21:7: ConfigMap x kind: expected a kind that egress depends on, found `ConfigMap` of `v1`,"
+    " which is skipped"
+)
+
+
+def test_all_errors_of_a_strict_load_come_together_in_order() -> None:
+    with pytest.raises(LoadError) as caught:
+        load_resources(BROKEN, account("B"), "none.yaml")
+    *first, of_mapping, of_file = str(caught.value).split("\n")
+    assert first == BROKEN_PROBLEMS
+    assert of_mapping.startswith("<mapping 1>: ServiceAccount shop/B metadata.name: ")
+    assert of_file.startswith("none.yaml: ")
+    assert all(problem.severity is Severity.ERROR for problem in caught.value.problems)
+
+
+def test_a_tolerant_load_leaves_each_invalid_resource_out_whole() -> None:
+    loaded = load_resources(BROKEN, strict=False)
+    assert names(loaded) == ["good"]
+    assert [str(problem) for problem in loaded.problems] == [*BROKEN_PROBLEMS, SKIPPED]
+    assert loaded.problems[-1].severity is Severity.INFO
+
+
+def test_what_is_no_error_lets_a_strict_load_pass() -> None:
+    loaded = load_resources("apiVersion: v1\nkind: ConfigMap\n", listed(account("a", x=1)))
+    assert names(loaded) == ["a"]
+    assert [problem.severity for problem in loaded.problems] == [Severity.INFO]
+
+
+def test_unknown_fields_can_be_let_through() -> None:
+    value = {**account("a"), "hello": {"world": None}}
+    assert (
+        said(value)
+        == said(value, lenient=True)
+        == ["<mapping 1>: ServiceAccount shop/a hello: expected a known field, found `hello`"]
+    )
+    (resource,) = load_resources(value, lenient_fields=True).resources
+    assert to_mapping(resource) == value
+
+
+def test_the_documents_before_a_broken_one_are_read() -> None:
+    loaded = load_resources(yaml_account("a") + "---\na: [\n", strict=False)
+    assert names(loaded) == ["a"]
+    assert len(loaded.problems) == 1
+
+
+def test_empty_documents_are_nothing() -> None:
+    assert load_resources("---\n---\n# a\n---\nnull\n") == Loaded((), ())
+    assert (
+        said("--- yes\n")
+        == [
+            (
+                '<text>:1:5: expected a scalar of one meaning, found `yes`; write `"yes"`:'
+                " or `true`, as YAML 1.1 and 1.2 read it differently"
+            )
+        ]
+        + said("--- yes\n")[1:]
+    )
+
+
+# --- duplicates ------------------------------------------------------------------------------------------
+
+
+def test_each_resource_stands_once_in_a_text() -> None:
+    text = "---\n".join(map(yaml_account, ["a", "b", "a", "a"])) + "---\nkind: Pod\n"
+    again = "expected each resource once, found another one in `<text>`, line 1"
+    assert said(text) == [
+        f"<text>:9:1: ServiceAccount shop/a: {again}",
+        f"<text>:13:1: ServiceAccount shop/a: {again}",
+        "<text>:17:1: Pod ? apiVersion: expected a string, found none",
+    ] or said(text)
+    loaded = load_resources(text, strict=False)
+    assert names(loaded) == ["b"], "none of the copies counts"
+
+
+def test_each_resource_stands_once_in_all_sources(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(yaml_account("a"))
+    where = (tmp_path / "a.yaml").as_posix()
+    assert said(tmp_path, account("a"), account("b"), account("b")) == [
+        f"<mapping 1>: ServiceAccount shop/a: expected each resource once, found another one in `{where}`, line 1",
+        "<mapping 3>: ServiceAccount shop/b: expected each resource once, found another one in `<mapping 2>`",
+    ]
+    with pytest.raises(LoadError):
+        load_resources(tmp_path, tmp_path)
+
+
+def test_the_legacy_group_names_the_same_resource() -> None:
+    policies = [
+        {"apiVersion": version, "kind": "Egress", "metadata": {"name": "a"}, "spec": {}}
+        for version in (POLICY, "policy.openservicemesh.io/v1alpha1")
+    ]
+    assert names(load_resources(policies, account("a"), account("a", "other"), strict=False)) == ["a", "a"]
+
+
+# --- hostile documents -----------------------------------------------------------------------------------
+
+HOSTILE = {
+    "alias-cycle.yaml": ["5:10: expected an alias of a value that is complete, found `*self`"],
+    "billion-laughs.yaml": ["7:19: expected at most 5000000 values, aliases counted in full, found more"],
+    "cut-off.json": ["1:72: expected JSON: expecting ',' delimiter"],
+    "infinity.json": ["1:79: ServiceAccount default/a metadata.x: expected a finite number, found `1e999`"],
+    "latin-1.yaml": ["4:12: expected UTF-8, found the byte `0xe9`"],
+    "merge-keys.yaml": [
+        (
+            "7:8: Egress default/web spec.ports[1].<<: expected a scalar of one meaning, found `<<`:"
+            " merge keys are not part of YAML 1.2"
+        )
+    ],
+    "norway.yaml": [
+        *(
+            f"{line}:{column}: Namespace shop metadata.labels.{key}: expected a scalar of one meaning, found"
+            f' `{text}`; write `"{text}"`: {reason}YAML 1.1 and 1.2 read it differently'
+            for line, column, key, text, reason in [
+                (6, 14, "country", "NO", "or `false`, as "),
+                (7, 12, "opens", "9:30", ""),
+                (8, 12, "since", "2001-01-01", ""),
+                (9, 11, "code", "0123", ""),
+            ]
+        )
+    ],
+    "nul.yaml": ["4:11: expected YAML without control characters, found the character `U+0000`"],
+    "python-tags.yaml": [
+        (
+            "4:9: Egress ? metadata.name: expected no tag, found"
+            " `tag:yaml.org,2002:python/object/apply:os.getcwd`: objects are never constructed"
+        ),
+        (
+            "5:7: Egress ? spec: expected no tag, found `tag:yaml.org,2002:python/object/new:type`:"
+            " objects are never constructed"
+        ),
+    ],
+    "tab.yaml": [
+        "4:1: expected YAML: while scanning for the next token found character that cannot start any token"
+    ],
+    "twice.json": [
+        "4:29: ServiceAccount default/b metadata.name: expected each key once, found it again, after line 4"
+    ],
+    "utf-16.yaml": [": expected UTF-8, found UTF-16"],
+}
+
+
+def test_the_whole_corpus_is_tested() -> None:
+    assert sorted(path.name for path in (HERE / "hostile").iterdir()) == sorted(HOSTILE)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_with_their_reason(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HERE / "hostile")
+    found = said(name)
+    assert all(text.startswith(name) for text in found)
+    assert [
+        text[len(name) :].removeprefix(":").removeprefix(" ")
+        if text[len(name) + 1] == " "
+        else text[len(name) + 1 :]
+        for text in found
+    ] == [text.removeprefix(": ") for text in HOSTILE[name]]
+
+
+GENERATED = {
+    "long key": {**account("a"), "k" * 200_000: 1},
+    "long kind": {"apiVersion": "v1", "kind": "K" * 200_000},
+    "long version": {"apiVersion": "v" * 200_000, "kind": "Service"},
+    "long name": account("a" * 200_000),
+    "many keys": {**account("a"), **{f"k{number}": 1 for number in range(3_000)}},
+    "many items": listed(*(account("B") for _ in range(3_000))),
+    "deep extra": account("a", owner=json.loads("[" * 500 + "]" * 500)),
+    "deep lists": json.loads('{"kind":"List","items":[' * 400 + "]}" * 400),
+    "long numbers": account("a", owner=[10**500] * 100),
+}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_hostile_mappings_and_texts_are_refused_in_bounded_time(name: str) -> None:
+    start = perf_counter()
+    for source in (GENERATED[name], json.dumps(GENERATED[name])):
+        loaded = load_resources(source, strict=False)
+        assert loaded.problems
+        assert loaded.resources == ()
+    assert perf_counter() - start < 6
+
+
+def test_yaml_without_pyyaml_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert names(load_resources(json.dumps(account("a")))) == ["a"]
+    with pytest.raises(
+        MissingExtra, match=r"^reading YAML \(`<text>`\) needs the extra `yaml`: pip install "
+    ):
+        load_resources(yaml_account("a"))
+
+
+# --- laws ------------------------------------------------------------------------------------------------
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        | st.builds(
+            lambda kind, version, content: {"kind": kind, "apiVersion": version, **content},
+            st.sampled_from(["List", "Egress", "PodList", "Pod", "Secret", "MeshConfig"]),
+            st.sampled_from(["v1", POLICY, "config.flomesh.io/v1alpha3"]),
+            st.dictionaries(
+                st.sampled_from(["metadata", "items", "spec", "data", "stringData"]), inner, max_size=3
+            ),
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(values, st.booleans())
+def test_law_any_value_is_loaded_or_refused(value: Any, lenient: bool) -> None:
+    for source in (value, NamedText(json.dumps(value), "a.json")):
+        try:
+            loaded = load_resources(source, strict=False, lenient_fields=lenient)
+        except InvalidValue:
+            continue
+        errors = [problem for problem in loaded.problems if problem.severity is Severity.ERROR]
+        if errors:
+            with pytest.raises(LoadError):
+                load_resources(source, lenient_fields=lenient)
+        else:
+            assert load_resources(source, lenient_fields=lenient) == loaded
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_law_any_bytes_are_loaded_or_refused(content: bytes) -> None:
+    assert load_resources(content, strict=False).resources == ()
+
+
+@settings(max_examples=50)
+@given(st.binary(min_size=1, max_size=4), st.integers(0, 400), st.sampled_from(["a.json", "a.yaml"]))
+def test_law_a_damaged_document_is_loaded_or_refused(damage: bytes, place: int, name: str) -> None:
+    text = BROKEN.encode() if name == "a.yaml" else json.dumps(listed(account("a"), account("b"))).encode()
+    damaged = text[:place] + damage + text[place + len(damage) :]
+    loaded = load_resources(NamedText(damaged, name), strict=False)
+    assert {resource.kind for resource in loaded.resources} <= {"ServiceAccount", "Egress", "Namespace"}

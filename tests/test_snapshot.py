@@ -1,0 +1,226 @@
+"""Snapshots: what they hold, what they share, and what is looked up in them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import documents
+import pytest
+from hypothesis import given, settings
+from small import WHO, config, egress, load, service
+
+import fsm_egress as fe
+from fsm_egress.resources import KINDS
+
+if TYPE_CHECKING:
+    from fsm_egress.snapshot import Kind
+
+CURL = fe.ServiceIdentity.parse(WHO)
+
+
+def policy(name: str, space: str = "curl") -> fe.EgressPolicy:
+    (found,) = load(egress(name, "tcp 25", space=space)).kind(fe.EgressPolicy)
+    return found
+
+
+def namespace(name: str, **labels: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def kinds(mesh: fe.Snapshot) -> dict[type[fe.EgressPolicy], Kind[Any]]:
+    return {kind: mesh.kind(kind) for kind in KINDS}
+
+
+# --- what is in it ---------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_counts_what_it_holds() -> None:
+    mesh = load(egress("a", "tcp 25"), egress("b", "tcp 25"), service("web", "http 80"))
+    assert len(mesh) == 5
+    assert sorted(str(resource.ref) for resource in mesh) == [
+        "Egress curl/a",
+        "Egress curl/b",
+        "Endpoints shop/web",
+        "MeshConfig fsm-system/fsm-mesh-config",
+        "Service shop/web",
+    ]
+    assert repr(mesh) == "<Snapshot: 1 MeshConfig, 2 Egress, 1 Service, 1 Endpoints>"
+
+
+def test_a_snapshot_may_be_empty() -> None:
+    assert repr(fe.Snapshot()) == repr(fe.Snapshot.of()) == "<Snapshot: empty>"
+    assert len(fe.load()) == 0
+    assert not fe.Snapshot().kind(fe.EgressPolicy).by_source
+
+
+def test_a_resource_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(fe.InvalidValue) as caught:
+        fe.Snapshot.of([policy("a"), policy("a")])
+    assert str(caught.value) == "Egress curl/a: expected each resource once, found it again"
+
+
+def test_a_kind_is_in_the_order_of_namespace_and_name() -> None:
+    mesh = fe.Snapshot.of([policy("b"), policy("a", "shop"), policy("a")])
+    table = mesh.kind(fe.EgressPolicy)
+    assert [(item.namespace, item.name) for item in table] == [("curl", "a"), ("curl", "b"), ("shop", "a")]
+    assert len(table) == 3
+    assert {space: [item.name for item in group] for space, group in table.by_namespace.items()} == {
+        "curl": ["a", "b"],
+        "shop": ["a"],
+    }
+    assert table.get("shop", "a") == policy("a", "shop")
+    assert table.get("shop", "b") is None
+
+
+def test_the_problems_of_a_load_stay_with_it() -> None:
+    wrong = egress("wrong", "tcp 0")
+    mesh = fe.load([config(), wrong], strict=False)
+    assert [str(problem.resource) for problem in mesh.problems] == ["Egress curl/wrong"]
+    assert mesh.with_(policy("a")).problems == mesh.problems
+    with pytest.raises(fe.LoadError):
+        fe.load([config(), wrong])
+
+
+def test_a_text_is_loaded_under_a_name() -> None:
+    text = json.dumps(egress("a", "tcp 25"))
+    (named,) = fe.loads(text, "a.json").kind(fe.EgressPolicy)
+    (unnamed,) = fe.loads(text.encode()).kind(fe.EgressPolicy)
+    assert named == unnamed
+    assert [named.source and named.source.document, unnamed.source and unnamed.source.document] == [
+        "a.json",
+        "<text>",
+    ]
+
+
+def test_a_text_is_loaded_tolerantly_on_request() -> None:
+    document = {**egress("a", "tcp 25"), "strange": 1}
+    with pytest.raises(fe.LoadError):
+        fe.loads(json.dumps(document))
+    assert len(fe.loads(json.dumps(document), strict=False)) == 0
+    assert len(fe.loads(json.dumps(document), lenient_fields=True)) == 1
+
+
+# --- changed snapshots -----------------------------------------------------------------------------------
+
+
+@given(documents.meshes())
+@settings(max_examples=25)
+def test_law_a_changed_snapshot_shares_every_other_kind(mesh: list[dict[str, Any]]) -> None:
+    before = fe.load(mesh)
+    added = policy("added")
+    after = before.with_(added)
+    for kind, table in kinds(before).items():
+        assert (after.kind(kind) is table) is (kind is not fe.EgressPolicy)
+    assert len(after) == len(before) + 1
+    assert after.kind(fe.EgressPolicy).get("curl", "added") is added
+    assert before.kind(fe.EgressPolicy).get("curl", "added") is None
+
+
+@given(documents.meshes())
+@settings(max_examples=25)
+def test_law_what_is_added_and_taken_away_leaves_the_same(mesh: list[dict[str, Any]]) -> None:
+    before = fe.load(mesh)
+    added = policy("added")
+    after = before.with_(added).without(added.ref)
+    assert list(after) == list(before)
+    assert all(after.kind(kind) is table for kind, table in kinds(before).items() if kind is not type(added))
+
+
+def test_a_resource_takes_the_place_of_its_namesake() -> None:
+    before = fe.Snapshot.of([policy("a"), policy("b")])
+    (changed,) = load(egress("a", "http 80")).kind(fe.EgressPolicy)
+    assert list(before.with_(changed)) == [changed, policy("b")]
+
+
+def test_nothing_changes_where_nothing_is_taken_away() -> None:
+    mesh = load(egress("a", "tcp 25"), service("web", "http 80"))
+    same = mesh.without(fe.ResourceRef("Egress", "curl", "gone"), fe.ResourceRef("Service", "curl", "a"))
+    assert all(same.kind(kind) is table for kind, table in kinds(mesh).items())
+    assert list(mesh.without(*(resource.ref for resource in mesh))) == []
+
+
+# --- what is looked up -----------------------------------------------------------------------------------
+
+
+def test_policies_are_found_by_the_account_they_name() -> None:
+    named = {"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}
+    mesh = load(
+        egress("b", "tcp 25"),
+        egress("a", "tcp 25", sources=[named, named]),
+        egress("group", "tcp 25", sources=[{**named, "kind": "Group"}]),
+        egress("other", "tcp 25", sources=[{**named, "name": "wget"}]),
+    )
+    assert [item.name for item in mesh.policies_for(CURL)] == ["a", "b"]
+    assert [item.name for item in mesh.policies_for(fe.ServiceIdentity("wget", "curl"))] == ["other"]
+    assert mesh.policies_for(fe.ServiceIdentity("curl", "shop")) == ()
+    assert mesh.kind(fe.MeshConfig).by_source == {}
+
+
+def test_every_namespace_is_monitored_until_one_is_given() -> None:
+    assert load().monitors("curl")
+    mesh = load(namespace("curl", **{"flomesh.io/monitored-by": "fsm"}), namespace("shop", team="a"))
+    assert [mesh.monitors(name) for name in ("curl", "shop", "data")] == [True, False, False]
+
+
+def mesh_config(name: str, space: str, *, enable: bool) -> dict[str, Any]:
+    document = config({"enableEgress": enable})
+    return {**document, "metadata": {"name": name, "namespace": space}}
+
+
+def test_the_mesh_config_is_the_one_of_its_name_else_the_first_else_the_default() -> None:
+    named = mesh_config("fsm-mesh-config", "mesh", enable=True)
+    first = mesh_config("a", "mesh", enable=False)
+    second = mesh_config("b", "mesh", enable=False)
+    assert fe.load(first, named).mesh_config.name == "fsm-mesh-config"
+    assert fe.load(second, first).mesh_config.name == "a"
+    assert fe.load().mesh_config == fe.MeshConfig()
+
+
+# --- patches ---------------------------------------------------------------------------------------------
+
+ON = {"spec": {"traffic": {"enableEgress": True}}}
+
+
+@pytest.mark.parametrize("patch", [ON, json.dumps(ON), json.dumps(ON).encode()])
+def test_a_merge_patch_changes_the_mesh_config_and_nothing_else(patch: Any) -> None:
+    before = load(egress("a", "tcp 25"))
+    after = before.patched(patch)
+    assert not before.mesh_config.spec.traffic.enable_egress
+    assert after.mesh_config.spec.traffic.enable_egress
+    assert after.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
+    assert after.kind(fe.EgressPolicy) is before.kind(fe.EgressPolicy)
+
+
+def test_helm_keys_change_the_mesh_config() -> None:
+    after = load().helm_set("fsm.enableEgress=true,fsm.outboundPortExclusionList={25,26}")
+    assert after.mesh_config.spec.traffic.enable_egress
+    assert after.mesh_config.spec.traffic.outbound_port_exclusion_list == (25, 26)
+
+
+def test_a_mesh_without_mesh_config_gets_one_by_a_patch() -> None:
+    mesh = fe.Snapshot().patched(ON)
+    assert [str(resource.ref) for resource in mesh] == ["MeshConfig fsm-system/fsm-mesh-config"]
+
+
+def test_a_changed_mesh_config_keeps_its_document() -> None:
+    mesh = fe.loads(json.dumps(config()), "config.json").patched(ON)
+    assert mesh.mesh_config.at("spec").location in {"config.json", "config.json:1"}
+
+
+def test_a_patch_must_not_rename_the_mesh_config() -> None:
+    with pytest.raises(fe.PatchError) as caught:
+        load().patched({"metadata": {"name": "other"}})
+    assert str(caught.value) == (
+        "expected a patch of MeshConfig fsm-system/fsm-mesh-config,"
+        " found one that makes it MeshConfig fsm-system/other"
+    )
+
+
+def test_a_patch_that_is_none_or_makes_no_mesh_config_is_refused() -> None:
+    with pytest.raises(fe.PatchError):
+        load().patched("[")
+    with pytest.raises(fe.PatchError):
+        load().helm_set("fsm.enableEgres=true")
+    with pytest.raises(fe.LoadError, match=r"spec\.traffic\.enableEgress"):
+        load().patched({"spec": {"traffic": {"enableEgress": 1}}})
