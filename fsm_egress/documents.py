@@ -169,6 +169,7 @@ def _number(text: str) -> int | float | str:
 
 
 def _read_json(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    value: Any = None
     problems: tuple[Problem, ...] = ()
     try:
         try:

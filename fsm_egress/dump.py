@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["dump_json", "dump_yaml"]
 
+_UNICODE_BREAKS = frozenset("\x85\u2028\u2029")  # YAML 1.1 folds them, so that a plain one reads as a space
+
 
 def dump_json(resources: Resource | Iterable[Resource], *, indent: int | None = 2) -> str:
     """One resource as a JSON object, several as a `List`; it ends with a line break."""
@@ -43,7 +45,8 @@ def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
             return True
 
         def represent_str(self, data: str) -> yaml.ScalarNode:
-            return self.represent_scalar("tag:yaml.org,2002:str", data, '"' if is_disputed(data) else None)
+            style = '"' if is_disputed(data) or not _UNICODE_BREAKS.isdisjoint(data) else None
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
     Dumper.add_representer(str, Dumper.represent_str)
     listed = [resources] if isinstance(resources, Resource) else resources

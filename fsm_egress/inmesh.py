@@ -24,7 +24,7 @@ from .snapshot import SERVICE_ACCOUNT, Snapshot
 if TYPE_CHECKING:
     from .resource import ServiceIdentity
 
-__all__ = ["InMesh", "resolve_in_mesh", "retry_for"]
+__all__ = ["InMesh", "resolve_in_mesh", "retries_of", "retry_for"]
 
 SERVICE_KIND = "Service"
 
@@ -290,19 +290,20 @@ def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSetting
     return next(found, None)
 
 
+def retries_of(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Retry]:
+    """The Retry resources whose source is an identity, by name; none unless the feature flag is on."""
+    account = (SERVICE_ACCOUNT, identity.name, identity.namespace)
+    if snapshot.mesh_config.spec.feature_flags.enable_retry_policy:
+        for retry in snapshot.kind(Retry):
+            source = retry.spec.source
+            if (source.kind, source.name, source.namespace) == account:
+                yield retry
+
+
 def retry_for(snapshot: Snapshot, identity: ServiceIdentity, service: tuple[str, str]) -> RetryPolicy | None:
-    """The first retry policy from an identity to a service, by name; behind its feature flag."""
-    if not snapshot.mesh_config.spec.feature_flags.enable_retry_policy:
-        return None
-    for retry in snapshot.kind(Retry):
-        source = retry.spec.source
-        own = (source.kind, source.name, source.namespace) == (
-            SERVICE_ACCOUNT,
-            identity.name,
-            identity.namespace,
-        )
-        if own and any(
-            (to.kind, to.name, to.namespace) == (SERVICE_KIND, *service) for to in retry.spec.destinations
-        ):
+    """The first retry policy from an identity to a service, by name."""
+    target = (SERVICE_KIND, *service)
+    for retry in retries_of(snapshot, identity):
+        if any((to.kind, to.name, to.namespace) == target for to in retry.spec.destinations):
             return retry.spec.retry_policy
     return None

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from .documents import MAX_DEPTH, MAX_TEXT, Document, excess, read_text
 from .errors import InvalidValue, LoadError, Problem, Severity
 from .manifest import read_resource
-from .references import Mark, ResourceRef, Source
+from .references import Mark, ResourceRef, Source, parent_path
 from .resource import Resource
 
 __all__ = ["Input", "Loaded", "NamedText", "load_resources"]
@@ -166,17 +166,16 @@ class _Reader:
     def document(self, document: Document, source: Source | None) -> None:
         """One document: a resource, or a list of them."""
         items = list(_items(document.value, ""))
-        self.problems.extend(
-            problem
-            for problem in document.problems
-            if not any(_within(problem.path, path) for path, _ in items)
-        )
+        owned: dict[str, list[Problem]] = {path: [] for path, _ in items}
+        for problem in document.problems:
+            owner = problem.path
+            while owner and owner not in owned:
+                owner = parent_path(owner)
+            owned.get(owner, self.problems).append(problem)
         for path, value in items:
             whose = source.below(path) if source and path else source
-            own = tuple(problem for problem in document.problems if _within(problem.path, path))
-            resource, problems = read_resource(
-                evolve(document, problems=own), value, path, whose, lenient_fields=self.lenient_fields
-            )
+            own = evolve(document, problems=tuple(owned[path]))
+            resource, problems = read_resource(own, value, path, whose, lenient_fields=self.lenient_fields)
             self.problems.extend(problems)
             if resource is not None:
                 self.found.append(resource)
@@ -200,10 +199,6 @@ def _mark(resource: Resource) -> Mark | None:
 def _place(resource: Resource, document: str) -> str:
     mark = _mark(resource)
     return f" in `{document}`, line {mark.line}" if mark else f" in `{document}`"
-
-
-def _within(path: str, outer: str) -> bool:
-    return not outer or path == outer or path.startswith((f"{outer}.", f"{outer}["))
 
 
 def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:

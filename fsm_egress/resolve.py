@@ -18,7 +18,7 @@ from .egress import EgressGateway, EgressPolicy
 from .errors import InvalidValue
 from .findings import Code, Finding
 from .frozen import FrozenMap
-from .inmesh import resolve_in_mesh, retry_for
+from .inmesh import resolve_in_mesh, retries_of, retry_for
 from .policy import (
     Cluster,
     EgressGroup,
@@ -93,6 +93,7 @@ def resolve(snapshot: Snapshot, identity: ServiceIdentity | str) -> OutboundPoli
     mesh = resolve_in_mesh(snapshot, who)
     claims = resolve_claims(snapshot, who)
     findings = [*_source_findings(snapshot), *claims.findings, *mesh.findings]
+    findings.extend(_retry_findings(snapshot, who))
     interception = _interception(snapshot, who, findings)
     forward, forwarded = _forward(snapshot, findings)
     ports = []
@@ -173,6 +174,14 @@ def _source_findings(snapshot: Snapshot) -> Iterator[Finding]:
             if source.kind != SERVICE_ACCOUNT:
                 message = f"kind `{source.kind}` names nobody: only `{SERVICE_ACCOUNT}` does"
                 yield Finding(Code.SOURCE_KIND, policy.at(f"spec.sources[{index}].kind"), message)
+
+
+def _retry_findings(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Finding]:
+    for retry in retries_of(snapshot, identity):
+        policy = retry.spec.retry_policy
+        if policy.per_try_timeout is None or policy.retry_backoff_base_interval is None:
+            message = "without `perTryTimeout` or `retryBackoffBaseInterval` the stock controller crashes"
+            yield Finding(Code.RETRY_WITHOUT_TIMES, retry.at("spec.retryPolicy"), message)
 
 
 # --- interception ----------------------------------------------------------------------------------------

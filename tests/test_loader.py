@@ -77,13 +77,14 @@ def test_streams_are_read_and_named() -> None:
         name = 7
 
     text = yaml_account("a")
-    for stream, name in [
+    streams: list[tuple[Any, str]] = [
         (io.StringIO(text), "<stream>"),
         (io.BytesIO(text.encode()), "<stream>"),
         (Named(text), "pods.yaml"),
         (Numbered(text), "<stream>"),
         (NamedText(text, "<stdin>"), "<stdin>"),
-    ]:
+    ]
+    for stream, name in streams:
         (resource,) = load_resources(stream).resources
         assert resource.source is not None
         assert resource.source.document == name
@@ -126,7 +127,8 @@ def test_mappings_and_iterables_of_anything_are_read(tmp_path: Path) -> None:
 def test_problems_of_mappings_count_them() -> None:
     assert said(account("a"), [account("B")]) == [
         (
-            "<mapping 2>: ServiceAccount shop/B metadata.name: expected a resource name of lower-case letters,"
+            "<mapping 2>: ServiceAccount shop/B metadata.name: expected a resource name of lower-case"
+            " letters,"
             " digits, `-` and `.`, found the string `B`; write `b`"
         )
     ]
@@ -213,7 +215,12 @@ def test_no_more_of_a_file_is_read_than_is_allowed(tmp_path: Path, monkeypatch: 
     path.write_bytes(b"#" * 100)
     monkeypatch.setattr(loader, "MAX_TEXT", 9)
     read: list[bytes | str] = []
-    monkeypatch.setattr(loader, "read_text", lambda content, _: read.append(content) or ((), ()))
+
+    def read_nothing(content: bytes | str, _: str) -> tuple[tuple[()], tuple[()]]:
+        read.append(content)
+        return (), ()
+
+    monkeypatch.setattr(loader, "read_text", read_nothing)
     load_resources(path)
     assert read == [b"#" * 10]
 
@@ -255,8 +262,8 @@ def test_problems_in_a_list_have_their_places() -> None:
         "<mapping 1>: items[2]",
     ]
     assert [text.partition(": expected")[0] for text in said(json.dumps(document, indent=1))] == [
-        "<text>:19:13: ServiceAccount shop/B metadata.name",
-        "<text>:25:3",
+        "<text>:21:15: ServiceAccount shop/B metadata.name",
+        "<text>:27:3",
     ]
 
 
@@ -270,16 +277,12 @@ def test_resources_in_a_list_know_their_lines() -> None:
 def test_mistakes_of_a_list_itself_are_reported() -> None:
     text = '{"kind": "List", "apiVersion": "v1", "apiVersion": "v1", "items": []}'
     assert said(text) == ["<text>:1:38: apiVersion: expected each key once, found it again, after line 1"]
-    text = (
-        "kind: List\napiVersion: v1\nx: yes\nitems:\n- "
-        + yaml_account("a").replace("\n", "\n  ")
-        + "\n  y: no\n"
-    )
+    items = "\n  ".join(yaml_account("a").splitlines())
+    text = f"kind: List\napiVersion: v1\nx: yes\nitems:\n- {items}\n  status: yes\n"
     assert [text.partition(": expected")[0] for text in said(text)] == [
         "<text>:3:4: x",
-        "<text>:9:3: ServiceAccount shop/a y",
-        "<text>:9:6: ServiceAccount shop/a y",
-    ][:1] + said(text)[1:2] and [text.partition(": expected")[0] for text in said(text)]
+        "<text>:8:11: ServiceAccount shop/a status",
+    ]
 
 
 # --- strictness ------------------------------------------------------------------------------------------
@@ -310,16 +313,19 @@ BROKEN = dedent("""\
     """)
 BROKEN_PROBLEMS = [
     (
-        "<text>:7:11: Egress shop/web spec.hosts[0]: expected a DNS name or an IP address, without scheme, port or"
+        "<text>:7:11: Egress shop/web spec.hosts[0]: expected a DNS name or an IP address, without"
+        " scheme, port or"
         " path, found the string `https://a.com`; write `a.com`"
     ),
     (
-        "<text>:9:13: Egress shop/web spec.ports[0].number: expected a port number from 1 to 65535, found the string"
+        "<text>:9:13: Egress shop/web spec.ports[0].number: expected a port number from 1 to 65535,"
+        " found the string"
         " `443`; write `443`"
     ),
     (
         "<text>:10:15: Egress shop/web spec.ports[0].protocol: expected one of `http`, `https`, `tcp`,"
-        " `tcp-server-first`, found the string `grpc`; write `http`: it carries HTTP/2 and gRPC, and FSM ignores"
+        " `tcp-server-first`, found the string `grpc`; write `http`: it carries HTTP/2 and gRPC, and"
+        " FSM ignores"
         " `grpc` in an Egress silently"
     ),
     "<text>:18:1: Namespace ? metadata: expected the field `name`, found none",
@@ -372,16 +378,10 @@ def test_the_documents_before_a_broken_one_are_read() -> None:
 
 def test_empty_documents_are_nothing() -> None:
     assert load_resources("---\n---\n# a\n---\nnull\n") == Loaded((), ())
-    assert (
-        said("--- yes\n")
-        == [
-            (
-                '<text>:1:5: expected a scalar of one meaning, found `yes`; write `"yes"`:'
-                " or `true`, as YAML 1.1 and 1.2 read it differently"
-            )
-        ]
-        + said("--- yes\n")[1:]
-    )
+    assert [text.partition(", found")[0] for text in said("--- yes\n")] == [
+        "<text>:1:5: expected a scalar of one meaning",
+        "<text>:1:5: expected a Kubernetes object as a mapping",
+    ]
 
 
 # --- duplicates ------------------------------------------------------------------------------------------
@@ -393,8 +393,8 @@ def test_each_resource_stands_once_in_a_text() -> None:
     assert said(text) == [
         f"<text>:9:1: ServiceAccount shop/a: {again}",
         f"<text>:13:1: ServiceAccount shop/a: {again}",
-        "<text>:17:1: Pod ? apiVersion: expected a string, found none",
-    ] or said(text)
+        "<text>:17:1: apiVersion: expected a string, found none",
+    ]
     loaded = load_resources(text, strict=False)
     assert names(loaded) == ["b"], "none of the copies counts"
 
@@ -403,7 +403,10 @@ def test_each_resource_stands_once_in_all_sources(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(yaml_account("a"))
     where = (tmp_path / "a.yaml").as_posix()
     assert said(tmp_path, account("a"), account("b"), account("b")) == [
-        f"<mapping 1>: ServiceAccount shop/a: expected each resource once, found another one in `{where}`, line 1",
+        (
+            f"<mapping 1>: ServiceAccount shop/a: expected each resource once, found another one in"
+            f" `{where}`, line 1"
+        ),
         "<mapping 3>: ServiceAccount shop/b: expected each resource once, found another one in `<mapping 2>`",
     ]
     with pytest.raises(LoadError):
@@ -422,15 +425,16 @@ def test_the_legacy_group_names_the_same_resource() -> None:
 
 HOSTILE = {
     "alias-cycle.yaml": ["5:10: expected an alias of a value that is complete, found `*self`"],
-    "billion-laughs.yaml": ["7:19: expected at most 5000000 values, aliases counted in full, found more"],
+    "billion-laughs.yaml": ["7:20: expected at most 5000000 values, aliases counted in full, found more"],
     "cut-off.json": ["1:72: expected JSON: expecting ',' delimiter"],
     "infinity.json": ["1:79: ServiceAccount default/a metadata.x: expected a finite number, found `1e999`"],
     "latin-1.yaml": ["4:12: expected UTF-8, found the byte `0xe9`"],
     "merge-keys.yaml": [
+        "7:7: Egress default/web spec.ports[1]: expected the field `protocol`, found none",
         (
             "7:8: Egress default/web spec.ports[1].<<: expected a scalar of one meaning, found `<<`:"
             " merge keys are not part of YAML 1.2"
-        )
+        ),
     ],
     "norway.yaml": [
         *(
@@ -447,11 +451,11 @@ HOSTILE = {
     "nul.yaml": ["4:11: expected YAML without control characters, found the character `U+0000`"],
     "python-tags.yaml": [
         (
-            "4:9: Egress ? metadata.name: expected no tag, found"
+            "4:9: Egress default/? metadata.name: expected no tag, found"
             " `tag:yaml.org,2002:python/object/apply:os.getcwd`: objects are never constructed"
         ),
         (
-            "5:7: Egress ? spec: expected no tag, found `tag:yaml.org,2002:python/object/new:type`:"
+            "5:7: Egress default/? spec: expected no tag, found `tag:yaml.org,2002:python/object/new:type`:"
             " objects are never constructed"
         ),
     ],
@@ -461,7 +465,7 @@ HOSTILE = {
     "twice.json": [
         "4:29: ServiceAccount default/b metadata.name: expected each key once, found it again, after line 4"
     ],
-    "utf-16.yaml": [": expected UTF-8, found UTF-16"],
+    "utf-16.yaml": [" expected UTF-8, found UTF-16"],
 }
 
 
@@ -472,14 +476,7 @@ def test_the_whole_corpus_is_tested() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused_with_their_reason(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HERE / "hostile")
-    found = said(name)
-    assert all(text.startswith(name) for text in found)
-    assert [
-        text[len(name) :].removeprefix(":").removeprefix(" ")
-        if text[len(name) + 1] == " "
-        else text[len(name) + 1 :]
-        for text in found
-    ] == [text.removeprefix(": ") for text in HOSTILE[name]]
+    assert said(name) == [f"{name}:{text}" for text in HOSTILE[name]]
 
 
 GENERATED = {

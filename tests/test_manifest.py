@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fsm_egress import manifest
 from fsm_egress.core import Secret
 from fsm_egress.documents import MAX_DEPTH, Document
-from fsm_egress.egress import EgressPolicy
+from fsm_egress.egress import EgressPolicy, EgressSpec
 from fsm_egress.errors import LoadError, Severity
 from fsm_egress.manifest import read_resource, structure, to_mapping
 from fsm_egress.meshconfig import FeatureFlags, MeshConfig, MeshConfigSpec, Traffic
@@ -272,7 +272,8 @@ SOURCE = {"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}
             {"sources": [{**SOURCE, "name": "Curl"}, {**SOURCE, "mtls": {"cert": {"sn": "1"}}}]},
             [
                 (
-                    "spec.sources[0].name: expected a resource name of lower-case letters, digits, `-` and `.`,"
+                    "spec.sources[0].name: expected a resource name of lower-case letters, digits, `-` and"
+                    " `.`,"
                     " found the string `Curl`; write `curl`"
                 ),
                 "spec.sources[1].mtls: expected the field `issuer`, found none",
@@ -601,9 +602,7 @@ def test_every_sort_of_value_is_written_as_it_was() -> None:
 
 
 def test_a_name_in_no_namespace_is_written_without_one() -> None:
-    resource = EgressPolicy(
-        metadata=ObjectMeta("web"), spec=EgressPolicy.__attrs_attrs__.spec.metadata["part"]()
-    )
+    resource = EgressPolicy(metadata=ObjectMeta("web"), spec=EgressSpec())
     assert to_mapping(resource) == {
         "apiVersion": POLICY,
         "kind": "Egress",

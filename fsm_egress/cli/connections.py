@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -45,7 +46,8 @@ def read_connections(content: bytes, name: str) -> tuple[tuple[Connection, ...],
 
 def _documents(content: bytes, name: str) -> Iterator[Document]:
     """The JSON documents of a text: its lines where an object begins on several, else the text itself."""
-    begins_on_lines = content.lstrip()[:1] == b"{" and b"\n{" in content.lstrip()
+    content = content.removeprefix(BOM_UTF8)
+    begins_on_lines = content.lstrip().startswith(b"{") and b"\n{" in content.lstrip()
     for number, text in enumerate(content.split(b"\n") if begins_on_lines else [content]):
         if text.strip():
             yield _document(text, name, number)

@@ -177,17 +177,16 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
 def _outbound(policy: OutboundPolicy) -> Wire | None:
     """Matches by port and clusters by name; null when there is nothing to match."""
     gateway = {"EgressForwardGateway": ANY_GATEWAY} if policy.forwarded else {}
-    matches: Wire = {}
-    clusters: list[Cluster] = list(policy.clusters)
-    for port in policy.ports:
-        written = [_mesh_match(match) for match in port.mesh]
-        for group in port.groups:
-            written.extend(_group_matches(group, gateway))
-        if written:
-            matches[str(port.port)] = written
-        clusters.extend(port.clusters)
+    matches = {
+        str(port.port): [
+            *map(_mesh_match, port.mesh),
+            *(match for group in port.groups for match in _group_matches(group, gateway)),
+        ]
+        for port in policy.ports
+    }
     if not matches:
         return None
+    clusters = (*policy.clusters, *(cluster for port in policy.ports for cluster in port.clusters))
     configs = {cluster.name: _cluster(cluster) for cluster in clusters}
     return {"TrafficMatches": matches, "ClustersConfigs": configs or None}
 

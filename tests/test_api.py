@@ -1,0 +1,50 @@
+"""The library's front: its two calls, its names, and the example in its docstring."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+from small import WHO, config, egress, load
+
+import fsm_egress as fe
+
+
+def test_the_example_of_the_docstring_holds() -> None:
+    assert doctest.testmod(fe) == (4, 0)  # attempted: none fails
+
+
+def test_every_name_that_is_offered_is_there_once_and_in_order() -> None:
+    assert all(hasattr(fe, name) for name in fe.__all__)
+    assert len(set(fe.__all__)) == len(fe.__all__)
+    assert fe.__all__ == sorted(fe.__all__)
+
+
+def test_a_mesh_is_read_twice_from_one_policy() -> None:
+    mesh = load(config({"enableEgress": False}), egress("e", "tcp 25"))
+    policy = fe.resolve(mesh, WHO)
+    decision = fe.compile(mesh, WHO).classify(fe.tcp("54.9.9.9", 25))
+    assert (decision.verdict, decision.reason) == (fe.Verdict.EGRESS_POLICY, fe.Reason.TCP_PORT)
+    assert fe.Engine.compile(policy).classify(fe.tcp("54.9.9.9", 25)) == decision
+    assert list(fe.pipy_config(mesh, WHO).to_mapping()["Outbound"]["TrafficMatches"]) == ["25"]
+
+
+def test_an_identity_is_a_text_or_a_value() -> None:
+    mesh = load(egress("e", "tcp 25"))
+    curl = fe.ServiceIdentity("curl", "curl")
+    assert fe.pipy_config(mesh, WHO) == fe.pipy_config(mesh, curl)
+    connection = fe.tcp("54.9.9.9", 25)
+    assert fe.compile(mesh, WHO).classify(connection) == fe.compile(mesh, curl).classify(connection)
+
+
+def test_what_is_carried_reaches_the_config() -> None:
+    tree = fe.pipy_config(load(), WHO, {"Inbound": {"a": 1}}).to_mapping()
+    assert tree["Inbound"] == {"a": 1}
+
+
+@pytest.mark.parametrize("call", [fe.compile, fe.pipy_config])
+@pytest.mark.parametrize("identity", ["curl", "", ".curl", "curl.", "Curl.curl"])
+def test_a_text_that_is_no_identity_is_refused(call: object, identity: str) -> None:
+    assert callable(call)
+    with pytest.raises(fe.InvalidValue):
+        call(load(), identity)

@@ -1,0 +1,534 @@
+"""The command line: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import runpy
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from click.testing import CliRunner, Result
+
+import fsm_egress as fe
+from fsm_egress.__main__ import main
+from fsm_egress.cli import app as app_module
+from fsm_egress.cli import output
+from fsm_egress.cli.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MESH = """\
+apiVersion: config.flomesh.io/v1alpha3
+kind: MeshConfig
+metadata: {name: fsm-mesh-config, namespace: fsm-system}
+spec:
+  traffic: {enableEgress: false}
+  featureFlags: {enableEgressPolicy: true}
+"""
+POLICY = """\
+apiVersion: policy.flomesh.io/v1alpha1
+kind: Egress
+metadata: {name: httpbin, namespace: curl}
+spec:
+  sources: [{kind: ServiceAccount, name: curl, namespace: curl}]
+  hosts: [httpbin.org]
+  ports:
+    - {number: 80, protocol: http}
+"""
+HTTP = {"destination": "54.9.9.9", "port": 80, "sends": "http", "request": {"host": "httpbin.org"}}
+PLAIN = {"destination": "54.9.9.9", "port": 5432, "sends": "bytes"}
+PASSTHROUGH = {"spec": {"traffic": {"enableEgress": True}}}
+DECIDE = ("decide", "-f", "mesh.yaml", "-f", "policies", "--as", "curl.curl")
+CONFIG = ("config", "-f", "mesh.yaml", "--as", "curl.curl")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a mesh, to which every path is relative."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mesh.yaml").write_text(MESH)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "httpbin.yaml").write_text(POLICY)
+    return tmp_path
+
+
+def run(*arguments: str, stdin: str | bytes = b"") -> Result:
+    return CliRunner().invoke(app, arguments, input=stdin, prog_name="fsm-egress")
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def decided(*arguments: str, stdin: str | bytes = b"") -> list[dict[str, Any]]:
+    result = run(*DECIDE, "-o", "json", *arguments, stdin=stdin)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json_lines(result.stdout)
+
+
+class TestCheck:
+    def test_a_mesh_without_problems_gets_one_line(self) -> None:
+        result = run("check", "-f", "mesh.yaml", "-f", "policies")
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "2 resources, no problems\n", "")
+
+    def test_paths_may_follow_one_dash_f_as_a_shell_expands_them(self) -> None:
+        assert run("check", "-f", "mesh.yaml", "policies").stdout == "2 resources, no problems\n"
+
+    def test_standard_input(self) -> None:
+        assert run("check", "-f", "-", stdin=MESH).stdout == "1 resource, no problems\n"
+
+    def test_every_problem_is_printed_with_its_place(self, folder: Path) -> None:
+        bad = POLICY.replace("80", "0").replace("sources", "source")
+        (folder / "policies" / "bad.yaml").write_text(bad.replace("httpbin,", "bad,"))
+        result = run("check", "-f", "policies", "-f", "nowhere")
+        places = [line.split(": ")[0] for line in result.stdout.splitlines()]
+        assert result.exit_code == 1
+        assert places == [
+            "policies/bad.yaml:5:3",
+            "policies/bad.yaml:8:16",
+            "nowhere",
+        ]
+        assert result.stderr == ""
+
+    def test_a_warning_is_a_problem_too(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(f"{POLICY}  ipAddresses: [54.9.9.9/16]\n")
+        result = run("check", "-f", "policies")
+        assert result.exit_code == 1
+        assert result.stdout.endswith("write `54.9.0.0/16`: that is how it is read (warning)\n")
+
+    def test_a_kind_that_plays_no_part_is_named_and_is_no_problem(self) -> None:
+        deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: curl, namespace: curl}\n"
+        result = run("check", "-f", "-", stdin=f"{MESH}---\n{deployment}")
+        skipped, fine = result.stdout.splitlines()
+        assert result.exit_code == 0
+        assert skipped.startswith("<stdin>:9:7: Deployment curl/curl ")
+        assert skipped.endswith("(info)")
+        assert fine == "1 resource, no problems"
+
+    def test_the_changed_mesh_is_checked(self) -> None:
+        result = run("check", "-f", "mesh.yaml", "--patch", '{"spec": {"traffic": {"enableEgress": 1}}}')
+        assert result.exit_code == 1
+        assert result.stdout.startswith("mesh.yaml:5:27: MeshConfig fsm-system/fsm-mesh-config spec.traffic")
+
+    def test_a_mesh_with_errors_is_not_changed_on_top(self) -> None:
+        result = run("check", "-f", "-", "--patch", "no JSON", stdin=MESH.replace("false", "7"))
+        assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
+
+    def test_what_a_terminal_could_obey_is_escaped(self) -> None:
+        result = run("check", "-f", "no\x1b[2Jwhere\udc80")
+        assert result.stdout.startswith(r"no\x1b[2Jwhere\udc80: ")
+
+
+class TestDecide:
+    def test_json_has_a_line_for_each_connection_in_order(self, folder: Path) -> None:
+        (folder / "connections.jsonl").write_text(f"{json.dumps(HTTP)}\n\n{json.dumps(PLAIN)}\n")
+        assert decided("--connections", "connections.jsonl") == [
+            {
+                "verdict": "EGRESS_POLICY",
+                "reason": "http_route",
+                "status": None,
+                "targets": [{"address": "httpbin.org:80", "weight": 100}],
+                "gateway": None,
+                "rule": "Egress curl/httpbin spec.ports[0]",
+                "source": "policies/httpbin.yaml:8",
+            },
+            {
+                "verdict": "DENIED",
+                "reason": "egress_disabled",
+                "status": None,
+                "targets": [],
+                "gateway": None,
+                "rule": "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress",
+                "source": "mesh.yaml:5",
+            },
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "count"),
+        [
+            (json.dumps(PLAIN), 1),
+            (json.dumps(PLAIN, indent=2), 1),
+            (json.dumps([PLAIN, HTTP]), 2),
+            (json.dumps([PLAIN, HTTP], indent=2), 2),
+            (f"\ufeff{json.dumps(PLAIN)}\r\n{json.dumps(HTTP)}\r\n", 2),
+            ("[]", 0),
+            ("\n", 0),
+        ],
+        ids=["object", "indented object", "list", "indented list", "lines", "empty list", "nothing"],
+    )
+    def test_connections_come_as_json_or_json_lines(self, text: str, count: int) -> None:
+        assert len(decided("--connections", "-", stdin=text)) == count
+
+    def test_all_problems_of_the_connections_are_printed_and_nothing_else(self) -> None:
+        lines = (
+            '{"destination": "54.9.9.900", "port": "80", "sends": "bytes"}',
+            json.dumps(PLAIN),
+            '{"destination": ',
+            '{"port": 1, "port": 2}',
+        )
+        result = run(*DECIDE, "--connections", "-", stdin="\n".join(lines))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert [line.split(" expected")[0] for line in result.stderr.splitlines()] == [
+            "<stdin>:1:17: destination:",
+            "<stdin>:3:17:",
+            "<stdin>:4:13: port:",
+        ]
+        assert result.stderr.splitlines()[-1].endswith("expected each key once, found it again")
+
+    def test_a_wrong_connection_of_a_list_is_named_by_its_index(self) -> None:
+        text = json.dumps([PLAIN, {**PLAIN, "port": 0}, 3], indent=1)
+        result = run(*DECIDE, "--connections", "-", stdin=text)
+        assert [line.split(": ")[:2] for line in result.stderr.splitlines()] == [
+            ["<stdin>:9:11", "[1].port"],
+            ["<stdin>:12:2", "[2]"],
+        ]
+
+    def test_connections_that_cannot_be_read(self) -> None:
+        result = run(*DECIDE, "--connections", "nowhere.json")
+        assert result.exit_code == 1
+        assert result.stderr == "nowhere.json: cannot be read: no such file or directory\n"
+
+    @pytest.mark.parametrize(
+        ("words", "connection"),
+        [
+            (
+                ("--http", "GET", "http://httpbin.org/get?a=b"),
+                fe.http("54.9.9.9", 80, "GET", "httpbin.org/get?a=b"),
+            ),
+            (
+                ("--http", "GET", "httpbin.org", "--header", "X-Env: prod"),
+                fe.http("54.9.9.9", 80, "GET", "httpbin.org", {"x-env": "prod"}),
+            ),
+            (("--tls", "httpbin.org"), fe.tls("54.9.9.9", 80, "httpbin.org")),
+            (("--tls",), fe.tls("54.9.9.9", 80)),
+            (("--tcp",), fe.tcp("54.9.9.9", 80)),
+            (("--server-first",), fe.server_first("54.9.9.9", 80)),
+            (("--udp",), fe.udp("54.9.9.9", 80)),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_words_are_the_connection_that_they_say(
+        self, words: tuple[str, ...], connection: fe.Connection
+    ) -> None:
+        said = decided("--to", "54.9.9.9:80", *words)
+        assert said == decided("--connections", "-", stdin=json.dumps(connection.to_mapping()))
+        assert (
+            run(*DECIDE, "--to", "54.9.9.9:80", *words).stdout.splitlines()[1].startswith(f"{connection}  ")
+        )
+
+    def test_ipv6_destinations_stand_in_brackets(self) -> None:
+        (line,) = decided("--to", "[2001:db8::5]:443", "--tcp", "--set", "fsm.enableEgress=true")
+        assert line["targets"] == [{"address": "[2001:db8::5]:443", "weight": 100, "original": True}]
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            ((), "give one of --to and --connections"),
+            (("--to", "1.2.3.4:80", "--connections", "-"), "give one of --to and --connections"),
+            (("--to", "1.2.3.4:80"), "with --to, give one of --http"),
+            (("--to", "1.2.3.4:80", "--tcp", "--udp"), "with --to, give one of --http"),
+            (("--to", "1.2.3.4:80", "--tcp", "--header", "a: b"), "--header belongs to --http"),
+            (("--connections", "-", "--tls"), "belong to --to"),
+            (("--connections", "-", "--header", "a: b"), "belong to --to"),
+            (("--connections", "-", "-f", "-"), "standard input can be read only once"),
+            (("-f", "-", "-f", "-", "--to", "1.2.3.4:80", "--tcp"), "standard input can be read only once"),
+            (("--to", "2001:db8::5:80", "--tcp"), "write `[2001:db8::5]:80`"),
+            (("--to", "1.2.3.4", "--tcp"), "expected an address and a port"),
+            (("--to", "httpbin.org:80", "--tcp"), "expected an IP address"),
+            (("--to", "1.2.3.4:65536", "--tcp"), "expected a port number"),
+            (("--to", "1.2.3.4:80", "--http", "GET", "https://a.b/"), "HTTPS is `tls` to the sidecar"),
+            (("--to", "1.2.3.4:80", "--http", "GET", "a.b", "--header", "x"), "a header such as"),
+            (("--to", "1.2.3.4:80", "--http", "GET", "a.b", "--header", "Host: c"), "the host in the URL"),
+            (
+                ("--to", "1.2.3.4:80", "--http", "GET", "a.b", "--header", "x:1", "--header", "X:2"),
+                "expected each header once, found `X` again",
+            ),
+            (("--to", "1.2.3.4:80", "--tcp", "--patch", "{"), "Invalid value for '--patch': "),
+            (("--to", "1.2.3.4:80", "--tcp", "--set", "fsm.enabelEgress=true"), "write `fsm.enableEgress`"),
+            (("--to", "1.2.3.4:80", "--tcp", "--as", "curl"), "expected a service identity"),
+        ],
+    )
+    def test_wrong_usage(self, words: tuple[str, ...], complaint: str) -> None:
+        result = run(*DECIDE, *words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert complaint in result.stderr.splitlines()[-1]
+
+    def test_documents_are_needed(self) -> None:
+        result = run("decide", "--as", "curl.curl", "--to", "1.2.3.4:80", "--tcp")
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+            2,
+            "Error: missing option '-f': the documents to read",
+        )
+
+    def test_invalid_documents_decide_nothing(self) -> None:
+        result = run(*DECIDE, "-f", "-", "--to", "1.2.3.4:80", "--tcp", stdin=MESH.replace("mesh:", "mess:"))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("<stdin>:1:1: ")
+
+    def test_patches_come_before_settings_and_each_in_order(self) -> None:
+        on, off = json.dumps(PASSTHROUGH), json.dumps(PASSTHROUGH).replace("true", "false")
+        verdicts = [
+            decided("--to", "1.2.3.4:81", "--tcp", *changes)[0]["verdict"]
+            for changes in (
+                ("--patch", on),
+                ("--patch", on, "--patch", off),
+                ("--set", "fsm.enableEgress=true", "--patch", off),
+                ("--set", "fsm.enableEgress=true", "--set", "fsm.enableEgress=false"),
+            )
+        ]
+        assert verdicts == ["PASSTHROUGH", "DENIED", "PASSTHROUGH", "DENIED"]
+
+
+class TestTable:
+    def test_it_is_aligned_text_when_it_is_piped(self) -> None:
+        connections = json.dumps([HTTP, PLAIN, {**HTTP, "request": {"host": "other.org"}}])
+        result = run(*DECIDE, "--connections", "-", stdin=connections)
+        assert result.stdout == (
+            "CONNECTION                           VERDICT        REASON           TARGET          RULE\n"
+            "54.9.9.9:80 GET http://httpbin.org/  EGRESS_POLICY  http_route       httpbin.org:80  "
+            "Egress curl/httpbin spec.ports[0] (policies/httpbin.yaml:8)\n"
+            "54.9.9.9:5432 TCP                    DENIED         egress_disabled  closed          "
+            "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress (mesh.yaml:5)\n"
+            "54.9.9.9:80 GET http://other.org/    DENIED         no_host          HTTP 403        "
+            "Egress curl/httpbin spec.ports[0] (policies/httpbin.yaml:8)\n"
+        )
+        assert result.stderr == ""
+
+    def test_weights_and_gateways_stand_beside_the_targets(self, folder: Path) -> None:
+        (folder / "policies" / "more.yaml").write_text(GATEWAY)
+        (row,) = run(*DECIDE, "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org").stdout.splitlines()[1:]
+        assert "  httpbin.org:80 via gw.fsm  " in row
+        split = fe.Decision(
+            fe.Verdict.IN_MESH,
+            fe.Reason.HTTP_ROUTE,
+            targets=(fe.Target("10.0.0.1", 80, 60), fe.Target("10.0.0.2", 80, 40)),
+        )
+        with CliRunner().isolation() as (stdout, *_):
+            output.print_decisions([(fe.tcp("10.0.0.9", 80), split)])
+            assert b"  10.0.0.1:80 (60), 10.0.0.2:80 (40)  -" in stdout.getvalue()
+
+    def test_warnings_and_findings_follow_on_standard_error(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(
+            POLICY.replace("  hosts: [httpbin.org]\n", "  ipAddresses: [54.9.9.9/16]\n")
+        )
+        result = run(*DECIDE, "--to", "54.9.9.9:80", "--tcp")
+        warning, finding = result.stderr.splitlines()
+        assert result.exit_code == 0
+        assert warning.startswith("policies/httpbin.yaml:6:17: Egress curl/httpbin spec.ipAddresses[0]: ")
+        assert finding.startswith("FSE013 warning: Egress curl/httpbin ")
+        assert run(*DECIDE, "--to", "54.9.9.9:80", "--tcp", "-o", "json").stderr == ""
+
+    def test_a_terminal_gets_colours_unless_it_wants_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        words = (*DECIDE, "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org/\x9b[red]")
+        coloured = run(*words).stdout
+        assert "\x1b[32mEGRESS_POLICY" in coloured
+        assert r"GET http://httpbin.org/\x9b[red] " in coloured
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b[3" not in run(*words).stdout
+
+    def test_what_an_encoding_lacks_is_escaped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = io.BytesIO()
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(content, encoding="ascii"))
+        output.say(["größer"])
+        assert content.getvalue() == b"gr\\xf6\\xdfer\n"
+
+
+GATEWAY = """\
+apiVersion: policy.flomesh.io/v1alpha1
+kind: EgressGateway
+metadata: {name: global, namespace: fsm-system}
+spec:
+  global: [{service: gw, namespace: fsm}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: gw, namespace: fsm}
+spec:
+  clusterIP: 10.96.0.9
+  ports: [{name: tunnel, port: 1080}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: gw, namespace: fsm}
+subsets:
+  - addresses: [{ip: 10.0.9.9}]
+    ports: [{name: tunnel, port: 1080}]
+"""
+
+
+class TestConfig:
+    def test_the_bytes_are_those_of_the_library(self) -> None:
+        config = fe.pipy_config(fe.load("mesh.yaml"), "curl.curl")
+        assert run(*CONFIG).stdout_bytes == config.to_json()
+        assert run(*CONFIG, "--gzip").stdout_bytes == config.to_gzip()
+
+    def test_findings_are_not_in_the_way(self, folder: Path) -> None:
+        (folder / "mesh.yaml").write_text(f"{MESH}---\n" + POLICY.replace("  hosts: [httpbin.org]\n", ""))
+        assert run(*CONFIG).stderr == ""
+
+    def test_a_file_is_written(self) -> None:
+        result = run(*CONFIG, "--gzip", "-O", "config.json.gz")
+        assert (result.exit_code, result.output) == (0, "")
+        assert gzip.decompress(Path("config.json.gz").read_bytes()) == run(*CONFIG).stdout_bytes
+        assert names() == ["config.json.gz", "mesh.yaml", "policies"]
+
+    def test_a_file_that_is_replaced_keeps_its_permissions_and_its_links(self) -> None:
+        Path("real.json").write_text("old")
+        Path("real.json").chmod(0o600)
+        Path("config.json").symlink_to("real.json")
+        run(*CONFIG, "-O", "config.json")
+        assert Path("config.json").is_symlink()
+        assert stat.S_IMODE(Path("real.json").stat().st_mode) == 0o600
+        assert Path("real.json").read_bytes() == run(*CONFIG).stdout_bytes
+
+    def test_a_file_is_left_alone_when_writing_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("config.json").write_text("old")
+
+        def full(_self: Path, _target: Path) -> NoReturn:
+            raise OSError("the disk is full")
+
+        monkeypatch.setattr(Path, "replace", full)
+        result = run(*CONFIG, "-O", "config.json")
+        assert (result.exit_code, result.stderr) == (1, "config.json: cannot be written: the disk is full\n")
+        assert Path("config.json").read_text() == "old"
+        assert names() == ["config.json", "mesh.yaml", "policies"]
+
+    def test_a_device_takes_the_bytes_as_they_come(self) -> None:
+        assert run(*CONFIG, "-O", os.devnull).exit_code == 0
+        assert not Path(os.devnull).is_file()
+
+    def test_a_folder_is_no_file(self) -> None:
+        result = run(*CONFIG, "-O", "policies")
+        assert (result.exit_code, result.stderr) == (1, "policies: cannot be written: is a directory\n")
+
+
+class TestHelp:
+    def test_the_version(self) -> None:
+        assert run("--version").stdout == f"fsm-egress, version {fe.__version__}\n"
+
+    @pytest.mark.parametrize("command", [(), ("check",), ("decide",), ("config",)])
+    def test_every_help_has_examples(self, command: tuple[str, ...]) -> None:
+        short, long = run(*command, "-h"), run(*command, "--help")
+        assert (short.exit_code, short.stdout) == (0, long.stdout)
+        assert "\n  Examples:\n    " in short.stdout
+
+
+def names() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
+
+
+def fails_with(error: BaseException) -> Callable[..., NoReturn]:
+    def fail(*_: Any, **__: Any) -> NoReturn:
+        raise error
+
+    return fail
+
+
+class TestEnding:
+    def test_a_closed_pipe_ends_it_quietly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(app_module, "say", fails_with(BrokenPipeError()))
+        result = run("check", "-f", "mesh.yaml")
+        assert (result.exit_code, result.output) == (141, "")
+
+    def test_ctrl_c_ends_it_quietly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(app_module, "say", fails_with(KeyboardInterrupt()))
+        result = run("check", "-f", "mesh.yaml")
+        assert (result.exit_code, result.output) == (130, "")
+
+    def test_ctrl_c_before_the_command_begins_ends_it_quietly(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(app_module, "run", fails_with(KeyboardInterrupt()))
+        assert exit_code() == 130
+        assert capsys.readouterr() == ("", "")
+
+    def test_what_is_missing_is_said_in_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "yaml", None)
+        monkeypatch.setattr("sys.argv", ["fsm-egress", "check", "-f", "mesh.yaml"])
+        assert exit_code() == 2
+        assert capsys.readouterr().err == (
+            "reading YAML (`mesh.yaml`) needs the extra `yaml`: pip install 'fsm-egress[yaml]'\n"
+        )
+
+    @pytest.mark.parametrize("missing", ["click", "rich"])
+    def test_without_the_extra_one_line_says_what_to_install(
+        self, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for name in list(sys.modules):
+            if name.split(".")[0] == missing or name.startswith("fsm_egress.cli."):
+                monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, missing, None)
+        assert exit_code() == 2
+        assert capsys.readouterr() == (
+            "",
+            "fsm-egress needs the extra `cli`: pip install 'fsm-egress[cli]'\n",
+        )
+
+    def test_another_missing_module_is_no_missing_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "fsm_egress.cli.app", None)
+        with pytest.raises(ModuleNotFoundError, match="cli"):
+            main()
+
+    def test_the_package_is_a_program(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "fsm_egress.__main__")
+        monkeypatch.setattr("sys.argv", ["fsm-egress", "--version"])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_module("fsm_egress", run_name="__main__")
+        assert end.value.code == 0
+        assert capsys.readouterr().out == f"fsm-egress, version {fe.__version__}\n"
+
+
+def exit_code() -> Any:
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+HERE = Path(fe.__file__).parents[1]
+
+
+def start(*arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
+    """The program, in a process of its own."""
+    command = [sys.executable, "-m", "fsm_egress", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, **streams)  # noqa: S603  # because it is us
+
+
+class TestProcess:
+    def test_errors_and_results_have_streams_of_their_own(self) -> None:
+        process = start("check", "-f", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        ended = process.communicate(MESH.encode(), timeout=30)
+        assert (process.returncode, ended) == (0, (b"1 resource, no problems\n", b""))
+
+    def test_nothing_is_said_when_the_reader_has_gone(self) -> None:
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = start(*CONFIG, stdout=write_end)
+        os.close(write_end)
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (141, b"")
+
+    def test_nothing_is_said_on_ctrl_c(self) -> None:
+        process = start("check", "-f", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin
+        process.stdin.write(b" " * 2**20)  # more than a pipe holds: once it is written, it is being read
+        process.send_signal(signal.SIGINT)
+        ended = process.communicate(timeout=30)
+        assert (process.returncode, ended) == (130, (b"", b""))
