@@ -263,8 +263,8 @@ def address(value: Any) -> Address:
 
 def cluster_ip(value: Any) -> str:
     """A service's ClusterIP: an address, `None` for a headless service, or nothing."""
-    if value in {"", "None"}:
-        return string(value)
+    if isinstance(value, str) and value in {"", "None"}:
+        return value
     try:
         return str(parse_address(value))
     except InvalidValue:
@@ -290,7 +290,8 @@ def host(value: Any) -> str:
         return lower
     inner = _HOST_IN_URL.fullmatch(lower) if len(text) <= _URL_LENGTH else None
     bare = inner[1].strip("[]").rstrip(".") if inner else ""
-    proposal = bare if _HOST.fullmatch(bare) or _is_address(bare) else None
+    good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or _is_address(bare))
+    proposal = bare if good else None
     raise InvalidValue.of(
         "a DNS name or an IP address, without scheme, port or path", value, proposal=proposal
     )

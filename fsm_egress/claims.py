@@ -25,7 +25,6 @@ from .policy import (
     VirtualHost,
     WeightedCluster,
 )
-from .references import FieldRef
 from .routes import routes_of, to_clusters, united, wildcard
 from .smi import HTTPRouteGroup
 from .snapshot import SERVICE_ACCOUNT, Snapshot
@@ -33,6 +32,7 @@ from .snapshot import SERVICE_ACCOUNT, Snapshot
 if TYPE_CHECKING:
     from .egress import ConnectionSettings
     from .net import Prefix
+    from .references import FieldRef
     from .resource import ServiceIdentity
 
 __all__ = ["Claims", "groups_of", "host_clusters", "resolve_claims"]
@@ -136,28 +136,26 @@ class _Certificate:
     """The `mtls` of a source: the certificate it shows, or None where its secret is missing."""
 
     shown: SourceCert | None
-    rule: FieldRef
 
 
 def _certificate_of(
     snapshot: Snapshot, identity: ServiceIdentity, policy: EgressPolicy, findings: list[Finding]
 ) -> _Certificate | None:
-    for index, source in enumerate(policy.spec.sources):
-        own = (source.kind, source.name, source.namespace) == (
-            SERVICE_ACCOUNT,
-            identity.name,
-            identity.namespace,
-        )
-        if own and source.mtls:
-            rule = policy.at(f"spec.sources[{index}].mtls")
-            shown = _source_cert(snapshot, policy, source.mtls)
-            if shown is None:
-                message = "the secret of the certificate does not exist: what the policy claims is denied"
-                findings.append(Finding(Code.MISSING_SECRET, rule, message))
-            return _Certificate(shown, rule)
-        if own:
-            return None
-    return None
+    """What the first source that is the identity says; there is one, as the policy was found by it."""
+    account = (SERVICE_ACCOUNT, identity.name, identity.namespace)
+    index, source = next(
+        (index, source)
+        for index, source in enumerate(policy.spec.sources)
+        if (source.kind, source.name, source.namespace) == account
+    )
+    if source.mtls is None:
+        return None
+    rule = policy.at(f"spec.sources[{index}].mtls")
+    shown = _source_cert(snapshot, policy, source.mtls)
+    if shown is None:
+        message = "the secret of the certificate does not exist: what the policy claims is denied"
+        findings.append(Finding(Code.MISSING_SECRET, rule, message))
+    return _Certificate(shown)
 
 
 def _source_cert(snapshot: Snapshot, policy: EgressPolicy, mtls: SourceMTLS) -> SourceCert | None:

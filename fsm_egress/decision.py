@@ -345,7 +345,7 @@ class Target:
 
     host: str
     port: int
-    weight: float = 100
+    weight: int = 100
 
     @property
     def original(self) -> bool:

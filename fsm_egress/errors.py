@@ -162,5 +162,9 @@ class MissingExtra(FSMEgressError, ImportError):
     """An optional library is not installed; the message says what to install."""
 
     def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs the extra `{extra}`: pip install 'fsm-egress[{extra}]'")
+        super().__init__(purpose, extra)
+        self.purpose = purpose
         self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs the extra `{self.extra}`: pip install 'fsm-egress[{self.extra}]'"

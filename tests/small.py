@@ -27,7 +27,9 @@ def config(traffic: Document | None = None, **spec: Document) -> Document:
     return mesh_config("v1alpha3", {"traffic": switches, "featureFlags": flags, **spec})
 
 
-def egress(name: str, *ports: str, space: str = "curl", mtls: Document | None = None, **spec: Any) -> Document:
+def egress(
+    name: str, *ports: str, space: str = "curl", mtls: Document | None = None, **spec: Any
+) -> Document:
     """An Egress policy of `curl.curl`; a port is `http 80`."""
     entries = [port.split() for port in ports]
     source = {**account(WHO), **({"mtls": mtls} if mtls else {})}

@@ -11,7 +11,8 @@ import fsm_egress as fe
 
 
 def test_the_example_of_the_docstring_holds() -> None:
-    assert doctest.testmod(fe) == (4, 0)  # attempted: none fails
+    results = doctest.testmod(fe)
+    assert (results.failed, results.attempted) == (0, 4)
 
 
 def test_every_name_that_is_offered_is_there_once_and_in_order() -> None:

@@ -55,7 +55,12 @@ nested = st.sampled_from(
 several_claims = st.lists(st.lists(nested, max_size=3, unique=True), min_size=1, max_size=6).map(
     lambda drawn: [claim(f"e{index}", tuple(prefixes)) for index, prefixes in enumerate(drawn)]
 )
-ADDRESSES = [*(text for text in DESTINATIONS if not text.startswith("::ffff")), "54.8.1.1", "200.1.1.1", "2001:db8:1::1"]
+ADDRESSES = [
+    *(text for text in DESTINATIONS if not text.startswith("::ffff")),
+    "54.8.1.1",
+    "200.1.1.1",
+    "2001:db8:1::1",
+]
 
 
 def contains(prefix: fe.Prefix, address: str) -> bool:
@@ -74,10 +79,7 @@ def scanned(claims: list[Claim], address: str) -> list[str]:
 def of_longest_prefix(groups: tuple[EgressGroup, ...], address: str) -> list[str]:
     """The claims of the group with the longest prefix around an address, else of the one without prefixes."""
     around = [
-        (prefix.length, group)
-        for group in groups
-        for prefix in group.prefixes
-        if contains(prefix, address)
+        (prefix.length, group) for group in groups for prefix in group.prefixes if contains(prefix, address)
     ]
     rest = [(-1, group) for group in groups if not group.prefixes]
     best = max([*around, *rest], key=lambda pair: pair[0], default=None)
@@ -262,7 +264,9 @@ CERT = {"subjectAltNames": ["a"], "expiration": "2030-01-01"}
 
 
 def secret(space: str) -> dict[str, Any]:
-    return resource("v1", "Secret", space, "s0", data={"tls.crt": "Y3J0", "tls.key": "a2V5", "ca.crt": "/w=="})
+    return resource(
+        "v1", "Secret", space, "s0", data={"tls.crt": "Y3J0", "tls.key": "a2V5", "ca.crt": "/w=="}
+    )
 
 
 def test_fsm_issues_a_certificate_in_any_letter_case() -> None:

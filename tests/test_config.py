@@ -14,14 +14,17 @@ from typing import Any
 import documents
 import pytest
 from attrs import frozen
+from documents import resource
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import WHO, config, egress, load, resource, routes, service
+from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
 from fsm_egress.frozen import FrozenMap
 
-CASES = json.loads((Path(__file__).parent / "vectors" / "controller.json").read_text(encoding="utf-8"))["cases"]
+CASES = json.loads((Path(__file__).parent / "vectors" / "controller.json").read_text(encoding="utf-8"))[
+    "cases"
+]
 EQUAL = [case for case in CASES if "deviates" not in case]
 BY_NAME = {case["name"]: case for case in CASES}
 GONE = "not written"
@@ -81,9 +84,7 @@ def http_match(ranges: Any, *hosts: str) -> dict[str, Any]:
         RANGES: ranges,
         "Port": 80,
         "Protocol": "http",
-        "HttpHostPort2Service": {
-            name: {"RuleName": host} for host in hosts for name in (host, f"{host}:80")
-        },
+        "HttpHostPort2Service": {name: {"RuleName": host} for host in hosts for name in (host, f"{host}:80")},
         "HttpServiceRouteRules": {
             host: {"RouteRules": [{"Path": ".*", "Type": "Regex", "TargetClusters": {f"{host}:80": 100}}]}
             for host in hosts
@@ -116,10 +117,7 @@ DEVIATIONS = {
         }
     ),
     "host bits": Deviation(
-        {
-            (*port, 0, RANGES): {"54.1.0.0/16": None}
-            for port in (TCP_25, HTTP_80, HTTPS_443)
-        }
+        {(*port, 0, RANGES): {"54.1.0.0/16": None} for port in (TCP_25, HTTP_80, HTTPS_443)}
     ),
     "in-mesh and egress on a port": Deviation(
         {
@@ -394,7 +392,7 @@ def test_the_mesh_config_says_which_file_the_sidecar_reads(compress: bool, name:
 
 
 @given(documents.meshes(), documents.identities(), st.data())
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_law_permuted_documents_give_equal_bytes(mesh: Mesh, identity: str, data: st.DataObject) -> None:
     permuted = data.draw(documents.permuted(mesh))
     made = fe.pipy_config(fe.load(mesh), identity)
@@ -405,7 +403,7 @@ def test_law_permuted_documents_give_equal_bytes(mesh: Mesh, identity: str, data
 
 
 @given(documents.meshes(), documents.identities())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_law_what_is_written_is_read_back(mesh: Mesh, identity: str) -> None:
     made = fe.pipy_config(fe.load(mesh), identity)
     plain = fe.PipyConfig.from_bytes(made.to_json())
@@ -418,7 +416,7 @@ def test_law_what_is_written_is_read_back(mesh: Mesh, identity: str) -> None:
 
 
 @given(documents.meshes(), documents.identities())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_law_every_cluster_that_egress_names_is_there_and_every_one_there_is_named(
     mesh: Mesh, identity: str
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import documents
 import pytest
@@ -168,8 +168,10 @@ def test_a_wire_form_sends_one_of_five(sends: Any) -> None:
         ),
         (
             ("GET", "", ""),
-            "path: expected a request path with query, without spaces or control characters,"
-            " found the string ``",
+            (
+                "path: expected a request path with query, without spaces or control characters,"
+                " found the string ``"
+            ),
         ),
         (
             ("GET", "", None),
@@ -220,8 +222,10 @@ def test_what_cannot_be_hashed_is_refused_like_anything_else(sends: Any) -> None
         (None, "url: expected a URL, found `null`"),
         (
             "https://a.com",
-            "url: expected a URL with the scheme `http`, found the string `https://a.com`:"
-            " HTTPS is `tls` to the sidecar",
+            (
+                "url: expected a URL with the scheme `http`, found the string `https://a.com`:"
+                " HTTPS is `tls` to the sidecar"
+            ),
         ),
     ],
 )

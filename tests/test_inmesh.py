@@ -235,7 +235,7 @@ def test_a_stream_service_without_any_address_of_its_own_has_no_match() -> None:
 # --- hostnames -------------------------------------------------------------------------------------------
 
 
-def hostnames(space: str = "shop", mode: str = "domain", **names: bool) -> list[str]:
+def hostnames(*, space: str = "shop", mode: str = "domain", **names: Any) -> list[str]:
     """The hostnames of `web` for `curl.curl`, its addresses last."""
     switches = {"serviceAccessMode": mode, "serviceAccessNames": names}
     mesh = load(config(switches), service("web", "http-web 80", space=space))
@@ -243,7 +243,7 @@ def hostnames(space: str = "shop", mode: str = "domain", **names: bool) -> list[
     return list(hostnames_of(mesh, CURL, reached))
 
 
-SHORT = {"withTrustDomain": False}
+SHORT: dict[str, Any] = {"withTrustDomain": False}
 
 
 def test_the_settings_say_which_hostnames_a_service_answers_to() -> None:
@@ -252,7 +252,7 @@ def test_the_settings_say_which_hostnames_a_service_answers_to() -> None:
     assert hostnames(**SHORT) == ["web.shop", "web.shop:80"]
     assert hostnames(**SHORT, mustWithServicePort=True) == ["web.shop:80"]
     assert hostnames(**SHORT, mustWithNamespace=False) == ["web", "web.shop", "web:80", "web.shop:80"]
-    assert hostnames("curl", **SHORT) == ["web", "web.curl", "web:80", "web.curl:80"]
+    assert hostnames(space="curl", **SHORT) == ["web", "web.curl", "web:80", "web.curl:80"]
 
 
 def test_the_access_mode_says_whether_names_or_addresses_count() -> None:
@@ -296,7 +296,7 @@ APEX = flat(
 
 
 def split(
-    name: str = "s0", apex: str = "web", *matches: str, space: str = "shop", **backends: int
+    name: str = "s0", apex: str = "web", *matches: str, space: str = "shop", **backends: Any
 ) -> dict[str, Any]:
     listed = [{"service": service, "weight": weight} for service, weight in backends.items()]
     named = [{"kind": "HTTPRouteGroup", "name": match} for match in matches]
@@ -353,7 +353,8 @@ def test_routes_of_a_split_that_do_not_exist_are_found() -> None:
 
 @pytest.mark.parametrize("backend", ["gone", "data/v1"])
 def test_a_backend_that_is_no_service_is_left_out_and_found(backend: str) -> None:
-    entries = [*APEX, split("s0", "web", **{"v1": 1, backend: 9})]
+    shares: dict[str, Any] = {"v1": 1, backend: 9}
+    entries = [*APEX, split(**shares)]
     assert weights(entries) == [(".*", {"shop/v1|80": 1})]
     assert codes(entries) == [("FSE022", "TrafficSplit shop/s0 spec.backends[1]")]
 
@@ -368,7 +369,8 @@ def test_a_backend_needs_a_port_of_the_apex_s_number_with_endpoints() -> None:
 
 def test_a_backend_may_be_in_another_namespace() -> None:
     other = service("v1", "http-x 80", space="data", ip="10.96.0.4", pods=["10.0.0.4"])
-    entries = [*APEX, *other, split("s0", "web", **{"data/v1": 1})]
+    shares: dict[str, Any] = {"data/v1": 1}
+    entries = [*APEX, *other, split(**shares)]
     assert weights(entries) == [(".*", {"data/v1|80": 1})]
     assert clusters(entries)["data/v1|80"] == ["10.0.0.4:80"]
 
@@ -417,9 +419,7 @@ PODS = [
 
 def test_a_traffic_target_lets_the_pods_of_its_account_be_reached() -> None:
     assert clusters(SMI, SERVED, PODS, target()) == {"shop/web|80": ["10.0.0.1:80"]}
-    assert matches(SMI, SERVED, PODS, target()) == [
-        ("http", ["10.0.0.1/32", "10.0.0.2/32", "10.96.0.1/32"])
-    ]
+    assert matches(SMI, SERVED, PODS, target()) == [("http", ["10.0.0.1/32", "10.0.0.2/32", "10.96.0.1/32"])]
     assert codes(SMI, SERVED, PODS, target()) == []
 
 
@@ -504,7 +504,9 @@ def test_the_first_setting_of_the_service_s_namespace_counts() -> None:
 
 def test_a_cluster_without_endpoints_has_neither_settings_nor_retries() -> None:
     flags = config(featureFlags={"enableRetryPolicy": True})
-    empty = cluster("shop/web|80", flags, service("web", "http-x 80", pods=[]), setting("web.shop", 1), retry(3))
+    empty = cluster(
+        "shop/web|80", flags, service("web", "http-x 80", pods=[]), setting("web.shop", 1), retry(3)
+    )
     assert (empty.connection_settings, empty.retry_policy) == (None, None)
 
 

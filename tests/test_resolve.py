@@ -27,7 +27,7 @@ MESH = "MeshConfig fsm-system/fsm-mesh-config"
 def test_the_identity_is_a_text_or_a_value() -> None:
     mesh = load(egress("e", "tcp 25"))
     assert fe.resolve(mesh, WHO) == fe.resolve(mesh, fe.ServiceIdentity("curl", "curl"))
-    with pytest.raises(fe.InvalidValue, match="a service identity `name.namespace`"):
+    with pytest.raises(fe.InvalidValue, match=r"a service identity `name\.namespace`"):
         fe.resolve(mesh, "curl")
 
 
@@ -349,16 +349,19 @@ def test_protocols_that_meet_are_found(protocols: tuple[str, ...], ranges: list[
     )
     (finding,) = policy.findings
     assert finding.code is fe.Code.PROTOCOLS_MEET
-    first = told.split()[0]
+    first = told.split(maxsplit=1)[0]
     assert finding.message == f"{told}: the stock sidecar uses {first} only"
 
 
 def test_protocols_that_do_not_meet_are_not_found() -> None:
-    assert resolved(
-        egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.0.0.0/8"]),
-        egress("b", "tcp 80", ipAddresses=["55.0.0.0/8"]),
-        egress("c", "tcp 25", "tcp-server-first 25"),
-    ).findings == ()
+    assert (
+        resolved(
+            egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.0.0.0/8"]),
+            egress("b", "tcp 80", ipAddresses=["55.0.0.0/8"]),
+            egress("c", "tcp 25", "tcp-server-first 25"),
+        ).findings
+        == ()
+    )
 
 
 def times(**policy: str) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def test_the_order_is_path_then_headers_then_methods() -> None:
 
 def test_equal_routes_come_together_with_the_later_weight_and_the_first_rule() -> None:
     first = to_clusters(made({"pathRegex": "/a"}), WeightedCluster("a", 10), WeightedCluster("b", 20))
-    second = to_clusters(made({"pathRegex": "/a"}, rule=OTHER), WeightedCluster("b", 30), WeightedCluster("c"))
+    second = to_clusters(
+        made({"pathRegex": "/a"}, rule=OTHER), WeightedCluster("b", 30), WeightedCluster("c")
+    )
     (route,) = united((*first, *second))
     assert route.rule == RULE
     assert route.clusters == (WeightedCluster("a", 10), WeightedCluster("b", 30), WeightedCluster("c", 100))

@@ -14,6 +14,7 @@ import fsm_egress as fe
 from fsm_egress.resources import KINDS
 
 if TYPE_CHECKING:
+    from fsm_egress.resource import Resource
     from fsm_egress.snapshot import Kind
 
 CURL = fe.ServiceIdentity.parse(WHO)
@@ -28,7 +29,7 @@ def namespace(name: str, **labels: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def kinds(mesh: fe.Snapshot) -> dict[type[fe.EgressPolicy], Kind[Any]]:
+def kinds(mesh: fe.Snapshot) -> dict[type[Resource], Kind[Any]]:
     return {kind: mesh.kind(kind) for kind in KINDS}
 
 

@@ -40,6 +40,8 @@ __all__ = ["PipyConfig", "write_config"]
 ANY_GATEWAY = "*"
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
+GZIP_SYSTEM = 9  # the place in the header, RFC 1952
+GZIP_UNKNOWN_SYSTEM = 255
 
 Wire = dict[str, Any]
 
@@ -76,8 +78,10 @@ class PipyConfig:
         return _encode(self.tree)
 
     def to_gzip(self) -> bytes:
-        """The same, compressed; equal content gives equal bytes, since the header has no timestamp."""
-        return compress(self.to_json(), mtime=0)
+        """The same, compressed; the header names neither a time nor a system."""
+        packed = bytearray(compress(self.to_json(), mtime=0))
+        packed[GZIP_SYSTEM] = GZIP_UNKNOWN_SYSTEM  # Python's versions differ in what they say
+        return bytes(packed)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> PipyConfig:

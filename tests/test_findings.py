@@ -1,0 +1,70 @@
+"""Findings: codes that keep their number and meaning for ever."""
+
+from __future__ import annotations
+
+from fsm_egress.errors import Severity
+from fsm_egress.findings import Code, Finding
+from fsm_egress.references import FieldRef, Mark, ResourceRef, Source
+
+# A code is public: a line of this list is never changed, only added.
+STABLE = """
+    FSE001 error MISSING_UPSTREAM_TRAFFIC_SETTING
+    FSE002 error MISSING_HTTP_ROUTE_GROUP
+    FSE003 error SOURCE_KIND
+    FSE004 error MISSING_SECRET
+    FSE005 warning CERTIFICATE_LOST
+    FSE006 warning TLS_IN_TLS
+    FSE007 info SETTING_WITHOUT_EFFECT
+    FSE008 warning CONFLICTING_SETTINGS
+    FSE009 warning WILDCARD_HOST
+    FSE010 warning EGRESS_POLICY_FLAG_ABSENT
+    FSE011 info EGRESS_POLICIES_SWITCHED_OFF
+    FSE012 warning PROTOCOLS_MEET
+    FSE013 warning HTTP_WITHOUT_HOSTS
+    FSE014 warning UNKNOWN_APP_PROTOCOL
+    FSE015 warning HEADLESS_WITHOUT_ADDRESSES
+    FSE016 info NOT_TCP
+    FSE017 warning SHARED_ADDRESS
+    FSE018 info HTTP_AND_GRPC
+    FSE019 warning GATEWAY_MODE
+    FSE020 warning UNUSABLE_GATEWAY
+    FSE021 warning RETRY_WITHOUT_TIMES
+    FSE022 warning MISSING_BACKEND
+    FSE023 warning SHARED_HOSTNAME
+    FSE024 warning IGNORED_TRAFFIC_TARGET
+    FSE025 error BAD_ANNOTATION
+    FSE026 info UNMONITORED_NAMESPACE
+    FSE027 info NO_ENDPOINTS
+    FSE028 warning EMPTY_PLUGIN_CHAIN
+"""
+
+
+def test_the_codes_are_stable() -> None:
+    found = [f"{code.code} {code.severity} {code.name}" for code in Code]
+    assert found == [line.strip() for line in STABLE.strip().splitlines()]
+
+
+def test_no_code_is_used_twice() -> None:
+    # Members of equal value would be aliases of one another, and so no members.
+    codes = [member.code for member in Code.__members__.values()]
+    assert len(set(codes)) == len(codes) == len(Code)
+
+
+def test_a_code_prints_as_its_number() -> None:
+    assert str(Code.MISSING_SECRET) == f"{Code.MISSING_SECRET}" == "FSE004"
+
+
+def test_a_finding_says_what_where_and_how_bad() -> None:
+    source = Source("policies/httpbin.yaml", {"spec.hosts[0]": Mark(9, 5)})
+    rule = FieldRef(ResourceRef("Egress", "curl", "httpbin"), "spec.hosts[0]", source)
+    finding = Finding(Code.WILDCARD_HOST, rule, "`*.b` matches nothing but itself")
+    assert finding.severity is Severity.WARNING
+    assert str(finding) == (
+        "FSE009 warning: Egress curl/httpbin spec.hosts[0] (policies/httpbin.yaml:9): "
+        "`*.b` matches nothing but itself"
+    )
+
+
+def test_findings_are_values() -> None:
+    rule = FieldRef(ResourceRef("Egress", "curl", "httpbin"))
+    assert len({Finding(Code.NOT_TCP, rule, "a"), Finding(Code.NOT_TCP, rule, "a")}) == 1
