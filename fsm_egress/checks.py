@@ -25,6 +25,7 @@ EnumT = TypeVar("EnumT", bound=Enum)
 UINT32_MAX = 2**32 - 1
 INT64_MAX = 2**63 - 1
 NAME_LENGTH = 253  # RFC 1123
+LABEL_LENGTH = 63  # RFC 1123
 NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that could be proposed
 DURATION_LENGTH = 64  # Go's durations end at 292 years
 JSON_DEPTH = 64  # the API server's own documents stay far below
@@ -206,6 +207,14 @@ def resource_name(value: Any) -> str:
     raise InvalidValue.of(
         "a resource name of lower-case letters, digits, `-` and `.`", value, proposal=proposal
     )
+
+
+def namespace(value: Any) -> str:
+    """The name of a namespace: a DNS label, without dots."""
+    name = resource_name(value)
+    if len(name) > LABEL_LENGTH or "." in name:
+        raise InvalidValue.of("a namespace of lower-case letters, digits and `-`", value)
+    return name
 
 
 def optional_name(value: Any) -> str:

@@ -75,7 +75,7 @@ class ServiceIdentity:
     """Who opens a connection: a service account, written `name.namespace`."""
 
     name: str = field(converter=checks.resource_name)
-    namespace: str = field(converter=checks.resource_name)
+    namespace: str = field(converter=checks.namespace)
 
     @classmethod
     def parse(cls, text: str) -> ServiceIdentity:

@@ -442,3 +442,10 @@ def test_a_long_text_is_refused_at_once() -> None:
             check(hostile)
         assert re.search("a{79}…`$", str(caught.value))
         assert all(problem.proposal is None for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("bad", ["a.b", "a" * 64, "", "A"])
+def test_a_namespace_is_a_label(bad: str) -> None:
+    with pytest.raises(InvalidValue):
+        checks.namespace(bad)
+    assert checks.namespace("fsm-system") == "fsm-system"

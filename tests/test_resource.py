@@ -87,7 +87,7 @@ def test_an_inherited_check_names_its_field_once() -> None:
 
 
 def test_what_a_part_carries_along_counts_but_is_not_shown() -> None:
-    carrying = Wheel(12, extra={"colour": ["red"]})  # type: ignore[arg-type]  # because plain mappings are taken, too
+    carrying = Wheel(12, extra={"colour": ["red"]})
     assert carrying.extra == FrozenMap({"colour": ("red",)})
     assert carrying != Wheel(12)
     assert repr(carrying) == "Wheel(inches=12)"
@@ -102,7 +102,7 @@ def test_that_a_default_was_written_out_makes_no_difference() -> None:
 
 
 def test_metadata() -> None:
-    meta = ObjectMeta("letter", "post", labels={"app": "a"}, annotations={"b": "c"})  # type: ignore[arg-type]  # because plain mappings are taken, too
+    meta = ObjectMeta("letter", "post", labels={"app": "a"}, annotations={"b": "c"})
     assert meta.labels == {"app": "a"}
     assert meta.annotations == FrozenMap({"b": "c"})
     assert ObjectMeta("letter") == ObjectMeta("letter", "")
@@ -146,6 +146,7 @@ def test_the_document_of_a_resource_makes_it_no_other_resource() -> None:
 
 
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?", fullmatch=True)
+A_NAME = "a resource name of lower-case letters, digits, `-` and `.`"
 NAMES = st.lists(LABELS, min_size=1, max_size=3).map(".".join)
 
 
@@ -164,13 +165,11 @@ def test_an_identity_reads_what_it_prints(name: str, namespace: str) -> None:
         (5, "expected a string, found the number `5`"),
         (
             "curl.",
-            "namespace: expected a resource name of lower-case letters, digits, `-` and `.`, "
-            "found the string ``",
+            f"namespace: expected {A_NAME}, found the string ``",
         ),
         (
             "Curl.shop",
-            "name: expected a resource name of lower-case letters, digits, `-` and `.`, "
-            "found the string `Curl`; write `curl`",
+            f"name: expected {A_NAME}, found the string `Curl`; write `curl`",
         ),
     ],
 )
