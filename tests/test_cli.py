@@ -339,6 +339,19 @@ class TestTable:
         monkeypatch.setenv("NO_COLOR", "1")
         assert "\x1b[3" not in run(*words).stdout
 
+    def test_a_narrow_terminal_gets_everything_on_more_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "70")
+        shown = run(*DECIDE, "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org").stdout
+        assert "…" not in shown
+        assert " EGRESS_POLICY " in shown
+
+    def test_wide_characters_are_counted_as_they_are_shown(self) -> None:
+        requests = [{**HTTP, "request": {"host": "httpbin.org", "path": path}} for path in ("/世界", "/get")]
+        shown = run(*DECIDE, "--connections", "-", stdin=json.dumps(requests)).stdout.splitlines()
+        assert [line.index("EGRESS") for line in shown[1:]] == [39, 41]
+
     def test_what_an_encoding_lacks_is_escaped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         content = io.BytesIO()
         monkeypatch.setattr("sys.stdout", io.TextIOWrapper(content, encoding="ascii"))
@@ -438,10 +451,15 @@ def fails_with(error: BaseException) -> Callable[..., NoReturn]:
 
 
 class TestEnding:
-    def test_a_closed_pipe_ends_it_quietly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_closed_pipe_ends_it_quietly(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.setattr(app_module, "say", fails_with(BrokenPipeError()))
-        result = run("check", "-f", "mesh.yaml")
-        assert (result.exit_code, result.output) == (141, "")
+        monkeypatch.setattr("sys.argv", ["fsm-egress", "check", "-f", "mesh.yaml"])
+        monkeypatch.setattr("sys.stdout", io.StringIO())
+        assert exit_code() == 141
+        assert sys.stdout.closed  # so that nothing is flushed to it any more
+        assert capsys.readouterr() == ("", "")
 
     def test_ctrl_c_ends_it_quietly(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app_module, "say", fails_with(KeyboardInterrupt()))
@@ -526,7 +544,12 @@ class TestProcess:
         assert (process.returncode, errors) == (141, b"")
 
     def test_nothing_is_said_on_ctrl_c(self) -> None:
-        process = start("check", "-f", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A shell that runs the tests in the background has them ignore SIGINT, and processes hand that on.
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            process = start("check", "-f", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert process.stdin
         process.stdin.write(b" " * 2**20)  # more than a pipe holds: once it is written, it is being read
         process.send_signal(signal.SIGINT)
