@@ -14,8 +14,8 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any, TypeVar
 
-from .errors import InvalidValue, Problem
-from .frozen import FrozenMap, freeze
+from .errors import MAX_PROBLEMS, InvalidValue, Problem
+from .frozen import FrozenMap, freeze, is_unicode
 from .net import Address, Prefix, parse_address, parse_prefix
 from .patterns import Pattern, parse_pattern
 
@@ -79,6 +79,7 @@ class ServiceAccessMode(str, Enum):
 
 
 EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
+_EGRESS_PROTOCOLS = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
 HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 
@@ -87,18 +88,28 @@ def each(check: Callable[[Any], T], values: Any, what: str) -> tuple[T, ...]:
 
     A string is no list of its letters, and a mapping none of its keys.
     """
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+    if not isinstance(values, (list, tuple)) and (
+        isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable)
+    ):
         raise InvalidValue.of(f"a list of {what}", values)
-    good: list[T] = []
+    given = tuple(values)
+    try:
+        return tuple([check(value) for value in given])
+    except InvalidValue:
+        raise _mistakes(check, ((f"[{index}]", value) for index, value in enumerate(given))) from None
+
+
+def _mistakes(check: Callable[[Any], object], items: Iterable[tuple[str, Any]]) -> InvalidValue:
+    """What `check` finds wrong with the values, each at its path."""
     problems: list[Problem] = []
-    for index, value in enumerate(values):
+    for path, value in items:
         try:
-            good.append(check(value))
+            check(value)
         except InvalidValue as error:
-            problems.extend(error.at(f"[{index}]").problems)
-    if problems:
-        raise InvalidValue(*problems)
-    return tuple(good)
+            problems.extend(error.at(path).problems)
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    return InvalidValue(*problems)
 
 
 def one_of(value: Any, choices: Iterable[EnumT]) -> EnumT:
@@ -114,6 +125,8 @@ def string(value: Any) -> str:
     """A string, of any content."""
     if not isinstance(value, str):
         raise InvalidValue.of("a string", value)
+    if not is_unicode(value):
+        raise InvalidValue(Problem("a string of Unicode characters", "half of one, a lone surrogate"))
     return value
 
 
@@ -199,9 +212,9 @@ def target_port(value: Any) -> int | str | None:
 
 def resource_name(value: Any) -> str:
     """The name of a Kubernetes object: a DNS subdomain in lower case."""
+    if isinstance(value, str) and len(value) <= NAME_LENGTH and _SUBDOMAIN.fullmatch(value):
+        return value
     text = string(value)
-    if len(text) <= NAME_LENGTH and _SUBDOMAIN.fullmatch(text):
-        return text
     lower = text[: NAME_LENGTH + 1].lower()
     proposal = lower if len(lower) <= NAME_LENGTH and _SUBDOMAIN.fullmatch(lower) else None
     raise InvalidValue.of(
@@ -246,7 +259,9 @@ def seconds(text: str) -> int | float:
 
 def egress_protocol(value: Any) -> Protocol:
     """A protocol that an Egress port may have, in any letter case."""
-    text = value.lower() if isinstance(value, str) and not isinstance(value, Protocol) else value
+    text = value.lower() if isinstance(value, str) else value
+    if isinstance(text, str) and text in _EGRESS_PROTOCOLS:
+        return _EGRESS_PROTOCOLS[text]
     if text == Protocol.GRPC:
         raise InvalidValue.of(
             "one of `http`, `https`, `tcp`, `tcp-server-first`",
@@ -254,10 +269,8 @@ def egress_protocol(value: Any) -> Protocol:
             proposal="http",
             reason="it carries HTTP/2 and gRPC, and FSM ignores `grpc` in an Egress silently",
         )
-    try:
-        return one_of(text, EGRESS_PROTOCOLS)
-    except InvalidValue as error:
-        raise InvalidValue.of(error.problems[0].expected, value) from None
+    names = ", ".join(f"`{protocol}`" for protocol in EGRESS_PROTOCOLS)
+    raise InvalidValue.of(f"one of {names}", value)
 
 
 def service_access_mode(value: Any) -> ServiceAccessMode:
@@ -293,6 +306,8 @@ def prefixes(value: Iterable[Prefix | str]) -> tuple[Prefix, ...]:
 
 def host(value: Any) -> str:
     """A DNS name or an IP address, in lower case."""
+    if isinstance(value, str) and len(value) <= NAME_LENGTH and _HOST.fullmatch(value):
+        return value
     text = string(value)
     lower = text.lower()
     if len(text) <= NAME_LENGTH and text.isascii() and (_HOST.fullmatch(lower) or _is_address(text)):
@@ -378,15 +393,13 @@ def string_map(value: Any) -> FrozenMap[str]:
     """A mapping of strings to strings: labels, annotations, a selector."""
     if not isinstance(value, Mapping):
         raise InvalidValue.of("a mapping of strings", value)
-    problems: list[Problem] = []
-    for key, item in value.items():
-        try:
+    try:
+        for key, item in value.items():
             string(key)
             string(item)
-        except InvalidValue as error:
-            problems.extend(error.at(str(key)).problems)
-    if problems:
-        raise InvalidValue(*problems)
+    except InvalidValue:
+        pairs = ((str(key), part) for key, item in value.items() for part in (key, item))
+        raise _mistakes(string, pairs) from None
     return value if isinstance(value, FrozenMap) else FrozenMap(value)
 
 
@@ -401,6 +414,8 @@ def secret_data(value: Any) -> FrozenMap[bytes]:
             data[string(key)] = item if isinstance(item, bytes) else b64decode(item, validate=True)
         except (InvalidValue, ValueError, TypeError):
             problems.append(Problem(expected="a base64 text", path=str(key)))
+            if len(problems) == MAX_PROBLEMS:
+                break
     if problems:
         raise InvalidValue(*problems)
     return FrozenMap(data)

@@ -7,23 +7,28 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from math import isfinite
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from .errors import MissingExtra, Problem, show
+from .errors import MAX_PROBLEMS, MissingExtra, Problem, shortly, show
+from .frozen import is_unicode
 from .references import Mark
 
-__all__ = ["MAX_TEXT", "Document", "excess", "is_disputed", "is_unicode", "number_flaw", "read_text"]
+__all__ = ["MAX_TEXT", "Document", "excess", "is_disputed", "number_flaw", "read_text"]
 
 MAX_TEXT = 64 * 2**20  # bytes of one text
 MAX_DEPTH = 64  # levels of one tree: Kubernetes' own resources stay far below
 MAX_NODES = 5_000_000  # values of one tree, each alias counted with all that it stands for
 MAX_DIGITS = 64  # digits of a number
+MAX_PATH = 1024  # characters of a path: what is deeper stands at the place of what holds it
+MAX_PLACES = 2**27  # characters of all paths of one document whose places are kept
 
 _JSON = "JSON"
+_HOLDERS = (dict, list, tuple, Mapping)  # the first are seen at once
+_SCALARS = {str, int, float, bool, type(None)}
 _UNICODE = "a string of Unicode characters", "half of one, a lone surrogate"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -66,29 +71,22 @@ def read_text(content: bytes | str, name: str) -> tuple[tuple[Document, ...], tu
                     raise
         return _read_yaml(text, name)
     except _Unreadable as error:
-        return (), (error.problem,)
+        return (), error.problems
 
 
 def excess(value: Any) -> str | None:
     """Which bound a tree breaks, as what was expected, or None; one that holds itself breaks one too."""
-    holders = [value] if _is_holder(value) else []
+    holders = [value] if isinstance(value, _HOLDERS) else []
     nodes = 1
     for _ in range(MAX_DEPTH):
-        inside = chain.from_iterable(map(_children, holders))
-        items = list(islice(inside, MAX_NODES + 1 - nodes))
-        nodes += len(items)
-        if nodes > MAX_NODES:
-            return f"at most {MAX_NODES} values"
-        holders = [item for item in items if _is_holder(item)]
+        inside: list[Any] = []
+        for holder in holders:
+            inside.extend(holder.values() if isinstance(holder, (dict, Mapping)) else holder)
+            if nodes + len(inside) > MAX_NODES:
+                return f"at most {MAX_NODES} values"
+        nodes += len(inside)
+        holders = [item for item in inside if type(item) not in _SCALARS and isinstance(item, _HOLDERS)]
     return f"at most {MAX_DEPTH} levels" if holders else None
-
-
-def _is_holder(value: Any) -> bool:
-    return isinstance(value, (Mapping, list, tuple))
-
-
-def _children(holder: Any) -> Iterable[Any]:
-    return holder.values() if isinstance(holder, Mapping) else holder
 
 
 def number_flaw(text: str) -> tuple[str, str] | None:
@@ -100,15 +98,20 @@ def number_flaw(text: str) -> tuple[str, str] | None:
     return None
 
 
-def is_unicode(text: str) -> bool:
-    """Whether the string can be written as UTF-8: it holds no half of a character."""
-    return _LONE_SURROGATE.search(text) is None
-
-
 class _Unreadable(Exception):  # because it never leaves this module
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, before: Iterable[Problem] = ()) -> None:
         super().__init__(problem)
         self.problem = problem
+        self.problems = (*before, problem)
+
+
+def _too_many(name: str, problems: list[Problem]) -> _Unreadable:
+    """Nothing of the document counts, as mistakes that are not listed could be anywhere.
+
+    Nor does a problem say what stands there, as that could be a Secret.
+    """
+    problem = Problem(f"at most {MAX_PROBLEMS} mistakes", "more", document=name, mark=problems[-1].mark)
+    return _Unreadable(problem, (evolve(known, found="", proposal=None) for known in problems[:-1]))
 
 
 def _unreadable(
@@ -154,11 +157,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _good_number(text: str) -> int | float:
-    number = _number(text)
-    if isinstance(number, str):
+def _good_integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
         raise _Flawed
-    return number
+    return int(text)
+
+
+def _good_float(text: str) -> float:
+    if number_flaw(text):
+        raise _Flawed
+    return float(text)
 
 
 def _number(text: str) -> int | float | str:
@@ -173,14 +181,17 @@ def _read_json(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
     problems: tuple[Problem, ...] = ()
     try:
         try:
-            value = _parsed(text, _good_number, object_pairs_hook=_once)
+            value = _parsed(text, _good_integer, _good_float, object_pairs_hook=_once)
+            is_flawed = _ESCAPED_SURROGATE.search(text) is not None
         except _Flawed:
-            value = _parsed(text, _number)
-            problems = tuple(_flaws(text, name))
-        else:
-            if _ESCAPED_SURROGATE.search(text):
-                problems = tuple(_flaws(text, name))
+            value = _parsed(text, _number, _number)
+            is_flawed = True
         broken = excess(value)
+        if is_flawed and not broken:
+            flaws = list(islice(_flaws(text, name), MAX_PROBLEMS + 1))
+            if len(flaws) > MAX_PROBLEMS:
+                raise _too_many(name, flaws)
+            problems = tuple(flaws)
     except json.JSONDecodeError as error:
         raise _unreadable(
             name, _JSON, mark=Mark(error.lineno, error.colno), reason=error.msg.lower()
@@ -192,8 +203,8 @@ def _read_json(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
     return (Document(name, value, partial(_json_marks, text), problems),), ()
 
 
-def _parsed(text: str, number: Callable[[str], Any], **hooks: Any) -> Any:
-    return json.loads(text, parse_int=number, parse_float=number, parse_constant=number, **hooks)
+def _parsed(text: str, integer: Callable[[str], Any], number: Callable[[str], Any], **hooks: Any) -> Any:
+    return json.loads(text, parse_int=integer, parse_float=number, parse_constant=number, **hooks)
 
 
 def _too_deep(text: str) -> Mark | None:
@@ -226,6 +237,8 @@ class _Open:
         self.keys[key] = mark
 
     def child(self) -> str:
+        if len(self.path) > MAX_PATH:
+            return self.path
         if self.is_list:
             return f"{self.path}[{self.index}]"
         return f"{self.path}.{self.key}" if self.path else self.key
@@ -269,7 +282,14 @@ def _walk_json(text: str) -> Iterator[_Token]:
 
 
 def _json_marks(text: str) -> Mapping[str, Mark]:
-    return {token.path: token.mark for token in _walk_json(text)}
+    marks: dict[str, Mark] = {}
+    room = MAX_PLACES
+    for token in _walk_json(text):
+        marks.setdefault(token.path, token.mark)
+        room -= len(token.path)
+        if room < 0:
+            break
+    return marks
 
 
 def _flaws(text: str, name: str) -> Iterator[Problem]:
@@ -330,7 +350,7 @@ def _read_yaml(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
     except ImportError:
         raise MissingExtra(f"reading YAML (`{name}`)", "yaml") from None
     documents: list[Document] = []
-    problem: Problem | None = None
+    problems: tuple[Problem, ...] = ()
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         found = f"the character `U+{ord(unprintable[0]):04X}`"
@@ -340,15 +360,15 @@ def _read_yaml(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Proble
     try:
         documents.extend(builder.document() for builder in _built(yaml, text, name))
     except _Unreadable as error:
-        problem = error.problem
+        problems = error.problems
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         reason = " ".join(part for part in (error.context, error.problem) if part)
-        problem = Problem("YAML", document=name, mark=_mark(place) if place else None, reason=reason)
+        problems = (Problem("YAML", document=name, mark=_mark(place) if place else None, reason=reason),)
     except (ValueError, OverflowError):  # because PyYAML does not check all numbers of escapes
         reason = "a number in an escape or a directive is out of range"
-        problem = Problem("YAML", document=name, reason=reason)
-    return tuple(documents), (problem,) if problem else ()
+        problems = (Problem("YAML", document=name, reason=reason),)
+    return tuple(documents), problems
 
 
 def _built(yaml: Any, text: str, name: str) -> Iterator[_Builder]:
@@ -401,6 +421,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self.anchors: dict[str, tuple[Any, int, int]] = {}  # value, what it counts, levels
         self.nodes = 0
+        self.room = MAX_PLACES
 
     def document(self) -> Document:
         return Document(self.name, self.value, self.marks, tuple(self.problems))
@@ -464,13 +485,13 @@ class _Builder:
             self.report("no tag", f"`{event.tag}`", where, mark, reason="objects are never constructed")
             return text
         if _DISPUTED.fullmatch(text):
-            quoted = f'"{text}"' if event.tag is None else None
+            quoted = f'"{text}"' if event.tag is None and len(text) <= MAX_DIGITS else None
             reason = "YAML 1.1 and 1.2 read it differently"
             if text.lower() in _TRUTHS:
                 reason = f"or `{_TRUTHS[text.lower()]}`, as {reason}"
             if text == "<<":
                 quoted, reason = None, "merge keys are not part of YAML 1.2"
-            self.report("a scalar of one meaning", f"`{text}`", where, mark, proposal=quoted, reason=reason)
+            self.report("a scalar of one meaning", shortly(text), where, mark, proposal=quoted, reason=reason)
             return text
         value = self.resolved(text, where, mark)
         if event.tag is not None and type(value) not in _TYPED_TAGS[event.tag]:
@@ -502,22 +523,29 @@ class _Builder:
             quoted = f'"{text}"' if text else None
             self.report("a key that is a string", show(value), path, mark, proposal=quoted)
         elif text in top.keys:
-            self.problems.append(_repeated(path, self.name, mark, top.keys[text]))
+            self.note(_repeated(path, self.name, mark, top.keys[text]))
         top.keys[text] = mark
 
     def path_of(self, key: str) -> str:
         path = self.stack[-1].path
+        if len(path) > MAX_PATH:
+            return path
         return f"{path}.{key}" if path and key else path or key
 
     def here(self) -> str:
         if not self.stack:
             return ""
         top = self.stack[-1]
-        return f"{top.path}[{len(top.value)}]" if top.is_list else self.path_of(top.key or "")
+        if top.is_list and len(top.path) <= MAX_PATH:
+            return f"{top.path}[{len(top.value)}]"
+        return self.path_of(top.key or "")
 
     def add(self, value: Any, mark: Mark) -> None:
         self.count(1, mark)
-        self.marks[self.here()] = mark
+        if self.room >= 0:
+            where = self.here()
+            self.marks.setdefault(where, mark)
+            self.room -= len(where)
         if not self.stack:
             self.value = value
         elif self.stack[-1].is_list:
@@ -541,6 +569,9 @@ class _Builder:
         proposal: str | None = None,
         reason: str | None = None,
     ) -> None:
-        self.problems.append(
-            Problem(expected, found, path, None, self.name, mark, proposal=proposal, reason=reason)
-        )
+        self.note(Problem(expected, found, path, None, self.name, mark, proposal=proposal, reason=reason))
+
+    def note(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if len(self.problems) > MAX_PROBLEMS:
+            raise _too_many(self.name, self.problems)

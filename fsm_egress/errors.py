@@ -18,9 +18,11 @@ __all__ = [
     "PatchError",
     "Problem",
     "Severity",
+    "shortly",
     "show",
 ]
 
+MAX_PROBLEMS = 1_000  # of one resource or text: who has more needs no longer list
 _SHOWN = 80  # characters of a found value: enough to recognise it, too few to flood a terminal
 
 
@@ -48,13 +50,18 @@ def show(value: Any) -> str:
         text = repr(value) if isinstance(value, float) or abs(value) < 10**_SHOWN else "out of all bounds"
         return f"the number `{text}`"
     if isinstance(value, str):
-        short = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
-        return f"the string `{short}`" if short.isprintable() else f"the string `{short!r}`"
+        return f"the string {shortly(value)}"
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, (list, tuple)):
         return "a list" if value else "an empty list"
     return f"a value of type `{type(value).__name__}`"
+
+
+def shortly(text: str) -> str:
+    """A text in backticks, cut where it is long, with escapes where it does not print."""
+    short = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return f"`{short}`" if short.isprintable() else f"`{short!r}`"
 
 
 @frozen

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["EMPTY", "FrozenMap", "freeze", "thaw"]
+__all__ = ["EMPTY", "FrozenMap", "freeze", "is_unicode", "thaw"]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
@@ -59,6 +62,11 @@ class FrozenMap(Mapping[str, V_co]):
 
 
 EMPTY: FrozenMap[Any] = FrozenMap()
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a string can be written as UTF-8: it holds no half of a character."""
+    return text.isascii() or _LONE_SURROGATE.search(text) is None
 
 
 def freeze(value: Any) -> Any:

@@ -18,6 +18,7 @@ from .resource import Resource
 
 __all__ = ["Input", "Loaded", "NamedText", "load_resources"]
 
+MAX_ERRORS = 10_000  # of one load
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -83,6 +84,7 @@ class _Reader:
         self.first: dict[ResourceRef, tuple[Resource, str]] = {}  # each with the name of its document
         self.twins: set[ResourceRef] = set()
         self.problems: list[Problem] = []
+        self.errors = 0
         self.mappings = 0
 
     def loaded(self) -> Loaded:
@@ -174,22 +176,30 @@ class _Reader:
             owned.get(owner, self.problems).append(problem)
         for path, value in items:
             whose = source.below(path) if source and path else source
-            own = evolve(document, problems=tuple(owned[path]))
+            own = evolve(document, problems=tuple(owned[path])) if document.problems else document
             resource, problems = read_resource(own, value, path, whose, lenient_fields=self.lenient_fields)
-            self.problems.extend(problems)
             if resource is not None:
                 self.found.append(resource)
-                self.check_twin(resource, document.name)
+                problems += self.twin(resource, document.name)
+            if problems:
+                self.report(problems, document.name)
 
-    def check_twin(self, resource: Resource, name: str) -> None:
+    def report(self, problems: list[Problem], name: str) -> None:
+        """Keeps problems in mind, unless there are too many already."""
+        self.problems.extend(problems)
+        self.errors += sum(problem.severity is Severity.ERROR for problem in problems)
+        if self.errors > MAX_ERRORS:
+            last = Problem(f"at most {MAX_ERRORS} mistakes", "more", document=name)
+            raise LoadError([*self.problems, last])
+
+    def twin(self, resource: Resource, name: str) -> list[Problem]:
         """Of several resources of one name none counts."""
         first, document = self.first.setdefault(resource.ref, (resource, name))
-        if first is not resource:
-            self.twins.add(resource.ref)
-            found = f"another one{_place(first, document)}"
-            self.problems.append(
-                Problem("each resource once", found, "", resource.ref, name, _mark(resource))
-            )
+        if first is resource:
+            return []
+        self.twins.add(resource.ref)
+        found = f"another one{_place(first, document)}"
+        return [Problem("each resource once", found, "", resource.ref, name, _mark(resource))]
 
 
 def _mark(resource: Resource) -> Mark | None:
@@ -203,8 +213,8 @@ def _place(resource: Resource, document: str) -> str:
 
 def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
-    kind = value.get("kind") if isinstance(value, Mapping) else None
-    items = value.get("items") if isinstance(value, Mapping) else None
+    kind = value.get("kind") if isinstance(value, (dict, Mapping)) else None
+    items = value.get("items") if isinstance(value, (dict, Mapping)) else None
     if kind == "List" and items is None:
         return
     if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(items, (list, tuple)):
@@ -212,5 +222,5 @@ def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         return
     inherited = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
     for index, item in enumerate(items):
-        is_bare = isinstance(item, Mapping) and inherited["kind"] and "kind" not in item
+        is_bare = isinstance(item, (dict, Mapping)) and inherited["kind"] and "kind" not in item
         yield from _items({**inherited, **item} if is_bare else item, f"{path and path + '.'}items[{index}]")

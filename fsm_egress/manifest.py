@@ -1,16 +1,18 @@
 """Documents -> resources and back: the only module that knows cattrs.
 
-A good document goes through functions that cattrs generated. One that they refuse is read a second time,
-slowly, to find everything that is wrong with it, and where.
+A good document goes through one function for each class, made once and kept by cattrs' converter. One that
+these refuse is read a second time, slowly, to find everything that is wrong with it, and where.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,9 @@ from attrs import NOTHING, evolve
 
 from . import checks
 from .core import Namespace, Secret
-from .documents import MAX_DIGITS, Document, excess, is_unicode
-from .errors import InvalidValue, LoadError, Problem, Severity, show
-from .frozen import FrozenMap, freeze, thaw
+from .documents import MAX_DIGITS, Document, excess
+from .errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, Severity, show
+from .frozen import EMPTY, FrozenMap, freeze, is_unicode, thaw
 from .net import Address, Prefix, parse_interface
 from .patterns import Pattern
 from .references import Mark, ResourceRef, Source
@@ -39,7 +41,12 @@ CLUSTER_SCOPED = (Namespace,)
 
 _TOO_GREAT: int = 10**MAX_DIGITS
 _ABSENT = (None, "")
+_SECRETS = ("data.", "stringData.")
 _BY_KIND = {kind.kind: kind for kind in KINDS}
+# A part is made slot by slot: its `__init__` would check every field a second time.
+_set_extra = vars(Part)["extra"].__set__
+_set_explicit = vars(Part)["explicit"].__set__
+_set_source = vars(Resource)["source"].__set__
 
 
 def structure(value: Any, source: Source | None = None) -> Resource:
@@ -62,26 +69,45 @@ def read_resource(
     document: Document, value: Any, path: str, source: Source | None, *, lenient_fields: bool
 ) -> tuple[Resource | None, list[Problem]]:
     """The resource that a value stands for, or all that is wrong with it; warnings either way."""
-    problems = list(document.problems)
+    problems: list[Problem] = []
     kind, ref = _kind_of(value, problems)
     resource: Resource | None = None
+    is_skipped = kind is None and all(problem.severity is Severity.INFO for problem in problems)
+    problems[:0] = _own_problems(document, value, path, is_skipped=is_skipped)
     if kind is not None:
         prepared, wrong = _prepared(kind, value)
         problems.extend(wrong)
-        ref = _ref_of(kind.kind, prepared)
         if not problems and not lenient_fields:
             resource = _quickly(kind, prepared)
         if resource is None:
+            ref = _ref_of(kind.kind, prepared)
             known = {problem.path for problem in problems}
-            found = list(_wrong_with(kind, prepared, "", lenient_fields=lenient_fields))
+            found = islice(_wrong_with(kind, prepared, "", lenient_fields=lenient_fields), MAX_PROBLEMS)
             problems.extend(problem for problem in found if problem.path not in known)
             if not any(problem.severity is Severity.ERROR for problem in problems):
                 resource = _quickly(kind, prepared, lenient=True)
         if resource is not None:
             problems.extend(_warnings(kind, prepared, ""))
-            resource = evolve(resource, source=source)
+            _set_source(resource, source)
+    if not problems:
+        return resource, problems
+    ref = resource.ref if resource is not None else ref
     located = [_located(problem, document, source, ref, path) for problem in problems]
     return resource, sorted(located, key=lambda problem: problem.mark or Mark(0, 0))
+
+
+def _own_problems(document: Document, value: Any, path: str, *, is_skipped: bool) -> Iterator[Problem]:
+    """What is wrong with the document of a resource: of a skipped one only what its kind may hang on.
+
+    Of a Secret, or what may have been meant as one, no problem says what stands there.
+    """
+    is_secret = isinstance(value, (dict, Mapping)) and value.get("kind") == Secret.kind
+    for problem in document.problems:
+        inside = problem.path[len(path) :].lstrip(".")
+        if is_skipped and ("." in inside or "[" in inside):
+            continue
+        is_hushed = is_secret or inside.startswith(_SECRETS)
+        yield evolve(problem, found="", proposal=None) if is_hushed else problem
 
 
 def _located(
@@ -95,7 +121,7 @@ def _located(
 
 def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None, ResourceRef | None]:
     """The class of a document by its kind and API group; a kind of others is skipped and said so."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):
         problems.append(Problem("a Kubernetes object as a mapping", show(value)))
         return None, None
     name, version = value.get("kind"), value.get("apiVersion")
@@ -105,10 +131,10 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
             problems.append(Problem("a string", there, key))
     if not isinstance(name, str) or not isinstance(version, str):
         return None, None
-    ref = _ref_of(name, value)
     kind = _BY_KIND.get(name)
     if kind is not None and version in kind.api_versions:
-        return kind, ref
+        return kind, None
+    ref = _ref_of(name, value)
     near = difflib.get_close_matches(name, _BY_KIND, 1, 0.8)
     if kind is not None and _is_meant(kind, version):
         known = " or ".join(f"`{known}`" for known in kind.api_versions)
@@ -132,7 +158,7 @@ def _is_meant(kind: type[Resource], version: str) -> bool:
 
 def _ref_of(kind: str, value: Mapping[str, Any]) -> ResourceRef:
     metadata = value.get("metadata")
-    names = metadata if isinstance(metadata, Mapping) else {}
+    names = metadata if isinstance(metadata, (dict, Mapping)) else {}
     name, namespace = names.get("name"), names.get("namespace", "")
     return ResourceRef(
         kind, namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else "?"
@@ -140,88 +166,105 @@ def _ref_of(kind: str, value: Mapping[str, Any]) -> ResourceRef:
 
 
 def _prepared(kind: type[Resource], value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Problem]]:
-    """A document as the models see it: without its kind, in a namespace, and of a Secret only `data`."""
-    prepared = {key: item for key, item in value.items() if key != "kind"}
-    metadata = prepared.get("metadata")
-    if isinstance(metadata, Mapping) and kind not in CLUSTER_SCOPED and metadata.get("namespace") in _ABSENT:
-        prepared["metadata"] = {**metadata, "namespace": DEFAULT_NAMESPACE}
-    return prepared, _merge_plain(prepared) if kind is Secret else []
+    """A document as the models see it: in a namespace, unless it has none, and of a Secret only `data`."""
+    metadata = value.get("metadata")
+    if isinstance(metadata, (dict, Mapping)):
+        namespace = metadata.get("namespace")
+        if kind in CLUSTER_SCOPED and namespace not in _ABSENT:
+            return value, [Problem("no namespace", show(namespace), "metadata.namespace")]
+        if kind not in CLUSTER_SCOPED and namespace in _ABSENT:
+            value = {**value, "metadata": {**metadata, "namespace": DEFAULT_NAMESPACE}}
+    return _with_plain(value) if kind is Secret and "stringData" in value else (value, [])
 
 
-def _merge_plain(prepared: dict[str, Any]) -> list[Problem]:
+def _with_plain(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Problem]]:
     """`stringData` of a Secret goes into its `data`; no problem shows what it holds."""
-    plain = prepared.pop("stringData", None)
-    data = prepared.get("data")
+    merged = {key: item for key, item in value.items() if key != "stringData"}
+    plain = value["stringData"]
     if plain is None:
-        return []
+        return merged, []
     if not isinstance(plain, Mapping):
-        return [Problem("a mapping of strings", path="stringData")]
+        return merged, [Problem("a mapping of strings", path="stringData")]
     good = {key: item for key, item in plain.items() if isinstance(item, str) and is_unicode(item)}
+    data = value.get("data")
     if data is None or isinstance(data, Mapping):
-        prepared["data"] = {**(data or {}), **{key: item.encode() for key, item in good.items()}}
-    return [Problem("a string", path=f"stringData.{key}") for key in plain if key not in good]
+        merged["data"] = {**(data or {}), **{key: item.encode() for key, item in good.items()}}
+    return merged, [Problem("a string", path=f"stringData.{key}") for key in plain if key not in good]
 
 
 @cache
 def _converter(*, lenient: bool) -> Converter:
     """The converter of this module, made on first use: importing the library imports no cattrs."""
     from cattrs import Converter  # noqa: PLC0415  # because only loading needs it
-    from cattrs.gen import make_dict_structure_fn, override  # noqa: PLC0415  # because only loading needs it
 
     converter = Converter(detailed_validation=False)
-
-    def hook(kind: type[Part]) -> Callable[[Any, Any], Part]:
-        fields = FIELDS[kind]
-        overrides = {
-            attribute.name: override(rename=name, struct_hook=_struct_hook(attribute, converter))
-            for name, attribute in fields.items()
-        }
-        overrides |= {
-            attribute.name: override(omit=True)
-            for attribute in attrs.fields(kind)
-            if attribute.name not in overrides
-        }
-        generated = make_dict_structure_fn(kind, converter, **overrides)  # type: ignore[arg-type]  # because cattrs types its keyword arguments as one of its options
-        defaults = {
-            name: (attribute.name, _default_of(attribute))
-            for name, attribute in fields.items()
-            if _default_of(attribute) is not NOTHING
-        }
-
-        def structure_part(value: Any, _: Any) -> Part:
-            present = {key: item for key, item in _mapping(value).items() if item is not None}
-            extra = {key: item for key, item in value.items() if key not in fields}
-            if extra and any(_unfit(extra, "")):
-                raise InvalidValue.of("JSON", value)
-            if not lenient and not all(carries(kind, key) for key in extra):
-                raise InvalidValue.of("known fields", value)
-            made: Part = generated(present, kind)
-            explicit = frozenset(
-                name
-                for name, (own, default) in defaults.items()
-                if name in present and getattr(made, own) == default
-            )
-            return evolve(made, extra=freeze(extra), explicit=explicit) if extra or explicit else made
-
-        return structure_part
-
     converter.register_structure_hook_factory(
-        lambda kind: isinstance(kind, type) and issubclass(kind, Part), hook
+        lambda kind: isinstance(kind, type) and issubclass(kind, Part),
+        lambda kind: _reader(kind, converter, lenient=lenient),
     )
     return converter
 
 
-def _struct_hook(attribute: attrs.Attribute[Any], converter: Converter) -> Callable[[Any, Any], Any]:
-    """How one field is structured: parts by their class, everything else by its check."""
+def _reader(kind: type[Part], converter: Converter, *, lenient: bool) -> Callable[..., Part]:
+    """What makes a part of this class from a good mapping, and raises anything at all for another."""
+    fields = FIELDS[kind]
+    plan = [_step(kind, name, attribute, converter) for name, attribute in fields.items()]
+    required = [(name, put, read) for name, put, read, default in plan if default is NOTHING]
+    optional = [step for step in plan if step[3] is not NOTHING]
+    post_init = getattr(kind, "__attrs_post_init__", None)
+    apart = {"kind"} if issubclass(kind, Resource) else set()
+    expected = len(apart) + len(required)
+    make: Callable[[type[Part]], Part] = object.__new__
+
+    def read_part(value: Any, _: Any = None) -> Part:
+        if not isinstance(value, (dict, Mapping)):
+            raise InvalidValue.of("a mapping", value)
+        made = make(kind)
+        seen = expected
+        explicit: list[str] = []
+        for name, put, read in required:
+            put(made, read(value[name]))
+        for name, put, read, default in optional:
+            item = value.get(name)
+            if item is None:
+                put(made, default)
+                continue
+            item = read(item)
+            put(made, item)
+            seen += 1
+            if item == default:
+                explicit.append(name)
+        _set_explicit(made, frozenset(explicit))
+        if seen == len(value):
+            _set_extra(made, EMPTY)
+        else:
+            extra = {key: item for key, item in value.items() if key not in fields and key not in apart}
+            if any(_unfit(extra, "")) or not (lenient or all(carries(kind, key) for key in extra)):
+                raise InvalidValue.of("known fields of JSON values", value)
+            _set_extra(made, freeze(extra))
+        if post_init is not None:
+            post_init(made)
+        return made
+
+    return read_part
+
+
+def _step(kind: type[Part], name: str, attribute: attrs.Attribute[Any], converter: Converter) -> Any:
+    """How one field is read: its wire name, what sets it, what reads its value, and its default."""
+    put = getattr(kind, attribute.name).__set__
     metadata = attribute.metadata
-    if "part" in metadata:
-        kind = metadata["part"]
-        return lambda value, _: converter.structure(value, kind)
-    if "parts" in metadata:
-        kind, what = metadata["parts"], "objects"
-        return lambda value, _: checks.each(lambda item: converter.structure(item, kind), value, what)
-    check = metadata.get("check", checks.string)
-    return lambda value, _: check(value)
+    inner = metadata.get("part") or metadata.get("parts")
+    read = metadata.get("check", checks.string)
+    if inner is not None:
+        read_inner: Any = converter.get_structure_hook(inner)
+        read = read_inner if "part" in metadata else partial(_read_each, read_inner)
+    return name, put, read, _default_of(attribute)
+
+
+def _read_each(read: Callable[[Any], Part], values: Any) -> tuple[Part, ...]:
+    if not isinstance(values, (list, tuple)):
+        raise InvalidValue.of("a list", values)
+    return tuple([read(value) for value in values])
 
 
 def _default_of(attribute: attrs.Attribute[Any]) -> Any:
@@ -232,19 +275,20 @@ def _default_of(attribute: attrs.Attribute[Any]) -> Any:
     return default
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidValue.of("a mapping", value)
-    return value
-
-
 def _quickly(kind: type[Resource], value: Mapping[str, Any], *, lenient: bool = False) -> Resource | None:
     """The resource of a good document; None for one that the slow reading has to look at."""
     try:
-        resource: Resource = _converter(lenient=lenient).structure(value, kind)
-    except (InvalidValue, KeyError, RecursionError):
+        resource: Resource = _readers(lenient=lenient)[kind](value)
+    except (InvalidValue, KeyError):
         return None
     return resource
+
+
+@cache
+def _readers(*, lenient: bool) -> Mapping[type[Resource], Any]:
+    """What reads each kind."""
+    converter = _converter(lenient=lenient)
+    return {kind: converter.get_structure_hook(kind) for kind in KINDS}
 
 
 # --- what is wrong ---------------------------------------------------------------------------------------
@@ -252,7 +296,7 @@ def _quickly(kind: type[Resource], value: Mapping[str, Any], *, lenient: bool = 
 
 def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool) -> Iterator[Problem]:
     """Everything that is wrong with a value that should be a part of this class."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):
         yield Problem("a mapping", show(value), path)
         return
     yield from _unknown_fields(kind, value, path, lenient_fields=lenient_fields)
@@ -283,7 +327,7 @@ def _unknown_fields(
     fields = FIELDS[kind]
     for key, item in value.items():
         place = f"{path}.{key}" if path else str(key)
-        if key in fields:
+        if key in fields or (key == "kind" and issubclass(kind, Resource)):
             continue
         yield from _unfit({key: item}, path)
         if isinstance(key, str) and not carries(kind, key):
@@ -296,7 +340,7 @@ def _unknown_fields(
 
 def _unfit(value: Any, path: str) -> Iterator[Problem]:
     """What a carried value holds that is not JSON: a caller's mapping can hold anything."""
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         for key, item in value.items():
             if isinstance(key, str) and is_unicode(key):
                 yield from _unfit(item, f"{path}.{key}" if path else key)
@@ -367,6 +411,8 @@ def _warned_fields(kind: type[Part]) -> tuple[str, ...]:
 
 
 def _host_bits(text: Any, path: str) -> Iterator[Problem]:
+    if _ALIGNED.fullmatch(str(text)):
+        return
     address, prefix = parse_interface(str(text))
     if address != prefix.network:
         yield Problem(
@@ -395,6 +441,7 @@ _ADVICE: dict[Any, Callable[[Any, str], Iterator[Problem]]] = {
     checks.prefixes: _host_bits,
     checks.hosts: _capitals,
 }
+_ALIGNED = re.compile(r"[0-9.]+(/32|\.0/24|\.0\.0/16|\.0\.0\.0/8)")  # seen at a glance, as most are
 _WARNED = {kind: _warned_fields(kind) for kind in FIELDS}
 
 

@@ -108,12 +108,15 @@ class Part:
 
 @frozen(field_transformer=checked)
 class ObjectMeta(Part):
-    """Name, namespace, labels and annotations of a resource."""
+    """Name, namespace, labels and annotations of a resource.
+
+    The annotations are in no `repr`, as `kubectl` keeps a copy of the whole object there, of a Secret too.
+    """
 
     name: str = field(converter=checks.resource_name)
     namespace: str = field(default="", converter=checks.optional_name)
     labels: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map)
-    annotations: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map)
+    annotations: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map, repr=False)
 
 
 def _known_version(resource: Resource, _: Attribute[str], value: str) -> None:

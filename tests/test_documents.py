@@ -572,6 +572,61 @@ def test_excess_finds_a_wide_ring_in_bounded_time(monkeypatch: pytest.MonkeyPatc
     assert excess(ring) == "at most 10000 values"
 
 
+def test_a_key_without_end_makes_no_path_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_PATH", 4)
+    text = '{"abcdef": [{"x": 1}, {}],   "b": {"c": 2}}'
+    for name in ("a.json", "a.yaml"):
+        assert marks_of(text, name) == {
+            "": Mark(1, 1),
+            "abcdef": Mark(1, 2),
+            "b": Mark(1, 30),
+            "b.c": Mark(1, 41),
+        }
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_places_are_kept_while_their_paths_are_not_too_many(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MAX_PLACES", 5)
+    assert list(marks_of('{"a": [1, 2, 3, 4, 5, 6]}', name)) == ["", "a", "a[0]", "a[1]"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_a_long_key_over_many_values_takes_bounded_memory(name: str) -> None:
+    text = '{? "' + "k" * 100_000 + '" : [' + "1, " * 10_000 + "1]}"
+    ((document,), _) = read_text(text.replace("? ", "") if name == "a.json" else text, name)
+    marks = document.marks() if callable(document.marks) else document.marks
+    assert sum(map(len, marks)) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("[" + "NaN, " * 5 + "1]", "a.json"), ("[" + "yes, " * 5 + "1]", "a.yaml")]
+)
+def test_of_a_document_with_too_many_mistakes_nothing_counts(
+    text: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MAX_PROBLEMS", 5)
+    assert len(problems_of(text, name)) == 5
+    assert read(text, name)[0] != []
+    monkeypatch.setattr(documents, "MAX_PROBLEMS", 2)
+    values, problems = read(text, name)
+    assert values == []
+    assert [problem.partition(": ")[2] for problem in problems[-1:]] == [
+        "expected at most 2 mistakes, found more"
+    ]
+    assert len(problems) == 3
+    assert not any("NaN" in problem or "yes" in problem for problem in problems)
+
+
+def test_a_long_scalar_is_shown_short() -> None:
+    (problem,) = problems_of("a: 0" + "1" * 200)
+    assert problem == (
+        f"a.yaml:1:4: a: expected a scalar of one meaning, found `0{'1' * 78}…`:"
+        " YAML 1.1 and 1.2 read it differently"
+    )
+
+
 # --- without PyYAML --------------------------------------------------------------------------------------
 
 

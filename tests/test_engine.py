@@ -357,3 +357,61 @@ def test_an_unknown_host_takes_the_default_routes_and_no_refusal_of_theirs() -> 
         engine.classify(fe.http("54.9.9.9", 443, "GET", f"{host}/")).reason for host in ("a.com", "x.com")
     ]
     assert reasons == [fe.Reason.NO_CERTIFICATE, fe.Reason.NO_ROUTE]
+
+
+def test_a_stream_claim_without_its_certificate_refuses_what_no_route_allows() -> None:
+    policies = egress("a", "tcp", sources=UNCERTIFIED), egress("b", "http", hosts=["b.com"])
+    decisions = [decide(fe.http("54.9.9.9", 443, method, "b.com/"), *policies) for method in ("GET", "TRACE")]
+    unknown = decide(fe.http("54.9.9.9", 443, "GET", "c.com/"), *policies)
+    assert [decision.reason for decision in (*decisions, unknown)] == [
+        fe.Reason.HTTP_ROUTE,
+        fe.Reason.NO_CERTIFICATE,
+        fe.Reason.NO_CERTIFICATE,
+    ]
+    assert [decision.status for decision in (*decisions, unknown)] == [None, 403, 403]
+
+
+def web(*addresses: str, port: str = "http") -> list[dict[str, Any]]:
+    """A service of the mesh with these pods; the name of its port says what it speaks."""
+    metadata = {"name": "web", "namespace": "shop"}
+    ports = [{"name": port, "port": 80}]
+    subsets = [{"addresses": [{"ip": address} for address in addresses], "ports": ports}]
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {"clusterIP": "10.96.0.1", "ports": ports},
+        },
+        {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets},
+    ]
+
+
+def test_an_in_mesh_service_is_routed_by_host_and_needs_endpoints() -> None:
+    permissive = {**MESH_CONFIG, "spec": {"traffic": {"enablePermissiveTrafficPolicyMode": True}}}
+    full = fe.compile(fe.load([permissive, *web("10.0.0.1", "10.0.0.2")]), "curl.curl")
+    routed = full.classify(fe.http("10.96.0.1", 80, "GET", "web.shop/"))
+    assert routed.verdict is fe.Verdict.IN_MESH
+    assert [(target.host, target.weight) for target in routed.targets] == [
+        ("10.0.0.1", 100),
+        ("10.0.0.2", 100),
+    ]
+    assert full.classify(fe.http("10.96.0.1", 80, "GET", "other/")).status == 403
+    assert full.classify(fe.tcp("10.96.0.1", 80)).reason is fe.Reason.PROTOCOL_MISMATCH
+    empty = fe.compile(fe.load([permissive, *web()]), "curl.curl")
+    refused = empty.classify(fe.http("10.96.0.1", 80, "GET", "web.shop/"))
+    assert (refused.reason, refused.status) == (fe.Reason.NO_ENDPOINTS, 404)
+
+
+def test_an_in_mesh_stream_takes_anything() -> None:
+    permissive = {**MESH_CONFIG, "spec": {"traffic": {"enablePermissiveTrafficPolicyMode": True}}}
+    engine = fe.compile(fe.load([permissive, *web("10.0.0.1", port="tcp-db")]), "curl.curl")
+    for connection in (fe.tcp("10.96.0.1", 80), fe.tls("10.0.0.1", 80), fe.http("10.0.0.1", 80, "GET", "x/")):
+        assert engine.classify(connection).reason is fe.Reason.TCP_SERVICE
+
+
+def test_a_stream_claim_without_its_certificate_refuses_tls_of_no_listed_name() -> None:
+    policies = egress("a", "tcp", sources=UNCERTIFIED), egress("b", "https", hosts=["b.com"])
+    names = ("b.com", "c.com")
+    reasons = [decide(fe.tls("54.9.9.9", 443, name), *policies).reason for name in names]
+    assert reasons == [fe.Reason.TLS_SERVER_NAME, fe.Reason.NO_CERTIFICATE]

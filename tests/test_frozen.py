@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_egress.frozen import EMPTY, FrozenMap, freeze, thaw
+from fsm_egress.frozen import EMPTY, FrozenMap, freeze, is_unicode, thaw
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -18,6 +18,13 @@ JSON = st.recursive(
     max_leaves=12,
 )
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("a", True), ("é😀", True), ("a\ud800", False), ("\udfff", False)]
+)
+def test_half_a_character_is_no_unicode(text: str, expected: bool) -> None:
+    assert is_unicode(text) is expected
 
 
 @given(JSON)

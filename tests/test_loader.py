@@ -370,6 +370,52 @@ def test_unknown_fields_can_be_let_through() -> None:
     assert to_mapping(resource) == value
 
 
+SECRET = """\
+apiVersion: v1
+kind: {kind}
+metadata: {{name: keys, namespace: shop}}
+data: {{a: !!binary aHVudGVy, b: 0123, c: 0123}}
+stringData: {{pin: 0456, on: off, big: 1.0e+999, digits: {digits}, x: [0456]}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["Secret", "secret", "Secrets"])
+def test_no_problem_shows_what_a_secret_holds(kind: str) -> None:
+    digits = "9" * 70
+    problems = said(SECRET.format(kind=kind, digits=digits))
+    assert len(problems) > 8
+    for shown in ("aHVudGVy", "0123", "0456", "off", "999", digits[:10], "binary"):
+        assert not any(shown in problem for problem in problems)
+
+
+def test_no_problem_shows_what_a_secret_in_json_holds() -> None:
+    data = '{"a": 1e999, "b": "\\ud800"}'
+    text = f'{{"apiVersion": "v1", "kind": "Secret", "metadata": {{"name": "x"}}, "data": {data}}}'
+    assert [problem.partition(" data")[2] for problem in said(text)] == [
+        ".a: expected a finite number",
+        ".b: expected a string of Unicode characters",
+    ]
+
+
+def test_mistakes_inside_a_skipped_kind_are_nobodys_business() -> None:
+    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {mode: 0644, on: yes}\n"
+    (problem,) = load_resources(text).problems
+    assert problem.severity is Severity.INFO
+    twice = text + "kind: Deployment\n"
+    assert [problem.partition(": expected ")[2].partition(",")[0] for problem in said(twice)] == [
+        "a kind that egress depends on",
+        "each key once",
+    ]
+
+
+def test_a_load_with_mistakes_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "MAX_ERRORS", 4)
+    assert len(said([{}, {}])) == 4
+    with pytest.raises(LoadError) as caught:
+        load_resources([{}, {}, {}], strict=False)
+    assert str(caught.value.problems[-1]) == "<mapping 3>: expected at most 4 mistakes, found more"
+
+
 def test_the_documents_before_a_broken_one_are_read() -> None:
     loaded = load_resources(yaml_account("a") + "---\na: [\n", strict=False)
     assert names(loaded) == ["a"]

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm_egress import manifest
-from fsm_egress.core import Secret
+from fsm_egress.core import Namespace, Secret
 from fsm_egress.documents import MAX_DEPTH, Document
 from fsm_egress.egress import EgressPolicy, EgressSpec
-from fsm_egress.errors import LoadError, Severity
+from fsm_egress.errors import MAX_PROBLEMS, LoadError, Severity
 from fsm_egress.manifest import read_resource, structure, to_mapping
 from fsm_egress.meshconfig import FeatureFlags, MeshConfig, MeshConfigSpec, Traffic
 from fsm_egress.references import Mark, Source
@@ -84,7 +84,7 @@ def test_every_kind_is_read_in_every_api_version(kind: type[Resource]) -> None:
         document = {
             "apiVersion": version,
             "kind": kind.kind,
-            "metadata": {"name": "x", "namespace": "shop"},
+            "metadata": {"name": "x", **({} if kind is Namespace else {"namespace": "shop"})},
             **parts.get(kind.kind, {}),
         }
         resource = structure(document)
@@ -376,6 +376,43 @@ def test_problems_of_a_text_come_in_its_order() -> None:
         "a.yaml:3:1: Egress shop/web spec.ports",
         "a.yaml:5:1: Egress shop/web spec.hosts",
     ]
+
+
+@pytest.mark.parametrize("namespace", ["shop", "default", 1, ["x"]])
+def test_a_namespace_stands_in_none(namespace: Any) -> None:
+    value = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "namespace": namespace}}
+    (problem,) = said(value)
+    assert problem.partition(", found")[0].endswith(" metadata.namespace: expected no namespace")
+    assert read({**value, "metadata": {"name": "shop", "namespace": ""}}) is not None
+
+
+@pytest.mark.parametrize("value", [[{"x": "y"}], {}, 1, True])
+def test_a_cluster_ip_of_any_type_is_a_problem(value: Any) -> None:
+    (problem,) = said(core("Service", spec={"clusterIP": value}))
+    assert "spec.clusterIP: expected an IP address or `None`" in problem
+
+
+def test_half_a_character_is_a_problem_wherever_it_stands() -> None:
+    half = "expected a string of Unicode characters, found half of one, a lone surrogate"
+    rule = {"kind": "HTTPRouteGroup", "name": "\ud800"}
+    value = {
+        "apiVersion": "access.smi-spec.io/v1alpha3",
+        "kind": "TrafficTarget",
+        "metadata": {"name": "x", "namespace": "shop", "labels": {"a": "\udfff"}},
+        "spec": {"destination": {"kind": "ServiceAccount", "name": "a"}, "rules": [rule]},
+    }
+    assert said(value) == [
+        f"m: TrafficTarget shop/x metadata.labels.a: {half}",
+        f"m: TrafficTarget shop/x spec.rules[0].name: {half}",
+    ]
+
+
+def test_a_resource_with_mistakes_without_end_names_some_of_them() -> None:
+    assert len(said(egress({"ports": [{}] * 5_000}))) == MAX_PROBLEMS
+    assert len(said(egress({"hosts": [""] * 5_000}))) == MAX_PROBLEMS
+    assert len(said(core("Secret", data={str(key): "?" for key in range(5_000)}))) == MAX_PROBLEMS
+    labels = {str(key): key for key in range(5_000)}
+    assert len(said(egress(labels=labels))) == MAX_PROBLEMS
 
 
 # --- unknown fields --------------------------------------------------------------------------------------

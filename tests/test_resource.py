@@ -180,3 +180,8 @@ def test_what_is_no_identity_is_refused(text: Any, message: str) -> None:
 def test_identities_are_ordered_by_name_and_namespace() -> None:
     identities = [ServiceIdentity("b", "a"), ServiceIdentity("a", "b"), ServiceIdentity("a", "a")]
     assert [str(identity) for identity in sorted(identities)] == ["a.a", "a.b", "b.a"]
+
+
+def test_the_annotations_are_in_no_repr() -> None:
+    meta = ObjectMeta("keys", annotations={"kubectl.kubernetes.io/last-applied-configuration": "aHVudGVy"})
+    assert repr(meta) == "ObjectMeta(name='keys', namespace='', labels=FrozenMap({}))"
