@@ -393,8 +393,8 @@ def test_an_in_mesh_service_is_routed_by_host_and_needs_endpoints() -> None:
     routed = full.classify(fe.http("10.96.0.1", 80, "GET", "web.shop/"))
     assert routed.verdict is fe.Verdict.IN_MESH
     assert [(target.host, target.weight) for target in routed.targets] == [
-        ("10.0.0.1", 100),
-        ("10.0.0.2", 100),
+        ("10.0.0.1", 50),
+        ("10.0.0.2", 50),
     ]
     assert full.classify(fe.http("10.96.0.1", 80, "GET", "other/")).status == 403
     assert full.classify(fe.tcp("10.96.0.1", 80)).reason is fe.Reason.PROTOCOL_MISMATCH
