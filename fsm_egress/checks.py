@@ -78,6 +78,7 @@ class ServiceAccessMode(str, Enum):
         return self.value
 
 
+STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes
 EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
 _EGRESS_PROTOCOLS = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
 HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")

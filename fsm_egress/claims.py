@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from .checks import Protocol
+from .checks import STREAMS, Protocol
 from .core import Secret
 from .egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from .findings import Code, Finding
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from .resource import ServiceIdentity
 
 __all__ = ["Claims", "groups_of", "host_clusters", "resolve_claims"]
-
-STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)
 
 
 @frozen

@@ -86,7 +86,9 @@ def excess(value: Any) -> str | None:
                 return f"at most {MAX_NODES} values"
         nodes += len(inside)
         holders = [item for item in inside if type(item) not in _SCALARS and isinstance(item, _HOLDERS)]
-    return f"at most {MAX_DEPTH} levels" if holders else None
+        if not holders:
+            return None
+    return f"at most {MAX_DEPTH} levels"
 
 
 def number_flaw(text: str) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .checks import Protocol
+from .checks import STREAMS, Protocol
 from .decision import (
     KINDS,
     ORIGINAL_DESTINATION,
@@ -55,7 +55,6 @@ FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 FORBIDDEN = 403
 NOT_FOUND = 404
 
-STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .checks import Protocol
+from .checks import STREAMS, Protocol
 from .core import Endpoints, Service
 from .egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
 from .findings import Code, Finding
@@ -271,7 +271,7 @@ def _cluster(
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]
-    is_routed = first.protocol not in {Protocol.TCP, Protocol.TCP_SERVER_FIRST}
+    is_routed = first.protocol not in STREAMS
     account = (first.name.rpartition(".")[2], first.namespace)
     return Cluster(
         name,

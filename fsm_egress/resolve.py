@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import evolve
 
 from . import checks
-from .checks import Protocol
+from .checks import STREAMS, Protocol
 from .claims import groups_of, host_clusters, resolve_claims
 from .core import Endpoints, Pod, Service
 from .egress import EgressGateway, EgressPolicy
@@ -155,7 +155,7 @@ def _meetings(group: EgressGroup) -> Iterator[Finding]:
     kinds = [
         name
         for name, there in (
-            ("tcp", group.has(Protocol.TCP, Protocol.TCP_SERVER_FIRST)),
+            ("tcp", group.has(*STREAMS)),
             ("http", group.has(Protocol.HTTP)),
             ("https", group.has(Protocol.HTTPS)),
         )
