@@ -77,30 +77,36 @@ class PatternError(InvalidValue):
     Attributes:
         position: where, as an offset from 0 into the pattern.
         reason: what is wrong there, as a phrase.
+        ours: whether it is refused here alone: the sidecar may well compile it.
     """
 
-    def __init__(self, problem: Problem, position: int = 0, reason: str = "") -> None:
+    def __init__(self, problem: Problem, position: int = 0, reason: str = "", *, ours: bool = False) -> None:
         super().__init__(problem)
         self.position = position
         self.reason = reason
+        self.ours = ours
 
 
 class _Refused(Exception):
     """Why a text is no pattern, and the text with this mistake mended."""
 
-    def __init__(self, position: int, reason: str, repair: str | None = None) -> None:
+    def __init__(self, position: int, reason: str, repair: str | None = None, *, ours: bool = False) -> None:
         super().__init__(position, reason, repair)
         self.position = position
         self.reason = reason
         self.repair = repair
+        self.ours = ours
 
 
-def read_pattern(text: Any) -> Node:
-    """The tree of a pattern; raises `PatternError`."""
+def read_pattern(text: Any, *, any_byte: bool = False) -> Node:
+    """The tree of a pattern; raises `PatternError`.
+
+    With `any_byte`, each character up to U+00FF stands for a byte; without, all are ASCII.
+    """
     if not isinstance(text, str):
         raise InvalidValue.of("a regular expression as a string", text)
     try:
-        return _tree(text)
+        return _tree(text, any_byte=any_byte)
     except _Refused as refused:
         problem = Problem(
             expected="a regular expression of the sidecar's dialect",
@@ -108,7 +114,7 @@ def read_pattern(text: Any) -> Node:
             proposal=_mended(refused.repair),
             reason=f"at position {refused.position}, {refused.reason}",
         )
-        raise PatternError(problem, refused.position, refused.reason) from None
+        raise PatternError(problem, refused.position, refused.reason, ours=refused.ours) from None
 
 
 def _mended(candidate: str | None) -> str | None:
@@ -125,15 +131,16 @@ def _mended(candidate: str | None) -> str | None:
     return None
 
 
-def _tree(text: str) -> Node:
+def _tree(text: str, *, any_byte: bool = False) -> Node:
     if len(text) > LENGTH:
-        raise _Refused(LENGTH, f"it is longer than {LENGTH} characters")
-    foreign = _NON_ASCII.search(text)
+        raise _Refused(LENGTH, f"it is longer than {LENGTH} characters", ours=True)
+    foreign = None if any_byte else _NON_ASCII.search(text)
     if foreign:
         raise _Refused(
             foreign.start(),
             f"U+{ord(foreign[0]):04X} is not ASCII, as paths and header values are",
             None if "[" in text else _NON_ASCII.sub(_percent_encoded, text),
+            ours=True,
         )
     return _Reader(text).read()
 
@@ -255,7 +262,9 @@ class _Reader:
     def add(self, part: _Part, new_states: int, position: int) -> None:
         self.grow(new_states, position)
         if part.depth > DEPTH:
-            self.refuse(position, f"more than {DEPTH} groups and repetitions stand inside each other")
+            raise _Refused(
+                position, f"more than {DEPTH} groups and repetitions stand inside each other", ours=True
+            )
         self.scopes[-1].branches[-1].append(part)
 
     def skip(self, text: str) -> bool:
@@ -469,10 +478,10 @@ class _Reader:
         doubtful = frozenset(unsure(tree))
         for index in sorted(doubtful & abandoned(tree)):
             reason = f"what a look-ahead captured in group {index} may stem from a way that was given up"
-            self.refuse(self.references[index], reason)
+            raise _Refused(self.references[index], reason, ours=True)
         for index in sorted(NOTHING.union(*(volatile(node, doubtful) for node in walk(tree)))):
             reason = f"group {index} may be set by an iteration that matches nothing"
-            self.refuse(self.references[index], reason)
+            raise _Refused(self.references[index], reason, ours=True)
 
 
 _STEPS: dict[str, Callable[[_Reader], None]] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import cached_property, partial
 from operator import eq
+from typing import Any
 
 from attrs import Factory, field, frozen
 
@@ -31,6 +32,7 @@ class Pattern:
 
     Attributes:
         text: the pattern as it is written.
+        any_byte: whether its characters stand for bytes, beyond ASCII too: of a `searchable` pattern.
         tree: its syntax tree.
         python: a pattern of Python's `re` that is found in the same texts (made `searchable`).
 
@@ -39,8 +41,11 @@ class Pattern:
     """
 
     text: str
+    any_byte: bool = field(default=False, kw_only=True)
     tree: Node = field(
-        init=False, eq=False, default=Factory(lambda self: read_pattern(self.text), takes_self=True)
+        init=False,
+        eq=False,
+        default=Factory(lambda self: read_pattern(self.text, any_byte=self.any_byte), takes_self=True),
     )
     python: str = field(
         init=False, eq=False, default=Factory(lambda self: rendered(self.tree), takes_self=True)
@@ -77,8 +82,18 @@ class Pattern:
         letters = bytes(byte for members in sets for byte in members)
         return letters.decode() if len(letters) == len(items) and letters.isascii() else None
 
-    def __reduce__(self) -> tuple[type[Pattern], tuple[str]]:
-        return type(self), (self.text,)
+    @classmethod
+    def of_bytes(cls, text: str) -> Pattern:
+        """The pattern as the sidecar reads it, byte by byte of its UTF-8; what the loader refuses too.
+
+        Raises:
+            PatternError: the sidecar does not compile it; or, where the error is `ours`, its meaning there
+                cannot be rendered.
+        """
+        return cls(text) if text.isascii() else cls(searchable(text), any_byte=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (partial(type(self), any_byte=True) if self.any_byte else type(self)), (self.text,)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.text!r})"

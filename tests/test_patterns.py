@@ -102,6 +102,57 @@ class TestObservedSidecar:
         }
 
 
+class TestAnyConfig:
+    """Patterns of any config, also those that the loader refuses."""
+
+    @pytest.mark.parametrize(("case", "texts"), CASES)
+    def test_every_pattern_is_read_as_the_sidecar_reads_it_or_said_to_be_beyond_us(
+        self, case: dict[str, Any], texts: list[str]
+    ) -> None:
+        read = of_bytes(case["pattern"])
+        if isinstance(read, Pattern):
+            assert case["compiles"]
+            assert [text for text in texts if read.search(text)] == case["found"]
+        else:
+            assert read.ours is case["compiles"]
+
+    def test_all_of_the_first_observations_are_read(self) -> None:
+        compiled = [case["pattern"] for case in OBSERVED[0]["cases"] if case["compiles"]]
+        assert [text for text in compiled if not isinstance(of_bytes(text), Pattern)] == []
+
+    @pytest.mark.parametrize(
+        ("text", "ours"),
+        [
+            ("(", False),
+            ("a{1,0}", False),
+            ("(?<=a)b", False),
+            ("a" * 5000, True),
+            ("(" * 101 + ")" * 101, True),
+            (r"(?:(?=(a))b|a)\1", True),
+        ],
+    )
+    def test_whose_refusal_it_is(self, text: str, *, ours: bool) -> None:
+        with pytest.raises(PatternError) as caught:
+            Pattern.of_bytes(text)
+        assert caught.value.ours is ours
+
+    def test_the_loader_alone_refuses_what_is_not_ascii(self) -> None:
+        assert refusal("é").ours
+        assert Pattern.of_bytes("é").search("/café")
+
+    def test_bytes_are_no_letters(self) -> None:
+        assert Pattern.of_bytes("é") != Pattern.of_bytes("Ã©")
+        assert pickle.loads(pickle.dumps(Pattern.of_bytes("é"))) == Pattern.of_bytes("é")  # noqa: S301  # our own
+        assert copy.copy(Pattern.of_bytes("é")).any_byte
+
+
+def of_bytes(text: str) -> Pattern | PatternError:
+    try:
+        return Pattern.of_bytes(text)
+    except PatternError as error:
+        return error
+
+
 def pattern_or_error(text: str) -> Pattern | PatternError:
     try:
         return parse_pattern(text)
