@@ -358,6 +358,16 @@ class Target:
             return socket_address(str(connection.destination), connection.port)
         return socket_address(self.host, self.port)
 
+    def to_mapping(self, connection: Connection) -> dict[str, Any]:
+        """The target for machines, for this connection."""
+        original = {"original": True} if self.original else {}
+        return {"address": self.address(connection), "weight": self.weight, **original}
+
+    def spoken(self, *, with_weight: bool = False) -> str:
+        """The target in words, whatever the connection."""
+        place = "the original destination" if self.original else socket_address(self.host, self.port)
+        return f"{place} ({self.weight})" if with_weight else place
+
 
 ORIGINAL_DESTINATION = Target("", 0)
 
@@ -370,6 +380,15 @@ class UsedGateway:
     weight: int
     mode: str
     endpoints: tuple[str, ...]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The gateway for machines."""
+        return {
+            "name": self.name,
+            "weight": self.weight,
+            "mode": self.mode,
+            "endpoints": list(self.endpoints),
+        }
 
 
 @frozen
@@ -422,24 +441,8 @@ class Decision:
             "verdict": self.verdict.value,
             "reason": self.reason.value,
             "status": self.status,
-            "targets": [
-                {
-                    "address": target.address(connection),
-                    "weight": target.weight,
-                    **({"original": True} if target.original else {}),
-                }
-                for target in self.targets
-            ],
-            "gateway": [
-                {
-                    "name": used.name,
-                    "weight": used.weight,
-                    "mode": used.mode,
-                    "endpoints": list(used.endpoints),
-                }
-                for used in self.gateways
-            ]
-            or None,
+            "targets": [target.to_mapping(connection) for target in self.targets],
+            "gateway": [used.to_mapping() for used in self.gateways] or None,
             "rule": f"{self.rule.resource} {self.rule.path}".rstrip() if self.rule else None,
             "source": self.rule.location if self.rule else None,
         }

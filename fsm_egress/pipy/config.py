@@ -35,11 +35,21 @@ if TYPE_CHECKING:
         WeightedCluster,
     )
 
-__all__ = ["PipyConfig", "write_config"]
+__all__ = [
+    "PipyConfig",
+    "certificate",
+    "cluster_config",
+    "host_rules",
+    "mesh_match",
+    "read_tree",
+    "sealed",
+    "write_config",
+]
 
 ANY_GATEWAY = "*"
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
+GZIP_MAGIC = b"\x1f\x8b"
 GZIP_SYSTEM = 9  # the place in the header, RFC 1952
 GZIP_UNKNOWN_SYSTEM = 255
 
@@ -90,18 +100,26 @@ class PipyConfig:
         Raises:
             InvalidValue: the bytes are no JSON object, or no gzip of one.
         """
-        compressed = content[:2] == b"\x1f\x8b"
-        try:
-            tree = freeze(json.loads(decompress(content) if compressed else content))
-        except (ValueError, OSError, EOFError, RecursionError, ZlibError) as error:
-            reason = str(error).lower() or type(error).__name__
-            raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
+        tree = read_tree(content)
         if not isinstance(tree, FrozenMap) or not isinstance(tree.get("Version"), str):
             raise InvalidValue.of("a config with its `Version`", tree)
-        return cls(tree, compressed)
+        return cls(tree, content[:2] == GZIP_MAGIC)
 
     def __repr__(self) -> str:
         return f"<PipyConfig {self.version}>"
+
+
+def read_tree(content: bytes) -> Any:
+    """The frozen JSON of a config's bytes, compressed or not.
+
+    Raises:
+        InvalidValue: they are no JSON, or no gzip of one.
+    """
+    try:
+        return freeze(json.loads(decompress(content) if content[:2] == GZIP_MAGIC else content))
+    except (ValueError, OSError, EOFError, RecursionError, ZlibError) as error:
+        reason = str(error).lower() or type(error).__name__
+        raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
 
 
 def _encode(tree: Any) -> bytes:
@@ -124,7 +142,6 @@ def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = Non
             raise InvalidValue.of("one of " + ", ".join(f"`{name}`" for name in CARRIED), key)
     content: Wire = {
         "Ts": None,
-        "Version": "",
         "Metrics": False,
         "Spec": _spec(policy, given.get("Probes", {})),
         "Certificate": given.get("Certificate"),
@@ -134,9 +151,14 @@ def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = Non
         "AllowedEndpoints": given.get("AllowedEndpoints", {}),
         "Chains": {name: list(modules) for name, modules in policy.spec.chains.items()},
     }
-    ordered = _ordered(content)
+    return sealed(content, compressed=policy.spec.compress_config)
+
+
+def sealed(content: Wire, *, compressed: bool) -> PipyConfig:
+    """The config of this content, in canonical order and with the version that goes with it."""
+    ordered = _ordered({**content, "Version": ""})
     ordered["Version"] = sha256(_encode(ordered)).hexdigest()[:VERSION_DIGITS]
-    return PipyConfig(freeze(ordered), policy.spec.compress_config)
+    return PipyConfig(freeze(ordered), compressed)
 
 
 def _ordered(value: Any, *, ports: bool = False) -> Any:
@@ -183,7 +205,7 @@ def _outbound(policy: OutboundPolicy) -> Wire | None:
     gateway = {"EgressForwardGateway": ANY_GATEWAY} if policy.forwarded else {}
     matches = {
         str(port.port): [
-            *map(_mesh_match, port.mesh),
+            *map(mesh_match, port.mesh),
             *(match for group in port.groups for match in _group_matches(group, gateway)),
         ]
         for port in policy.ports
@@ -191,18 +213,19 @@ def _outbound(policy: OutboundPolicy) -> Wire | None:
     if not matches:
         return None
     clusters = (*policy.clusters, *(cluster for port in policy.ports for cluster in port.clusters))
-    configs = {cluster.name: _cluster(cluster) for cluster in clusters}
+    configs = {cluster.name: cluster_config(cluster) for cluster in clusters}
     return {"TrafficMatches": matches, "ClustersConfigs": configs or None}
 
 
-def _mesh_match(match: MeshMatch) -> Wire:
+def mesh_match(match: MeshMatch) -> Wire:
+    """An in-mesh match of `TrafficMatches`."""
     wire: Wire = {
         "DestinationIPRanges": dict.fromkeys(str(owner.prefix) for owner in match.owners),
         "Port": match.port,
         "Protocol": _stream_protocol(match.protocol),
     }
     if match.is_http:
-        return wire | _hosts(match.virtual_hosts, {})
+        return wire | host_rules(match.virtual_hosts, {})
     return wire | {
         "TcpServiceRouteRules": {"TargetClusters": _weights(match.clusters), "AllowedEgressTraffic": False}
     }
@@ -224,7 +247,7 @@ def _group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
     if group.has(Protocol.HTTP):
         ranges = dict.fromkeys(map(str, group.prefixes)) or None
         wire = {"DestinationIPRanges": ranges, "Port": group.port, "Protocol": Protocol.HTTP.value}
-        yield wire | _hosts(group.virtual_hosts, gateway)
+        yield wire | host_rules(group.virtual_hosts, gateway)
     if group.has(Protocol.HTTPS):
         anything = group.any_tls is not None
         listed = {group.tls_cluster: 100} if group.server_names and not anything else None
@@ -255,11 +278,11 @@ def _stream_match(
 
 def _ranges(prefixes: tuple[Prefix, ...], cert: SourceCert | None) -> Wire | None:
     """Ranges with the certificate that goes with each; null for any address."""
-    shown = {"SourceCert": _certificate(cert)} if cert else None
+    shown = {"SourceCert": certificate(cert)} if cert else None
     return {str(prefix): shown for prefix in prefixes} or None
 
 
-def _hosts(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
+def host_rules(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
     """The hostnames of a match and the routes of each host; a match without hosts has neither key."""
     names = {hostname: {"RuleName": host.name} for host in hosts for hostname in host.hostnames}
     rules = {
@@ -294,14 +317,15 @@ def _weights(clusters: Iterable[WeightedCluster]) -> Wire | None:
 # --- clusters --------------------------------------------------------------------------------------------
 
 
-def _cluster(cluster: Cluster) -> Wire:
+def cluster_config(cluster: Cluster) -> Wire:
+    """A cluster of `ClustersConfigs`."""
     wire: Wire = {"Endpoints": _endpoints(cluster.endpoints)}
     if cluster.connection_settings:
         wire["ConnectionSettings"] = _connection_settings(cluster.connection_settings)
     if cluster.retry_policy:
         wire["RetryPolicy"] = _retry_policy(cluster.retry_policy)
     if cluster.source_cert:
-        wire["SourceCert"] = _certificate(cluster.source_cert)
+        wire["SourceCert"] = certificate(cluster.source_cert)
     return wire
 
 
@@ -365,7 +389,8 @@ def _given(**entries: Any) -> Wire:
     return {key: value for key, value in entries.items() if value is not None}
 
 
-def _certificate(cert: SourceCert) -> Wire:
+def certificate(cert: SourceCert) -> Wire:
+    """A `SourceCert`, of a cluster or of a range."""
     names = {"SubjectAltNames": list(cert.subject_alt_names)} if cert.subject_alt_names else {}
     return {
         "FsmIssued": cert.fsm_issued,

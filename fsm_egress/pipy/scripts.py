@@ -1,0 +1,427 @@
+"""Any `config.json` as FSM's scripts read it: checked, typed, with the matches merged as they merge them.
+
+Only the outbound part is read, and of that only what the scripts look at (fsm, sidecar codebase: `config.js`,
+`modules/outbound-*.js`, `connect-*.js`). Order is kept: the sidecar's choices depend on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+
+from ..errors import InvalidValue, Problem, show
+from ..net import GAP_END, GAP_START, IPV4_BITS, IPV6_BITS, IPV6_START
+from ..references import joined
+
+__all__ = [
+    "Cert",
+    "Cluster",
+    "Endpoint",
+    "Gateway",
+    "Host",
+    "Mask",
+    "Match",
+    "OutboundConfig",
+    "Range",
+    "Rule",
+    "read_outbound",
+]
+
+T = TypeVar("T")
+
+ANY_GATEWAY = "*"
+DEFAULT_MODE = "http2tunnel"
+PORT_DIGITS = 5
+CIDR_LENGTH = 100  # characters from which on the sidecar refuses a range
+OCTETS, GROUPS = 1 << 8, 1 << 16  # how many values a part of an address has
+
+
+@frozen
+class Cert:
+    """A certificate for TLS towards the target; unusable ones fail when the connection is made."""
+
+    fsm_issued: bool
+    usable: bool
+
+
+@frozen
+class Mask:
+    """The addresses of a range, as keys on the line of all addresses (`net.py`)."""
+
+    first: int
+    last: int
+
+    def contains(self, key: int) -> bool:
+        """Whether the address of that key is in the range."""
+        return self.first <= key <= self.last
+
+
+@frozen
+class Range:
+    """One entry of `DestinationIPRanges`; without a mask it breaks its port."""
+
+    text: str
+    mask: Mask | None
+    cert: Cert | None
+
+
+@frozen
+class Host:
+    """What a Host header leads to: the name of a rule set, and of its service, if it has one."""
+
+    rule_name: str
+    service: str
+
+
+@frozen
+class Rule:
+    """One entry of `RouteRules`; the headers' names are as they are written."""
+
+    path: str
+    type: str | None
+    methods: tuple[str, ...] | None
+    headers: tuple[tuple[str, str], ...]
+    clusters: Mapping[str, int]
+
+
+@frozen(eq=False)
+class Match:
+    """One traffic match; `ranges`, `hosts` and `rules` are None where it has none, not even an empty one."""
+
+    path: str
+    port: int
+    protocol: str
+    ranges: tuple[Range, ...] | None
+    hosts: Mapping[str, Host] | None
+    rules: Mapping[str, tuple[Rule, ...]] | None
+    clusters: Mapping[str, int]
+    allowed: bool
+    gateway: str
+
+    @property
+    def is_http(self) -> bool:
+        """Whether requests are routed one by one; otherwise the whole stream is."""
+        return self.protocol in {"http", "grpc"}
+
+    @property
+    def identity(self) -> str:
+        """What matches are merged by."""
+        texts = ["*"] if self.ranges is None else sorted(entry.text for entry in self.ranges)
+        return "".join(f"|{self.port}_{self.protocol}_{text}|" for text in texts)
+
+
+@frozen
+class Endpoint:
+    """Where a cluster's connections go; `weight` is None where none is given.
+
+    Attributes:
+        via: the gateway between clusters that it is reached through.
+        path: what is put before the request's path.
+    """
+
+    address: str
+    weight: int | None
+    via: str = ""
+    path: str = ""
+
+
+@frozen
+class Cluster:
+    """Endpoints that are balanced over, and the certificate that they are shown."""
+
+    endpoints: tuple[Endpoint, ...]
+    cert: Cert | None
+
+
+@frozen
+class Gateway:
+    """An egress gateway; one without endpoints carries nothing."""
+
+    endpoints: tuple[str, ...]
+    mode: str
+
+
+@frozen(eq=False)
+class OutboundConfig:
+    """The outbound part of a config.
+
+    Attributes:
+        present: whether `Outbound` is there at all.
+        matches: by port, merged, in the order in which the first that fits is taken.
+        cert: the sidecar's own certificate, if it has one.
+        gateways: `EgressGateways` by name; `forwards`: their weights by the key of `ForwardMatches`.
+        chains: the modules of each chain, by its name.
+    """
+
+    present: bool
+    enable_egress: bool
+    auto_default_route: bool
+    cert: Cert | None
+    matches: Mapping[str, tuple[Match, ...]]
+    clusters: Mapping[str, Cluster]
+    forwards: Mapping[str, Mapping[str, int]]
+    gateways: Mapping[str, Gateway]
+    chains: Mapping[str, tuple[str, ...]]
+
+
+def read_outbound(tree: Any) -> OutboundConfig:
+    """What the scripts read of a config's tree.
+
+    Raises:
+        InvalidValue: with everything that is malformed, each with its path.
+    """
+    problems: list[Problem] = []
+    root = _Value(tree, "", problems)
+    spec, outbound, forward = root.at("Spec"), root.at("Outbound"), root.at("Forward")
+    own = _cert(root.at("Certificate"), None)
+    config = OutboundConfig(
+        outbound.value is not None,
+        spec.at("Traffic").at("EnableEgress").boolean(),
+        spec.at("FeatureFlags").at("EnableAutoDefaultRoute").boolean(),
+        own if root.at("Certificate").at("CertChain").text() else None,
+        _merged(
+            {port: _matches(port, listed, own) for port, listed in outbound.at("TrafficMatches").entries()}
+        ),
+        {name: _cluster(cluster, own) for name, cluster in outbound.at("ClustersConfigs").entries()},
+        {key: weights.weights() for key, weights in forward.at("ForwardMatches").entries()},
+        {name: _gateway(gateway) for name, gateway in forward.at("EgressGateways").entries()},
+        {name: chain.texts() or () for name, chain in root.at("Chains").entries()},
+    )
+    if problems:
+        raise InvalidValue(*problems)
+    return config
+
+
+@frozen
+class _Value:
+    """A value of the config and its path; what is wrong with it is added to the problems."""
+
+    value: Any
+    path: str
+    problems: list[Problem]
+
+    def at(self, key: str) -> _Value:
+        return _Value(self._checked(Mapping, "a mapping", {}).get(key), joined(self.path, key), self.problems)
+
+    def entries(self) -> Iterator[tuple[str, _Value]]:
+        for key in self._checked(Mapping, "a mapping", {}):
+            yield key, self.at(key)
+
+    def items(self) -> Iterator[_Value]:
+        for index, value in enumerate(self._checked((list, tuple), "a list", ())):
+            yield _Value(value, f"{self.path}[{index}]", self.problems)
+
+    def text(self) -> str:
+        return str(self._checked(str, "a string", ""))
+
+    def needed(self) -> str:
+        """A string that the scripts cannot do without."""
+        if self.value is None:
+            self.wrong("a string")
+        return self.text()
+
+    def boolean(self) -> bool:
+        return bool(self._checked(bool, "`true` or `false`", default=False))
+
+    def number(self) -> int | None:
+        """A whole number from 0 on, or None where there is none."""
+        if self.value is not None and (type(self.value) is not int or self.value < 0):
+            self.wrong("a whole number from 0 on")
+            return None
+        return self.value
+
+    def texts(self) -> tuple[str, ...] | None:
+        """A list of strings, or None where there is none."""
+        return None if self.value is None else tuple(item.needed() for item in self.items())
+
+    def weights(self) -> dict[str, int]:
+        return {name: weight.number() or 0 for name, weight in self.entries()}
+
+    def _checked(self, kind: Any, expected: str, default: Any) -> Any:
+        """The value, or the default where it is null or something else than it should be."""
+        if self.value is None or isinstance(self.value, kind):
+            return default if self.value is None else self.value
+        self.wrong(expected)
+        return default
+
+    def wrong(self, expected: str) -> None:
+        found = Problem(expected, show(self.value), self.path)
+        if found not in self.problems:
+            self.problems.append(found)
+
+
+def _cert(value: _Value, own: Cert | None) -> Cert:
+    """A certificate; one that FSM issued is the sidecar's own, where it has one that can be used."""
+    fsm_issued = value.at("FsmIssued").boolean()
+    complete = all([value.at("CertChain").text(), value.at("PrivateKey").text()])
+    return Cert(fsm_issued, complete or (fsm_issued and own is not None and own.usable))
+
+
+def _source_cert(value: _Value, own: Cert) -> Cert | None:
+    found = value.at("SourceCert")
+    return None if found.value is None else _cert(found, own)
+
+
+def _matches(port: str, value: _Value, own: Cert) -> tuple[Match, ...]:
+    if not (port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS):
+        value.problems.append(Problem("a port number as the key", show(port), value.path))
+    if value.value is None:  # the scripts break on it, and nothing listens
+        value.wrong("a list")
+    return tuple(_match(match, own) for match in value.items())
+
+
+def _match(value: _Value, own: Cert) -> Match:
+    ranges, hosts, rules = (
+        value.at(key) for key in ("DestinationIPRanges", "HttpHostPort2Service", "HttpServiceRouteRules")
+    )
+    stream = value.at("TcpServiceRouteRules")
+    port = value.at("Port")
+    if port.value is None:
+        port.wrong("a whole number from 0 on")
+    return Match(
+        value.path,
+        port.number() or 0,
+        value.at("Protocol").needed(),
+        None if ranges.value is None else tuple(_range(*entry, own) for entry in ranges.entries()),
+        None if hosts.value is None else {text: _host(host) for text, host in hosts.entries()},
+        None if rules.value is None else {name: _rules(listed) for name, listed in rules.entries()},
+        stream.at("TargetClusters").weights(),
+        stream.at("AllowedEgressTraffic").boolean(),
+        value.at("EgressForwardGateway").text() or ANY_GATEWAY,
+    )
+
+
+def _range(text: str, value: _Value, own: Cert) -> Range:
+    return Range(text, _mask(text), _source_cert(value, own))
+
+
+def _host(value: _Value) -> Host:
+    return Host(value.at("RuleName").text(), value.at("Service").text())
+
+
+def _rules(value: _Value) -> tuple[Rule, ...]:
+    return tuple(_rule(rule) for rule in value.at("RouteRules").items())
+
+
+def _rule(value: _Value) -> Rule:
+    kind = value.at("Type")
+    return Rule(
+        value.at("Path").needed(),
+        kind.text() or None,
+        value.at("Methods").texts(),
+        tuple((name, pattern.needed()) for name, pattern in value.at("Headers").entries()),
+        value.at("TargetClusters").weights(),
+    )
+
+
+def _cluster(value: _Value, own: Cert) -> Cluster:
+    endpoints = tuple(
+        Endpoint(address, entry.at("Weight").number(), entry.at("ViaGateway").text(), entry.at("Path").text())
+        for address, entry in value.at("Endpoints").entries()
+    )
+    return Cluster(endpoints, _source_cert(value, own))
+
+
+def _gateway(value: _Value) -> Gateway:
+    return Gateway(
+        tuple(address for address, _ in value.at("Endpoints").entries()),
+        value.at("Mode").text() or DEFAULT_MODE,
+    )
+
+
+# --- ranges ----------------------------------------------------------------------------------------------
+
+_OCTET = "(0|[1-9][0-9]{0,2}|)"  # an empty one is zero to it
+_OCTETS = re.compile(r"\.".join([_OCTET] * 4))
+_GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7}")
+_BITS = re.compile(r"\s*[+-]?[0-9]+")
+
+
+def _mask(text: str) -> Mask | None:
+    """A range as Pipy's `Netmask` reads it; None where it throws.
+
+    Without bits the mask is empty, so that the range holds every address of its family. A word of hexadecimal
+    digits (`abc`) is an IPv6 address to it.
+    """
+    address, slash, tail = text.partition("/")
+    found = _BITS.match(tail)
+    bits = int(found[0]) if slash and found else 0
+    octets = _OCTETS.fullmatch(address)
+    parts = [int(octet or "0") for octet in octets.groups()] if octets else []
+    if len(text) >= CIDR_LENGTH:
+        return None
+    if parts and max(parts) < OCTETS:
+        return _block(0, _number(parts, OCTETS), IPV4_BITS, bits)
+    groups = _ipv6_groups(address)
+    return _block(IPV6_START, _number(groups, GROUPS), IPV6_BITS, bits) if groups else None
+
+
+def _number(digits: Iterable[int], base: int) -> int:
+    return reduce(lambda value, digit: value * base + digit, digits, 0)
+
+
+def _ipv6_groups(text: str) -> list[int] | None:
+    """The eight groups; what is missing at the end of a text without `::` is zero."""
+    text, scope, _ = text.partition("%")
+    head, gap, tail = text.partition("::")
+    if not all(part == "" or _GROUPS.fullmatch(part) for part in (head, tail)):
+        return None
+    if not (gap or (head and not scope)):
+        return None
+    before, after = ([int(group, 16) for group in part.split(":") if group] for part in (head, tail))
+    missing = 8 - len(before) - len(after)
+    if missing < 0 or (missing == 0 and before and after):
+        return None
+    return [*before, *[0] * missing, *after]
+
+
+def _block(start: int, value: int, width: int, bits: int) -> Mask | None:
+    """The keys of the addresses that share their first bits with one of them."""
+    if not 0 <= bits <= width:
+        return None
+    size = 1 << width - bits
+    first = start + value // size * size
+    last = first + size - 1
+    if first >= GAP_START and last < GAP_END:  # only mapped addresses, which no IPv6 connection has
+        return Mask(first, first - 1)
+    return Mask(first, last)
+
+
+# --- merging ---------------------------------------------------------------------------------------------
+
+
+def _merged(ports: Mapping[str, tuple[Match, ...]]) -> dict[str, tuple[Match, ...]]:
+    """The matches as `config.js` unites them: folded into the first whose identity contains theirs.
+
+    The first may stand on any port. Hosts and rules are added to those that it has; where it has none they
+    are lost, as the routes of a folded stream are.
+    """
+    found: dict[str, Match] = {}
+    identities: dict[str, list[str]] = {}
+    for port, matches in ports.items():
+        own = identities.setdefault(port, [])
+        for match in matches:
+            home = next((identity for identity in found if match.identity in identity), "")
+            if home:
+                host = found[home]
+                found[home] = evolve(
+                    host, hosts=_added(host.hosts, match.hosts), rules=_added(host.rules, match.rules)
+                )
+            else:
+                found[match.identity] = match
+            own.append(home or match.identity)
+    taken: set[str] = set()
+    merged: dict[str, tuple[Match, ...]] = {}
+    for port, listed in identities.items():
+        fresh = [identity for identity in dict.fromkeys(listed) if identity not in taken]
+        taken.update(fresh)
+        merged[port] = tuple(found[identity] for identity in fresh)
+    return merged
+
+
+def _added(known: Mapping[str, T] | None, more: Mapping[str, T] | None) -> Mapping[str, T] | None:
+    return None if known is None else {**known, **(more or {})}

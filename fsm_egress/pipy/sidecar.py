@@ -1,0 +1,434 @@
+"""A model of the stock sidecar: what it does with a connection, over any `config.json` (`spec/sidecar.md`).
+
+A literal reading of FSM's scripts (fsm, sidecar codebase: `modules/outbound-main.js`, `outbound-tcp-*.js`,
+`outbound-http-*.js`, `connect-upstream.js`, `connect-tls.js`). It knows nothing of resources. What happens
+after the target has been dialled is no part of it: retries, failover, circuit breaking, metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from fractions import Fraction
+from math import lcm
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from ..decision import HTTPRequest, Sends, Target, UsedGateway
+from ..patterns import Pattern, PatternError
+from .config import PipyConfig, read_tree
+from .scripts import Cert, Cluster, Match, OutboundConfig, Rule, read_outbound
+
+if TYPE_CHECKING:
+    from ..decision import Connection
+
+__all__ = ["Fate", "Outcome", "Sidecar"]
+
+FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+KNOWN_METHODS = frozenset({*FORWARDED_METHODS, "TRACE", "CONNECT"})
+DEFAULT_WEIGHT = 100
+WHOLE = Fraction(1)
+FORBIDDEN, NOT_FOUND, BAD_GATEWAY = 403, 404, 502
+
+TCP_CHAIN, HTTP_CHAIN = "outbound-tcp", "outbound-http"
+CORE = {
+    TCP_CHAIN: ("outbound-tcp-routing", "outbound-tcp-load-balancing", "outbound-tcp-default"),
+    HTTP_CHAIN: ("outbound-http-routing", "outbound-http-load-balancing", "outbound-http-default"),
+}
+WATCHERS = frozenset(  # modules that see connections, and change nothing about where they go
+    {"outbound-metrics-http", "outbound-tracing-http", "outbound-logging-http", "outbound-circuit-breaker"}
+)
+
+
+class Fate(str, Enum):
+    """What becomes of a connection in the sidecar."""
+
+    DIALLED = "dialled"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+    REFUSED = "refused"
+    ECHOED = "echoed"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@frozen
+class Outcome:
+    """What the sidecar does with a connection.
+
+    Attributes:
+        fate: dialled to one of the targets; answered with a status; closed; refused, as nothing listens;
+            echoed, as a chain is missing; or unknown, for a `cause` that this model does not render.
+        targets: what is balanced over, with weights.
+        status: of the answer.
+        mtls: whether the sidecar opens TLS of its own towards the target.
+        gateways: the egress gateways that the connection is tunnelled through.
+        cause: why it is unknown.
+        share: the part of the connections that this happens to, where balancing leads to different things.
+        others: what happens to the rest of them.
+    """
+
+    fate: Fate
+    targets: tuple[Target, ...] = ()
+    status: int | None = None
+    mtls: bool = False
+    gateways: tuple[UsedGateway, ...] = ()
+    cause: str = ""
+    share: Fraction = WHOLE
+    others: tuple[Outcome, ...] = ()
+
+    def to_mapping(self, connection: Connection) -> dict[str, Any]:
+        """The outcome for machines, as `fsm-egress sidecar -o json` prints it for this connection."""
+        return {
+            "outcome": self.fate.value,
+            "targets": [target.to_mapping(connection) for target in self.targets],
+            "status": self.status,
+            "mtls": self.mtls,
+            "gateway": [used.to_mapping() for used in self.gateways] or None,
+            **({"cause": self.cause} if self.cause else {}),
+            **({"share": round(float(self.share), 6)} if self.share != 1 else {}),
+            **({"others": [other.to_mapping(connection) for other in self.others]} if self.others else {}),
+        }
+
+    def __str__(self) -> str:
+        parts = [self.fate.value]
+        if self.status is not None:
+            parts.append(f"HTTP {self.status}")
+        if self.targets:
+            shared = len(self.targets) > 1
+            parts.append("to " + ", ".join(target.spoken(with_weight=shared) for target in self.targets))
+        if self.mtls:
+            parts.append("with mTLS")
+        if self.gateways:
+            parts.append("via " + ", ".join(used.name for used in self.gateways))
+        if self.cause:
+            parts.append(f"({self.cause})")
+        text = " ".join(parts)
+        return "; else ".join([text, *map(str, self.others)])
+
+
+CLOSED = Outcome(Fate.CLOSED)
+REFUSED = Outcome(Fate.REFUSED)
+ECHOED = Outcome(Fate.ECHOED)
+ORIGINAL = Target("", 0)
+PASSED_BY = Outcome(Fate.DIALLED, (ORIGINAL,))
+
+
+def _answered(status: int) -> Outcome:
+    return Outcome(Fate.ANSWERED, status=status)
+
+
+def _unknown(cause: str) -> Outcome:
+    return Outcome(Fate.UNKNOWN, cause=cause)
+
+
+@frozen
+class _Way:
+    """What balancing leads to with some weight: a target dialled in some way, or an outcome without one."""
+
+    weight: Fraction
+    outcome: Outcome
+    target: Target | None = None
+
+
+@frozen(eq=False)
+class Taken:
+    """The match that takes a connection, and what the scripts remember of the choice."""
+
+    match: Match | None
+    cert: Cert | None
+    is_egress: bool
+
+
+@frozen(eq=False)
+class Sidecar:
+    """The stock sidecar with a config; immutable."""
+
+    config: OutboundConfig
+
+    @classmethod
+    def read(cls, config: PipyConfig | Mapping[str, Any] | bytes) -> Sidecar:
+        """The sidecar that was given this config: one of ours, its tree, or the bytes of a file.
+
+        Raises:
+            InvalidValue: with everything in it that is malformed, each with its path.
+        """
+        if isinstance(config, PipyConfig):
+            tree: Any = config.tree
+        else:
+            tree = read_tree(config) if isinstance(config, bytes) else config
+        return cls(read_outbound(tree))
+
+    def handle(self, connection: Connection) -> Outcome:
+        """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by."""
+        if connection.sends is Sends.DATAGRAM:
+            return PASSED_BY
+        if not (self.config.present or self.config.enable_egress):
+            return REFUSED
+        matches = self.config.matches.get(str(connection.port), ())
+        if any(entry.mask is None for match in matches for entry in match.ranges or ()):
+            return CLOSED
+        taken = self.take(matches, connection.key)
+        if taken.match is None and not self.config.enable_egress:
+            return CLOSED
+        is_http = taken.match is not None and taken.match.is_http
+        chain = HTTP_CHAIN if is_http else TCP_CHAIN
+        modules = self.config.chains.get(chain, ())
+        if not modules:
+            return ECHOED
+        stranger = _stranger(chain, modules)
+        if stranger:
+            return _unknown(f"Chains.{chain}: {stranger}")
+        if taken.match is not None and is_http:
+            return self._request(taken, taken.match, connection.sends)
+        return self._stream(taken)
+
+    def take(self, matches: Iterable[Match], key: int) -> Taken:
+        """The first match with a range that holds the address, else the first without ranges."""
+        listed = tuple(matches)
+        for match in listed:
+            for entry in match.ranges or ():
+                if entry.mask is not None and entry.mask.contains(key):
+                    return Taken(match, entry.cert, is_egress=False)
+        anywhere = next((match for match in listed if match.ranges is None), None)
+        return Taken(anywhere, None, is_egress=anywhere is not None)
+
+    # --- streams ---
+
+    def _stream(self, taken: Taken) -> Outcome:
+        match = taken.match
+        passes = self.config.enable_egress or (match is not None and match.allowed)
+        onward = [_Way(WHOLE, CLOSED)]
+        if passes:
+            onward = self._dial(ORIGINAL, taken, taken.cert, is_egress=True)
+        weights = match.clusters if match else {}
+        ways: list[_Way] = []
+        for name, weight in _positive(weights):
+            cluster = self.config.clusters.get(name)
+            endpoints = [
+                (endpoint.address, endpoint.weight or DEFAULT_WEIGHT)
+                for endpoint in (cluster.endpoints if cluster else ())
+            ]
+            if cluster is None or not endpoints:
+                ways.extend(_weighted(onward, Fraction(weight)))
+                continue
+            if taken.cert is None and cluster.cert is not None and cluster.cert.fsm_issued:
+                ways.append(
+                    _Way(Fraction(weight), CLOSED)
+                )  # the script names a variable that it does not have
+                continue
+            total = sum(share for _, share in endpoints)
+            for address, share in endpoints:
+                dialled = self._dial(
+                    _target(address), taken, taken.cert or cluster.cert, is_egress=taken.is_egress
+                )
+                ways.extend(_weighted(dialled, Fraction(weight * share, total)))
+        return _united(ways or _weighted(onward, Fraction(DEFAULT_WEIGHT)))
+
+    # --- requests ---
+
+    def _request(self, taken: Taken, match: Match, sends: object) -> Outcome:
+        if not isinstance(sends, HTTPRequest) or sends.method not in KNOWN_METHODS:
+            return CLOSED
+        entry = (match.hosts or {}).get(sends.host)
+        host = sends.host
+        if entry is None and self.config.auto_default_route:
+            if not match.hosts:
+                return CLOSED  # the script looks for the first of no hosts
+            entry = next(iter(match.hosts.values()))
+            host = entry.service or entry.rule_name
+        if entry is None:
+            return _answered(FORBIDDEN)
+        rules = read_rules((match.rules or {}).get(entry.rule_name, ()))
+        if isinstance(rules, Outcome):
+            return rules
+        request = evolve(sends, host=host)
+        for rule in rules:
+            if request.method in rule.methods:
+                if rule.breaks:
+                    return CLOSED
+                if rule.matches(request):
+                    return self._routed(taken, rule.clusters)
+        return _answered(FORBIDDEN)
+
+    def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:
+        ways: list[_Way] = []
+        for name, weight in _positive(clusters):
+            cluster = self.config.clusters.get(name, _NO_CLUSTER)
+            endpoints = [(endpoint, endpoint.weight) for endpoint in cluster.endpoints if endpoint.weight]
+            total = sum(share for _, share in endpoints)
+            if not endpoints:
+                ways.append(_Way(Fraction(weight), _answered(NOT_FOUND)))
+            for endpoint, share in endpoints:
+                is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
+                target = _target(endpoint.via or endpoint.address)
+                dialled = self._dial(
+                    target,
+                    taken,
+                    taken.cert or cluster.cert,
+                    is_egress=is_egress,
+                    broken=_answered(BAD_GATEWAY),
+                )
+                ways.extend(_weighted(dialled, Fraction(weight * share, total)))
+        return _united(ways or [_Way(WHOLE, _answered(NOT_FOUND))])
+
+    # --- dialling ---
+
+    def _dial(
+        self, target: Target, taken: Taken, cert: Cert | None, *, is_egress: bool, broken: Outcome = CLOSED
+    ) -> list[_Way]:
+        """The ways to a target: with TLS of the sidecar's own, through gateways, or directly."""
+        shown = cert or (None if is_egress else self.config.cert)
+        if shown is not None:
+            outcome = Outcome(Fate.DIALLED, mtls=True) if shown.usable else broken
+            return [_Way(WHOLE, outcome, target if shown.usable else None)]
+        direct = _Way(WHOLE, Outcome(Fate.DIALLED), target)
+        chosen = self._gateways(taken) if is_egress else {}
+        total = sum(chosen.values())
+        used = tuple(gateway for gateway in chosen if gateway is not None)
+        if not used:
+            return [direct]
+        tunnelled = sum(gateway.weight for gateway in used)
+        ways = [_Way(Fraction(tunnelled, total), Outcome(Fate.DIALLED, gateways=used), target)]
+        if tunnelled < total:
+            ways.append(evolve(direct, weight=Fraction(total - tunnelled, total)))
+        return ways
+
+    def _gateways(self, taken: Taken) -> dict[UsedGateway | None, int]:
+        """The gateways that may be chosen, with their weights; None stands for those that carry nothing."""
+        key = taken.match.gateway if taken.match else "*"
+        chosen: dict[UsedGateway | None, int] = {}
+        for name, weight in _positive(self.config.forwards.get(key, {})):
+            gateway = self.config.gateways.get(name)
+            if gateway is None or not gateway.endpoints:
+                chosen[None] = chosen.get(None, 0) + weight
+            else:
+                addresses = tuple(_target(address).spoken() for address in gateway.endpoints)
+                chosen[UsedGateway(name, weight, gateway.mode, addresses)] = weight
+        return chosen
+
+
+_NO_CLUSTER = Cluster((), None)
+
+
+def _stranger(chain: str, modules: tuple[str, ...]) -> str:
+    """Why a chain cannot be modelled: a module of somebody else's, or FSM's in another order."""
+    core = [f"modules/{name}.js" for name in CORE[chain]]
+    watchers = {f"modules/{name}.js" for name in WATCHERS} if chain == HTTP_CHAIN else set()
+    foreign = next((module for module in modules if module not in {*core, *watchers}), None)
+    if foreign is not None:
+        return f"`{foreign}` is no module that this model knows"
+    return (
+        ""
+        if [module for module in modules if module in core] == core
+        else "FSM's modules are not in FSM's order"
+    )
+
+
+# --- rules -----------------------------------------------------------------------------------------------
+
+
+@frozen(eq=False)
+class ReadRule:
+    """A route rule with its patterns read; one without a known type breaks the connection that reaches it.
+
+    Attributes:
+        path: None where it takes every path.
+        headers: by name in lower case; those that are never sent under the name as written are gone.
+        never: whether a header that is never sent would have to be there.
+    """
+
+    methods: tuple[str, ...]
+    path: Pattern | None
+    headers: tuple[tuple[str, Pattern], ...]
+    clusters: Mapping[str, int]
+    breaks: bool
+    never: bool
+
+    def matches(self, request: HTTPRequest) -> bool:
+        """Whether the rule takes the request."""
+        return (
+            not self.never
+            and (self.path is None or self.path.search(request.path))
+            and all(pattern.search(request.header(name)) for name, pattern in self.headers)
+        )
+
+
+def read_rules(rules: Iterable[Rule]) -> tuple[ReadRule, ...] | Outcome:
+    """The rules of a host, or what becomes of every request where one of their patterns cannot be read."""
+    try:
+        return tuple(map(_read_rule, rules))
+    except PatternError as error:
+        if error.ours:
+            return _unknown(error.problems[0].message)
+        return CLOSED
+
+
+_ESCAPED = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
+_PATHS = {"Regex": "{}", "Exact": "^{}$", "Prefix": "^{}"}
+
+
+def _read_rule(rule: Rule) -> ReadRule:
+    frame = _PATHS.get(rule.type or "")
+    text = rule.path if rule.type == "Regex" else rule.path.translate(_ESCAPED)
+    path = Pattern.of_bytes((frame or "").format(text))
+    headers = [(name, Pattern.of_bytes(text)) for name, text in rule.headers]
+    sent = [(name, pattern) for name, pattern in headers if name == name.lower()]
+    unsent = [pattern for name, pattern in headers if name != name.lower()]
+    return ReadRule(
+        FORWARDED_METHODS if rule.methods is None else rule.methods,
+        None if path.matches_everything else path,
+        tuple(sorted(sent, key=_name)),
+        rule.clusters,
+        breaks=frame is None,
+        never=not all(pattern.search("") for pattern in unsent),
+    )
+
+
+def _name(header: tuple[str, Pattern]) -> str:
+    return header[0]
+
+
+# --- balancing -------------------------------------------------------------------------------------------
+
+
+def _positive(weights: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """What a balancer ever picks."""
+    return ((name, weight) for name, weight in weights.items() if weight)
+
+
+def _weighted(ways: Iterable[_Way], weight: Fraction) -> Iterator[_Way]:
+    return (evolve(way, weight=way.weight * weight) for way in ways)
+
+
+def _target(address: str) -> Target:
+    """`host:port`, the host perhaps an IPv6 address without brackets."""
+    host, _, port = address.rpartition(":")
+    return Target(host.strip("[]"), int(port) if port.isdecimal() else 0)
+
+
+def _united(ways: Iterable[_Way]) -> Outcome:
+    """One outcome for all ways that end alike, the most frequent first; the others beside it."""
+    alike: dict[Outcome, dict[Target | None, Fraction]] = {}
+    for way in ways:
+        targets = alike.setdefault(way.outcome, {})
+        targets[way.target] = targets.get(way.target, Fraction(0)) + way.weight
+    total = sum(sum(targets.values()) for targets in alike.values())
+    outcomes = sorted(
+        (
+            evolve(outcome, targets=_targets(targets), share=Fraction(sum(targets.values())) / total)
+            for outcome, targets in alike.items()
+        ),
+        key=lambda outcome: (outcome.fate is not Fate.DIALLED, -outcome.share, str(outcome)),
+    )
+    return evolve(outcomes[0], others=tuple(outcomes[1:]))
+
+
+def _targets(weights: Mapping[Target | None, Fraction]) -> tuple[Target, ...]:
+    scale = lcm(*(weight.denominator for weight in weights.values()))
+    return tuple(
+        sorted(evolve(target, weight=int(weight * scale)) for target, weight in weights.items() if target)
+    )
