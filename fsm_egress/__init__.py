@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from .api import compile, pipy_config  # noqa: A004  # because this is what it does, as in `re`
 from .checks import Protocol, ServiceAccessMode
+from .controller import stock_findings
 from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
 from .decision import (
     Connection,
@@ -35,6 +36,7 @@ from .decision import (
 )
 from .dump import dump_json, dump_yaml
 from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+from .enforceability import enforceability
 from .engine import Engine
 from .errors import (
     FSMEgressError,
@@ -53,12 +55,15 @@ from .net import Address, Prefix
 from .patch import merge_patch
 from .patterns import Pattern
 from .pipy.config import PipyConfig
+from .pipy.sidecar import Fate, Outcome, Sidecar
 from .policy import OutboundPolicy
 from .references import FieldRef, Mark, ResourceRef, Source
 from .resolve import resolve
 from .resource import ObjectMeta, ServiceIdentity
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .snapshot import Snapshot, load, loads
+from .stock import stock_config
+from .verify import Disagreement, Undecided, Verification, verify
 
 __version__ = "0.1.0"
 
@@ -67,11 +72,13 @@ __all__ = [
     "Code",
     "Connection",
     "Decision",
+    "Disagreement",
     "EgressGateway",
     "EgressPolicy",
     "Endpoints",
     "Engine",
     "FSMEgressError",
+    "Fate",
     "FieldRef",
     "Finding",
     "HTTPRequest",
@@ -84,6 +91,7 @@ __all__ = [
     "Namespace",
     "ObjectMeta",
     "OutboundPolicy",
+    "Outcome",
     "PatchError",
     "Pattern",
     "PipyConfig",
@@ -101,19 +109,23 @@ __all__ = [
     "ServiceAccount",
     "ServiceIdentity",
     "Severity",
+    "Sidecar",
     "Snapshot",
     "Source",
     "TLSClientHello",
     "Target",
     "TrafficSplit",
     "TrafficTarget",
+    "Undecided",
     "UpstreamTrafficSetting",
     "Verdict",
+    "Verification",
     "__version__",
     "apply_set",
     "compile",
     "dump_json",
     "dump_yaml",
+    "enforceability",
     "helm_set",
     "http",
     "load",
@@ -122,8 +134,11 @@ __all__ = [
     "pipy_config",
     "resolve",
     "server_first",
+    "stock_config",
+    "stock_findings",
     "tcp",
     "tls",
     "to_mapping",
     "udp",
+    "verify",
 ]

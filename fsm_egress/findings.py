@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
+from .decision import Connection
 from .errors import Severity
 from .references import FieldRef
 
@@ -46,6 +47,36 @@ class Code(Enum):
     UNMONITORED_NAMESPACE = ("FSE026", Severity.INFO)
     NO_ENDPOINTS = ("FSE027", Severity.INFO)
     EMPTY_PLUGIN_CHAIN = ("FSE028", Severity.WARNING)
+    SERVER_NAME_NOT_COMPARED = ("FSE029", Severity.ERROR)
+    SERVER_NAMES_BALANCED = ("FSE030", Severity.ERROR)
+    PROTOCOL_NOT_COMPARED = ("FSE031", Severity.ERROR)
+    MTLS_TO_OUTSIDE = ("FSE032", Severity.ERROR)
+    GATEWAY_BYPASSED = ("FSE033", Severity.ERROR)
+    IPV6_NOT_INTERCEPTED = ("FSE034", Severity.WARNING)
+    HOST_LETTER_CASE = ("FSE035", Severity.INFO)
+    UNKNOWN_METHOD = ("FSE036", Severity.INFO)
+    PASSES_FOR_WANT_OF_TARGET = ("FSE037", Severity.ERROR)
+    BACKEND_WITHOUT_ENDPOINTS = ("FSE038", Severity.WARNING)
+    CERTIFICATE_UNUSABLE = ("FSE039", Severity.ERROR)
+    DEFAULT_ROUTE_WITHOUT_HOSTS = ("FSE040", Severity.INFO)
+    NOT_ENFORCED = ("FSE041", Severity.ERROR)
+    NOT_DECIDED = ("FSE042", Severity.WARNING)
+    NEIGHBOURS_RANGES = ("FSE050", Severity.ERROR)
+    NEIGHBOURS_HOSTS = ("FSE051", Severity.ERROR)
+    TLS_WITHOUT_HOSTS = ("FSE052", Severity.ERROR)
+    RANGE_DROPPED = ("FSE053", Severity.ERROR)
+    RANGE_PASSED_ON = ("FSE054", Severity.ERROR)
+    GRPC_PORT = ("FSE055", Severity.ERROR)
+    REFUSED_IN_FORCE = ("FSE056", Severity.WARNING)
+    IPV6_ADDRESS_AS_RANGE = ("FSE057", Severity.WARNING)
+    HEADER_NAME_AS_WRITTEN = ("FSE058", Severity.ERROR)
+    NAMED_TWICE = ("FSE059", Severity.INFO)
+    EGRESS_BEFORE_MESH = ("FSE060", Severity.ERROR)
+    RANGES_LOST = ("FSE061", Severity.ERROR)
+    CERTIFICATE_OF_NEIGHBOUR = ("FSE062", Severity.WARNING)
+    IPV6_ENDPOINT_WITHOUT_PORT = ("FSE063", Severity.WARNING)
+    PROTOCOLS_OVERLAP = ("FSE064", Severity.ERROR)
+    STOCK_CONTROLLER_DIFFERS = ("FSE065", Severity.ERROR)
 
     @property
     def code(self) -> str:
@@ -63,11 +94,20 @@ class Code(Enum):
 
 @frozen
 class Finding:
-    """One thing that a mesh's owner should know: what it is, where it was written, what it means there."""
+    """One thing that a mesh's owner should know: what it is, where it was written, what it means there.
+
+    Attributes:
+        rule: the field that it is about.
+        message: what is the matter there.
+        witness: a connection that shows it, where one does.
+        fix: what to do about it, where that is not obvious.
+    """
 
     code: Code
     rule: FieldRef
     message: str
+    witness: Connection | None = field(default=None, kw_only=True)
+    fix: str = field(default="", kw_only=True)
 
     @property
     def severity(self) -> Severity:

@@ -24,7 +24,16 @@ from .snapshot import SERVICE_ACCOUNT, Snapshot
 if TYPE_CHECKING:
     from .resource import ServiceIdentity
 
-__all__ = ["InMesh", "resolve_in_mesh", "retries_of", "retry_for"]
+__all__ = [
+    "Backends",
+    "InMesh",
+    "cluster_names",
+    "clusters_of",
+    "matches_on",
+    "resolve_in_mesh",
+    "retries_of",
+    "retry_for",
+]
 
 SERVICE_KIND = "Service"
 
@@ -41,27 +50,29 @@ class InMesh:
 def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
     """The in-mesh part of an identity's policy."""
     findings: list[Finding] = []
-    reached = tuple(reached_services(snapshot, identity, findings))
+    reached = tuple(
+        service for service in reached_services(snapshot, identity, findings) if service.addresses
+    )
     used: dict[str, None] = {}
     by_port: dict[int, list[MeshService]] = {}
     for service in reached:
         by_port.setdefault(service.port, []).append(service)
-    backends = _Backends(snapshot, findings)
+    backends = Backends(snapshot, findings)
     matches = {
-        port: _matches_on(snapshot, identity, group, backends, findings)
+        port: _in_order(matches_on(snapshot, identity, group, backends, findings))
         for port, group in sorted(by_port.items())
     }
     for port_matches in matches.values():
         for match in port_matches:
-            used.update(dict.fromkeys(_cluster_names(match)))
-    clusters = _clusters(snapshot, identity, reached, used, findings)
+            used.update(dict.fromkeys(cluster_names(match)))
+    clusters = clusters_of(snapshot, identity, reached, used, findings)
     return InMesh({port: found for port, found in matches.items() if found}, clusters, tuple(findings))
 
 
 # --- routes and splits -----------------------------------------------------------------------------------
 
 
-class _Backends:
+class Backends:
     """Where a service's traffic goes: to its own cluster, or to the backends of its TrafficSplits."""
 
     def __init__(self, snapshot: Snapshot, findings: list[Finding]) -> None:
@@ -143,13 +154,19 @@ class _Backends:
 # --- matches ---------------------------------------------------------------------------------------------
 
 
-def _matches_on(
+def _in_order(matches: Iterable[MeshMatch]) -> tuple[MeshMatch, ...]:
+    """The matches that own an address, by their lowest one."""
+    owning = (match for match in matches if match.owners)
+    return tuple(sorted(owning, key=lambda match: match.owners[0].prefix))
+
+
+def matches_on(
     snapshot: Snapshot,
     identity: ServiceIdentity,
     services: list[MeshService],
-    backends: _Backends,
+    backends: Backends,
     findings: list[Finding],
-) -> tuple[MeshMatch, ...]:
+) -> list[MeshMatch]:
     """The matches of one port: all HTTP services together, each stream service by itself."""
     owned = _owned_addresses(services, findings)
     http = [service for service in services if service.is_http]
@@ -171,9 +188,7 @@ def _matches_on(
         protocol = Protocol.HTTP if Protocol.HTTP in protocols else Protocol.GRPC
         hosts = _virtual_hosts(snapshot, identity, http, backends, findings)
         matches.append(MeshMatch(http[0].port, protocol, _owners(http, owned), hosts))
-    return tuple(
-        sorted((match for match in matches if match.owners), key=lambda match: match.owners[0].prefix)
-    )
+    return matches
 
 
 def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Mapping[Address, MeshService]:
@@ -204,7 +219,7 @@ def _virtual_hosts(
     snapshot: Snapshot,
     identity: ServiceIdentity,
     services: list[MeshService],
-    backends: _Backends,
+    backends: Backends,
     findings: list[Finding],
 ) -> tuple[VirtualHost, ...]:
     """The HTTP services of a port; a hostname of two goes to the shorter full name, then by code point."""
@@ -233,7 +248,8 @@ def _virtual_hosts(
 # --- clusters --------------------------------------------------------------------------------------------
 
 
-def _cluster_names(match: MeshMatch) -> Iterator[str]:
+def cluster_names(match: MeshMatch) -> Iterator[str]:
+    """The clusters that a match leads to."""
     for cluster in match.clusters:
         yield cluster.name
     for host in match.virtual_hosts:
@@ -242,7 +258,7 @@ def _cluster_names(match: MeshMatch) -> Iterator[str]:
                 yield cluster.name
 
 
-def _clusters(
+def clusters_of(
     snapshot: Snapshot,
     identity: ServiceIdentity,
     services: Iterable[MeshService],

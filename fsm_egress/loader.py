@@ -12,11 +12,12 @@ from attrs import evolve, field, frozen
 
 from .documents import MAX_DEPTH, MAX_TEXT, Document, excess, read_text
 from .errors import InvalidValue, LoadError, Problem, Severity
+from .frozen import FrozenMap, freeze
 from .manifest import read_resource
 from .references import Mark, ResourceRef, Source, parent_path
 from .resource import Resource
 
-__all__ = ["Input", "Loaded", "NamedText", "load_resources"]
+__all__ = ["Input", "Loaded", "NamedText", "Refused", "load_resources"]
 
 MAX_ERRORS = 10_000  # of one load
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -45,11 +46,22 @@ Input: TypeAlias = Union[str, "os.PathLike[str]", bytes, Stream, Mapping[str, An
 
 
 @frozen
+class Refused:
+    """A resource that a tolerant load left out whole: as it was written, and why."""
+
+    ref: ResourceRef
+    document: FrozenMap[Any] = field(repr=False)  # it may be a Secret
+    source: Source | None
+    problems: tuple[Problem, ...]
+
+
+@frozen
 class Loaded:
-    """What a load found: the resources, and every problem that did not keep them out."""
+    """What a load found: the resources, everything that is wrong, and what that kept out."""
 
     resources: tuple[Resource, ...]
     problems: tuple[Problem, ...]
+    refused: tuple[Refused, ...] = ()
 
 
 def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Loaded:
@@ -69,7 +81,7 @@ def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = 
     for source in sources:
         reader.read(source)
     loaded = reader.loaded()
-    errors = [problem for problem in loaded.problems if problem.severity is Severity.ERROR]
+    errors = list(filter(_is_error, loaded.problems))
     if strict and errors:
         raise LoadError(errors)
     return loaded
@@ -84,13 +96,14 @@ class _Reader:
         self.first: dict[ResourceRef, tuple[Resource, str]] = {}  # each with the name of its document
         self.twins: set[ResourceRef] = set()
         self.problems: list[Problem] = []
+        self.refused: list[Refused] = []
         self.errors = 0
         self.mappings = 0
 
     def loaded(self) -> Loaded:
         """Everything read, without the resources of which there are several."""
         unique = tuple(resource for resource in self.found if resource.ref not in self.twins)
-        return Loaded(unique, tuple(self.problems))
+        return Loaded(unique, tuple(self.problems), tuple(self.refused))
 
     def read(self, source: Any, depth: int = 0) -> None:
         """One source, whatever it is."""
@@ -181,13 +194,15 @@ class _Reader:
             if resource is not None:
                 self.found.append(resource)
                 problems += self.twin(resource, document.name)
+            elif problems[0].resource is not None and any(map(_is_error, problems)):
+                self.refused.append(Refused(problems[0].resource, freeze(value), whose, tuple(problems)))
             if problems:
                 self.report(problems, document.name)
 
     def report(self, problems: list[Problem], name: str) -> None:
         """Keeps problems in mind, unless there are too many already."""
         self.problems.extend(problems)
-        self.errors += sum(problem.severity is Severity.ERROR for problem in problems)
+        self.errors += sum(map(_is_error, problems))
         if self.errors > MAX_ERRORS:
             last = Problem(f"at most {MAX_ERRORS} mistakes", "more", document=name)
             raise LoadError([*self.problems, last])
@@ -200,6 +215,10 @@ class _Reader:
         self.twins.add(resource.ref)
         found = f"another one{_place(first, document)}"
         return [Problem("each resource once", found, "", resource.ref, name, _mark(resource))]
+
+
+def _is_error(problem: Problem) -> bool:
+    return problem.severity is Severity.ERROR
 
 
 def _mark(resource: Resource) -> Mark | None:

@@ -72,7 +72,10 @@ class MeshService:
 def reached_services(
     snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]
 ) -> Iterator[MeshService]:
-    """The services that an identity may reach, port by port, by namespace and name."""
+    """The services that an identity may reach, port by port, by namespace and name.
+
+    A headless service without ready addresses is among them, though it can be addressed by name only.
+    """
     pods = _allowed_pods(snapshot, identity, findings)
     for service in snapshot.kind(Service):
         if not snapshot.monitors(service.namespace):
@@ -160,7 +163,7 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
 def _named_pods(name: str, entries: tuple[EndpointAddress, ...]) -> Mapping[str, tuple[Address, ...]]:
     """The addresses of a headless service: by `hostname.service` where any has a hostname, else together."""
     hostnames = sorted({entry.hostname for entry in entries if entry.hostname})
-    if entries and not hostnames:
+    if not hostnames:
         return {name: _unique(entry.ip for entry in entries)}
     return {
         f"{hostname}.{name}": _unique(entry.ip for entry in entries if entry.hostname == hostname)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .core import Namespace
-from .egress import EgressPolicy
+from .core import Namespace, Pod, ServiceAccount
+from .egress import EgressPolicy, Retry
 from .errors import InvalidValue, PatchError, Problem
 from .helm import helm_set
-from .loader import Input, NamedText, load_resources
+from .loader import Input, NamedText, Refused, load_resources
 from .manifest import structure, to_mapping
 from .meshconfig import MeshConfig
 from .patch import merge_patch, parse_merge_patch
 from .resource import Resource, ServiceIdentity
+from .smi import TrafficTarget
 
 if TYPE_CHECKING:
     from .references import ResourceRef
@@ -72,13 +73,20 @@ class Snapshot:
     Attributes:
         problems: what the load that made it had to say: warnings, skipped kinds, and, when it was tolerant,
             the resources that were left out and why.
+        refused: those resources as they were written, unless there are others of their names.
     """
 
     _kinds: Mapping[type[Resource], Kind[Any]] = field(factory=dict, alias="kinds", repr=False)
     problems: tuple[Problem, ...] = field(default=(), repr=False)
+    refused: tuple[Refused, ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, resources: Iterable[Resource] = (), problems: Iterable[Problem] = ()) -> Snapshot:
+    def of(
+        cls,
+        resources: Iterable[Resource] = (),
+        problems: Iterable[Problem] = (),
+        refused: Iterable[Refused] = (),
+    ) -> Snapshot:
         """A snapshot of these resources.
 
         Raises:
@@ -90,7 +98,7 @@ class Snapshot:
             if resource.ref in seen:
                 raise InvalidValue(Problem("each resource once", found="it again", resource=resource.ref))
             seen.add(resource.ref)
-        return cls(problems=tuple(problems)).with_(*listed)
+        return cls(problems=tuple(problems), refused=tuple(refused)).with_(*listed)
 
     def with_(self, *resources: Resource) -> Snapshot:
         """The snapshot with these resources added, or put in the place of those with the same name."""
@@ -102,7 +110,9 @@ class Snapshot:
         for kind, table in changed.items():
             merged = {**self.kind(kind).by_name, **table}
             kinds[kind] = Kind(dict(sorted(merged.items())))
-        return evolve(self, kinds=kinds)
+        return evolve(
+            self, kinds=kinds, refused=self._refused_besides(resource.ref for resource in resources)
+        )
 
     def without(self, *references: ResourceRef) -> Snapshot:
         """The snapshot without the resources of these names; one that is not there is no error."""
@@ -113,7 +123,11 @@ class Snapshot:
             )
             if gone:
                 kinds[kind] = Kind({key: value for key, value in table.by_name.items() if key not in gone})
-        return evolve(self, kinds=kinds)
+        return evolve(self, kinds=kinds, refused=self._refused_besides(references))
+
+    def _refused_besides(self, references: Iterable[ResourceRef]) -> tuple[Refused, ...]:
+        names = set(references)
+        return tuple(refused for refused in self.refused if refused.ref not in names)
 
     def kind(self, kind: type[R]) -> Kind[R]:
         """All resources of this kind."""
@@ -147,6 +161,29 @@ class Snapshot:
     def policies_for(self, identity: ServiceIdentity) -> tuple[EgressPolicy, ...]:
         """The Egress policies whose sources name this identity, by namespace and name."""
         return self.kind(EgressPolicy).by_source.get((identity.name, identity.namespace), ())
+
+    def identities(self) -> tuple[ServiceIdentity, ...]:
+        """Every identity that some resource names, by namespace and name.
+
+        They are the ServiceAccounts, the accounts that pods run under, and the sources of Egress policies,
+        TrafficTargets and Retries.
+        """
+        named = {(account.name, account.namespace) for account in self.kind(ServiceAccount)}
+        named |= {(pod.spec.service_account_name, pod.namespace) for pod in self.kind(Pod)}
+        named |= set(self.kind(EgressPolicy).by_source)
+        sources = [
+            (source.kind, source.name, source.namespace)
+            for target in self.kind(TrafficTarget)
+            for source in target.spec.sources
+        ]
+        sources += [
+            (retry.spec.source.kind, retry.spec.source.name, retry.spec.source.namespace)
+            for retry in self.kind(Retry)
+        ]
+        named |= {(name, namespace) for kind, name, namespace in sources if kind == SERVICE_ACCOUNT}
+        possible = (account for account in named if "." not in account[1])  # no namespace has a dot
+        ordered = sorted(possible, key=lambda account: (account[1], account[0]))
+        return tuple(ServiceIdentity(name, namespace) for name, namespace in ordered)
 
     def patched(self, patch: Mapping[str, Any] | str | bytes) -> Snapshot:
         """The snapshot with an RFC 7386 merge patch applied to its MeshConfig: a mapping, or its JSON text.
@@ -188,7 +225,7 @@ def load(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> 
         MissingExtra: a text is YAML, and PyYAML is not installed.
     """
     loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields)
-    return Snapshot.of(loaded.resources, loaded.problems)
+    return Snapshot.of(loaded.resources, loaded.problems, loaded.refused)
 
 
 def loads(

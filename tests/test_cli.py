@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 import fsm_egress as fe
 from fsm_egress.__main__ import main
@@ -48,6 +49,7 @@ HTTP = {"destination": "54.9.9.9", "port": 80, "sends": "http", "request": {"hos
 PLAIN = {"destination": "54.9.9.9", "port": 5432, "sends": "bytes"}
 PASSTHROUGH = {"spec": {"traffic": {"enableEgress": True}}}
 DECIDE = ("decide", "-f", "mesh.yaml", "-f", "policies", "--as", "curl.curl")
+ONLY_IPV4 = '{"spec": {"traffic": {"outboundIPRangeInclusionList": ["0.0.0.0/0"]}}}'
 CONFIG = ("config", "-f", "mesh.yaml", "--as", "curl.curl")
 
 
@@ -380,6 +382,170 @@ subsets:
   - addresses: [{ip: 10.0.9.9}]
     ports: [{name: tunnel, port: 1080}]
 """
+
+
+HTTPS = POLICY.replace("80, protocol: http", "443, protocol: https")
+VERIFY = ("verify", "-f", "mesh.yaml", "-f", "policies", "--patch", ONLY_IPV4)
+
+
+class TestSidecar:
+    def test_json_has_a_line_for_each_connection(self, folder: Path) -> None:
+        (folder / "config.json").write_bytes(run("config", *DECIDE[1:]).stdout_bytes)
+        (folder / "connections.jsonl").write_text(f"{json.dumps(HTTP)}\n{json.dumps(PLAIN)}\n")
+        result = run("sidecar", "--config", "config.json", "--connections", "connections.jsonl", "-o", "json")
+        assert result.exit_code == 0
+        assert json_lines(result.stdout) == [
+            {
+                "outcome": "dialled",
+                "targets": [{"address": "httpbin.org:80", "weight": 100}],
+                "status": None,
+                "mtls": False,
+                "gateway": None,
+            },
+            {"outcome": "closed", "targets": [], "status": None, "mtls": False, "gateway": None},
+        ]
+
+    def test_a_table_for_people(self) -> None:
+        content = run("config", *DECIDE[1:], "--gzip").stdout_bytes
+        result = run(
+            "sidecar", "--config", "-", "--to", "54.9.9.9:80", "--http", "GET", "x.org/", stdin=content
+        )
+        assert result.stdout.splitlines() == [
+            "CONNECTION                     OUTCOME   TARGET  STATUS  MTLS  GATEWAY",
+            "54.9.9.9:80 GET http://x.org/  answered  -       403     no    -",
+        ]
+
+    def test_shares_get_a_row_each(self, folder: Path) -> None:
+        tree = run_config()
+        match = tree["Outbound"]["TrafficMatches"]["80"][0]
+        route = match["HttpServiceRouteRules"]["httpbin.org"]["RouteRules"][0]
+        route["TargetClusters"]["gone"] = 100
+        (folder / "config.json").write_text(json.dumps(tree))
+        to = ("--to", "54.9.9.9:80", "--http", "GET", "httpbin.org/")
+        rows = run("sidecar", "--config", "config.json", *to).stdout.splitlines()
+        assert [row.split()[3:6] for row in rows[1:]] == [
+            ["dialled", "httpbin.org:80", "-"],
+            ["answered", "-", "404"],
+        ]
+
+    def test_what_the_model_does_not_know_is_said(self, folder: Path) -> None:
+        tree = run_config()
+        tree["Chains"]["outbound-http"] = ["plugins/mine.js"]
+        (folder / "config.json").write_text(json.dumps(tree))
+        to = ("--to", "54.9.9.9:80", "--http", "GET", "httpbin.org/")
+        assert (
+            "unknown  Chains.outbound-http: `plugins/mine.js` is no module that this model knows"
+            in run("sidecar", "--config", "config.json", *to).stdout
+        )
+
+    def test_a_malformed_config_is_told_with_its_paths(self) -> None:
+        broken = '{"Outbound": {"TrafficMatches": {"80": [{"Port": "80"}]}}}'
+        result = run("sidecar", "--config", "-", "--to", "54.9.9.9:80", "--tcp", stdin=broken)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.splitlines() == [
+            (
+                "<stdin>: Outbound.TrafficMatches.80[0].Port: expected a whole number from 0 on,"
+                " found the string `80`"
+            ),
+            "<stdin>: Outbound.TrafficMatches.80[0].Protocol: expected a string, found `null`",
+        ]
+
+    def test_a_config_that_is_not_there(self) -> None:
+        result = run("sidecar", "--config", "nowhere.json", "--to", "54.9.9.9:80", "--tcp")
+        assert (result.exit_code, result.stderr) == (
+            1,
+            "nowhere.json: cannot be read: no such file or directory\n",
+        )
+
+    def test_standard_input_can_be_read_only_once(self) -> None:
+        result = run("sidecar", "--config", "-", "--connections", "-", stdin=json.dumps(PLAIN))
+        assert result.exit_code == 2
+        assert "standard input can be read only once" in result.stderr
+
+
+def run_config() -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(run("config", *DECIDE[1:]).stdout)
+    return tree
+
+
+class TestVerify:
+    def test_agreement_is_one_line(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(POLICY.replace("http}", "tcp}"))
+        result = run(*VERIFY, "--as", "curl.curl")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout == "curl.curl: 42 classes of connections, engine and sidecar agree\n"
+
+    def test_a_difference_is_a_row_and_its_shortcoming_a_line(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(HTTPS)
+        result = run(*VERIFY, "--as", "curl.curl")
+        assert result.exit_code == 1
+        first, head, plain, nameless, *advice = result.stdout.splitlines()
+        assert first.endswith("classes of connections, 2 differ")
+        assert head.split() == ["CONNECTION", "DECISION", "DUE", "SIDECAR", "FINDINGS", "RULE"]
+        assert plain.split("  ")[0] == "0.0.0.0:443 TCP"
+        assert "dialled to httpbin.org:443" in nameless
+        assert nameless.endswith("Egress curl/httpbin spec.ports[0] (policies/httpbin.yaml:8)")
+        assert [line.split(":")[0] for line in advice] == ["FSE029 error", "FSE031 error"]
+
+    def test_json_has_a_line_for_each_difference(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(HTTPS)
+        first, second = json_lines(run(*VERIFY, "--as", "curl.curl", "-o", "json").stdout)
+        assert list(first) == ["identity", "connection", "decision", "due", "sidecar", "findings"]
+        assert (first["identity"], first["findings"]) == ("curl.curl", ["FSE031"])
+        assert second["connection"] == {
+            "destination": "0.0.0.0",
+            "port": 443,
+            "sends": "tls",
+            "sni": None,
+        }
+
+    def test_a_config_from_elsewhere(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(POLICY.replace("http}", "tcp}"))
+        (folder / "config.json").write_text('{"Outbound": {}}')
+        result = run(*VERIFY, "--as", "curl.curl", "--config", "config.json")
+        assert result.exit_code == 1
+        assert "dialled to the original destination  closed" in result.stdout
+
+    def test_what_is_undecided_is_no_agreement(self, folder: Path) -> None:
+        tree = run_config()
+        tree["Chains"]["outbound-http"] = ["plugins/mine.js"]
+        (folder / "config.json").write_text(json.dumps(tree))
+        arguments = (*VERIFY, "--as", "curl.curl", "--config", "config.json")
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert result.stdout.splitlines()[-1].startswith("0.0.0.0:80 TCP: not decided: Chains.outbound-http:")
+        assert json_lines(run(*arguments, "-o", "json").stdout)[-1]["undecided"].startswith("Chains.")
+
+    def test_all_identities(self, folder: Path) -> None:
+        (folder / "policies" / "other.yaml").write_text(
+            HTTPS.replace("name: curl", "name: wget").replace("httpbin,", "other,").replace("https}", "tcp}")
+        )
+        result = run(*VERIFY, "--all")
+        assert result.exit_code == 1
+        assert [line.split(":")[0] for line in result.stdout.splitlines() if "classes" in line] == [
+            "curl.curl",
+            "wget.curl",
+        ]
+
+    def test_all_identities_with_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = io.StringIO()
+        monkeypatch.setattr(output, "Console", lambda **_: Console(file=terminal, force_terminal=True))
+        assert list(output.progress(("a", "b"), "verifying")) == ["a", "b"]
+        assert "verifying" in terminal.getvalue()
+        assert list(output.progress(("a",), "verifying")) == ["a"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ((), "give one of --as and --all"),
+            (("--all", "--as", "curl.curl"), "give one of --as and --all"),
+            (("--all", "--config", "c.json"), "--config belongs to --as"),
+        ],
+    )
+    def test_wrong_usage(self, arguments: tuple[str, ...], message: str) -> None:
+        result = run(*VERIFY, *arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
 
 
 class TestConfig:

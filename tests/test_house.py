@@ -19,12 +19,13 @@ PACKAGE = Path(fsm_egress.__file__).parent
 FLOORS = """
     frozen pattern_tree references
     errors pattern_captures
-    documents findings net patch pattern_python pattern_reader
-    helm patterns
-    checks
+    documents net patch pattern_python pattern_reader
+    helm pattern_automata patterns
+    automata checks
     resource
     core decision egress meshconfig smi
-    policy resources
+    findings resources
+    policy
     routes wire
     manifest
     dump loader
@@ -32,8 +33,11 @@ FLOORS = """
     services
     claims inmesh
     resolve
-    engine pipy
-    api
+    engine partition pipy
+    api readings
+    stock verify
+    enforceability suspicions
+    controller
     __init__
     cli
     __main__

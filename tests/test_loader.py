@@ -353,6 +353,23 @@ def test_a_tolerant_load_leaves_each_invalid_resource_out_whole() -> None:
     assert loaded.problems[-1].severity is Severity.INFO
 
 
+def test_what_is_left_out_whole_is_kept_as_it_was_written() -> None:
+    loaded = load_resources(BROKEN, strict=False)
+    assert [str(refused.ref) for refused in loaded.refused] == ["Egress shop/web", "Namespace ?"]
+    policy, _ = loaded.refused
+    assert policy.document["spec"]["ports"] == ({"number": "443", "protocol": "grpc"},)
+    assert [str(problem) for problem in policy.problems] == BROKEN_PROBLEMS[:3]
+    assert policy.source is not None
+    assert policy.source.mark("spec.hosts") == Mark(7, 3)
+    assert "443" not in repr(policy).partition("problems=")[0]
+
+
+def test_what_has_no_name_of_a_resource_is_not_kept() -> None:
+    loaded = load_resources([listed(7), account("a"), account("a")], strict=False)
+    assert len(loaded.problems) == 2
+    assert loaded.refused == ()
+
+
 def test_what_is_no_error_lets_a_strict_load_pass() -> None:
     loaded = load_resources("apiVersion: v1\nkind: ConfigMap\n", listed(account("a", x=1)))
     assert names(loaded) == ["a"]

@@ -128,9 +128,10 @@ def test_a_headless_service_counts_once_or_once_for_each_hostname() -> None:
     ]
 
 
-def test_a_headless_service_without_ready_addresses_is_left_out_and_reported() -> None:
+def test_a_headless_service_without_ready_addresses_has_none_and_is_reported() -> None:
     found, findings = reached(mesh_config(), service(cluster_ip="None"), endpoints())
-    assert (found, [finding.code for finding in findings]) == ([], [Code.HEADLESS_WITHOUT_ADDRESSES])
+    assert [(one.name, one.addresses, one.endpoints) for one in found] == [("web", (), ())]
+    assert [finding.code for finding in findings] == [Code.HEADLESS_WITHOUT_ADDRESSES]
 
 
 def test_without_permissive_mode_a_traffic_target_opens_the_pods_of_its_destination() -> None:

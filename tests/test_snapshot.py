@@ -141,6 +141,15 @@ def test_nothing_changes_where_nothing_is_taken_away() -> None:
     assert list(mesh.without(*(resource.ref for resource in mesh))) == []
 
 
+def test_a_refused_resource_is_gone_with_its_name() -> None:
+    mesh = fe.load([config(), egress("a", "tcp 0"), egress("b", "tcp 0")], strict=False)
+    assert [refused.ref.name for refused in mesh.refused] == ["a", "b"]
+    assert [refused.ref.name for refused in mesh.with_(policy("a")).refused] == ["b"]
+    assert [refused.ref.name for refused in mesh.without(policy("b").ref).refused] == ["a"]
+    assert mesh.patched({"spec": {"traffic": {"enableEgress": True}}}).refused == mesh.refused
+    assert load(egress("a", "tcp 25")).refused == ()
+
+
 # --- what is looked up -----------------------------------------------------------------------------------
 
 
@@ -225,3 +234,34 @@ def test_a_patch_that_is_none_or_makes_no_mesh_config_is_refused() -> None:
         load().helm_set("fsm.enableEgres=true")
     with pytest.raises(fe.LoadError, match=r"spec\.traffic\.enableEgress"):
         load().patched({"spec": {"traffic": {"enableEgress": 1}}})
+
+
+def test_the_identities_of_a_mesh_are_those_that_something_names() -> None:
+    def named(kind: str, name: str, namespace: str) -> dict[str, str]:
+        return {"kind": kind, "name": name, "namespace": namespace}
+
+    target = {
+        "destination": named("ServiceAccount", "web", "shop"),
+        "sources": [named("ServiceAccount", "job", "batch"), named("Group", "all", "batch")],
+        "rules": [],
+    }
+    retry = {"source": named("ServiceAccount", "slow", "curl"), "destinations": [], "retryPolicy": {}}
+    pod = documents.resource("v1", "Pod", "shop", "p", spec={"serviceAccountName": "web"})
+    nowhere = documents.resource(
+        documents.FLOMESH, "Egress", "curl", "e", spec={"sources": [named("ServiceAccount", "a", "b.c")]}
+    )
+    mesh = load(
+        egress("a", "tcp 80"),
+        nowhere,
+        pod,
+        documents.resource("v1", "ServiceAccount", "curl", "idle"),
+        documents.resource("access.smi-spec.io/v1alpha3", "TrafficTarget", "shop", "t", spec=target),
+        documents.resource(documents.FLOMESH, "Retry", "curl", "r", spec=retry),
+    )
+    assert list(map(str, mesh.identities())) == [
+        "job.batch",
+        "curl.curl",
+        "idle.curl",
+        "slow.curl",
+        "web.shop",
+    ]

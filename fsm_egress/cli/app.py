@@ -1,43 +1,54 @@
-"""The commands of `fsm-egress`: check, decide, config."""
+"""The commands of `fsm-egress`: check, decide, config, sidecar, verify."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import click
+from attrs import evolve
 
 from .. import __version__
 from ..api import pipy_config
-from ..decision import http, server_first, tcp, tls, udp
 from ..engine import Engine
 from ..errors import FSMEgressError, InvalidValue, LoadError, MissingExtra, Severity
+from ..pipy.sidecar import Sidecar
 from ..resolve import resolve
 from ..resource import ServiceIdentity
-from .connections import read_connections, read_headers, read_socket_address
-from .mesh import STDIN, STDIN_NAME, Documents, mesh_options, read_stdin
-from .output import print_decisions, print_json, problem_line, say, write_file
+from ..verify import verify as verify_mesh
+from .connections import connection_options
+from .inputs import read_input
+from .mesh import Documents, mesh_options
+from .output import (
+    FOUND_PROBLEMS,
+    print_decisions,
+    print_json,
+    print_outcomes,
+    print_verification,
+    problem_line,
+    progress,
+    say,
+    stop,
+    verification_lines,
+    why,
+    write_file,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..decision import Connection
 
 __all__ = ["app", "run"]
 
-FOUND_PROBLEMS = 1
+Command: TypeAlias = Callable[..., None]
+
 BROKEN_PIPE = 141
 INTERRUPTED = 130
-PLAIN = {"tcp": tcp, "server_first": server_first, "udp": udp}
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-def _stop(message: str) -> NoReturn:
-    """End the command: it found problems."""
-    say(message.splitlines(), err=True)
-    raise click.exceptions.Exit(FOUND_PROBLEMS)
 
 
 class _Commands(click.Group):
@@ -49,7 +60,7 @@ class _Commands(click.Group):
         except MissingExtra:
             raise
         except FSMEgressError as error:
-            _stop(str(error))
+            stop(str(error))
         except BrokenPipeError:
             with suppress(BrokenPipeError):
                 sys.stdout.close()  # else the interpreter would flush it on its way out, and complain
@@ -58,9 +69,9 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-def _identity(_ctx: click.Context, _param: click.Parameter, value: str) -> ServiceIdentity:
+def _identity(_ctx: click.Context, _param: click.Parameter, value: str | None) -> ServiceIdentity | None:
     try:
-        return ServiceIdentity.parse(value)
+        return None if value is None else ServiceIdentity.parse(value)
     except InvalidValue as error:
         raise click.BadParameter(str(error)) from None
 
@@ -74,13 +85,29 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     app.main(arguments, prog_name="fsm-egress")
 
 
-as_option = click.option(
-    "--as",
-    "identity",
-    required=True,
-    callback=_identity,
-    metavar="NAME.NAMESPACE",
-    help="The identity that connections come from.",
+def as_option(*, required: bool) -> Callable[[Command], Command]:
+    """The option that says whose connections a command is about."""
+    return click.option(
+        "--as",
+        "identity",
+        required=required,
+        callback=_identity,
+        metavar="NAME.NAMESPACE",
+        help="The identity that connections come from.",
+    )
+
+
+def config_option(*, required: bool, help: str) -> Callable[[Command], Command]:  # noqa: A002  # as click says it
+    """The option that names the config of a sidecar."""
+    return click.option("--config", "config_file", required=required, metavar="FILE", help=help)
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="A table for people, or a JSON object a line.",
 )
 
 
@@ -91,6 +118,7 @@ as_option = click.option(
         "fsm-egress check -f policies/",
         "fsm-egress decide -f policies/ --as curl.curl --to 54.9.9.9:443 --tls httpbin.org",
         "fsm-egress config -f policies/ --as curl.curl -O config.json",
+        "fsm-egress verify -f policies/ --as curl.curl",
     ),
 )
 @click.version_option(__version__, prog_name="fsm-egress")
@@ -135,58 +163,26 @@ def check(documents: Documents) -> None:
     )
 )
 @mesh_options
-@as_option
-@click.option(
-    "--connections",
-    "connections_file",
-    metavar="FILE",
-    help="The connections: JSON, or JSON lines; `-` is standard input.",
-)
-@click.option("--to", metavar="ADDRESS:PORT", help="One connection, to this address and port; it sends:")
-@click.option("--http", nargs=2, metavar="METHOD URL", help="an HTTP request,")
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="with a header,")
-@click.option(
-    "--tls", is_flag=False, flag_value="", metavar="[NAME]", help="TLS, with or without a server name,"
-)
-@click.option("--tcp", is_flag=True, help="bytes that are neither,")
-@click.option("--server-first", is_flag=True, help="nothing, as the server speaks first,")
-@click.option("--udp", is_flag=True, help="a UDP datagram.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="A table for people, or a JSON object a line, in the order of the connections.",
-)
+@as_option(required=True)
+@connection_options
+@output_option
 def decide(
     documents: Documents,
     identity: ServiceIdentity,
-    connections_file: str | None,
-    to: str | None,
-    headers: tuple[str, ...],
+    connections: tuple[Connection, ...],
     output: str,
-    **sends: Any,
 ) -> None:
     """Say what becomes of connections, and by which rule.
 
     A connection in JSON has the keys `destination`, `port` and `sends` (`bytes`, `nothing`, `datagram`,
     `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`.
     """
-    given = {kind: value for kind, value in sends.items() if value not in {None, False}}
-    if to is not None and connections_file is None:
-        connections: tuple[Connection, ...] = (_connection(to, headers, given),)
-    elif to is not None or connections_file is None:
-        raise click.UsageError("give one of --to and --connections")
-    elif given or headers:
-        raise click.UsageError("--http, --header, --tls, --tcp, --server-first and --udp belong to --to")
-    else:
-        connections = _connections(connections_file, documents.files)
     mesh = documents.changed(documents.load())
     policy = resolve(mesh, identity)
     engine = Engine.compile(policy)
     decided = [(connection, engine.classify(connection)) for connection in connections]
     if output == "json":
-        print_json(decided)
+        print_json(decision.to_mapping(connection) for connection, decision in decided)
         return
     print_decisions(decided)
     say(map(problem_line, mesh.problems), err=True)
@@ -201,7 +197,7 @@ def decide(
     )
 )
 @mesh_options
-@as_option
+@as_option(required=True)
 @click.option("--gzip", "is_gzip", is_flag=True, help="Compress: the bytes of config.json.gz.")
 @click.option(
     "-O",
@@ -226,43 +222,74 @@ def config(
     try:
         write_file(output_file, content)
     except OSError as error:
-        _stop(f"{output_file}: cannot be written: {_why(error)}")
+        stop(f"{output_file}: cannot be written: {why(error)}")
 
 
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+@app.command(
+    epilog=_examples(
+        "fsm-egress sidecar --config config.json --connections connections.jsonl -o json",
+        "fsm-egress sidecar --config config.json --to 54.9.9.9:443 --tls httpbin.org",
+    )
+)
+@config_option(required=True, help="The config.json of a sidecar, compressed or not; `-` is standard input.")
+@connection_options
+@output_option
+def sidecar(config_file: str, connections: tuple[Connection, ...], output: str) -> None:
+    """Say what the stock sidecar does with connections, given its config.json.
 
-
-def _connections(name: str, files: Sequence[str]) -> tuple[Connection, ...]:
-    if name == STDIN:
-        if STDIN in files:
-            raise click.UsageError("standard input can be read only once")
-        content, name = read_stdin(), STDIN_NAME
+    A connection in JSON has the form that `decide` reads. The outcome is dialled, answered, closed, refused,
+    echoed, or unknown where the config asks for what the model does not know.
+    """
+    model = _read_config(config_file)
+    handled = [(connection, model.handle(connection)) for connection in connections]
+    if output == "json":
+        print_json(outcome.to_mapping(connection) for connection, outcome in handled)
     else:
-        try:
-            content = Path(name).read_bytes()
-        except OSError as error:
-            _stop(f"{name}: cannot be read: {_why(error)}")
-    connections, problems = read_connections(content, name)
-    if problems:
-        _stop("\n".join(map(problem_line, problems)))
-    return connections
+        print_outcomes(handled)
 
 
-def _connection(to: str, headers: Sequence[str], given: Mapping[str, Any]) -> Connection:
-    """The one connection of the arguments: where to, and by its option what is sent."""
-    if len(given) != 1:
-        raise click.UsageError("with --to, give one of --http, --tls, --tcp, --server-first and --udp")
-    if headers and "http" not in given:
-        raise click.UsageError("--header belongs to --http")
-    ((kind, value),) = given.items()
+@app.command(
+    epilog=_examples(
+        "fsm-egress verify -f policies/ --as curl.curl",
+        "fsm-egress verify -f policies/ --as curl.curl --config config.json",
+        "fsm-egress verify -f policies/ --all -o json",
+    )
+)
+@mesh_options
+@as_option(required=False)
+@click.option("--all", "every", is_flag=True, help="Verify every identity of the mesh, one after the other.")
+@config_option(required=False, help="The config.json that the sidecar has; by default the one of `config`.")
+@output_option
+def verify(
+    documents: Documents, identity: ServiceIdentity | None, every: bool, config_file: str | None, output: str
+) -> None:
+    """Compare what the policies mean with what the stock sidecar does, for all connections.
+
+    Each difference is shown by its smallest connection, with the known shortcoming of the sidecar behind it.
+    Exit code 1 if there is a difference, or something that could not be decided.
+    """
+    if (identity is None) is not every:
+        raise click.UsageError("give one of --as and --all")
+    if every and config_file is not None:
+        raise click.UsageError("--config belongs to --as: each sidecar has its own")
+    given = None if config_file is None else _read_config(config_file)
+    mesh = documents.changed(documents.load())
+    identities = mesh.identities() if identity is None else (identity,)
+    agreed = True
+    for who in progress(identities, "verifying"):
+        verification = verify_mesh(mesh, who, given)
+        agreed = agreed and verification.agreed
+        if output == "json":
+            print_json(verification_lines(verification))
+        else:
+            print_verification(verification)
+    if not agreed:
+        raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+def _read_config(name: str) -> Sidecar:
+    content, name = read_input(name)
     try:
-        address, port = read_socket_address(to)
-        if kind == "http":
-            method, url = value
-            return http(address, port, method, url, read_headers(headers))
-        if kind == "tls":
-            return tls(address, port, value or None)
-        return PLAIN[kind](address, port)
+        return Sidecar.read(content)
     except InvalidValue as error:
-        raise click.UsageError(str(error)) from None
+        raise InvalidValue(*(evolve(problem, document=name) for problem in error.problems)) from None

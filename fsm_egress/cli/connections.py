@@ -1,22 +1,28 @@
-"""Connections as they come to the command line: JSON, JSON lines, or words."""
+"""Connections as they come to the command line: JSON, JSON lines, or the words of options."""
 
 from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
+import click
 from attrs import evolve
 
-from ..decision import Connection
+from ..decision import Connection, http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
 from ..errors import InvalidValue, Problem
 from ..references import Mark, Source
+from .inputs import read_input
+from .output import problem_line, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["read_connections", "read_headers", "read_socket_address"]
+__all__ = ["connection_options", "read_connections", "read_headers", "read_socket_address"]
+
+PLAIN = {"tcp": tcp, "server_first": server_first, "udp": udp}
 
 _SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
 _JSON = "connections.json"  # the reader takes a text of this name for JSON and nothing else
@@ -124,3 +130,75 @@ def read_headers(texts: Iterable[str]) -> dict[str, str]:
             raise InvalidValue(Problem("each header once", found=f"`{name}` again"))
         headers[name.lower()] = value.strip()
     return headers
+
+
+# --- options ---------------------------------------------------------------------------------------------
+
+
+def connection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which connections it is about, as its argument `connections`."""
+
+    @wraps(command)
+    def with_connections(
+        *, connections_file: str | None, to: str | None, headers: tuple[str, ...], **others: Any
+    ) -> None:
+        sends = {kind: others.pop(kind) for kind in ("http", "tls", *PLAIN)}
+        given = {kind: value for kind, value in sends.items() if value not in {None, False}}
+        if to is not None and connections_file is None:
+            connections: tuple[Connection, ...] = (_connection(to, headers, given),)
+        elif to is not None or connections_file is None:
+            raise click.UsageError("give one of --to and --connections")
+        elif given or headers:
+            raise click.UsageError("--http, --header, --tls, --tcp, --server-first and --udp belong to --to")
+        else:
+            connections = _listed(connections_file)
+        command(connections=connections, **others)
+
+    for option in _OPTIONS:
+        with_connections = option(with_connections)
+    return with_connections
+
+
+def _listed(name: str) -> tuple[Connection, ...]:
+    connections, problems = read_connections(*read_input(name))
+    if problems:
+        stop("\n".join(map(problem_line, problems)))
+    return connections
+
+
+def _connection(to: str, headers: Sequence[str], given: Mapping[str, Any]) -> Connection:
+    """The one connection of the arguments: where to, and by its option what is sent."""
+    if len(given) != 1:
+        raise click.UsageError("with --to, give one of --http, --tls, --tcp, --server-first and --udp")
+    if headers and "http" not in given:
+        raise click.UsageError("--header belongs to --http")
+    ((kind, value),) = given.items()
+    try:
+        address, port = read_socket_address(to)
+        if kind == "http":
+            method, url = value
+            return http(address, port, method, url, read_headers(headers))
+        if kind == "tls":
+            return tls(address, port, value or None)
+        return PLAIN[kind](address, port)
+    except InvalidValue as error:
+        raise click.UsageError(str(error)) from None
+
+
+_OPTIONS = (
+    click.option("--udp", is_flag=True, help="a UDP datagram."),
+    click.option("--server-first", is_flag=True, help="nothing, as the server speaks first,"),
+    click.option("--tcp", is_flag=True, help="bytes that are neither,"),
+    click.option(
+        "--tls", is_flag=False, flag_value="", metavar="[NAME]", help="TLS, with or without a server name,"
+    ),
+    click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="with a header,"),
+    click.option("--http", nargs=2, metavar="METHOD URL", help="an HTTP request,"),
+    click.option("--to", metavar="ADDRESS:PORT", help="One connection, to this address and port; it sends:"),
+    click.option(
+        "--connections",
+        "connections_file",
+        metavar="FILE",
+        help="The connections: JSON, or JSON lines; `-` is standard input.",
+    ),
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from ..documents import MAX_TEXT
 from ..errors import PatchError
 from ..loader import NamedText
 from ..snapshot import Snapshot, load
+from .inputs import STDIN, STDIN_NAME, read_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..loader import Input
 
-__all__ = ["STDIN", "STDIN_NAME", "Documents", "mesh_options", "read_stdin"]
-
-STDIN = "-"
-STDIN_NAME = "<stdin>"
+__all__ = ["Documents", "mesh_options"]
 
 
 @frozen
@@ -68,14 +64,7 @@ def _with_each(
 def _sources(files: Sequence[str]) -> list[Input]:
     if not files:
         raise click.UsageError("missing option '-f': the documents to read")
-    if files.count(STDIN) > 1:
-        raise click.UsageError("standard input can be read only once")
     return [NamedText(read_stdin(), STDIN_NAME) if file == STDIN else Path(file) for file in files]
-
-
-def read_stdin() -> bytes:
-    """The bytes of standard input, up to just more than a text may have."""
-    return sys.stdin.buffer.read(MAX_TEXT + 1)
 
 
 def mesh_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,36 +6,64 @@ import json
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeAlias, TypeVar
 
+import click
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from ..decision import Verdict
+from ..enforceability import advice, codes_of
 from ..errors import Severity
+from ..pipy.sidecar import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ..decision import Connection, Decision
+    from ..decision import Connection, Decision, Target
     from ..errors import Problem
+    from ..pipy.sidecar import Outcome
+    from ..verify import Disagreement, Verification
 
-__all__ = ["print_decisions", "print_json", "problem_line", "say", "write_file"]
+__all__ = [
+    "FOUND_PROBLEMS",
+    "print_decisions",
+    "print_json",
+    "print_outcomes",
+    "print_verification",
+    "problem_line",
+    "progress",
+    "say",
+    "stop",
+    "verification_lines",
+    "why",
+    "write_file",
+]
 
-COLUMNS = ("connection", "verdict", "reason", "target", "rule")
+T = TypeVar("T")
+
+FOUND_PROBLEMS = 1
+DECISION = ("connection", "verdict", "reason", "target", "rule")
+OUTCOME = ("connection", "outcome", "target", "status", "mtls", "gateway")
+DIFFERENCE = ("connection", "decision", "due", "sidecar", "findings", "rule")
+UNBROKEN = {"verdict", "reason", "outcome", "status", "mtls", "findings"}
 STYLES = {
     Verdict.IN_MESH.value: "cyan",
     Verdict.EGRESS_POLICY.value: "green",
     Verdict.PASSTHROUGH.value: "yellow",
     Verdict.DENIED.value: "red",
+    Fate.UNKNOWN.value: "magenta",
 }
 GAP = "  "
+MANY = 2  # identities from which on a progress bar is worth its place
 
-Row: TypeAlias = tuple[str, str, str, str, str]
+Row: TypeAlias = tuple[str, ...]
 Decided: TypeAlias = "tuple[Connection, Decision]"
+Handled: TypeAlias = "tuple[Connection, Outcome]"
 
 
 def say(lines: Iterable[object], *, err: bool = False) -> None:
@@ -43,6 +71,17 @@ def say(lines: Iterable[object], *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write("".join(f"{_printable(str(line), stream)}\n" for line in lines))
     stream.flush()
+
+
+def stop(message: str) -> NoReturn:
+    """End the command: it found problems."""
+    say(message.splitlines(), err=True)
+    raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+def why(error: OSError) -> str:
+    """What the system says, as a phrase."""
+    return (error.strerror or str(error)).lower()
 
 
 def _printable(text: str, stream: TextIO) -> str:
@@ -56,25 +95,70 @@ def problem_line(problem: Problem) -> str:
     return str(problem) if problem.severity is Severity.ERROR else f"{problem} ({problem.severity})"
 
 
-def print_json(decided: Iterable[Decided]) -> None:
+def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
     """A JSON object a line, in order."""
-    say(json.dumps(decision.to_mapping(connection)) for connection, decision in decided)
+    say(map(json.dumps, objects))
 
 
 def print_decisions(decided: Iterable[Decided]) -> None:
+    """The table of decisions."""
+    _print_table(DECISION, [_decision_row(connection, decision) for connection, decision in decided])
+
+
+def print_outcomes(handled: Iterable[Handled]) -> None:
+    """The table of what a sidecar does; where balancing leads to several things, a row for each."""
+    rows = [
+        _outcome_row(str(connection), connection, each)
+        for connection, outcome in handled
+        for each in (outcome, *outcome.others)
+    ]
+    _print_table(OUTCOME, rows)
+
+
+def verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]]:
+    """Each difference and everything undecided as an object, in order."""
+    who = {"identity": str(verification.identity)}
+    for disagreement in verification.disagreements:
+        codes = [code.code for code in codes_of(verification, disagreement)]
+        yield who | disagreement.to_mapping() | {"findings": codes}
+    for undecided in verification.undecided:
+        yield who | {"connection": undecided.connection.to_mapping(), "undecided": undecided.reason}
+
+
+def print_verification(verification: Verification) -> None:
+    """What was compared, the table of differences, and what to do about each shortcoming behind them."""
+    differ = len(verification.disagreements)
+    result = f"{differ} differ" if differ else "engine and sidecar agree"
+    say([f"{verification.identity}: {verification.classes} classes of connections, {result}"])
+    if differ:
+        rows = [_difference_row(verification, each) for each in verification.disagreements]
+        _print_table(DIFFERENCE, rows)
+        codes = {code for each in verification.disagreements for code in codes_of(verification, each)}
+        say(map(advice, sorted(codes, key=str)))
+    say(verification.undecided)
+
+
+def progress(items: Sequence[T], doing: str) -> Iterable[T]:
+    """The items one by one, with a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal or len(items) < MANY:
+        return items
+    return track(items, doing, console=console, transient=True)
+
+
+def _print_table(columns: Row, rows: Sequence[Row]) -> None:
     """A table for people: in colour on a terminal, else aligned text that is never cut or wrapped."""
-    rows = [_row(connection, decision) for connection, decision in decided]
     console = Console(highlight=False)
     if console.is_terminal:
-        console.print(_table(rows))
+        console.print(_table(columns, rows))
     else:
-        say(_aligned([tuple(map(str.upper, COLUMNS)), *rows]))
+        say(_aligned([tuple(map(str.upper, columns)), *rows]))
 
 
-def _table(rows: Iterable[Row]) -> Table:
+def _table(columns: Row, rows: Iterable[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold", no_wrap=name in {"verdict", "reason"})
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name in UNBROKEN)
     for row in rows:
         table.add_row(*(Text(_printable(cell, sys.stdout), STYLES.get(cell, "")) for cell in row))
     return table
@@ -87,7 +171,30 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
         yield GAP.join(cells).rstrip()
 
 
-def _row(connection: Connection, decision: Decision) -> Row:
+def _outcome_row(name: str, connection: Connection, outcome: Outcome) -> Row:
+    return (
+        name,
+        outcome.fate.value,
+        _targets(connection, outcome.targets) or outcome.cause or "-",
+        str(outcome.status or "-"),
+        "yes" if outcome.mtls else "no",
+        ", ".join(used.name for used in outcome.gateways) or "-",
+    )
+
+
+def _difference_row(verification: Verification, disagreement: Disagreement) -> Row:
+    decision = disagreement.decision
+    return (
+        str(disagreement.connection),
+        f"{decision.verdict} {decision.reason}",
+        str(disagreement.due),
+        str(disagreement.outcome),
+        ",".join(code.code for code in codes_of(verification, disagreement)),
+        str(decision.rule or "-"),
+    )
+
+
+def _decision_row(connection: Connection, decision: Decision) -> Row:
     return (
         str(connection),
         decision.verdict.value,
@@ -101,13 +208,18 @@ def _outcome(connection: Connection, decision: Decision) -> str:
     """Where the connection goes, or how its client learns that it does not."""
     if not decision.targets:
         return f"HTTP {decision.status}" if decision.status else "closed"
-    shared = len(decision.targets) > 1
-    targets = ", ".join(
-        f"{target.address(connection)} ({target.weight:g})" if shared else target.address(connection)
-        for target in decision.targets
-    )
+    targets = _targets(connection, decision.targets)
     gateways = ", ".join(gateway.name for gateway in decision.gateways)
     return f"{targets} via {gateways}" if gateways else targets
+
+
+def _targets(connection: Connection, targets: Sequence[Target]) -> str:
+    """The addresses, with their weights where there are several."""
+    shared = len(targets) > 1
+    return ", ".join(
+        f"{target.address(connection)} ({target.weight})" if shared else target.address(connection)
+        for target in targets
+    )
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -1,0 +1,40 @@
+"""The files of a command, and its standard input, which can be read once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..documents import MAX_TEXT
+from .output import stop, why
+
+__all__ = ["STDIN", "STDIN_NAME", "read_input", "read_stdin"]
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+_TAKEN = "fsm_egress.stdin"
+
+
+def read_stdin() -> bytes:
+    """The bytes of standard input, up to just more than a text may have.
+
+    Raises:
+        click.UsageError: something else has read them.
+    """
+    meta = click.get_current_context().meta
+    if meta.setdefault(_TAKEN, False):
+        raise click.UsageError("standard input can be read only once")
+    meta[_TAKEN] = True
+    return sys.stdin.buffer.read(MAX_TEXT + 1)
+
+
+def read_input(name: str) -> tuple[bytes, str]:
+    """The bytes of a file, or of standard input for `-`, and what problems call it."""
+    if name == STDIN:
+        return read_stdin(), STDIN_NAME
+    try:
+        return Path(name).read_bytes(), name
+    except OSError as error:
+        stop(f"{name}: cannot be read: {why(error)}")
