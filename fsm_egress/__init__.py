@@ -15,7 +15,7 @@ as the `config.json` that the identity's sidecar reads.
 
 from __future__ import annotations
 
-from .api import compile, pipy_config  # noqa: A004  # because this is what it does, as in `re`
+from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
 from .checks import Protocol, ServiceAccessMode
 from .controller import stock_findings
 from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
@@ -63,7 +63,7 @@ from .resource import ObjectMeta, ServiceIdentity
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .snapshot import Snapshot, load, loads
 from .stock import stock_config
-from .verify import Disagreement, Undecided, Verification, verify
+from .verify import Disagreement, Sides, Undecided, Verification, verify
 
 __version__ = "0.1.0"
 
@@ -110,6 +110,7 @@ __all__ = [
     "ServiceIdentity",
     "Severity",
     "Sidecar",
+    "Sides",
     "Snapshot",
     "Source",
     "TLSClientHello",
@@ -131,6 +132,7 @@ __all__ = [
     "load",
     "loads",
     "merge_patch",
+    "pipy_codebase",
     "pipy_config",
     "resolve",
     "server_first",

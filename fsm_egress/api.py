@@ -1,4 +1,4 @@
-"""The two readings of a mesh for one identity, each in one call."""
+"""The two readings of a mesh for one identity, each in one call, and the sidecar's files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .engine import Engine
 from .pipy.config import PipyConfig, write_config
+from .pipy.enforcement import MODULE, module_source, write_enforced_config
 from .resolve import resolve
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from .resource import ServiceIdentity
     from .snapshot import Snapshot
 
-__all__ = ["compile", "pipy_config"]
+__all__ = ["compile", "pipy_codebase", "pipy_config"]
 
 
 def compile(mesh: Snapshot, identity: ServiceIdentity | str) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
@@ -40,3 +41,31 @@ def pipy_config(
         InvalidValue: the text is no identity, or `carried` has another key.
     """
     return write_config(resolve(mesh, identity), carried)
+
+
+def pipy_codebase(
+    mesh: Snapshot,
+    identity: ServiceIdentity | str,
+    carried: Mapping[str, Any] | None = None,
+    *,
+    enforce: bool = False,
+) -> dict[str, bytes]:
+    """The files that the sidecar of `identity` needs besides FSM's scripts, by their paths in its codebase.
+
+    They are `config.json`, or `config.json.gz` where the mesh compresses configs; and, to `enforce` what the
+    stock scripts cannot, the module `modules/fsm-egress.js`, with the config that makes them use it
+    (`spec/module.md`).
+
+    Args:
+        mesh: the resources.
+        identity: `name.namespace`.
+        carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
+        enforce: whether the module is among the files.
+
+    Raises:
+        InvalidValue: the text is no identity, or `carried` has another key.
+    """
+    policy = resolve(mesh, identity)
+    config = write_enforced_config(policy, carried) if enforce else write_config(policy, carried)
+    content = config.to_gzip() if config.compressed else config.to_json()
+    return {config.file_name: content, **({MODULE: module_source()} if enforce else {})}

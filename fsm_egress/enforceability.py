@@ -29,12 +29,20 @@ def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> tuple
     """Every place where the stock sidecar cannot honour the policies of an identity, with a witness.
 
     The sidecar is one that has the config which this library writes. A mesh without such findings is one
-    where engine and sidecar agree on every connection.
+    where engine and sidecar agree on every connection. A finding is `cured` if it is none of a sidecar that
+    has the module as well.
 
     Raises:
         InvalidValue: the text is no identity.
     """
-    return findings_of(verify(snapshot, identity))
+    left = set(map(_place, findings_of(verify(snapshot, identity, enforce=True))))
+    findings = findings_of(verify(snapshot, identity))
+    return tuple(evolve(finding, cured=_place(finding) not in left) for finding in findings)
+
+
+def _place(finding: Finding) -> tuple[Code, FieldRef | None]:
+    """What is found, and at which rule, where that is of any interest."""
+    return finding.code, None if finding.code in _EVERYWHERE else finding.rule
 
 
 def findings_of(verification: Verification) -> tuple[Finding, ...]:
@@ -181,23 +189,23 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.PASSES_FOR_WANT_OF_TARGET: (
         "the rule leads nowhere, and the sidecar passes the connection on to its original destination",
-        "switch `enableEgress` off, or give the rule what it lacks",
+        "switch `enableEgress` off, give the rule what it lacks, or add the module",
     ),
     Code.SERVER_NAME_NOT_COMPARED: (
         "the sidecar never compares the server name: TLS with any other goes out as well",
-        "restrict the policy by `ipAddresses`, or enforce it with a module",
+        "restrict the policy by `ipAddresses`, or add the module",
     ),
     Code.SERVER_NAMES_BALANCED: (
         "the sidecar balances over all hosts of the port, whatever the server name",
-        "give each host a port or `ipAddresses` of its own",
+        "give each host a port or `ipAddresses` of its own, or add the module",
     ),
     Code.PROTOCOL_NOT_COMPARED: (
         "the sidecar does not see what is sent: everything goes out, not TLS alone",
-        "restrict the policy by `ipAddresses`, or enforce it with a module",
+        "restrict the policy by `ipAddresses`, or add the module",
     ),
     Code.MTLS_TO_OUTSIDE: (
         "the sidecar opens the mesh's own mTLS towards the outside host, which cannot answer it",
-        "leave `ipAddresses` out of the policy, or set `sidecarDisabledMTLS`",
+        "leave `ipAddresses` out of the policy, set `sidecarDisabledMTLS`, or add the module",
     ),
     Code.TLS_IN_TLS: (
         "the sidecar wraps the client's TLS in TLS of its own",
@@ -205,11 +213,11 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.GATEWAY_BYPASSED: (
         "the sidecar dials directly, not through the egress gateway",
-        "leave `ipAddresses` and `mtls` out of the policy, and give every gateway endpoints",
+        "leave `ipAddresses` and `mtls` out, give every gateway endpoints, or add the module",
     ),
     Code.BACKEND_WITHOUT_ENDPOINTS: (
         "a backend without endpoints is still picked by its weight: that share of the connections fails",
-        "take the backend out of the TrafficSplit, or give it endpoints",
+        "take the backend out of the TrafficSplit, give it endpoints, or add the module",
     ),
     Code.CERTIFICATE_UNUSABLE: (
         "the sidecar has no certificate and key to show: the connection fails",
@@ -217,7 +225,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.CERTIFICATE_LOST: (
         "the certificate of the policy is not shown: it goes with `ipAddresses` only",
-        "give the policy `ipAddresses`",
+        "give the policy `ipAddresses`, or add the module",
     ),
     Code.DEFAULT_ROUTE_WITHOUT_HOSTS: (
         "with `enableAutoDefaultRoute` and no host at all the sidecar closes, instead of answering 403",
@@ -225,7 +233,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.PROTOCOLS_MEET: (
         "`http` and `https` claims meet on one port and range, and the sidecar takes everything for HTTP",
-        "give the policies ports or `ipAddresses` of their own",
+        "give the policies ports or `ipAddresses` of their own, or add the module",
     ),
     Code.NOT_ENFORCED: ("the sidecar does otherwise", "look at the config that it was given"),
 }

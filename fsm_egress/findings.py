@@ -101,6 +101,7 @@ class Finding:
         message: what is the matter there.
         witness: a connection that shows it, where one does.
         fix: what to do about it, where that is not obvious.
+        cured: whether the sidecar's module cures it (`pipy/enforce.js`).
     """
 
     code: Code
@@ -108,6 +109,7 @@ class Finding:
     message: str
     witness: Connection | None = field(default=None, kw_only=True)
     fix: str = field(default="", kw_only=True)
+    cured: bool = field(default=False, kw_only=True)
 
     @property
     def severity(self) -> Severity:

@@ -2,8 +2,8 @@
 
 A *reading* says what it looks at: on each port, where on the line of all addresses something changes, and at
 each *place* between, the server names, the hosts, and the conditions on the requests to each host. The
-classes of several readings are those that none of them divides further. Each is shown by its smallest
-connection. Paths and headers are divided by the patterns that are searched in them, exactly (`automata.py`).
+classes of several readings are those that none of them divides further. Each is shown by a small connection.
+Paths and headers are divided by the patterns that are searched in them, exactly (`automata.py`).
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ class Class:
     Attributes:
         port: the port; None for every port that no reading names.
         spans: the addresses, in order.
-        witness: the smallest of the connections.
+        witness: one of the connections: at the first address, with the smallest path and header values for
+            the patterns that are found in them.
         undecided: what could not be decided about further classes here; then the witness stands for none.
     """
 

@@ -200,15 +200,19 @@ def _cuts(sidecar: Sidecar, matches: tuple[Match, ...]) -> Iterator[tuple[int, T
 
 def _place(sidecar: Sidecar, taken: Taken) -> Place:
     match = taken.match
-    if match is None or not match.is_http:
+    if match is None:
         return Place(folds=False)
+    rules = match.enforcement
+    names = frozenset((rules.server_names if rules else None) or ())
+    if not match.is_http and not (rules and "http" in (rules.accept or ())):
+        return Place(names, folds=False)
     hosts = match.hosts or {}
     by_host = {text: _conditions(match, host) for text, host in hosts.items() if _can_be(host=text)}
     otherwise: tuple[Condition, ...] = ()
     if hosts and sidecar.config.auto_default_route:
         default = next(iter(hosts.values()))
         otherwise = asked_of(default.service or default.rule_name, _conditions(match, default))
-    return Place(frozenset(), by_host, otherwise, folds=False)
+    return Place(names, by_host, otherwise, folds=False)
 
 
 def _conditions(match: Match, host: Host) -> tuple[Condition, ...]:

@@ -11,13 +11,15 @@ from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from .decision import ORIGINAL_DESTINATION, Connection, Decision, Reason, Sends, Verdict
+from .decision import ORIGINAL_DESTINATION, Connection, Decision, HTTPRequest, Reason, Sends, Verdict
 from .engine import Engine
+from .frozen import EMPTY
 from .net import IPV6_START
 from .partition import divide
 from .pipy.config import PipyConfig, write_config
+from .pipy.enforcement import write_enforced_config
 from .pipy.sidecar import Fate, Outcome, Sidecar
 from .policy import OutboundPolicy
 from .readings import LOOPBACK, reading_of_policy, reading_of_sidecar
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_config", "verify"]
 
+ROOT = "/"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
 
 
@@ -90,10 +93,12 @@ class Sides:
         snapshot: Snapshot,
         identity: ServiceIdentity | str,
         config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
+        *,
+        enforce: bool = False,
     ) -> Sides:
         """The sides of an identity; see `verify`."""
         policy = resolve(snapshot, identity)
-        given = own_config(snapshot, policy) if config is None else config
+        given = own_config(snapshot, policy, enforce=enforce) if config is None else config
         sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given)
         return cls(policy, Engine.compile(policy), sidecar)
 
@@ -115,6 +120,17 @@ class Sides:
         reaches = intercepted(self.policy.interception, found.connection)
         denied_tls = not found.decision.allowed and found.connection.kind is Sends.TLS
         return id(found.decision), found.outcome, reaches, denied_tls
+
+    def simplest(self, found: Disagreement) -> Disagreement:
+        """A disagreement of the same sort by a plainer request, where there is one."""
+        request = found.connection.sends
+        if isinstance(request, HTTPRequest):
+            for path, headers in ((ROOT, EMPTY), (request.path, EMPTY), (ROOT, request.headers)):
+                plain = evolve(found.connection, sends=evolve(request, path=path, headers=headers))
+                other = self.compare(plain)
+                if isinstance(other, Disagreement) and self.sort(other) == self.sort(found):
+                    return other
+        return found
 
     def outcome(self, connection: Connection) -> Outcome:
         """What becomes of a connection: past the sidecar, or in it."""
@@ -177,16 +193,19 @@ class Verification:
         return not (self.disagreements or self.undecided)
 
 
-def own_config(snapshot: Snapshot, policy: OutboundPolicy) -> PipyConfig:
+def own_config(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = False) -> PipyConfig:
     """The config of a policy, with a certificate where the mesh gives its sidecars one."""
     disabled = snapshot.mesh_config.spec.sidecar.sidecar_disabled_mtls
-    return write_config(policy, {} if disabled else {"Certificate": CERTIFICATE})
+    write = write_enforced_config if enforce else write_config
+    return write(policy, {} if disabled else {"Certificate": CERTIFICATE})
 
 
 def verify(
     snapshot: Snapshot,
     identity: ServiceIdentity | str,
     config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
+    *,
+    enforce: bool = False,
 ) -> Verification:
     """Compare what the policies of an identity mean with what the stock sidecar does.
 
@@ -196,10 +215,13 @@ def verify(
         config: the sidecar, or the `config.json` that it has, for example one dumped from a pod; by default
             the one that this library writes, with a certificate unless `sidecarDisabledMTLS` is set.
 
+        enforce: whether the sidecar has this library's module, and the config that goes with it; a config
+            that is given says itself whether it has.
+
     Raises:
         InvalidValue: the text is no identity, or the config is malformed.
     """
-    sides = Sides.of(snapshot, identity, config)
+    sides = Sides.of(snapshot, identity, config, enforce=enforce)
     disagreements: dict[object, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0
@@ -207,7 +229,9 @@ def verify(
         classes += not part.undecided
         found = Undecided(part.witness, part.undecided) if part.undecided else sides.compare(part.witness)
         if isinstance(found, Disagreement):
-            disagreements.setdefault(sides.sort(found), found)
+            sort = sides.sort(found)
+            if sort not in disagreements:
+                disagreements[sort] = sides.simplest(found)
         elif found is not None:
             undecided.setdefault(found.reason, found)
     return Verification(

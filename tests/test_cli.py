@@ -487,6 +487,12 @@ class TestVerify:
         assert nameless.endswith("Egress curl/httpbin spec.ports[0] (policies/httpbin.yaml:8)")
         assert [line.split(":")[0] for line in advice] == ["FSE029 error", "FSE031 error"]
 
+    def test_with_the_module_there_is_no_difference(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(HTTPS)
+        result = run(*VERIFY, "--as", "curl.curl", "--enforce")
+        assert result.exit_code == 0
+        assert result.stdout.endswith("engine and sidecar agree\n")
+
     def test_json_has_a_line_for_each_difference(self, folder: Path) -> None:
         (folder / "policies" / "httpbin.yaml").write_text(HTTPS)
         first, second = json_lines(run(*VERIFY, "--as", "curl.curl", "-o", "json").stdout)
@@ -540,6 +546,7 @@ class TestVerify:
             ((), "give one of --as and --all"),
             (("--all", "--as", "curl.curl"), "give one of --as and --all"),
             (("--all", "--config", "c.json"), "--config belongs to --as"),
+            (("--as", "curl.curl", "--config", "c.json", "--enforce"), "--enforce is said by the config"),
         ],
     )
     def test_wrong_usage(self, arguments: tuple[str, ...], message: str) -> None:
@@ -549,6 +556,19 @@ class TestVerify:
 
 
 class TestConfig:
+    def test_the_codebase_with_the_module(self, folder: Path) -> None:
+        result = run(*CONFIG, "--enforce", "-O", "codebase")
+        assert (result.exit_code, result.output) == (0, "")
+        files = fe.pipy_codebase(fe.load("mesh.yaml"), "curl.curl", enforce=True)
+        written = {path: (folder / "codebase" / path).read_bytes() for path in files}
+        assert written == files
+
+    @pytest.mark.parametrize("arguments", [("--enforce",), ("--enforce", "--gzip", "-O", "codebase")])
+    def test_the_codebase_is_a_folder(self, arguments: tuple[str, ...]) -> None:
+        result = run(*CONFIG, *arguments)
+        assert result.exit_code == 2
+        assert "-O names the folder of the codebase" in result.stderr
+
     def test_the_bytes_are_those_of_the_library(self) -> None:
         config = fe.pipy_config(fe.load("mesh.yaml"), "curl.curl")
         assert run(*CONFIG).stdout_bytes == config.to_json()

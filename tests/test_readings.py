@@ -76,7 +76,7 @@ def of_sides(sides: Sides) -> Missed:
 
 
 @given(documents.cases(24))
-@settings(max_examples=60)
+@settings(max_examples=50)
 def test_law_no_decision_and_no_outcome_is_missed_in_a_mesh(case: tuple[list[Wire], str, list[Wire]]) -> None:
     mesh, identity, connections = case
     missed = of_sides(Sides.of(fe.load(mesh), identity))
@@ -177,6 +177,7 @@ def group(name: str | None) -> list[Wire]:
     return [{"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": name}] if name else []
 
 
+@settings(max_examples=60)
 @given(POLICIES, TRAFFIC, st.booleans(), st.lists(MATCHES, min_size=2, max_size=4), CONNECTIONS)
 def test_law_no_decision_and_no_outcome_is_missed_where_hosts_are_searched(
     policies: list[Wire],
@@ -546,7 +547,10 @@ def test_a_config_without_matches_is_not_looked_at() -> None:
         ([{"Methods": ["PUT"]}], ["/"]),
         ([{"Type": "Exact", "Path": "/a"}], ["/", "/a"]),
         ([{"Path": ".*"}, {}], ["/"]),
-        ([{"Type": None}, {"Path": "^/b"}], ["/"]),  # it breaks the connection before the other is reached
+        # one without a type breaks the connection before the other is reached, whatever it asks for
+        ([{"Type": None}, {"Path": "^/b"}], ["/"]),
+        ([{"Type": None, "Headers": {"x-env": "^prod"}}, {"Path": "^/b"}], ["/"]),
+        ([{"Type": None, "Headers": {"X-Env": "^prod"}}, {"Path": "^/b"}], ["/"]),
         ([{"Headers": {"X-Env": "^prod"}}, {"Path": "^/b"}], ["/", "/b"]),  # it asks for what is never sent
         ([{"Headers": {"X-Env": "^$"}}, {"Path": "^/b"}], ["/", "/b", "/a"]),
         ([{"Headers": {"no token": "^prod"}}, {"Path": "^/b"}], ["/", "/b"]),
@@ -653,3 +657,14 @@ def test_both_readings_of_a_mesh_and_of_its_config_divide_requests_alike() -> No
     policy, sidecar = reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)
     assert payloads(policy, sidecar) == payloads(policy)
     assert len(at(divide(policy, sidecar), 80, "2001:db8::1")) == len(payloads(policy))
+
+
+def test_both_sides_look_at_a_listed_host_in_the_same_terms() -> None:
+    matches: list[Wire] = [{"pathRegex": ".*"}, {"methods": ["PUT", "GET"], "headers": [{"X-Env": "^prod"}]}]
+    sides = Sides.of(
+        load(egress("e", "http 80", hosts=["a.com"], matches=group("r")), routes("r", *matches)), WHO
+    )
+    policy, sidecar = reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)
+    place = policy.ports[80].at(0)
+    assert place.hosts == sidecar.ports[80].at(0).hosts
+    assert {condition.path for condition in place.hosts["a.com"]} == {None}

@@ -12,7 +12,7 @@ import click
 from attrs import evolve
 
 from .. import __version__
-from ..api import pipy_config
+from ..api import pipy_codebase, pipy_config
 from ..engine import Engine
 from ..errors import FSMEgressError, InvalidValue, LoadError, MissingExtra, Severity
 from ..pipy.sidecar import Sidecar
@@ -194,35 +194,55 @@ def decide(
         "fsm-egress config -f policies/ --as curl.curl | jq .Outbound",
         "fsm-egress config -f policies/ --as curl.curl --set fsm.enableEgress=true -O config.json",
         "fsm-egress config -f policies/ --as curl.curl --gzip -O config.json.gz",
+        "fsm-egress config -f policies/ --as curl.curl --enforce -O codebase/",
     )
 )
 @mesh_options
 @as_option(required=True)
 @click.option("--gzip", "is_gzip", is_flag=True, help="Compress: the bytes of config.json.gz.")
+@click.option("--enforce", is_flag=True, help="Write the module too, into the folder that -O names.")
 @click.option(
     "-O",
     "--output-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write to this file, whole or not at all, instead of standard output.",
+    help="Write to this file, whole or not at all, instead of standard output; with --enforce, to a folder.",
 )
 def config(
     documents: Documents,
     identity: ServiceIdentity,
     is_gzip: bool,
+    enforce: bool,
     output_file: Path | None,
 ) -> None:
-    """Write the config.json that the sidecar of an identity reads."""
-    written = pipy_config(documents.changed(documents.load()), identity)
+    """Write the config.json that the sidecar of an identity reads.
+
+    With --enforce, write a folder that is laid over FSM's sidecar scripts: the config, and the module that
+    makes the sidecar enforce what the stock scripts cannot.
+    """
+    if enforce and (output_file is None or is_gzip):
+        raise click.UsageError(
+            "with --enforce, -O names the folder of the codebase, and the mesh says --gzip"
+        )
+    mesh = documents.changed(documents.load())
+    if enforce and output_file is not None:
+        for path, content in pipy_codebase(mesh, identity, enforce=True).items():
+            _write(output_file / path, content)
+        return
+    written = pipy_config(mesh, identity)
     content = written.to_gzip() if is_gzip else written.to_json()
     if output_file is None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
-        return
+    else:
+        _write(output_file, content)
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
-        write_file(output_file, content)
+        write_file(path, content)
     except OSError as error:
-        stop(f"{output_file}: cannot be written: {why(error)}")
+        stop(f"{path}: cannot be written: {why(error)}")
 
 
 @app.command(
@@ -253,15 +273,22 @@ def sidecar(config_file: str, connections: tuple[Connection, ...], output: str) 
         "fsm-egress verify -f policies/ --as curl.curl",
         "fsm-egress verify -f policies/ --as curl.curl --config config.json",
         "fsm-egress verify -f policies/ --all -o json",
+        "fsm-egress verify -f policies/ --as curl.curl --enforce",
     )
 )
 @mesh_options
 @as_option(required=False)
 @click.option("--all", "every", is_flag=True, help="Verify every identity of the mesh, one after the other.")
 @config_option(required=False, help="The config.json that the sidecar has; by default the one of `config`.")
+@click.option("--enforce", is_flag=True, help="The sidecar has the module of `config --enforce`.")
 @output_option
 def verify(
-    documents: Documents, identity: ServiceIdentity | None, every: bool, config_file: str | None, output: str
+    documents: Documents,
+    identity: ServiceIdentity | None,
+    every: bool,
+    config_file: str | None,
+    enforce: bool,
+    output: str,
 ) -> None:
     """Compare what the policies mean with what the stock sidecar does, for all connections.
 
@@ -272,12 +299,14 @@ def verify(
         raise click.UsageError("give one of --as and --all")
     if every and config_file is not None:
         raise click.UsageError("--config belongs to --as: each sidecar has its own")
+    if enforce and config_file is not None:
+        raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else _read_config(config_file)
     mesh = documents.changed(documents.load())
     identities = mesh.identities() if identity is None else (identity,)
     agreed = True
     for who in progress(identities, "verifying"):
-        verification = verify_mesh(mesh, who, given)
+        verification = verify_mesh(mesh, who, given, enforce=enforce)
         agreed = agreed and verification.agreed
         if output == "json":
             print_json(verification_lines(verification))

@@ -232,6 +232,7 @@ def write_file(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():  # a device or a pipe takes the bytes as they come
         path.write_bytes(content)
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("xb") as file:

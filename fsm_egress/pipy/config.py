@@ -39,6 +39,7 @@ __all__ = [
     "PipyConfig",
     "certificate",
     "cluster_config",
+    "group_matches",
     "host_rules",
     "mesh_match",
     "read_tree",
@@ -206,7 +207,7 @@ def _outbound(policy: OutboundPolicy) -> Wire | None:
     matches = {
         str(port.port): [
             *map(mesh_match, port.mesh),
-            *(match for group in port.groups for match in _group_matches(group, gateway)),
+            *(match for group in port.groups for match in group_matches(group, gateway)),
         ]
         for port in policy.ports
     }
@@ -236,7 +237,7 @@ def _stream_protocol(protocol: Protocol) -> str:
     return str(written.value)
 
 
-def _group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
+def group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
     """The matches of a range group: `tcp` alone where a claim opens the stream, else `http`, then `https`.
 
     Claims that open nothing are written too: their match keeps the connection from passing through.

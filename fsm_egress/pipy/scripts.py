@@ -21,6 +21,7 @@ __all__ = [
     "Cert",
     "Cluster",
     "Endpoint",
+    "Enforcement",
     "Gateway",
     "Host",
     "Mask",
@@ -88,6 +89,21 @@ class Rule:
     clusters: Mapping[str, int]
 
 
+@frozen
+class Enforcement:
+    """What the key `Enforce` asks of this library's module (`enforce.js`).
+
+    Attributes:
+        accept: what a client may send, of `tls` and `http`; None for anything.
+        server_names: the cluster of each server name; None for any name.
+    """
+
+    egress: bool
+    accept: tuple[str, ...] | None
+    server_names: Mapping[str, str] | None
+    cert: Cert | None
+
+
 @frozen(eq=False)
 class Match:
     """One traffic match; `ranges`, `hosts` and `rules` are None where it has none, not even an empty one."""
@@ -101,6 +117,7 @@ class Match:
     clusters: Mapping[str, int]
     allowed: bool
     gateway: str
+    enforcement: Enforcement | None
 
     @property
     def is_http(self) -> bool:
@@ -292,6 +309,19 @@ def _match(value: _Value, own: Cert) -> Match:
         stream.at("TargetClusters").weights(),
         stream.at("AllowedEgressTraffic").boolean(),
         value.at("EgressForwardGateway").text() or ANY_GATEWAY,
+        _enforcement(value.at("Enforce"), own),
+    )
+
+
+def _enforcement(value: _Value, own: Cert) -> Enforcement | None:
+    names = value.at("ServerNames")
+    if value.value is None:
+        return None
+    return Enforcement(
+        value.at("Egress").boolean(),
+        value.at("Accept").texts(),
+        None if names.value is None else {name: cluster.needed() for name, cluster in names.entries()},
+        _source_cert(value, own),
     )
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from ..decision import HTTPRequest, Sends, Target, UsedGateway
+from ..decision import HTTPRequest, Sends, Target, TLSClientHello, UsedGateway
 from ..patterns import Pattern, PatternError
 from .config import PipyConfig, read_tree
-from .scripts import Cert, Cluster, Match, OutboundConfig, Rule, read_outbound
+from .enforcement import MODULE
+from .scripts import Cert, Cluster, Enforcement, Match, OutboundConfig, Rule, read_outbound
 
 if TYPE_CHECKING:
     from ..decision import Connection
@@ -142,6 +143,10 @@ class Taken:
     cert: Cert | None
     is_egress: bool
 
+    def leading_to(self, cluster: str) -> Taken:
+        """The same with a match that leads to one cluster only."""
+        return evolve(self, match=self.match and evolve(self.match, clusters={cluster: 1}, allowed=False))
+
 
 @frozen(eq=False)
 class Sidecar:
@@ -174,16 +179,37 @@ class Sidecar:
         taken = self.take(matches, connection.key)
         if taken.match is None and not self.config.enable_egress:
             return CLOSED
-        is_http = taken.match is not None and taken.match.is_http
-        chain = HTTP_CHAIN if is_http else TCP_CHAIN
+        if taken.match is not None and taken.match.is_http:
+            return self._through(HTTP_CHAIN, taken, connection)
+        return self._through(TCP_CHAIN, taken, connection)
+
+    def _through(self, chain: str, taken: Taken, connection: Connection) -> Outcome:
+        """What a chain does with a connection, with this library's module at its head or without."""
         modules = self.config.chains.get(chain, ())
         if not modules:
             return ECHOED
         stranger = _stranger(chain, modules)
         if stranger:
             return _unknown(f"Chains.{chain}: {stranger}")
-        if taken.match is not None and is_http:
-            return self._request(taken, taken.match, connection.sends)
+        rules = taken.match.enforcement if taken.match and modules[0] == MODULE else None
+        if rules is not None and rules.egress:
+            taken = evolve(taken, cert=rules.cert, is_egress=True)
+        if chain == HTTP_CHAIN:
+            return self._request(taken, connection.sends)
+        if rules is None or rules.accept is None:
+            return self._stream(taken)
+        return self._accepted(taken, rules, connection)
+
+    def _accepted(self, taken: Taken, rules: Enforcement, connection: Connection) -> Outcome:
+        """What the module makes of a stream, by what is sent first; a client that waits is closed."""
+        sends = connection.sends
+        if connection.kind.value not in (rules.accept or ()):
+            return CLOSED
+        if isinstance(sends, HTTPRequest):
+            return self._through(HTTP_CHAIN, taken, connection)
+        if isinstance(sends, TLSClientHello) and rules.server_names is not None:
+            cluster = rules.server_names.get(sends.name)
+            return CLOSED if cluster is None else self._stream(taken.leading_to(cluster))
         return self._stream(taken)
 
     def take(self, matches: Iterable[Match], key: int) -> Taken:
@@ -230,8 +256,9 @@ class Sidecar:
 
     # --- requests ---
 
-    def _request(self, taken: Taken, match: Match, sends: object) -> Outcome:
-        if not isinstance(sends, HTTPRequest) or sends.method not in KNOWN_METHODS:
+    def _request(self, taken: Taken, sends: object) -> Outcome:
+        match = taken.match
+        if match is None or not isinstance(sends, HTTPRequest) or sends.method not in KNOWN_METHODS:
             return CLOSED
         entry = (match.hosts or {}).get(sends.host)
         host = sends.host
@@ -239,18 +266,17 @@ class Sidecar:
             if not match.hosts:
                 return CLOSED  # the script looks for the first of no hosts
             entry = next(iter(match.hosts.values()))
-            host = entry.service or entry.rule_name
+            host = entry.service or entry.rule_name or host
         if entry is None:
             return _answered(FORBIDDEN)
         rules = read_rules((match.rules or {}).get(entry.rule_name, ()))
         if isinstance(rules, Outcome):
             return rules
-        request = evolve(sends, host=host)
         for rule in rules:
-            if request.method in rule.methods:
+            if sends.method in rule.methods:
                 if rule.breaks:
                     return CLOSED
-                if rule.matches(request):
+                if rule.matches(sends, host):
                     return self._routed(taken, rule.clusters)
         return _answered(FORBIDDEN)
 
@@ -314,8 +340,22 @@ class Sidecar:
 _NO_CLUSTER = Cluster((), None)
 
 
+def _without_module(chain: str, modules: tuple[str, ...]) -> tuple[str, ...]:
+    """A chain without this library's module, where it stands where it belongs."""
+    if modules[0] != MODULE:
+        return modules
+    left = modules[1:]
+    routing = f"modules/{CORE[HTTP_CHAIN][0]}.js"
+    if chain == HTTP_CHAIN and routing in left:
+        behind = left.index(routing) + 1
+        if left[behind : behind + 1] == (MODULE,):
+            left = (*left[:behind], *left[behind + 1 :])
+    return left
+
+
 def _stranger(chain: str, modules: tuple[str, ...]) -> str:
     """Why a chain cannot be modelled: a module of somebody else's, or FSM's in another order."""
+    modules = _without_module(chain, modules)
     core = [f"modules/{name}.js" for name in CORE[chain]]
     watchers = {f"modules/{name}.js" for name in WATCHERS} if chain == HTTP_CHAIN else set()
     foreign = next((module for module in modules if module not in {*core, *watchers}), None)
@@ -348,12 +388,13 @@ class ReadRule:
     breaks: bool
     never: bool
 
-    def matches(self, request: HTTPRequest) -> bool:
-        """Whether the rule takes the request."""
+    def matches(self, request: HTTPRequest, host: str) -> bool:
+        """Whether the rule takes the request, whose Host may have been rewritten."""
+        values = {**request.headers, "host": host}
         return (
             not self.never
             and (self.path is None or self.path.search(request.path))
-            and all(pattern.search(request.header(name)) for name, pattern in self.headers)
+            and all(pattern.search(values.get(name, "")) for name, pattern in self.headers)
         )
 
 

@@ -1,0 +1,84 @@
+"""A real sidecar, where there is one: connections go where the model says, and with the module as decided."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from observe import observe
+from observed import explains, goes_as_due
+from record import certificate, endpoints, meshes, with_certificates
+from small import WHO, config, egress, load, service
+
+import fsm_egress as fe
+from fsm_egress.pipy.enforcement import MODULE, module_source
+from fsm_egress.verify import Sides, intercepted, own_config
+
+Wire = dict[str, Any]
+NAMES = {"a.com": "54.1.1.2", "b.com": "54.1.1.3"}
+POLICIES = (
+    config({"enableEgress": True}, sidecar={"sidecarTimeout": 1}),
+    egress("tls", "https 443", hosts=["a.com", "b.com"]),
+    egress("web", "http 443", hosts=["a.com"]),
+    egress("db", "tcp 3306", ipAddresses=["54.0.0.0/8"]),
+    service("gone", "tcp-x 6379", pods=[]),
+)
+
+
+def observed(wire: Wire, names: Wire, probes: list[Wire]) -> list[Wire]:
+    """What a sidecar with this config does; it gets certificates that are none of a model's."""
+    ports = {probe["connection"]["port"] for probe in probes} | {port for _, port in endpoints(wire)}
+    content = json.dumps(with_certificates(wire, certificate())).encode()
+    return observe({"config.json": content, MODULE: module_source()}, names, sorted(ports), probes)
+
+
+@pytest.mark.parametrize("enforce", [True, False])
+def test_random_meshes(*, enforce: bool) -> None:
+    for documents, identity, connections in meshes(4, 5):
+        sides = Sides.of(fe.load(documents), identity, enforce=enforce)
+        seen = [
+            wire
+            for wire in connections
+            if intercepted(sides.policy.interception, fe.Connection.from_mapping(wire))
+        ]
+        wire = own_config(fe.load(documents), sides.policy, enforce=enforce).to_mapping()
+        wire["Spec"]["SidecarTimeout"] = 1
+        names = {
+            host: f"54.200.0.{at + 1}" for at, (host, _) in enumerate(endpoints(wire)) if "*" not in host
+        }
+        found = observed(wire, names, [{"connection": each} for each in seen])
+        for connection, what in zip(seen, found, strict=True):
+            pair = {"connection": connection, "observed": what}
+            it = fe.Connection.from_mapping(connection)
+            assert explains(sides.sidecar.handle(it), it, what, names), pair
+            assert not enforce or goes_as_due(sides, pair, names), pair
+
+
+@pytest.mark.parametrize(
+    ("connection", "how", "expected"),
+    [
+        (fe.tls("54.9.9.9", 443, "a.com"), {}, "54.1.1.2:443"),
+        (fe.tls("54.9.9.9", 443, "B.com"), {}, "54.1.1.3:443"),
+        (fe.tls("54.9.9.9", 443, "a.com"), {"split": 7}, "54.1.1.2:443"),
+        (fe.tls("54.9.9.9", 443, "b.com"), {"padding": 12_000}, "54.1.1.3:443"),
+        (fe.tls("54.9.9.9", 443, "c.com"), {"split": 100}, "closed"),
+        (fe.tls("54.9.9.9", 443), {}, "closed"),
+        (fe.tcp("54.9.9.9", 443), {}, "closed"),
+        (fe.server_first("54.9.9.9", 443), {}, "closed"),
+        (fe.http("54.9.9.9", 443, "GET", "a.com/"), {}, "54.1.1.2:443"),
+        (fe.http("54.9.9.9", 443, "GET", "a.com/"), {"http2": True}, "54.1.1.2:443"),
+        (fe.http("54.9.9.9", 443, "GET", "b.com/"), {"http2": True}, "answered"),
+        (fe.http("54.9.9.9", 443, "GET", "b.com/"), {}, "answered"),
+        (fe.server_first("54.9.9.9", 3306), {}, "54.9.9.9:3306"),
+        (fe.tcp("10.96.0.1", 6379), {}, "closed"),
+        (fe.tcp("10.96.0.2", 6379), {}, "10.96.0.2:6379"),
+    ],
+)
+def test_what_clients_may_do(connection: fe.Connection, how: Wire, expected: str) -> None:
+    sides = Sides.of(load(*POLICIES), WHO, enforce=True)
+    wire = own_config(load(*POLICIES), sides.policy, enforce=True).to_mapping()
+    (found,) = observed(wire, NAMES, [{"connection": connection.to_mapping(), **how}])
+    assert found.get("address", found["outcome"]) == expected
+    assert not found.get("identity")
+    assert found.get("seconds", 0) < 2
