@@ -32,6 +32,7 @@ NAMESPACE = "fsm-egress-observed"
 SIDECAR_USER = "1500"
 OUTBOUND = 15001
 WAITED = 4.0  # seconds for an answer
+SETTLED = 0.1
 HELLO = 43  # bytes of a ClientHello up to the end of its random ones
 SILENT = 0.3  # seconds after which a server takes its client for one that waits
 
@@ -211,8 +212,8 @@ def _probe(probe: Wire, upstream: Upstream) -> Wire:
         answer, held = _exchange(probe, sent)
     except ConnectionRefusedError:
         return {"outcome": "refused"}
-    if not answer:
-        time.sleep(0.02)  # what was dialled in vain is dialled by now
+    if not answer or probe.get("http2"):
+        time.sleep(SETTLED)  # what is dialled is dialled by now; HTTP/2 has answered before
     if upstream.dialled:
         return _dialled(sent, upstream.dialled[0])
     if answer.startswith(b"HTTP/1."):

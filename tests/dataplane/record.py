@@ -95,6 +95,13 @@ def endpoints(config: Wire) -> list[tuple[str, int]]:
     return [(host, int(port)) for host, _, port in (text.rpartition(":") for text in texts)]
 
 
+def outside_names(config: Wire) -> dict[str, str]:
+    """An address for each outside host; none for a wildcard, which is no name."""
+    hosts = sorted({host for host, _ in endpoints(config) if ":" not in host and "*" not in host})
+    names = [host for host in hosts if not host.replace(".", "").isdecimal()]
+    return {name: f"54.200.0.{index + 1}" for index, name in enumerate(names)}
+
+
 def main(count: int, number: int) -> None:
     """Observe, compare with what is decided, keep."""
     real = certificate()
@@ -110,10 +117,7 @@ def main(count: int, number: int) -> None:
             continue  # nothing would listen
         config["Spec"]["SidecarTimeout"] = 1
         places = endpoints(config)
-        outside = sorted(
-            {host for host, _ in places if not host.replace(".", "").isdigit() and ":" not in host}
-        )
-        names = {host: f"54.200.0.{index + 1}" for index, host in enumerate(outside)}
+        names = outside_names(config)
         ports = sorted({wire["port"] for wire in seen} | {port for _, port in places})
         codebase = {
             "config.json": json.dumps(with_certificates(config, real)).encode(),
@@ -122,9 +126,7 @@ def main(count: int, number: int) -> None:
             ],
         }
         probes = [{"connection": wire} for wire in seen]
-        observed = observe(
-            codebase, {name: ip for name, ip in names.items() if "*" not in name}, ports, probes
-        )
+        observed = observe(codebase, names, ports, probes)
         case = {"documents": mesh, "identity": identity, "config": config, "names": names}
         pairs = [{"connection": wire, "observed": what} for wire, what in zip(seen, observed, strict=True)]
         kept.append({**case, "probes": pairs})

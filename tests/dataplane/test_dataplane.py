@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from observe import observe
 from observed import explains, goes_as_due
-from record import certificate, endpoints, meshes, with_certificates
+from record import certificate, endpoints, meshes, outside_names, with_certificates
 from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
@@ -44,9 +44,7 @@ def test_random_meshes(*, enforce: bool) -> None:
         ]
         wire = own_config(fe.load(documents), sides.policy, enforce=enforce).to_mapping()
         wire["Spec"]["SidecarTimeout"] = 1
-        names = {
-            host: f"54.200.0.{at + 1}" for at, (host, _) in enumerate(endpoints(wire)) if "*" not in host
-        }
+        names = outside_names(wire)
         found = observed(wire, names, [{"connection": each} for each in seen])
         for connection, what in zip(seen, found, strict=True):
             pair = {"connection": connection, "observed": what}
