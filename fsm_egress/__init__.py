@@ -55,7 +55,8 @@ from .net import Address, Prefix
 from .patch import merge_patch
 from .patterns import Pattern
 from .pipy.config import PipyConfig
-from .pipy.sidecar import Fate, Outcome, Sidecar
+from .pipy.outcome import Fate, Outcome
+from .pipy.sidecar import Sidecar
 from .policy import OutboundPolicy
 from .references import FieldRef, Mark, ResourceRef, Source
 from .resolve import resolve

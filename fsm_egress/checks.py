@@ -18,6 +18,7 @@ from .errors import MAX_PROBLEMS, InvalidValue, Problem
 from .frozen import FrozenMap, freeze, is_unicode
 from .net import Address, Prefix, parse_address, parse_prefix
 from .patterns import Pattern, parse_pattern
+from .words import Word
 
 T = TypeVar("T")
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -54,7 +55,7 @@ _SECONDS = {
 }
 
 
-class Protocol(str, Enum):
+class Protocol(Word):
     """The protocol of an Egress port, or of a service port inside the mesh."""
 
     HTTP = "http"
@@ -63,19 +64,13 @@ class Protocol(str, Enum):
     TCP = "tcp"
     TCP_SERVER_FIRST = "tcp-server-first"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class ServiceAccessMode(str, Enum):
+class ServiceAccessMode(Word):
     """By what the services of the mesh are addressed (`spec.traffic.serviceAccessMode`)."""
 
     MIXED = "mixed"
     IP = "ip"
     DOMAIN = "domain"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from .frozen import EMPTY, FrozenMap
 from .net import Address, Prefix, parse_address
 from .references import FieldRef
 from .resource import checked
+from .words import Word
 
 __all__ = [
     "ORIGINAL_DESTINATION",
@@ -41,7 +41,7 @@ _LINE = re.compile(r"[^\x00-\x20\x7f]+")
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-class Verdict(str, Enum):
+class Verdict(Word):
     """What becomes of a connection."""
 
     IN_MESH = "IN_MESH"
@@ -49,11 +49,8 @@ class Verdict(str, Enum):
     PASSTHROUGH = "PASSTHROUGH"
     DENIED = "DENIED"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Reason(str, Enum):
+class Reason(Word):
     """Why, from a closed set."""
 
     NOT_INTERCEPTED = "not_intercepted"
@@ -71,11 +68,8 @@ class Reason(str, Enum):
     EGRESS_ENABLED = "egress_enabled"
     EGRESS_DISABLED = "egress_disabled"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Sends(str, Enum):
+class Sends(Word):
     """What the client sends first; in the wire form of a connection, the value of `sends`."""
 
     BYTES = "bytes"
@@ -83,9 +77,6 @@ class Sends(str, Enum):
     DATAGRAM = "datagram"
     TLS = "tls"
     HTTP = "http"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 def _method(value: Any) -> str:

@@ -14,7 +14,7 @@ from .decision import ORIGINAL_DESTINATION, HTTPRequest, Reason, Sends, TLSClien
 from .findings import Code, Finding
 from .net import IPV6_START
 from .partition import KNOWN_METHODS
-from .pipy.sidecar import Fate
+from .pipy.outcome import Fate
 from .verify import Disagreement, Verification, verify
 
 if TYPE_CHECKING:

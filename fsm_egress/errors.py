@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from typing import Any
 
 from attrs import evolve, frozen
 
 from .references import Mark, ResourceRef, joined
+from .words import Word
 
 __all__ = [
     "FSMEgressError",
@@ -26,15 +26,12 @@ MAX_PROBLEMS = 1_000  # of one resource or text: who has more needs no longer li
 _SHOWN = 80  # characters of a found value: enough to recognise it, too few to flood a terminal
 
 
-class Severity(str, Enum):
+class Severity(Word):
     """How bad a problem or a finding is."""
 
     ERROR = "error"
     WARNING = "warning"
     INFO = "info"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 def show(value: Any) -> str:

@@ -12,7 +12,8 @@ from .decision import HTTPRequest
 from .errors import InvalidValue
 from .net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
 from .partition import KNOWN_METHODS, Condition, Line, Place, Reading, asked_of
-from .pipy.sidecar import Outcome, Sidecar, Taken, read_rules
+from .pipy.outcome import Outcome
+from .pipy.rules import read_rules
 from .routes import united
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .patterns import Pattern
     from .pipy.scripts import Host, Match
+    from .pipy.sidecar import Sidecar, Taken
     from .policy import EgressGroup, HTTPRoute, Interception, MeshMatch, OutboundPolicy, VirtualHost
 
 __all__ = ["reading_of_policy", "reading_of_sidecar"]

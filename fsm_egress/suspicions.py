@@ -17,7 +17,8 @@ from .egress import EgressPolicy, Retry
 from .errors import InvalidValue
 from .findings import Code, Finding
 from .net import Address, parse_address
-from .pipy.sidecar import Fate, Sidecar
+from .pipy.outcome import Fate
+from .pipy.sidecar import Sidecar
 from .policy import Claim, OutboundPolicy
 from .references import FieldRef
 from .services import MeshService, hostnames_of, reached_services

@@ -20,7 +20,8 @@ from .net import IPV6_START
 from .partition import divide
 from .pipy.config import PipyConfig, write_config
 from .pipy.enforcement import write_enforced_config
-from .pipy.sidecar import Fate, Outcome, Sidecar
+from .pipy.outcome import Fate, Outcome
+from .pipy.sidecar import Sidecar
 from .policy import OutboundPolicy
 from .readings import LOOPBACK, reading_of_policy, reading_of_sidecar
 from .resolve import resolve

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import fsm_egress as fe
 from fsm_egress.partition import KNOWN_METHODS
-from fsm_egress.pipy.sidecar import Fate
+from fsm_egress.pipy.outcome import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_egress.pipy.sidecar import Outcome
+    from fsm_egress.pipy.outcome import Outcome
 
 Wire = dict[str, Any]
 

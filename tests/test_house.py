@@ -17,7 +17,7 @@ PACKAGE = Path(fsm_egress.__file__).parent
 # The ground floor comes first, and a room imports only from floors that come before its own. A folder
 # is one room.
 FLOORS = """
-    frozen pattern_tree references
+    frozen pattern_tree references words
     errors pattern_captures
     documents net patch pattern_python pattern_reader
     helm pattern_automata patterns

@@ -14,7 +14,8 @@ import fsm_egress as fe
 from fsm_egress.decision import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.net import IPV6_START, LAST_KEY, Address
 from fsm_egress.partition import Class, Reading, divide
-from fsm_egress.pipy.sidecar import Fate, Sidecar
+from fsm_egress.pipy.outcome import Fate
+from fsm_egress.pipy.sidecar import Sidecar
 from fsm_egress.readings import reading_of_policy, reading_of_sidecar
 from fsm_egress.verify import Sides
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fsm_egress.errors import InvalidValue
 from fsm_egress.net import LAST_KEY, Address, Prefix
-from fsm_egress.pipy.scripts import Mask, Match, OutboundConfig, read_outbound
+from fsm_egress.pipy.netmask import Mask
+from fsm_egress.pipy.scripts import Match, OutboundConfig, read_outbound
 
 
 def read(*matches: dict[str, Any], **ports: list[dict[str, Any]]) -> OutboundConfig:

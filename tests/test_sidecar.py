@@ -13,7 +13,8 @@ from observed import explains
 import fsm_egress as fe
 from fsm_egress.decision import UsedGateway
 from fsm_egress.pipy.config import write_config
-from fsm_egress.pipy.sidecar import Fate, Outcome, Sidecar
+from fsm_egress.pipy.outcome import Fate, Outcome
+from fsm_egress.pipy.sidecar import Sidecar
 
 VECTORS = Path(__file__).parent / "vectors"
 FILES = ("sidecar-crafted.json", "sidecar-random.json", "sidecar-observed.json")

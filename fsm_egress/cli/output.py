@@ -18,7 +18,7 @@ from rich.text import Text
 from ..decision import Verdict
 from ..enforceability import advice, codes_of
 from ..errors import Severity
-from ..pipy.sidecar import Fate
+from ..pipy.outcome import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..decision import Connection, Decision, Target
     from ..errors import Problem
-    from ..pipy.sidecar import Outcome
+    from ..pipy.outcome import Outcome
     from ..verify import Disagreement, Verification
 
 __all__ = [

@@ -33,7 +33,7 @@ Wire = dict[str, Any]
 
 def module_source() -> bytes:
     """The module, as the file `modules/fsm-egress.js` of a codebase."""
-    return files(__package__).joinpath("enforce.js").read_bytes()
+    return files(__name__.rpartition(".")[0]).joinpath("enforce.js").read_bytes()
 
 
 def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> PipyConfig:

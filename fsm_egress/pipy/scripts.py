@@ -6,16 +6,14 @@ Only the outbound part is read, and of that only what the scripts look at (fsm, 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
 from ..errors import InvalidValue, Problem, show
-from ..net import GAP_END, GAP_START, IPV4_BITS, IPV6_BITS, IPV6_START
 from ..references import joined
+from .netmask import Mask, read_mask
 
 __all__ = [
     "Cert",
@@ -24,7 +22,6 @@ __all__ = [
     "Enforcement",
     "Gateway",
     "Host",
-    "Mask",
     "Match",
     "OutboundConfig",
     "Range",
@@ -37,8 +34,6 @@ T = TypeVar("T")
 ANY_GATEWAY = "*"
 DEFAULT_MODE = "http2tunnel"
 PORT_DIGITS = 5
-CIDR_LENGTH = 100  # characters from which on the sidecar refuses a range
-OCTETS, GROUPS = 1 << 8, 1 << 16  # how many values a part of an address has
 
 
 @frozen
@@ -47,18 +42,6 @@ class Cert:
 
     fsm_issued: bool
     usable: bool
-
-
-@frozen
-class Mask:
-    """The addresses of a range, as keys on the line of all addresses (`net.py`)."""
-
-    first: int
-    last: int
-
-    def contains(self, key: int) -> bool:
-        """Whether the address of that key is in the range."""
-        return self.first <= key <= self.last
 
 
 @frozen
@@ -326,7 +309,7 @@ def _enforcement(value: _Value, own: Cert) -> Enforcement | None:
 
 
 def _range(text: str, value: _Value, own: Cert) -> Range:
-    return Range(text, _mask(text), _source_cert(value, own))
+    return Range(text, read_mask(text), _source_cert(value, own))
 
 
 def _host(value: _Value) -> Host:
@@ -361,64 +344,6 @@ def _gateway(value: _Value) -> Gateway:
         tuple(address for address, _ in value.at("Endpoints").entries()),
         value.at("Mode").text() or DEFAULT_MODE,
     )
-
-
-# --- ranges ----------------------------------------------------------------------------------------------
-
-_OCTET = "(0|[1-9][0-9]{0,2}|)"  # an empty one is zero to it
-_OCTETS = re.compile(r"\.".join([_OCTET] * 4))
-_GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7}")
-_BITS = re.compile(r"\s*[+-]?[0-9]+")
-
-
-def _mask(text: str) -> Mask | None:
-    """A range as Pipy's `Netmask` reads it; None where it throws.
-
-    Without bits the mask is empty, so that the range holds every address of its family. A word of hexadecimal
-    digits (`abc`) is an IPv6 address to it.
-    """
-    address, slash, tail = text.partition("/")
-    found = _BITS.match(tail)
-    bits = int(found[0]) if slash and found else 0
-    octets = _OCTETS.fullmatch(address)
-    parts = [int(octet or "0") for octet in octets.groups()] if octets else []
-    if len(text) >= CIDR_LENGTH:
-        return None
-    if parts and max(parts) < OCTETS:
-        return _block(0, _number(parts, OCTETS), IPV4_BITS, bits)
-    groups = _ipv6_groups(address)
-    return _block(IPV6_START, _number(groups, GROUPS), IPV6_BITS, bits) if groups else None
-
-
-def _number(digits: Iterable[int], base: int) -> int:
-    return reduce(lambda value, digit: value * base + digit, digits, 0)
-
-
-def _ipv6_groups(text: str) -> list[int] | None:
-    """The eight groups; what is missing at the end of a text without `::` is zero."""
-    text, scope, _ = text.partition("%")
-    head, gap, tail = text.partition("::")
-    if not all(part == "" or _GROUPS.fullmatch(part) for part in (head, tail)):
-        return None
-    if not (gap or (head and not scope)):
-        return None
-    before, after = ([int(group, 16) for group in part.split(":") if group] for part in (head, tail))
-    missing = 8 - len(before) - len(after)
-    if missing < 0 or (missing == 0 and before and after):
-        return None
-    return [*before, *[0] * missing, *after]
-
-
-def _block(start: int, value: int, width: int, bits: int) -> Mask | None:
-    """The keys of the addresses that share their first bits with one of them."""
-    if not 0 <= bits <= width:
-        return None
-    size = 1 << width - bits
-    first = start + value // size * size
-    last = first + size - 1
-    if first >= GAP_START and last < GAP_END:  # only mapped addresses, which no IPv6 connection has
-        return Mask(first, first - 1)
-    return Mask(first, last)
 
 
 # --- merging ---------------------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ after the target has been dialled is no part of it: retries, failover, circuit b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Any
@@ -16,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from ..decision import HTTPRequest, Sends, Target, TLSClientHello, UsedGateway
-from ..patterns import Pattern, PatternError
 from .config import PipyConfig, read_tree
 from .enforcement import MODULE
-from .scripts import Cert, Cluster, Enforcement, Match, OutboundConfig, Rule, read_outbound
+from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
+from .rules import FORWARDED_METHODS, read_rules
+from .scripts import Cert, Cluster, Enforcement, Match, OutboundConfig, read_outbound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from ..decision import Connection
 
-__all__ = ["Fate", "Outcome", "Sidecar"]
+__all__ = ["Sidecar", "Taken"]
 
-FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 KNOWN_METHODS = frozenset({*FORWARDED_METHODS, "TRACE", "CONNECT"})
 DEFAULT_WEIGHT = 100
-WHOLE = Fraction(1)
 FORBIDDEN, NOT_FOUND, BAD_GATEWAY = 403, 404, 502
 
 TCP_CHAIN, HTTP_CHAIN = "outbound-tcp", "outbound-http"
@@ -40,90 +39,6 @@ CORE = {
 WATCHERS = frozenset(  # modules that see connections, and change nothing about where they go
     {"outbound-metrics-http", "outbound-tracing-http", "outbound-logging-http", "outbound-circuit-breaker"}
 )
-
-
-class Fate(str, Enum):
-    """What becomes of a connection in the sidecar."""
-
-    DIALLED = "dialled"
-    ANSWERED = "answered"
-    CLOSED = "closed"
-    REFUSED = "refused"
-    ECHOED = "echoed"
-    UNKNOWN = "unknown"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@frozen
-class Outcome:
-    """What the sidecar does with a connection.
-
-    Attributes:
-        fate: dialled to one of the targets; answered with a status; closed; refused, as nothing listens;
-            echoed, as a chain is missing; or unknown, for a `cause` that this model does not render.
-        targets: what is balanced over, with weights.
-        status: of the answer.
-        mtls: whether the sidecar opens TLS of its own towards the target.
-        gateways: the egress gateways that the connection is tunnelled through.
-        cause: why it is unknown.
-        share: the part of the connections that this happens to, where balancing leads to different things.
-        others: what happens to the rest of them.
-    """
-
-    fate: Fate
-    targets: tuple[Target, ...] = ()
-    status: int | None = None
-    mtls: bool = False
-    gateways: tuple[UsedGateway, ...] = ()
-    cause: str = ""
-    share: Fraction = WHOLE
-    others: tuple[Outcome, ...] = ()
-
-    def to_mapping(self, connection: Connection) -> dict[str, Any]:
-        """The outcome for machines, as `fsm-egress sidecar -o json` prints it for this connection."""
-        return {
-            "outcome": self.fate.value,
-            "targets": [target.to_mapping(connection) for target in self.targets],
-            "status": self.status,
-            "mtls": self.mtls,
-            "gateway": [used.to_mapping() for used in self.gateways] or None,
-            **({"cause": self.cause} if self.cause else {}),
-            **({"share": round(float(self.share), 6)} if self.share != 1 else {}),
-            **({"others": [other.to_mapping(connection) for other in self.others]} if self.others else {}),
-        }
-
-    def __str__(self) -> str:
-        parts = [self.fate.value]
-        if self.status is not None:
-            parts.append(f"HTTP {self.status}")
-        if self.targets:
-            shared = len(self.targets) > 1
-            parts.append("to " + ", ".join(target.spoken(with_weight=shared) for target in self.targets))
-        if self.mtls:
-            parts.append("with mTLS")
-        if self.gateways:
-            parts.append("via " + ", ".join(used.name for used in self.gateways))
-        if self.cause:
-            parts.append(f"({self.cause})")
-        text = " ".join(parts)
-        return "; else ".join([text, *map(str, self.others)])
-
-
-CLOSED = Outcome(Fate.CLOSED)
-REFUSED = Outcome(Fate.REFUSED)
-ECHOED = Outcome(Fate.ECHOED)
-ORIGINAL = Target("", 0)
-PASSED_BY = Outcome(Fate.DIALLED, (ORIGINAL,))
-
-
-def _answered(status: int) -> Outcome:
-    return Outcome(Fate.ANSWERED, status=status)
-
-
-def _unknown(cause: str) -> Outcome:
-    return Outcome(Fate.UNKNOWN, cause=cause)
 
 
 @frozen
@@ -190,7 +105,7 @@ class Sidecar:
             return ECHOED
         stranger = _stranger(chain, modules)
         if stranger:
-            return _unknown(f"Chains.{chain}: {stranger}")
+            return unknown(f"Chains.{chain}: {stranger}")
         rules = taken.match.enforcement if taken.match and modules[0] == MODULE else None
         if rules is not None and rules.egress:
             taken = evolve(taken, cert=rules.cert, is_egress=True)
@@ -268,7 +183,7 @@ class Sidecar:
             entry = next(iter(match.hosts.values()))
             host = entry.service or entry.rule_name or host
         if entry is None:
-            return _answered(FORBIDDEN)
+            return answered(FORBIDDEN)
         rules = read_rules((match.rules or {}).get(entry.rule_name, ()))
         if isinstance(rules, Outcome):
             return rules
@@ -278,7 +193,7 @@ class Sidecar:
                     return CLOSED
                 if rule.matches(sends, host):
                     return self._routed(taken, rule.clusters)
-        return _answered(FORBIDDEN)
+        return answered(FORBIDDEN)
 
     def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:
         ways: list[_Way] = []
@@ -287,7 +202,7 @@ class Sidecar:
             endpoints = [(endpoint, endpoint.weight) for endpoint in cluster.endpoints if endpoint.weight]
             total = sum(share for _, share in endpoints)
             if not endpoints:
-                ways.append(_Way(Fraction(weight), _answered(NOT_FOUND)))
+                ways.append(_Way(Fraction(weight), answered(NOT_FOUND)))
             for endpoint, share in endpoints:
                 is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
                 target = _target(endpoint.via or endpoint.address)
@@ -296,10 +211,10 @@ class Sidecar:
                     taken,
                     taken.cert or cluster.cert,
                     is_egress=is_egress,
-                    broken=_answered(BAD_GATEWAY),
+                    broken=answered(BAD_GATEWAY),
                 )
                 ways.extend(_weighted(dialled, Fraction(weight * share, total)))
-        return _united(ways or [_Way(WHOLE, _answered(NOT_FOUND))])
+        return _united(ways or [_Way(WHOLE, answered(NOT_FOUND))])
 
     # --- dialling ---
 
@@ -366,71 +281,6 @@ def _stranger(chain: str, modules: tuple[str, ...]) -> str:
         if [module for module in modules if module in core] == core
         else "FSM's modules are not in FSM's order"
     )
-
-
-# --- rules -----------------------------------------------------------------------------------------------
-
-
-@frozen(eq=False)
-class ReadRule:
-    """A route rule with its patterns read; one without a known type breaks the connection that reaches it.
-
-    Attributes:
-        path: None where it takes every path.
-        headers: by name in lower case; those that are never sent under the name as written are gone.
-        never: whether a header that is never sent would have to be there.
-    """
-
-    methods: tuple[str, ...]
-    path: Pattern | None
-    headers: tuple[tuple[str, Pattern], ...]
-    clusters: Mapping[str, int]
-    breaks: bool
-    never: bool
-
-    def matches(self, request: HTTPRequest, host: str) -> bool:
-        """Whether the rule takes the request, whose Host may have been rewritten."""
-        values = {**request.headers, "host": host}
-        return (
-            not self.never
-            and (self.path is None or self.path.search(request.path))
-            and all(pattern.search(values.get(name, "")) for name, pattern in self.headers)
-        )
-
-
-def read_rules(rules: Iterable[Rule]) -> tuple[ReadRule, ...] | Outcome:
-    """The rules of a host, or what becomes of every request where one of their patterns cannot be read."""
-    try:
-        return tuple(map(_read_rule, rules))
-    except PatternError as error:
-        if error.ours:
-            return _unknown(error.problems[0].message)
-        return CLOSED
-
-
-_ESCAPED = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
-_PATHS = {"Regex": "{}", "Exact": "^{}$", "Prefix": "^{}"}
-
-
-def _read_rule(rule: Rule) -> ReadRule:
-    frame = _PATHS.get(rule.type or "")
-    text = rule.path if rule.type == "Regex" else rule.path.translate(_ESCAPED)
-    path = Pattern.of_bytes((frame or "").format(text))
-    headers = [(name, Pattern.of_bytes(text)) for name, text in rule.headers]
-    sent = [(name, pattern) for name, pattern in headers if name == name.lower()]
-    unsent = [pattern for name, pattern in headers if name != name.lower()]
-    return ReadRule(
-        FORWARDED_METHODS if rule.methods is None else rule.methods,
-        None if path.matches_everything else path,
-        tuple(sorted(sent, key=_name)),
-        rule.clusters,
-        breaks=frame is None,
-        never=not all(pattern.search("") for pattern in unsent),
-    )
-
-
-def _name(header: tuple[str, Pattern]) -> str:
-    return header[0]
 
 
 # --- balancing -------------------------------------------------------------------------------------------
