@@ -18,7 +18,8 @@
   httpChain = config?.Chains?.['outbound-http'],
 
   // The sidecar's own certificate, where it has one, stands for those that FSM issues.
-  certificateOf = cert => cert?.FsmIssued && config?.Certificate?.CertChain ? config.Certificate : cert,
+  own = config?.Certificate,
+  certificateOf = cert => cert?.FsmIssued && own?.CertChain && own?.PrivateKey ? own : cert,
 
   kinds = { TLS: 'tls', HTTP: 'http', HTTP2: 'http' },
 
@@ -26,11 +27,33 @@
   leadingTo = (match, cluster) => Object.assign({}, match, {
     TcpServiceRouteRules: { TargetClusters: { [cluster]: 100 }, AllowedEgressTraffic: false },
   }),
+
+  // What the rules of a match come to, worked out once and not for every connection. The copies above must not
+  // be made anew each time: the routing keeps a balancer, for ever, for each TargetClusters that it has seen.
+  plans = new algo.Cache(
+    match => (
+      (
+        { Egress, Accept, ServerNames, SourceCert } = match?.Enforce || {},
+      ) => ({
+        egress: Boolean(Egress),
+        cert: certificateOf(SourceCert),
+        any: !Accept,
+        none: Accept?.length === 0,
+        tls: Boolean(Accept?.includes?.('tls')),
+        http: Boolean(Accept?.includes?.('http')),
+        ports: ServerNames && Object.fromEntries(
+          Object.entries(ServerNames).map(
+            ([name, cluster]) => [name, cluster && leadingTo(match, cluster)]
+          )
+        ),
+      })
+    )()
+  ),
 ) => pipy({
-  _rules: null,
+  _plan: null,
   _sends: undefined,
   _serverNames: undefined,
-  _goesOn: undefined,
+  _target: undefined,
 })
 
 .import({
@@ -41,65 +64,63 @@
 })
 
 .pipeline()
-.handleStreamStart(
-  () => (
-    _rules = __port?.Enforce,
-    // What counts as egress gets no mesh mTLS, and goes through the egress gateway.
-    _rules?.Egress && (
-      __isEgress = true,
-      __cert = certificateOf(_rules.SourceCert)
+.onStart(
+  () => void (
+    // Behind the routing this has been done already.
+    _plan || (
+      _plan = plans.get(__port),
+      // What counts as egress gets no mesh mTLS, and goes through the egress gateway.
+      _plan.egress && (
+        __isEgress = true,
+        __cert = _plan.cert
+      )
     )
   )
 )
 .branch(
-  () => __protocol === 'http' || !_rules?.Accept, (
+  () => _plan.any || __protocol === 'http', (
     $=>$
     // Only behind the routing are there messages; who calls is nobody's business outside the mesh.
     .handleMessageStart(
-      msg => _rules?.Egress && (
+      msg => _plan.egress && (
         delete msg.head.headers.serviceidentity
       )
     )
     .chain()
   ),
 
-  () => _rules.Accept.length === 0, (
+  () => _plan.none, (
     // The stream's start must stay: without it the client's bytes would be echoed.
     $=>$.replaceData(() => new StreamEnd)
   ),
 
   (
     $=>$
-    // Both look at the first bytes and hold nothing back; the branch does, until one of its conditions holds.
-    .detectProtocol(
-      protocol => _sends = kinds[protocol] || 'bytes'
+    // Both look at the first bytes, and beside the stream: in it, the second would look at all that follows.
+    .fork().to(
+      $=>$
+      .replaceData(
+        data => _sends && (_sends !== 'tls' || _serverNames) ? undefined : data
+      )
+      .detectProtocol(
+        protocol => _sends = kinds[protocol] || 'bytes'
+      )
+      .handleTLSClientHello(
+        hello => _serverNames = hello.serverNames || []
+      )
     )
-    .handleTLSClientHello(
-      hello => _serverNames = hello.serverNames || []
-    )
+    // Holds the stream back until one of its conditions holds.
     .branch(
-      () => _sends === 'tls' && _serverNames && (
-        _goesOn = _rules.Accept.includes('tls') && (
-          (
-            cluster = _rules.ServerNames?.[(_serverNames[0] || '').toLowerCase()],
-          ) => (
-            cluster && (__port = leadingTo(__port, cluster)),
-            Boolean(cluster || !_rules.ServerNames)
-          )
-        )(),
+      () => _sends === 'tls' && _serverNames && _plan.tls && (
+        _target = _plan.ports ? _plan.ports[(_serverNames[0] || '').toLowerCase()] : __port
+      ) && (
+        __port = _target,
         true
       ), (
-        $=>$.branch(
-          () => _goesOn, (
-            $=>$.chain()
-          ),
-          (
-            $=>$.replaceData(() => new StreamEnd)
-          )
-        )
+        $=>$.chain()
       ),
 
-      () => _sends === 'http' && _rules.Accept.includes('http'), (
+      () => _sends === 'http' && _plan.http, (
         $=>$
         .handleStreamStart(
           () => __protocol = 'http'
@@ -107,7 +128,7 @@
         .chain(httpChain)
       ),
 
-      () => _sends && _sends !== 'tls', (
+      () => _sends && (_sends !== 'tls' || _serverNames), (
         $=>$.replaceData(() => new StreamEnd)
       )
     )
