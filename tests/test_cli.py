@@ -536,7 +536,9 @@ class TestVerify:
     def test_all_identities_with_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = io.StringIO()
         monkeypatch.setattr(output, "Console", lambda **_: Console(file=terminal, force_terminal=True))
-        assert list(output.progress(("a", "b"), "verifying")) == ["a", "b"]
+        for name in output.progress(("a", "größer"), "verifying"):
+            output.say([name])
+        assert "größer\n" in terminal.getvalue()
         assert "verifying" in terminal.getvalue()
         assert list(output.progress(("a",), "verifying")) == ["a"]
 

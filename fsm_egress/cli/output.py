@@ -58,6 +58,7 @@ STYLES = {
     Verdict.DENIED.value: "red",
     Fate.UNKNOWN.value: "magenta",
 }
+UTF_8 = "utf-8"
 GAP = "  "
 MANY = 2  # identities from which on a progress bar is worth its place
 
@@ -87,7 +88,8 @@ def why(error: OSError) -> str:
 def _printable(text: str, stream: TextIO) -> str:
     if not text.isprintable():
         text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    return text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+    encoding = stream.encoding or UTF_8  # there is none while a progress bar stands in for the stream
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def problem_line(problem: Problem) -> str:
