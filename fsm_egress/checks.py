@@ -21,6 +21,8 @@ from .patterns import Pattern, parse_pattern
 from .words import Word
 
 T = TypeVar("T")
+UNQUOTED = "without quotes"  # why a value is proposed that looks like the one found
+
 EnumT = TypeVar("EnumT", bound=Enum)
 
 UINT32_MAX = 2**32 - 1
@@ -135,7 +137,8 @@ def boolean(value: Any) -> bool:
     """`true` or `false`."""
     if not isinstance(value, bool):
         spelled = isinstance(value, str) and value.lower() in {"true", "false"}
-        raise InvalidValue.of("a boolean", value, proposal=value.lower() if spelled else None)
+        proposal, reason = (value.lower(), UNQUOTED) if spelled else (None, None)
+        raise InvalidValue.of("a boolean", value, proposal=proposal, reason=reason)
     return value
 
 
@@ -149,7 +152,7 @@ def _whole(value: Any, low: int, high: int, expected: str) -> int:
         return value
     quoted = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= NUMBER_LENGTH
     proposal = str(int(value)) if quoted and low <= int(value) <= high else None
-    raise InvalidValue.of(expected, value, proposal=proposal)
+    raise InvalidValue.of(expected, value, proposal=proposal, reason=UNQUOTED if proposal else None)
 
 
 def port_number(value: Any) -> int:

@@ -152,9 +152,9 @@ AN_ENTRY = "expected a map with one entry, a header's name and the pattern of it
 REFUSED: list[tuple[Check, Any, str]] = [
     (checks.string, 443, "expected a string, found the number `443`"),
     (checks.boolean, 1, "expected a boolean, found the number `1`"),
-    (checks.boolean, "True", "expected a boolean, found the string `True`; write `true`"),
+    (checks.boolean, "True", "expected a boolean, found the string `True`; write `true`: without quotes"),
     (checks.boolean, "yes", "expected a boolean, found the string `yes`"),
-    (checks.port_number, "443", A_PORT + "the string `443`; write `443`"),
+    (checks.port_number, "443", A_PORT + "the string `443`; write `443`: without quotes"),
     (checks.port_number, "0", A_PORT + "the string `0`"),
     (checks.port_number, "http", A_PORT + "the string `http`"),
     (checks.port_number, "٤٤٣", A_PORT + "the string `٤٤٣`"),

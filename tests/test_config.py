@@ -21,6 +21,7 @@ from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
 from fsm_egress.frozen import FrozenMap
+from fsm_egress.pipy import config as config_module
 
 CASES = json.loads((Path(__file__).parent / "vectors" / "controller.json").read_text(encoding="utf-8"))[
     "cases"
@@ -488,7 +489,7 @@ def truncated() -> bytes:
         (b"[" * 100_000, "expected the JSON of a config: maximum recursion depth"),
         (b"\x1f\x8b", "expected the JSON of a config: "),
         (b"\x1f\x8b\x00\x00", "expected the JSON of a config: "),
-        (truncated(), "expected the JSON of a config: compressed file ended"),
+        (truncated(), "expected the JSON of a config: the gzip file is incomplete"),
         (gzip.compress(b"{"), "expected the JSON of a config: expecting property name"),
         (b"[]", "expected a config with its `Version`, found an empty list"),
         (b"{}", "expected a config with its `Version`, found an empty mapping"),
@@ -515,3 +516,16 @@ def test_law_bytes_are_read_or_refused_and_never_crash(noise: bytes, place: int,
 
 
 SMALL = gzip.compress(b'{"Version":"0","Outbound":{"TrafficMatches":{"80":[]}}}', mtime=0)
+
+
+def test_a_gzip_file_of_two_parts_is_no_config() -> None:
+    content = fe.pipy_config(load(), WHO).to_gzip()
+    with pytest.raises(fe.InvalidValue, match="followed by something else"):
+        fe.PipyConfig.from_bytes(content + content)
+
+
+def test_a_config_is_unpacked_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = fe.pipy_config(load(), WHO).to_gzip()
+    monkeypatch.setattr(config_module, "MAX_SIZE", 100)
+    with pytest.raises(fe.InvalidValue, match="more than 100 bytes when unpacked"):
+        fe.PipyConfig.from_bytes(content)

@@ -320,7 +320,7 @@ BROKEN_PROBLEMS = [
     (
         "<text>:9:13: Egress shop/web spec.ports[0].number: expected a port number from 1 to 65535,"
         " found the string"
-        " `443`; write `443`"
+        " `443`; write `443`: without quotes"
     ),
     (
         "<text>:10:15: Egress shop/web spec.ports[0].protocol: expected one of `http`, `https`, `tcp`,"

@@ -207,7 +207,7 @@ SOURCE = {"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}
         ),
         (
             {"ports": [{"number": "443", "protocol": "https"}]},
-            ["spec.ports[0].number: " + PORT + "the string `443`; write `443`"],
+            ["spec.ports[0].number: " + PORT + "the string `443`; write `443`: without quotes"],
         ),
         *(
             ({"ports": [{"number": value, "protocol": "HTTP"}]}, ["spec.ports[0].number: " + PORT + shown])
@@ -279,7 +279,7 @@ SOURCE = {"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}
                 "spec.sources[1].mtls: expected the field `issuer`, found none",
                 (
                     "spec.sources[1].mtls.cert.sn: expected a whole number of at most 64 bits,"
-                    " found the string `1`; write `1`"
+                    " found the string `1`; write `1`: without quotes"
                 ),
             ],
         ),
@@ -332,7 +332,7 @@ def test_of_equal_header_names_the_last_counts() -> None:
 @pytest.mark.parametrize("value", [1, 0, "true", None, []])
 def test_nothing_is_a_boolean_but_true_and_false(value: Any) -> None:
     said_of = said(mesh_config(traffic={"enableEgress": value}))
-    proposal = "; write `true`" if value == "true" else ""
+    proposal = "; write `true`: without quotes" if value == "true" else ""
     assert [text.partition(", found")[0] for text in said_of] == (
         []
         if value is None

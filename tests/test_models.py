@@ -284,7 +284,7 @@ class TestMeshConfig:
         assert traffic.outbound_ip_range_exclusion_list == (Prefix("10.0.0.0/8"), Prefix("::/0"))
         assert refused(Traffic, outbound_port_exclusion_list=[80, "443"]) == (
             "outbound_port_exclusion_list[1]: expected a port number from 1 to 65535, "
-            "found the string `443`; write `443`"
+            "found the string `443`; write `443`: without quotes"
         )
         assert refused(Traffic, outbound_ip_range_inclusion_list=["10.0.0.1"]).startswith(
             "outbound_ip_range_inclusion_list[0]: expected "

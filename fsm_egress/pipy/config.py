@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from gzip import compress, decompress
+from gzip import compress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from zlib import decompressobj
 from zlib import error as ZlibError  # noqa: N812  # because `error` alone says nothing
 
 from attrs import field, frozen
@@ -51,6 +52,8 @@ ANY_GATEWAY = "*"
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP_FORMAT = 31  # to zlib
+MAX_SIZE = 1 << 28  # bytes of a config: no mesh has one as large
 GZIP_SYSTEM = 9  # the place in the header, RFC 1952
 GZIP_UNKNOWN_SYSTEM = 255
 
@@ -117,10 +120,21 @@ def read_tree(content: bytes) -> Any:
         InvalidValue: they are no JSON, or no gzip of one.
     """
     try:
-        return freeze(json.loads(decompress(content) if content[:2] == GZIP_MAGIC else content))
-    except (ValueError, OSError, EOFError, RecursionError, ZlibError) as error:
+        return freeze(json.loads(_unpacked(content) if content[:2] == GZIP_MAGIC else content))
+    except (ValueError, RecursionError, ZlibError) as error:
         reason = str(error).lower() or type(error).__name__
         raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
+
+
+def _unpacked(content: bytes) -> bytes:
+    """The bytes of a gzip file, unless they are too many or incomplete."""
+    unpacking = decompressobj(GZIP_FORMAT)
+    unpacked = unpacking.decompress(content, MAX_SIZE)
+    if unpacking.unconsumed_tail:
+        raise ValueError(f"more than {MAX_SIZE} bytes when unpacked")
+    if not unpacking.eof or unpacking.unused_data:
+        raise ValueError("the gzip file is incomplete, or followed by something else")
+    return unpacked
 
 
 def _encode(tree: Any) -> bytes:
