@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import chain, product
+from itertools import chain, product, zip_longest
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,6 +31,7 @@ KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TR
 UNKNOWN_METHOD = "PURGE"
 EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
 HOST_PATTERNS = 10  # searched in the Host, whose combinations are all tried
+ALL_PORTS = range(1, 65_536)
 OTHER_HOST = "other.example"
 HOST = "host"
 
@@ -123,13 +124,14 @@ class Class:
 def divide(*readings: Reading) -> Iterator[Class]:
     """The classes of these readings, by port; there streams first, by address, then requests, by host."""
     named = sorted({port for reading in readings for port in reading.ports})
-    unnamed = next(port for port in range(1, len(named) + 2) if port not in named)
-    for port in [*named, None]:
-        lines = [
-            reading.other if port is None else reading.ports.get(port, reading.other) for reading in readings
-        ]
+    unnamed = next((port for port, name in zip_longest(ALL_PORTS, named) if port != name), None)
+    for number in [*named, unnamed]:
+        if number is None:
+            return  # there is no port without a name
+        lines = [reading.ports.get(number, reading.other) for reading in readings]
+        port = None if number == unnamed else number
         for spans, payload, undecided in _sent(_together(lines)):
-            connection = Connection(Address.from_key(spans[0][0]), port or unnamed, payload)
+            connection = Connection(Address.from_key(spans[0][0]), number, payload)
             yield Class(port, spans, connection, undecided)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,10 @@ def test_law_the_stock_scripts_find_all_that_they_look_at(case: Any) -> None:
 # --- what a real sidecar did -----------------------------------------------------------------------------
 
 KEPT = json.loads(gzip.decompress((Path(__file__).parent / "vectors" / "dataplane.json.gz").read_bytes()))
+
+
+def test_they_were_observed_with_the_module_as_it_is() -> None:
+    assert KEPT["module"] == sha256(module_source()).hexdigest()
 
 
 def test_at_least_three_thousand_connections_were_observed() -> None:

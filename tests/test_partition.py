@@ -590,3 +590,10 @@ def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs
         if isinstance(sends, HTTPRequest) and sends.method == "GET" and part.witness.key < 20:
             hosts[sends.host] = hosts.get(sends.host, 0) + 1
     assert hosts == dict.fromkeys(("a.com", "b.com", "A.com", "B.com", "other.example"), 2)
+
+
+def test_where_every_port_is_named_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "ALL_PORTS", range(1, 4))
+    nothing = Line((0,), (NOTHING,))
+    named = Reading(dict.fromkeys(range(1, 4), nothing), nothing)
+    assert {part.port for part in divide(named)} == {1, 2, 3}

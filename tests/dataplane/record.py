@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from observed import goes_as_due  # noqa: E402  # ditto
 
 import fsm_egress as fe  # noqa: E402  # ditto
 from fsm_egress.net import IPV6_START  # noqa: E402  # ditto
+from fsm_egress.pipy.enforcement import MODULE, module_source  # noqa: E402  # ditto
 from fsm_egress.verify import intercepted, own_config  # noqa: E402  # ditto
 
 KEPT = TESTS / "vectors" / "dataplane.json.gz"
@@ -121,9 +123,7 @@ def main(count: int, number: int) -> None:
         ports = sorted({wire["port"] for wire in seen} | {port for _, port in places})
         codebase = {
             "config.json": json.dumps(with_certificates(config, real)).encode(),
-            "modules/fsm-egress.js": fe.pipy_codebase(snapshot, identity, enforce=True)[
-                "modules/fsm-egress.js"
-            ],
+            MODULE: module_source(),
         }
         probes = [{"connection": wire} for wire in seen]
         observed = observe(codebase, names, ports, probes)
@@ -135,7 +135,8 @@ def main(count: int, number: int) -> None:
             if not goes_as_due(sides, pair, names):
                 differing += 1
                 print(json.dumps(pair))  # noqa: T201  # a script of the tests
-    text = json.dumps({"about": ABOUT, "cases": kept}, separators=(",", ":"))
+    module = sha256(module_source()).hexdigest()
+    text = json.dumps({"about": ABOUT, "module": module, "cases": kept}, separators=(",", ":"))
     KEPT.write_bytes(gzip.compress(text.encode(), mtime=0))
     summary = f"{connections} connections of {len(kept)} meshes, {differing} not as decided"
     print(summary)  # noqa: T201  # ditto
