@@ -200,6 +200,26 @@ def test_backends_without_endpoints_are_left_out(protocol: str) -> None:
     }
 
 
+def test_gateways_without_endpoints_are_left_out() -> None:
+    listed = [{"service": name, "namespace": "fsm"} for name in ("gw", "gw2")]
+    mesh = load(
+        config({"outboundIPRangeInclusionList": ["0.0.0.0/0"], "enableEgress": True}),
+        {
+            "apiVersion": "policy.flomesh.io/v1alpha1",
+            "kind": "EgressGateway",
+            "metadata": {"name": "g", "namespace": "fsm"},
+            "spec": {"global": listed},
+        },
+        service("gw", "tcp-g 1080", space="fsm", ip="10.96.9.9", pods=["10.0.9.9"]),
+        service("gw2", "tcp-g 1081", space="fsm", ip="10.96.9.8", pods=[]),
+    )
+    connection = fe.tcp("54.9.9.9", 3306)
+    assert Sides.of(mesh, WHO).sidecar.handle(connection).others
+    outcome = Sides.of(mesh, WHO, enforce=True).sidecar.handle(connection)
+    assert [used.name for used in outcome.gateways] == ["gw.fsm"]
+    assert outcome.others == ()
+
+
 def test_a_default_route_without_hosts_answers() -> None:
     mesh = load(
         config(
