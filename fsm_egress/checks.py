@@ -78,6 +78,8 @@ class ServiceAccessMode(Word):
 STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes
 EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
 _EGRESS_PROTOCOLS = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
+FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")  # `spec/sidecar.md`: of any
+KNOWN_METHODS = (*FORWARDED_METHODS, "TRACE", "CONNECT")
 HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 

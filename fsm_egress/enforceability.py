@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from .checks import KNOWN_METHODS
 from .decision import ORIGINAL_DESTINATION, HTTPRequest, Reason, Sends, TLSClientHello, Verdict
 from .findings import Code, Finding
 from .net import IPV6_START
-from .partition import KNOWN_METHODS
 from .pipy.outcome import Fate
 from .verify import Disagreement, Verification, verify
 
@@ -35,14 +35,15 @@ def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> tuple
     Raises:
         InvalidValue: the text is no identity.
     """
-    left = set(map(_place, findings_of(verify(snapshot, identity, enforce=True))))
+    enforced = findings_of(verify(snapshot, identity, enforce=True))
+    left = {_place(finding.code, finding.rule) for finding in enforced}
     findings = findings_of(verify(snapshot, identity))
-    return tuple(evolve(finding, cured=_place(finding) not in left) for finding in findings)
+    return tuple(evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
 
 
-def _place(finding: Finding) -> tuple[Code, FieldRef | None]:
+def _place(code: Code, rule: FieldRef) -> tuple[Code, FieldRef | None]:
     """What is found, and at which rule, where that is of any interest."""
-    return finding.code, None if finding.code in _EVERYWHERE else finding.rule
+    return code, None if code in _EVERYWHERE else rule
 
 
 def findings_of(verification: Verification) -> tuple[Finding, ...]:
@@ -51,7 +52,7 @@ def findings_of(verification: Verification) -> tuple[Finding, ...]:
     for disagreement in verification.disagreements:
         rule = disagreement.decision.rule or verification.sides.policy.switch
         for code in codes_of(verification, disagreement):
-            key = code, None if code in _EVERYWHERE else rule
+            key = _place(code, rule)
             if key not in found:
                 found[key] = _finding(code, rule, disagreement)
     for undecided in verification.undecided:

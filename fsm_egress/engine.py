@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .checks import STREAMS, Protocol
+from .checks import FORWARDED_METHODS, STREAMS, Protocol
 from .decision import (
     KINDS,
     ORIGINAL_DESTINATION,
@@ -30,6 +30,7 @@ from .decision import (
     socket_address,
 )
 from .net import Prefix, PrefixTable
+from .policy import LOOPBACK
 from .resource import ServiceIdentity
 from .routes import united
 
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
-LOOPBACK = Prefix("127.0.0.1/32")
-FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 FORBIDDEN = 403
 NOT_FOUND = 404
 

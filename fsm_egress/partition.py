@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import evolve, field, frozen
 
 from .automata import Texts, Undecided, witness
+from .checks import KNOWN_METHODS
 from .decision import Connection, HTTPRequest, Sends, TLSClientHello
 from .net import IPV6_START, LAST_KEY, Address
-from .patterns import Pattern
+from .patterns import Pattern, escaped
 
 if TYPE_CHECKING:
     from .decision import Payload
 
 __all__ = ["Class", "Condition", "Line", "Place", "Reading", "Span", "asked_of", "divide"]
 
-KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
 UNKNOWN_METHOD = "PURGE"
 EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
 HOST_PATTERNS = 10  # searched in the Host, whose combinations are all tried
@@ -275,14 +275,9 @@ def _other_hosts(patterns: tuple[Pattern, ...], host: str, listed: list[str]) ->
     return texts, undecided
 
 
-_SPECIAL = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
-
-
 def _literal(text: str, *, any_case: bool = False) -> Pattern:
     letters = (
-        f"[{char.lower()}{char.upper()}]"
-        if any_case and char.isascii() and char.isalpha()
-        else char.translate(_SPECIAL)
+        f"[{char.lower()}{char.upper()}]" if any_case and char.isascii() and char.isalpha() else escaped(char)
         for char in text
     )
     return Pattern.of_bytes(f"^{''.join(letters)}$")

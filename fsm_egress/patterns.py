@@ -18,12 +18,20 @@ from .pattern_python import rendered
 from .pattern_reader import PatternError, read_pattern
 from .pattern_tree import Assertion, AssertionKind, Chars, Node, Sequence
 
-__all__ = ["Pattern", "PatternError", "parse_pattern", "searchable"]
+__all__ = ["Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
 
 
 def searchable(text: str) -> str:
     """The text as patterns search it: one character for each byte of its UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+_SPECIAL = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
+
+
+def escaped(text: str) -> str:
+    """The pattern that is found wherever the text is."""
+    return text.translate(_SPECIAL)
 
 
 @frozen(repr=False)

@@ -18,6 +18,7 @@ from .references import FieldRef
 from .resource import ServiceIdentity
 
 __all__ = [
+    "LOOPBACK",
     "Claim",
     "Cluster",
     "EgressGroup",
@@ -206,6 +207,9 @@ class PortPolicy:
     mesh: tuple[MeshMatch, ...]
     groups: tuple[EgressGroup, ...]
     clusters: tuple[Cluster, ...]
+
+
+LOOPBACK = Prefix("127.0.0.1/32")  # never redirected to the sidecar
 
 
 @frozen

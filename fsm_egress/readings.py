@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from .checks import Protocol
+from .checks import FORWARDED_METHODS, KNOWN_METHODS, Protocol
 from .decision import HTTPRequest
 from .errors import InvalidValue
 from .net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
-from .partition import KNOWN_METHODS, Condition, Line, Place, Reading, asked_of
+from .partition import Condition, Line, Place, Reading, asked_of
 from .pipy.outcome import Outcome
 from .pipy.rules import read_rules
+from .policy import LOOPBACK
 from .routes import united
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reading_of_policy", "reading_of_sidecar"]
 
-FORWARDED_METHODS = KNOWN_METHODS[:7]
 LAST_PORT = 65_535
-LOOPBACK = Prefix("127.0.0.1/32")
 
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:

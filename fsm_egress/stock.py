@@ -24,7 +24,15 @@ from .inmesh import Backends, cluster_names, clusters_of, matches_on, retry_for
 from .manifest import structure
 from .net import Address, Prefix, parse_prefix
 from .patterns import Pattern
-from .pipy.config import certificate, cluster_config, host_rules, mesh_match, sealed, write_config
+from .pipy.config import (
+    certificate,
+    cluster_config,
+    host_rules,
+    mesh_match,
+    named_gateway,
+    sealed,
+    write_config,
+)
 from .policy import SourceCert, VirtualHost, WeightedCluster
 from .references import FieldRef, ResourceRef
 from .resolve import resolve
@@ -70,7 +78,7 @@ def stock_config(
     view = view_of(snapshot)
     policy = resolve(view.snapshot, identity)
     content = write_config(policy, carried).to_mapping()
-    gateway = {"EgressForwardGateway": "*"} if policy.forwarded else {}
+    gateway = named_gateway(policy)
     content["Outbound"] = _outbound(view, policy.identity, gateway)
     if policy.forward:
         for config in (content["Forward"]["EgressGateways"] or {}).values():

@@ -22,8 +22,8 @@ from .pipy.config import PipyConfig, write_config
 from .pipy.enforcement import write_enforced_config
 from .pipy.outcome import Fate, Outcome
 from .pipy.sidecar import Sidecar
-from .policy import OutboundPolicy
-from .readings import LOOPBACK, reading_of_policy, reading_of_sidecar
+from .policy import LOOPBACK, OutboundPolicy
+from .readings import reading_of_policy, reading_of_sidecar
 from .resolve import resolve
 from .resource import ServiceIdentity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import fsm_egress as fe
-from fsm_egress.partition import KNOWN_METHODS
+from fsm_egress.checks import KNOWN_METHODS
 from fsm_egress.pipy.outcome import Fate
 
 if TYPE_CHECKING:

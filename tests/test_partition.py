@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import fsm_egress as fe
 from fsm_egress import partition
+from fsm_egress.checks import KNOWN_METHODS
 from fsm_egress.decision import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 from fsm_egress.partition import Class, Condition, Line, Place, Reading, divide
@@ -87,7 +88,7 @@ def inside(place: Place, payload: Payload) -> Iterable[object]:
         host = payload.host.lower() if place.folds else payload.host
         listed = host in place.hosts
         yield id(place.routing) if listed else id(place)
-        yield payload.method in partition.KNOWN_METHODS
+        yield payload.method in KNOWN_METHODS
         yield host if listed else None
         yield first(place.hosts.get(host, place.otherwise), payload)
     else:

@@ -43,6 +43,7 @@ __all__ = [
     "group_matches",
     "host_rules",
     "mesh_match",
+    "named_gateway",
     "read_tree",
     "sealed",
     "write_config",
@@ -217,7 +218,7 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
 
 def _outbound(policy: OutboundPolicy) -> Wire | None:
     """Matches by port and clusters by name; null when there is nothing to match."""
-    gateway = {"EgressForwardGateway": ANY_GATEWAY} if policy.forwarded else {}
+    gateway = named_gateway(policy)
     matches = {
         str(port.port): [
             *map(mesh_match, port.mesh),
@@ -230,6 +231,11 @@ def _outbound(policy: OutboundPolicy) -> Wire | None:
     clusters = (*policy.clusters, *(cluster for port in policy.ports for cluster in port.clusters))
     configs = {cluster.name: cluster_config(cluster) for cluster in clusters}
     return {"TrafficMatches": matches, "ClustersConfigs": configs or None}
+
+
+def named_gateway(policy: OutboundPolicy) -> Wire:
+    """How the rules of egress name the mesh's gateways, where they do."""
+    return {"EgressForwardGateway": ANY_GATEWAY} if policy.forwarded else {}
 
 
 def mesh_match(match: MeshMatch) -> Wire:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ..checks import Protocol
-from .config import certificate, group_matches, mesh_match, sealed, write_config
+from .config import certificate, group_matches, mesh_match, named_gateway, sealed, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..policy import EgressGroup, HTTPRoute, MeshMatch, OutboundPolicy, WeightedCluster
     from .config import PipyConfig
 
-__all__ = ["ENFORCE", "MODULE", "module_source", "write_enforced_config"]
+__all__ = ["ENFORCE", "HTTP_CHAIN", "MODULE", "TCP_CHAIN", "module_source", "write_enforced_config"]
 
 MODULE = "modules/fsm-egress.js"
 ENFORCE = "Enforce"
@@ -48,7 +48,7 @@ def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | N
     """
     content = write_config(policy, carried).to_mapping()
     if content["Outbound"]:
-        gateway = {"EgressForwardGateway": "*"} if policy.forwarded else {}
+        gateway = named_gateway(policy)
         content["Outbound"]["TrafficMatches"] = dict(_matches(policy, gateway))
         clusters = {**(content["Outbound"]["ClustersConfigs"] or {}), **_server_name_clusters(policy)}
         content["Outbound"]["ClustersConfigs"] = clusters or None

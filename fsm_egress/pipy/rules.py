@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..patterns import Pattern, PatternError
+from ..patterns import Pattern, PatternError, escaped
 from .outcome import CLOSED, Outcome, unknown
 
 if TYPE_CHECKING:
@@ -58,13 +59,12 @@ def read_rules(rules: Iterable[Rule]) -> tuple[ReadRule, ...] | Outcome:
         return CLOSED
 
 
-_ESCAPED = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
 _PATHS = {"Regex": "{}", "Exact": "^{}$", "Prefix": "^{}"}
 
 
 def _read_rule(rule: Rule) -> ReadRule:
     frame = _PATHS.get(rule.type or "")
-    text = rule.path if rule.type == "Regex" else rule.path.translate(_ESCAPED)
+    text = rule.path if rule.type == "Regex" else escaped(rule.path)
     path = Pattern.of_bytes((frame or "").format(text))
     headers = [(name, Pattern.of_bytes(text)) for name, text in rule.headers]
     sent = [(name, pattern) for name, pattern in headers if name == name.lower()]
@@ -72,12 +72,8 @@ def _read_rule(rule: Rule) -> ReadRule:
     return ReadRule(
         FORWARDED_METHODS if rule.methods is None else rule.methods,
         None if path.matches_everything else path,
-        tuple(sorted(sent, key=_name)),
+        tuple(sorted(sent, key=itemgetter(0))),
         rule.clusters,
         breaks=frame is None,
         never=not all(pattern.search("") for pattern in unsent),
     )
-
-
-def _name(header: tuple[str, Pattern]) -> str:
-    return header[0]

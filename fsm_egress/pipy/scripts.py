@@ -13,9 +13,11 @@ from attrs import evolve, frozen
 
 from ..errors import InvalidValue, Problem, show
 from ..references import joined
+from .enforcement import ENFORCE
 from .netmask import Mask, read_mask
 
 __all__ = [
+    "ANY_GATEWAY",
     "Cert",
     "Cluster",
     "Endpoint",
@@ -292,7 +294,7 @@ def _match(value: _Value, own: Cert) -> Match:
         stream.at("TargetClusters").weights(),
         stream.at("AllowedEgressTraffic").boolean(),
         value.at("EgressForwardGateway").text() or ANY_GATEWAY,
-        _enforcement(value.at("Enforce"), own),
+        _enforcement(value.at(ENFORCE), own),
     )
 
 

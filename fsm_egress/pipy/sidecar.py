@@ -15,10 +15,10 @@ from attrs import evolve, frozen
 
 from ..decision import HTTPRequest, Sends, Target, TLSClientHello, UsedGateway
 from .config import PipyConfig, read_tree
-from .enforcement import MODULE
+from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
 from .rules import FORWARDED_METHODS, read_rules
-from .scripts import Cert, Cluster, Enforcement, Match, OutboundConfig, read_outbound
+from .scripts import ANY_GATEWAY, Cert, Cluster, Enforcement, Match, OutboundConfig, read_outbound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,6 @@ KNOWN_METHODS = frozenset({*FORWARDED_METHODS, "TRACE", "CONNECT"})
 DEFAULT_WEIGHT = 100
 FORBIDDEN, NOT_FOUND, BAD_GATEWAY = 403, 404, 502
 
-TCP_CHAIN, HTTP_CHAIN = "outbound-tcp", "outbound-http"
 CORE = {
     TCP_CHAIN: ("outbound-tcp-routing", "outbound-tcp-load-balancing", "outbound-tcp-default"),
     HTTP_CHAIN: ("outbound-http-routing", "outbound-http-load-balancing", "outbound-http-default"),
@@ -240,7 +239,7 @@ class Sidecar:
 
     def _gateways(self, taken: Taken) -> dict[UsedGateway | None, int]:
         """The gateways that may be chosen, with their weights; None stands for those that carry nothing."""
-        key = taken.match.gateway if taken.match else "*"
+        key = taken.match.gateway if taken.match else ANY_GATEWAY
         chosen: dict[UsedGateway | None, int] = {}
         for name, weight in _positive(self.config.forwards.get(key, {})):
             gateway = self.config.gateways.get(name)
