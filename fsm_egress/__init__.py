@@ -15,56 +15,60 @@ as the `config.json` that the identity's sidecar reads.
 
 from __future__ import annotations
 
-from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
-from .checks import Protocol, ServiceAccessMode
-from .controller import stock_findings
-from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-from .decision import (
-    Connection,
-    Decision,
-    HTTPRequest,
-    Reason,
-    Sends,
-    Target,
-    TLSClientHello,
-    Verdict,
-    http,
-    server_first,
-    tcp,
-    tls,
-    udp,
-)
-from .dump import dump_json, dump_yaml
-from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
-from .enforceability import enforceability
-from .engine import Engine
-from .errors import (
-    FSMEgressError,
-    InvalidValue,
-    LoadError,
-    MissingExtra,
-    PatchError,
-    Problem,
-    Severity,
-)
-from .findings import Code, Finding
-from .helm import apply_set, helm_set
-from .manifest import to_mapping
-from .meshconfig import MeshConfig
-from .net import Address, Prefix
-from .patch import merge_patch
-from .patterns import Pattern
-from .pipy.config import PipyConfig
-from .pipy.outcome import Fate, Outcome
-from .pipy.sidecar import Sidecar
-from .policy import OutboundPolicy
-from .references import FieldRef, Mark, ResourceRef, Source
-from .resolve import resolve
-from .resource import ObjectMeta, ServiceIdentity
-from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-from .snapshot import Snapshot, load, loads
-from .stock import stock_config
-from .verify import Disagreement, Sides, Undecided, Verification, verify
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
+    from .checks import Protocol, ServiceAccessMode
+    from .controller import stock_findings
+    from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
+    from .decision import (
+        Connection,
+        Decision,
+        HTTPRequest,
+        Reason,
+        Sends,
+        Target,
+        TLSClientHello,
+        Verdict,
+        http,
+        server_first,
+        tcp,
+        tls,
+        udp,
+    )
+    from .dump import dump_json, dump_yaml
+    from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+    from .engine import Engine
+    from .errors import (
+        FSMEgressError,
+        InvalidValue,
+        LoadError,
+        MissingExtra,
+        PatchError,
+        Problem,
+        Severity,
+    )
+    from .findings import Code, Finding
+    from .helm import apply_set, helm_set
+    from .manifest import to_mapping
+    from .meshconfig import MeshConfig
+    from .net import Address, Prefix
+    from .patch import merge_patch
+    from .patterns import Pattern
+    from .pipy.config import PipyConfig
+    from .pipy.outcome import Fate, Outcome
+    from .pipy.sidecar import Sidecar
+    from .policy import OutboundPolicy
+    from .references import FieldRef, Mark, ResourceRef, Source
+    from .resolution import resolve
+    from .resource import ObjectMeta, ServiceIdentity
+    from .shortcomings import enforceability
+    from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+    from .snapshot import Snapshot, load, loads
+    from .stock import stock_config
+    from .verification import Disagreement, Sides, Undecided, Verification, verify
 
 __version__ = "0.1.0"
 
@@ -145,3 +149,49 @@ __all__ = [
     "udp",
     "verify",
 ]
+
+# The room of each public name, which is opened when the name is first asked for (PEP 562).
+_ROOMS = {
+    "api": "compile pipy_codebase pipy_config",
+    "checks": "Protocol ServiceAccessMode",
+    "controller": "stock_findings",
+    "core": "Endpoints Namespace Pod Secret Service ServiceAccount",
+    "decision": "Connection Decision HTTPRequest Reason Sends TLSClientHello Target Verdict"
+    " http server_first tcp tls udp",
+    "dump": "dump_json dump_yaml",
+    "egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
+    "engine": "Engine",
+    "errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
+    "findings": "Code Finding",
+    "helm": "apply_set helm_set",
+    "manifest": "to_mapping",
+    "meshconfig": "MeshConfig",
+    "net": "Address Prefix",
+    "patch": "merge_patch",
+    "patterns": "Pattern",
+    "pipy.config": "PipyConfig",
+    "pipy.outcome": "Fate Outcome",
+    "pipy.sidecar": "Sidecar",
+    "policy": "OutboundPolicy",
+    "references": "FieldRef Mark ResourceRef Source",
+    "resolution": "resolve",
+    "resource": "ObjectMeta ServiceIdentity",
+    "shortcomings": "enforceability",
+    "smi": "HTTPRouteGroup TrafficSplit TrafficTarget",
+    "snapshot": "Snapshot load loads",
+    "stock": "stock_config",
+    "verification": "Disagreement Sides Undecided Verification verify",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .engine import Engine
 from .pipy.config import PipyConfig, write_config
 from .pipy.enforcement import MODULE, module_source, write_enforced_config
-from .resolve import resolve
+from .resolution import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

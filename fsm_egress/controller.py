@@ -14,7 +14,7 @@ from .partition import divide
 from .readings import reading_of_policy, reading_of_sidecar
 from .stock import stock_config
 from .suspicions import Shown, StockMesh, suspicions
-from .verify import Disagreement, Sides, own_config
+from .verification import Disagreement, Sides, own_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ from .pipy.config import (
 )
 from .policy import SourceCert, VirtualHost, WeightedCluster
 from .references import FieldRef, ResourceRef
-from .resolve import resolve
+from .resolution import resolve
 from .routes import in_order, to_clusters, united
 from .services import MeshService, reached_services
 from .smi import HTTPRouteGroup

@@ -24,7 +24,7 @@ from .references import FieldRef
 from .services import MeshService, hostnames_of, reached_services
 from .snapshot import Snapshot
 from .stock import GRPC, StockView, stock_claims, view_of, written_protocol
-from .verify import Disagreement
+from .verification import Disagreement
 
 if TYPE_CHECKING:
     from .decision import Decision, Payload

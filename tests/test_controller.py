@@ -16,7 +16,7 @@ import fsm_egress as fe
 from fsm_egress.controller import stock_findings
 from fsm_egress.findings import Code
 from fsm_egress.stock import stock_config
-from fsm_egress.verify import Disagreement, Sides, own_config
+from fsm_egress.verification import Disagreement, Sides, own_config
 
 if TYPE_CHECKING:
     from small import Entry

@@ -15,13 +15,13 @@ from observed import explains, goes_as_due
 from small import WHO, Entry, config, egress, flat, load, service
 
 import fsm_egress as fe
-from fsm_egress.enforceability import codes_of, enforceability
 from fsm_egress.findings import Code
 from fsm_egress.pipy.config import write_config
 from fsm_egress.pipy.enforcement import MODULE, module_source, write_enforced_config
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.pipy.sidecar import Sidecar
-from fsm_egress.verify import Disagreement, Sides, verify
+from fsm_egress.shortcomings import codes_of, enforceability
+from fsm_egress.verification import Disagreement, Sides, verify
 
 Wire = dict[str, Any]
 

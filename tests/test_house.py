@@ -32,11 +32,11 @@ FLOORS = """
     snapshot
     services
     claims inmesh
-    resolve
+    resolution
     engine partition pipy
     api readings
-    stock verify
-    enforceability suspicions
+    stock verification
+    shortcomings suspicions
     controller
     __init__
     cli
@@ -169,10 +169,26 @@ def test_a_module_says_its_job_first_and_postpones_its_annotations(path: Path) -
         assert second.module == "__future__"
 
 
-def test_importing_the_package_loads_no_reader_of_documents() -> None:
+def test_importing_the_package_opens_no_room() -> None:
     loaded = run_fresh("import sys, fsm_egress; print(*sys.modules)").split()
+    assert "fsm_egress" in loaded
+    assert [name for name in loaded if name.startswith(("fsm_egress.", "attr", "cattr"))] == []
+
+
+def test_the_public_names_load_no_reader_of_documents() -> None:
+    loaded = run_fresh("import sys; from fsm_egress import *; print(*sys.modules)").split()
     assert "fsm_egress.manifest" in loaded
     assert {name.partition(".")[0] for name in loaded} & {"cattrs", "click", "rich", "yaml"} == set()
+
+
+def test_no_public_name_is_hidden_by_a_room_of_the_same_name() -> None:
+    assert set(fsm_egress.__all__) & ROOMS == set()
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module `fsm_egress` has no attribute `decide`"):
+        fsm_egress.decide  # noqa: B018  # because asking is what is tested
+    assert dir(fsm_egress) == fsm_egress.__all__
 
 
 def test_cattrs_is_loaded_with_the_first_resource() -> None:
@@ -187,15 +203,19 @@ def test_the_public_names_are_sorted_and_each_is_there_once() -> None:
     assert [name for name in names if not hasattr(fsm_egress, name)] == []
 
 
-def test_every_name_that_the_package_imports_is_public() -> None:
+def test_the_type_checker_sees_each_public_name_come_from_where_it_does() -> None:
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     imported = {
-        alias.asname or alias.name
-        for node in tree.body
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
     }
-    assert imported | {"__version__"} == set(fsm_egress.__all__)
+    rooms = {name: import_module(f"fsm_egress.{room}") for name, room in imported.items()}
+    assert [
+        name for name, room in rooms.items() if getattr(room, name) is not getattr(fsm_egress, name)
+    ] == []
+    assert {*imported, "__version__"} == set(fsm_egress.__all__)
 
 
 def test_what_modules_call_public_exists() -> None:

@@ -17,7 +17,7 @@ from fsm_egress.partition import Class, Reading, divide
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.sidecar import Sidecar
 from fsm_egress.readings import reading_of_policy, reading_of_sidecar
-from fsm_egress.verify import Sides
+from fsm_egress.verification import Sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

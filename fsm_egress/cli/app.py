@@ -16,9 +16,9 @@ from ..api import pipy_codebase, pipy_config
 from ..engine import Engine
 from ..errors import FSMEgressError, InvalidValue, LoadError, MissingExtra, Severity
 from ..pipy.sidecar import Sidecar
-from ..resolve import resolve
+from ..resolution import resolve
 from ..resource import ServiceIdentity
-from ..verify import verify as verify_mesh
+from ..verification import verify as verify_mesh
 from .connections import connection_options
 from .inputs import read_input
 from .mesh import Documents, mesh_options

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..decision import Verdict
-from ..enforceability import advice, codes_of
 from ..errors import Severity
 from ..pipy.outcome import Fate
+from ..shortcomings import advice, codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..decision import Connection, Decision, Target
     from ..errors import Problem
     from ..pipy.outcome import Outcome
-    from ..verify import Disagreement, Verification
+    from ..verification import Disagreement, Verification
 
 __all__ = [
     "FOUND_PROBLEMS",

@@ -27,7 +27,7 @@ from observed import goes_as_due  # noqa: E402  # ditto
 import fsm_egress as fe  # noqa: E402  # ditto
 from fsm_egress.net import IPV6_START  # noqa: E402  # ditto
 from fsm_egress.pipy.enforcement import MODULE, module_source  # noqa: E402  # ditto
-from fsm_egress.verify import intercepted, own_config  # noqa: E402  # ditto
+from fsm_egress.verification import intercepted, own_config  # noqa: E402  # ditto
 
 KEPT = TESTS / "vectors" / "dataplane.json.gz"
 ABOUT = (

@@ -13,10 +13,18 @@ from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
 from fsm_egress.decision import Reason
-from fsm_egress.enforceability import codes_of, enforceability, findings_of
 from fsm_egress.findings import Code
 from fsm_egress.pipy.outcome import Fate
-from fsm_egress.verify import Disagreement, Sides, Undecided, Verification, intercepted, own_config, verify
+from fsm_egress.shortcomings import codes_of, enforceability, findings_of
+from fsm_egress.verification import (
+    Disagreement,
+    Sides,
+    Undecided,
+    Verification,
+    intercepted,
+    own_config,
+    verify,
+)
 
 Case = tuple[list[Any], str, list[dict[str, Any]]]
 

@@ -15,7 +15,7 @@ from .decision import ORIGINAL_DESTINATION, HTTPRequest, Reason, Sends, TLSClien
 from .findings import Code, Finding
 from .net import IPV6_START
 from .pipy.outcome import Fate
-from .verify import Disagreement, Verification, verify
+from .verification import Disagreement, Verification, verify
 
 if TYPE_CHECKING:
     from .references import FieldRef

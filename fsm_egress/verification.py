@@ -24,7 +24,7 @@ from .pipy.outcome import Fate, Outcome
 from .pipy.sidecar import Sidecar
 from .policy import LOOPBACK, OutboundPolicy
 from .readings import reading_of_policy, reading_of_sidecar
-from .resolve import resolve
+from .resolution import resolve
 from .resource import ServiceIdentity
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import pytest
 from attrs import evolve
 from small import WHO, Entry, config, egress, flat, load, service
 
-from fsm_egress.enforceability import advice, enforceability, findings_of
 from fsm_egress.errors import Severity
 from fsm_egress.findings import Code
 from fsm_egress.pipy.outcome import Fate, Outcome
-from fsm_egress.verify import verify
+from fsm_egress.shortcomings import advice, enforceability, findings_of
+from fsm_egress.verification import verify
 
 IPV4 = ["0.0.0.0/0"]
 CERT: dict[str, Any] = {"issuer": "fsm"}
