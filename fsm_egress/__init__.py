@@ -21,23 +21,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
     from .checks import Protocol, ServiceAccessMode
-    from .controller import stock_findings
-    from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-    from .decision import (
+    from .columns import Columns
+    from .connection import (
         Connection,
-        Decision,
         HTTPRequest,
-        Reason,
         Sends,
-        Target,
         TLSClientHello,
-        Verdict,
         http,
         server_first,
         tcp,
         tls,
         udp,
     )
+    from .controller import stock_findings
+    from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
+    from .decision import Decision, Reason, Target, Verdict
     from .dump import dump_json, dump_yaml
     from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
     from .engine import Engine
@@ -75,6 +73,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Address",
     "Code",
+    "Columns",
     "Connection",
     "Decision",
     "Disagreement",
@@ -156,8 +155,9 @@ _ROOMS = {
     "checks": "Protocol ServiceAccessMode",
     "controller": "stock_findings",
     "core": "Endpoints Namespace Pod Secret Service ServiceAccount",
-    "decision": "Connection Decision HTTPRequest Reason Sends TLSClientHello Target Verdict"
-    " http server_first tcp tls udp",
+    "columns": "Columns",
+    "connection": "Connection HTTPRequest Sends TLSClientHello http server_first tcp tls udp",
+    "decision": "Decision Reason Target Verdict",
     "dump": "dump_json dump_yaml",
     "egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
     "engine": "Engine",

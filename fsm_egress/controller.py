@@ -19,7 +19,7 @@ from .verification import Disagreement, Sides, own_config
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .decision import Connection
+    from .connection import Connection
     from .references import FieldRef
     from .resource import ServiceIdentity
     from .snapshot import Snapshot

@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
-from .decision import Connection
+from .connection import Connection
 from .errors import Severity
 from .references import FieldRef
 

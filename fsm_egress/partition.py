@@ -19,12 +19,12 @@ from attrs import evolve, field, frozen
 
 from .automata import Texts, Undecided, witness
 from .checks import KNOWN_METHODS
-from .decision import Connection, HTTPRequest, Sends, TLSClientHello
+from .connection import Connection, HTTPRequest, Sends, TLSClientHello
 from .net import IPV6_START, LAST_KEY, Address
 from .patterns import Pattern, escaped
 
 if TYPE_CHECKING:
-    from .decision import Payload
+    from .connection import Payload
 
 __all__ = ["Class", "Condition", "Line", "Place", "Reading", "Span", "asked_of", "divide"]
 

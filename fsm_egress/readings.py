@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from .checks import FORWARDED_METHODS, KNOWN_METHODS, Protocol
-from .decision import HTTPRequest
+from .connection import HTTPRequest
 from .errors import InvalidValue
 from .net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
 from .partition import Condition, Line, Place, Reading, asked_of

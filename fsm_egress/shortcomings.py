@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from .checks import KNOWN_METHODS
-from .decision import ORIGINAL_DESTINATION, HTTPRequest, Reason, Sends, TLSClientHello, Verdict
+from .connection import HTTPRequest, Sends, TLSClientHello
+from .decision import ORIGINAL_DESTINATION, Reason, Verdict
 from .findings import Code, Finding
 from .net import IPV6_START
 from .pipy.outcome import Fate
@@ -94,12 +95,12 @@ def _alone(verification: Verification, disagreement: Disagreement) -> Code | Non
     if not isinstance(request, HTTPRequest):
         return None
     causes = {
-        Code.HOST_LETTER_CASE: evolve(request, host=request.authority),
-        Code.UNKNOWN_METHOD: evolve(request, method=_known(request.method)),
+        Code.HOST_LETTER_CASE: request.replace(host=request.authority),
+        Code.UNKNOWN_METHOD: request.replace(method=_known(request.method)),
     }
     for code, plain in causes.items():
         if plain != request:
-            found = verification.sides.compare(evolve(connection, sends=plain))
+            found = verification.sides.compare(connection.replace(sends=plain))
             if not isinstance(found, Disagreement) or found.outcome != disagreement.outcome:
                 return code
     return None

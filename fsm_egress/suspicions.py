@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from .checks import Protocol
-from .decision import Connection, HTTPRequest, Reason, Sends, TLSClientHello, socket_address
+from .connection import Connection, HTTPRequest, Sends, TLSClientHello, socket_address
+from .decision import Reason
 from .egress import EgressPolicy, Retry
 from .errors import InvalidValue
 from .findings import Code, Finding
@@ -27,7 +28,8 @@ from .stock import GRPC, StockView, stock_claims, view_of, written_protocol
 from .verification import Disagreement
 
 if TYPE_CHECKING:
-    from .decision import Decision, Payload
+    from .connection import Payload
+    from .decision import Decision
     from .loader import Refused
     from .net import Prefix
     from .pipy.scripts import Match

@@ -11,9 +11,10 @@ from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from .decision import ORIGINAL_DESTINATION, Connection, Decision, HTTPRequest, Reason, Sends, Verdict
+from .connection import Connection, HTTPRequest, Sends
+from .decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict
 from .engine import Engine
 from .frozen import EMPTY
 from .net import IPV6_START
@@ -127,7 +128,7 @@ class Sides:
         request = found.connection.sends
         if isinstance(request, HTTPRequest):
             for path, headers in ((ROOT, EMPTY), (request.path, EMPTY), (ROOT, request.headers)):
-                plain = evolve(found.connection, sends=evolve(request, path=path, headers=headers))
+                plain = found.connection.replace(sends=request.replace(path=path, headers=headers))
                 other = self.compare(plain)
                 if isinstance(other, Disagreement) and self.sort(other) == self.sort(found):
                     return other

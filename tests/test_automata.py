@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fsm_egress.automata import Texts, Undecided, witness
-from fsm_egress.decision import HTTPRequest
+from fsm_egress.connection import HTTPRequest
 from fsm_egress.errors import FSMEgressError, InvalidValue
 from fsm_egress.patterns import Pattern, PatternError
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import documents
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fsm_egress as fe
-from fsm_egress.decision import KINDS, ORIGINAL_DESTINATION, TrafficMatch, UsedGateway
+from fsm_egress.connection import KINDS
+from fsm_egress.decision import ORIGINAL_DESTINATION, TrafficMatch, UsedGateway
 from fsm_egress.references import FieldRef, Mark, ResourceRef, Source
 
 if TYPE_CHECKING:
@@ -236,6 +239,43 @@ def test_a_url_that_cannot_be_says_why(url: Any, complaint: str) -> None:
 def test_a_url_that_cannot_be_read_says_why() -> None:
     complaint = wrong(fe.http, "54.9.9.9", 80, "GET", "http://[::1")
     assert complaint.startswith("url: expected a URL, found the string `http://[::1`: ")
+
+
+@given(
+    st.from_regex(r"(http://)?[A-Za-z0-9._:\[\]-]{1,12}(/[!-~é]{0,12})?", fullmatch=True)
+    | st.sampled_from(
+        ["a.com/x?u=http://b.com", "a.com/?", "a.com/x#y", "HTTP://a.com/", "a.com//x", "a.com:/"]
+    )
+)
+def test_law_a_plain_url_is_taken_apart_as_any_other(url: str) -> None:
+    def parts(text: str) -> tuple[str, str] | str:
+        try:
+            request = fe.http("54.9.9.9", 80, "GET", text).sends
+        except fe.InvalidValue as error:
+            return error.problems[0].path
+        assert isinstance(request, fe.HTTPRequest)
+        return request.host, request.path
+
+    by_the_library = parts(url + "#")  # a fragment is never sent, and no plain URL has one
+    assert parts(url) == by_the_library
+
+
+def test_connections_and_their_contents_are_values() -> None:
+    connection = fe.http("54.9.9.9", 80, "GET", "a.com/get", {"x-env": "prod"})
+    request, hello = connection.sends, fe.TLSClientHello("a.com")
+    assert isinstance(request, fe.HTTPRequest)
+    assert repr(connection) == (
+        "Connection('54.9.9.9', 80, HTTPRequest('GET', 'a.com', '/get', {'x-env': 'prod'}))"
+    )
+    assert repr(fe.tls("54.9.9.9", 443, "a.com")) == "Connection('54.9.9.9', 443, TLSClientHello('a.com'))"
+    assert repr(fe.HTTPRequest()) == "HTTPRequest('GET', '', '/')"
+    for value in (connection, request, hello):
+        assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301  # because it was made here
+        assert copy.copy(value) == value
+        with pytest.raises(AttributeError):
+            value.parts = ()  # type: ignore[misc, assignment]  # because that it is refused is what is tested
+    assert connection.replace(port=81) == fe.Connection("54.9.9.9", 81, request)
+    assert request.replace(host="B.com").authority == "b.com"
 
 
 # --- decisions -------------------------------------------------------------------------------------------

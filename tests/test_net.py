@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 from fsm_egress.errors import InvalidValue
 from fsm_egress.net import (
     LAST_KEY,
+    UNREADABLE,
     Address,
     Prefix,
     PrefixTable,
+    ipv6_reader,
     parse_address,
     parse_interface,
     parse_prefix,
+    read_by_libc,
+    read_groups,
     summarize,
 )
 
@@ -603,3 +607,25 @@ def test_ten_thousand_prefixes_are_no_matter() -> None:
     for prefix in list(entries)[:500]:
         longer = (Prefix.around(prefix.network, length) for length in range(32, prefix.length - 1, -1))
         assert table.lookup(prefix.first) == next(entries[p] for p in longer if p in entries)
+
+
+# --- reading by the C library ----------------------------------------------------------------------------
+
+
+@given(st.text("0123456789abcdefF:.%/[] ", max_size=24) | st.ip_addresses(v=6).map(str))
+@example("::ffff:54.9.9.9")
+@example("1:2:3:4:5:6:255.255.255.255")
+@example("1" * 46)
+def test_law_the_c_library_reads_what_we_read(text: str) -> None:
+    def key(read: Callable[[str], int]) -> int | None:
+        try:
+            return read(text)
+        except UNREADABLE:
+            return None
+
+    assert key(read_by_libc) == key(read_groups)
+
+
+def test_a_c_library_that_is_lax_is_not_asked() -> None:
+    assert ipv6_reader(read_groups) is read_groups
+    assert ipv6_reader(lambda text: 1 if "%" in text else read_groups(text)) is read_groups

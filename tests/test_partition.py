@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import fsm_egress as fe
 from fsm_egress import partition
 from fsm_egress.checks import KNOWN_METHODS
-from fsm_egress.decision import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.connection import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 from fsm_egress.partition import Class, Condition, Line, Place, Reading, divide
 from fsm_egress.patterns import Pattern

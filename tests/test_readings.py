@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small import ROUTES, WHO, config, egress, load, resolved, routes, service
 
 import fsm_egress as fe
-from fsm_egress.decision import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.connection import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.net import IPV6_START, LAST_KEY, Address
 from fsm_egress.partition import Class, Reading, divide
 from fsm_egress.pipy.outcome import Fate

@@ -40,7 +40,7 @@ from .output import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..decision import Connection
+    from ..connection import Connection
 
 __all__ = ["app", "run"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..decision import Connection, http, server_first, tcp, tls, udp
+from ..connection import Connection, http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
 from ..errors import InvalidValue, Problem
 from ..references import Mark, Source

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ..decision import Connection, Decision, Target
+    from ..connection import Connection
+    from ..decision import Decision, Target
     from ..errors import Problem
     from ..pipy.outcome import Outcome
     from ..verification import Disagreement, Verification

@@ -11,7 +11,7 @@ from ..decision import Target, UsedGateway
 from ..words import Word
 
 if TYPE_CHECKING:
-    from ..decision import Connection
+    from ..connection import Connection
 
 __all__ = [
     "CLOSED",

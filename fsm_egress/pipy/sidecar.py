@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from ..decision import HTTPRequest, Sends, Target, TLSClientHello, UsedGateway
+from ..connection import HTTPRequest, Sends, TLSClientHello
+from ..decision import Target, UsedGateway
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
@@ -23,7 +24,7 @@ from .scripts import ANY_GATEWAY, Cert, Cluster, Enforcement, Match, OutboundCon
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..decision import Connection
+    from ..connection import Connection
 
 __all__ = ["Sidecar", "Taken"]
 
