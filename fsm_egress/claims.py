@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from .checks import STREAMS, Protocol
 from .core import Secret
 from .egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from .findings import Code, Finding
+from .net import BY_PLACE, LAST_KEY
 from .policy import (
     Claim,
     Cluster,
@@ -70,12 +71,13 @@ def _policies_in_force(
     if policies and flags.enable_egress_policy is None:
         message = "the flag is absent: this library reads it as true, the stock controller as false"
         findings.append(Finding(Code.EGRESS_POLICY_FLAG_ABSENT, flag, message))
+    monitored = {name: snapshot.monitors(name) for name in {policy.namespace for policy in policies}}
     for policy in policies:
-        if not snapshot.monitors(policy.namespace):
+        if monitored[policy.namespace]:
+            yield policy
+        else:
             message = f"namespace `{policy.namespace}` is not monitored: the policy does not count"
             findings.append(Finding(Code.UNMONITORED_NAMESPACE, policy.at(), message))
-        else:
-            yield policy
 
 
 def _claims_of(
@@ -86,25 +88,28 @@ def _claims_of(
         return
     spec = policy.spec
     certificate = _certificate_of(snapshot, identity, policy, findings)
-    prefixes = tuple(sorted(set(spec.ip_addresses)))
+    prefixes = tuple(sorted(set(spec.ip_addresses), key=BY_PLACE))
     hosts = tuple(sorted(set(spec.hosts)))
     findings.extend(_host_findings(policy))
     seen: set[tuple[int, Protocol]] = set()
     for index, port in enumerate(spec.ports):
-        if (port.number, port.protocol) in seen:
+        number, protocol = port.number, port.protocol
+        if (number, protocol) in seen:
             continue
-        seen.add((port.number, port.protocol))
+        seen.add((number, protocol))
         rule = policy.at(f"spec.ports[{index}]")
-        findings.extend(
-            _port_findings(rule, port.protocol, policy, certificate, has_setting=settings is not None)
-        )
+        if protocol is Protocol.HTTP and not hosts:
+            message = "an `http` port without hosts allows nothing"
+            findings.append(Finding(Code.HTTP_WITHOUT_HOSTS, rule, message))
+        elif protocol is not Protocol.HTTP and (certificate or settings):
+            findings.extend(_without_effect(rule, protocol, policy, certificate, settings))
         yield Claim(
             rule,
-            port.number,
-            port.protocol,
+            number,
+            protocol,
             prefixes,
-            () if port.protocol in STREAMS else hosts,
-            tuple(_routes_of(snapshot, policy, rule, findings)) if port.protocol is Protocol.HTTP else (),
+            () if protocol in STREAMS else hosts,
+            _routes_of(snapshot, policy, rule, findings) if protocol is Protocol.HTTP else (),
             settings,
             certificate.shown if certificate else None,
             broken=certificate is not None and certificate.shown is None,
@@ -178,18 +183,18 @@ def _source_cert(snapshot: Snapshot, policy: EgressPolicy, mtls: SourceMTLS) -> 
 
 def _routes_of(
     snapshot: Snapshot, policy: EgressPolicy, rule: FieldRef, findings: list[Finding]
-) -> Iterator[HTTPRoute]:
+) -> tuple[HTTPRoute, ...]:
     """The routes of the HTTPRouteGroups that a policy names; the wildcard where it names none."""
-    named = [match for match in policy.spec.matches if match.kind == HTTPRouteGroup.kind]
-    if not named:
-        yield wildcard(rule)
-    for match in named:
-        group = snapshot.kind(HTTPRouteGroup).get(policy.namespace, match.name)
+    named = [match.name for match in policy.spec.matches if match.kind == HTTPRouteGroup.kind]
+    routes: list[HTTPRoute] = [] if named else [wildcard(rule)]
+    for name in named:
+        group = snapshot.kind(HTTPRouteGroup).get(policy.namespace, name)
         if group is None:
-            message = f"HTTPRouteGroup `{policy.namespace}/{match.name}` does not exist: it allows nothing"
+            message = f"HTTPRouteGroup `{policy.namespace}/{name}` does not exist: it allows nothing"
             findings.append(Finding(Code.MISSING_HTTP_ROUTE_GROUP, rule, message))
         else:
-            yield from routes_of(group, rule)
+            routes.extend(routes_of(group, rule))
+    return tuple(routes)
 
 
 def _host_findings(policy: EgressPolicy) -> Iterator[Finding]:
@@ -199,19 +204,15 @@ def _host_findings(policy: EgressPolicy) -> Iterator[Finding]:
             yield Finding(Code.WILDCARD_HOST, policy.at(f"spec.hosts[{index}]"), message)
 
 
-def _port_findings(
+def _without_effect(
     rule: FieldRef,
     protocol: Protocol,
     policy: EgressPolicy,
     certificate: _Certificate | None,
-    *,
-    has_setting: bool,
+    settings: ConnectionSettings | None,
 ) -> Iterator[Finding]:
-    if protocol is Protocol.HTTP:
-        if not policy.spec.hosts:
-            yield Finding(Code.HTTP_WITHOUT_HOSTS, rule, "an `http` port without hosts allows nothing")
-        return
-    if has_setting:
+    """What settings and a certificate do not do on a port whose requests nobody reads."""
+    if settings:
         message = f"the UpstreamTrafficSetting has no effect on `{protocol}`"
         yield Finding(Code.SETTING_WITHOUT_EFFECT, rule, message)
     if certificate and not policy.spec.ip_addresses:
@@ -228,73 +229,82 @@ def _port_findings(
 def groups_of(port: int, claims: Iterable[Claim], taken: frozenset[Prefix]) -> tuple[EgressGroup, ...]:
     """The range groups of a port in canonical order; `taken` are the prefixes of its in-mesh addresses."""
     listed = tuple(claims)
-    covers = {prefix: cover for prefix, cover in _covers(listed).items() if prefix not in taken}
-    by_cover: dict[tuple[int, ...], list[Prefix]] = {}
-    for prefix in sorted(covers):
-        group = by_cover.setdefault(covers[prefix], [])
-        if not (group and group[-1].covers(prefix)):
-            group.append(prefix)
-    ranged = sorted(by_cover.items(), key=lambda item: (-len(item[0]), item[1][0]))
     anywhere = tuple(index for index, claim in enumerate(listed) if not claim.prefixes)
+    by_cover: dict[tuple[int, ...], list[Prefix]] = {}
+    for prefix, cover in _covers(listed, anywhere):
+        if prefix not in taken:
+            group = by_cover.setdefault(cover, [])
+            if not (group and group[-1].covers(prefix)):
+                group.append(prefix)
+    ranged = sorted(by_cover.items(), key=lambda item: (-len(item[0]), BY_PLACE(item[1][0])))
     sections = [*ranged, *([(anywhere, [])] if anywhere else [])]
     only = len(sections) == 1
     return tuple(
-        _group(port, tuple(prefixes), tuple(listed[index] for index in cover), only=only)
+        _group(port, tuple(prefixes), tuple([listed[index] for index in cover]), only=only)
         for cover, prefixes in sections
     )
 
 
-def _covers(claims: tuple[Claim, ...]) -> dict[Prefix, tuple[int, ...]]:
-    """For each distinct prefix, the indexes of the claims that cover it, those without prefixes included."""
-    own: dict[Prefix, set[int]] = {}
+def _covers(claims: tuple[Claim, ...], anywhere: tuple[int, ...]) -> Iterator[tuple[Prefix, tuple[int, ...]]]:
+    """Each distinct prefix in order, with the indexes of the claims that cover it and of those anywhere."""
+    own: dict[Prefix, list[int]] = {}
     for index, claim in enumerate(claims):
         for prefix in claim.prefixes:
-            own.setdefault(prefix, set()).add(index)
-    anywhere = {index for index, claim in enumerate(claims) if not claim.prefixes}
-    covers: dict[Prefix, set[int]] = {}
-    around: list[Prefix] = []
-    for prefix in sorted(own):
-        while around and not around[-1].covers(prefix):
+            own.setdefault(prefix, []).append(index)
+    around: list[tuple[int, tuple[int, ...]]] = [
+        (LAST_KEY, anywhere)
+    ]  # the ends of prefixes, and their covers
+    for prefix in sorted(own, key=BY_PLACE):
+        while around[-1][0] < prefix.first:
             around.pop()
-        covers[prefix] = own[prefix] | (covers[around[-1]] if around else anywhere)
-        around.append(prefix)
-    return {prefix: tuple(sorted(cover)) for prefix, cover in covers.items()}
+        cover = tuple(sorted({*own[prefix], *around[-1][1]}))
+        around.append((prefix.last, cover))
+        yield prefix, cover
 
 
 def _group(port: int, prefixes: tuple[Prefix, ...], claims: tuple[Claim, ...], *, only: bool) -> EgressGroup:
     """The union of what the claims of a group allow; a broken claim allows nothing."""
-    whole = [claim for claim in claims if not claim.broken]
-    https = [claim for claim in whole if claim.protocol is Protocol.HTTPS]
+    name = str(port) if only or not prefixes else f"{port}@{prefixes[0]}"
+    any_tls = next(
+        (
+            claim
+            for claim in claims
+            if not claim.hosts and claim.protocol is Protocol.HTTPS and not claim.broken
+        ),
+        None,
+    )
+    for claim in claims:
+        if claim.protocol in STREAMS and not claim.broken:
+            return EgressGroup(port, prefixes, claims, claim, any_tls, (), (), name)
     names: dict[str, ServerName] = {}
+    hosts: dict[str, Claim] = {}
     routes: dict[str, list[HTTPRoute]] = {}
-    for claim in whole:
-        for host in claim.hosts:
-            if claim.protocol is Protocol.HTTPS:
-                names.setdefault(host, ServerName(host, claim.rule))
-            else:
+    for claim in claims:
+        if claim.broken:
+            continue
+        if claim.protocol is Protocol.HTTP:
+            for host in claim.hosts:
+                hosts.setdefault(host, claim)
                 routes.setdefault(host, []).extend(claim.routes)
-    first_rule = {
-        host: next(claim.rule for claim in whole if claim.protocol is Protocol.HTTP and host in claim.hosts)
-        for host in routes
-    }
+            continue
+        for host in claim.hosts:
+            if host not in names:
+                names[host] = ServerName(host, claim.rule)
     return EgressGroup(
         port,
         prefixes,
         claims,
-        next((claim for claim in whole if claim.protocol in STREAMS), None),
-        next((claim for claim in https if not claim.hosts), None),
-        tuple(names[host] for host in sorted(names)),
-        tuple(
-            VirtualHost(
-                host,
-                (host, f"{host}:{port}"),
-                to_clusters(united(routes[host]), WeightedCluster(f"{host}:{port}")),
-                first_rule[host],
-            )
-            for host in sorted(routes)
-        ),
-        str(port) if only or not prefixes else f"{port}@{prefixes[0]}",
+        None,
+        any_tls,
+        tuple([names[host] for host in sorted(names)]),
+        tuple([_virtual_host(host, port, routes[host], hosts[host].rule) for host in sorted(hosts)]),
+        name,
     )
+
+
+def _virtual_host(host: str, port: int, routes: Iterable[HTTPRoute], rule: FieldRef) -> VirtualHost:
+    name = f"{host}:{port}"
+    return VirtualHost(host, (host, name), to_clusters(united(routes), WeightedCluster(name)), rule)
 
 
 def host_clusters(port: int, claims: Iterable[Claim]) -> tuple[dict[str, Cluster], tuple[Finding, ...]]:
@@ -307,13 +317,13 @@ def host_clusters(port: int, claims: Iterable[Claim]) -> tuple[dict[str, Cluster
     for claim in claims:
         if claim.protocol is not Protocol.HTTP or claim.broken:
             continue
+        settings, cert = claim.connection_settings, claim.source_cert
         for host in claim.hosts:
             name = f"{host}:{port}"
-            own = Cluster(
-                name, (Endpoint(host, port),), claim.rule, claim.connection_settings, None, claim.source_cert
-            )
-            first = clusters.setdefault(name, own)
-            if evolve(first, rule=claim.rule) != own:
+            first = clusters.get(name)
+            if first is None:
+                clusters[name] = Cluster(name, (Endpoint(host, port),), claim.rule, settings, None, cert)
+            elif (first.connection_settings, first.source_cert) != (settings, cert):
                 message = f"`{host}` has other settings or another certificate in {first.rule}: those count"
                 findings.append(Finding(Code.CONFLICTING_SETTINGS, claim.rule, message))
     return clusters, tuple(findings)

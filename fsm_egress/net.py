@@ -16,6 +16,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
+from operator import attrgetter
 from socket import AF_INET6, inet_pton
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +25,7 @@ from attrs import frozen
 from .errors import InvalidValue
 
 __all__ = [
+    "BY_PLACE",
     "LAST_KEY",
     "UNREADABLE",
     "Address",
@@ -307,6 +309,9 @@ def _cuts(pairs: Iterable[tuple[Prefix, V]], default: V) -> Iterator[tuple[int, 
         end, _ = open_.pop()
         yield end, open_[-1][1]
 
+
+BY_PLACE = attrgetter("first", "length")
+"""What prefixes are ordered by, for `sorted`: quicker than comparing them."""
 
 _set_key = Address.__dict__["key"].__set__
 _set_first = Prefix.__dict__["first"].__set__

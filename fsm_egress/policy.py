@@ -6,7 +6,7 @@ which writes what the sidecar reads. Each part knows the resource and field that
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from .checks import Protocol
 from .egress import ConnectionSettings, RetryPolicy
@@ -174,9 +174,10 @@ class EgressGroup:
         claims: those that cover the addresses, by namespace, name and port of the policy.
         stream: the `tcp` claim that opens the group for anything, if there is one.
         any_tls: the `https` claim without hosts that opens it for every TLS connection, if there is one.
-        server_names: what the `https` claims with hosts allow, by host.
-        virtual_hosts: what the `http` claims allow, by host.
+        server_names: what the `https` claims with hosts allow, by host; none where a stream is opened.
+        virtual_hosts: what the `http` claims allow, by host; none where a stream is opened.
         tls_cluster: the name of the cluster that stands for `server_names`.
+        protocols: those of the claims.
     """
 
     port: int
@@ -187,10 +188,16 @@ class EgressGroup:
     server_names: tuple[ServerName, ...]
     virtual_hosts: tuple[VirtualHost, ...]
     tls_cluster: str
+    protocols: frozenset[Protocol] = field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=Factory(lambda it: frozenset(claim.protocol for claim in it.claims), takes_self=True),
+    )
 
     def has(self, *protocols: Protocol) -> bool:
         """Whether a claim of one of these protocols covers the group."""
-        return any(claim.protocol in protocols for claim in self.claims)
+        return not self.protocols.isdisjoint(protocols)
 
 
 @frozen

@@ -53,7 +53,7 @@ def _key(route: HTTPRoute) -> _Key:
 
 def to_clusters(routes: Iterable[HTTPRoute], *clusters: WeightedCluster) -> tuple[HTTPRoute, ...]:
     """The routes, leading to these clusters."""
-    return tuple(evolve(route, clusters=clusters) for route in routes)
+    return tuple([HTTPRoute(it.path, it.methods, it.headers, clusters, it.rule, it.route) for it in routes])
 
 
 def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
@@ -61,8 +61,11 @@ def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
 
     The rule of a route is that of the first of its equals (`spec/controller.md`: written once).
     """
+    given = tuple(routes)
+    if len(given) == 1:
+        return given
     found: dict[_Key, HTTPRoute] = {}
-    for route in routes:
+    for route in given:
         first = found.setdefault(_key(route), route)
         if first is not route and first.clusters != route.clusters:
             weights = {cluster.name: cluster for cluster in (*first.clusters, *route.clusters)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from gzip import compress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from attrs import field, frozen
 
 from ..checks import Protocol, seconds
 from ..errors import InvalidValue, Problem
-from ..frozen import FrozenMap, freeze, thaw
+from ..frozen import FrozenMap, freeze
 
 if TYPE_CHECKING:
     from ..egress import CircuitBreaking, ConnectionSettings, RetryPolicy
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         HTTPRoute,
         MeshMatch,
         OutboundPolicy,
+        PortPolicy,
         SidecarSpec,
         SourceCert,
         VirtualHost,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PipyConfig",
+    "PortConfig",
+    "assembled",
     "certificate",
     "cluster_config",
     "group_matches",
@@ -47,6 +51,7 @@ __all__ = [
     "read_tree",
     "sealed",
     "write_config",
+    "write_port",
 ]
 
 ANY_GATEWAY = "*"
@@ -66,12 +71,18 @@ class PipyConfig:
     """A whole `config.json`, as an immutable value.
 
     Attributes:
-        tree: the content, in wire names.
+        content: its canonical bytes: UTF-8, keys sorted, ports by number.
         compressed: whether the sidecar is meant to read `config.json.gz` (`spec.sidecar.compressConfig`).
     """
 
-    tree: FrozenMap[Any] = field(repr=False)
+    content: bytes = field(repr=False)
     compressed: bool = field(default=False, eq=False)
+
+    @cached_property
+    def tree(self) -> FrozenMap[Any]:
+        """The content, in wire names."""
+        frozen_tree: FrozenMap[Any] = freeze(json.loads(self.content))
+        return frozen_tree
 
     @property
     def version(self) -> str:
@@ -85,16 +96,16 @@ class PipyConfig:
 
     def to_mapping(self) -> Wire:
         """The content as plain dictionaries and lists of one's own."""
-        plain: Wire = thaw(self.tree)
+        plain: Wire = json.loads(self.content)
         return plain
 
     def to_json(self) -> bytes:
-        """The canonical bytes of `config.json`: UTF-8, keys sorted, ports by number."""
-        return _encode(self.tree)
+        """The canonical bytes of `config.json`."""
+        return self.content
 
     def to_gzip(self) -> bytes:
         """The same, compressed; the header names neither a time nor a system."""
-        packed = bytearray(compress(self.to_json(), mtime=0))
+        packed = bytearray(compress(self.content, mtime=0))
         packed[GZIP_SYSTEM] = GZIP_UNKNOWN_SYSTEM  # Python's versions differ in what they say
         return bytes(packed)
 
@@ -108,7 +119,7 @@ class PipyConfig:
         tree = read_tree(content)
         if not isinstance(tree, FrozenMap) or not isinstance(tree.get("Version"), str):
             raise InvalidValue.of("a config with its `Version`", tree)
-        return cls(tree, content[:2] == GZIP_MAGIC)
+        return cls(_ordered_bytes(tree), content[:2] == GZIP_MAGIC)
 
     def __repr__(self) -> str:
         return f"<PipyConfig {self.version}>"
@@ -138,8 +149,12 @@ def _unpacked(content: bytes) -> bytes:
     return unpacked
 
 
-def _encode(tree: Any) -> bytes:
-    return json.dumps(thaw(tree), separators=(",", ":"), ensure_ascii=False).encode()
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def _encode(value: Any) -> bytes:
+    """JSON with sorted keys; of mappings and lists that are plain."""
+    return _ENCODER.encode(value).encode()
 
 
 def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> PipyConfig:
@@ -152,33 +167,90 @@ def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = Non
     Raises:
         InvalidValue: `carried` has another key.
     """
+    gateway = named_gateway(policy)
+    ports = {port.port: write_port(port, gateway) for port in policy.ports}
+    return assembled(policy, ports, carried)
+
+
+@frozen
+class PortConfig:
+    """What a port contributes to a config: its matches, and each cluster of its outside hosts by name."""
+
+    matches: bytes
+    clusters: Mapping[str, bytes]
+
+
+def write_port(port: PortPolicy, gateway: Wire) -> PortConfig:
+    """The part of the config that depends on one port alone."""
+    inside = map(mesh_match, port.mesh)
+    outside = (match for group in port.groups for match in group_matches(group, gateway))
+    return PortConfig(_encode([*inside, *outside]), _clusters(port.clusters))
+
+
+def _clusters(clusters: Iterable[Cluster]) -> dict[str, bytes]:
+    return {cluster.name: _encode(cluster_config(cluster)) for cluster in clusters}
+
+
+def assembled(
+    policy: OutboundPolicy, ports: Mapping[int, PortConfig], carried: Mapping[str, Any] | None = None
+) -> PipyConfig:
+    """The config of a policy whose ports are written already.
+
+    Raises:
+        InvalidValue: `carried` has another key.
+    """
     given = dict(carried or {})
     for key in given:
         if key not in CARRIED:
             raise InvalidValue.of("one of " + ", ".join(f"`{name}`" for name in CARRIED), key)
-    content: Wire = {
+    content = {
         "Ts": None,
         "Metrics": False,
         "Spec": _spec(policy, given.get("Probes", {})),
         "Certificate": given.get("Certificate"),
         "Inbound": given.get("Inbound"),
-        "Outbound": _outbound(policy),
+        "Outbound": None,
         **({"Forward": _forward(policy.forward)} if policy.forward else {}),
         "AllowedEndpoints": given.get("AllowedEndpoints", {}),
-        "Chains": {name: list(modules) for name, modules in policy.spec.chains.items()},
+        "Chains": policy.spec.chains,
     }
-    return sealed(content, compressed=policy.spec.compress_config)
+    parts = {key: _ordered_bytes(value) for key, value in content.items()}
+    if ports:
+        clusters = _clusters(policy.clusters)
+        for port in ports.values():
+            clusters.update(port.clusters)
+        matches = {str(number): ports[number].matches for number in sorted(ports)}
+        parts["Outbound"] = _object(
+            {
+                "ClustersConfigs": _object(dict(sorted(clusters.items()))) if clusters else b"null",
+                "TrafficMatches": _object(matches),
+            }
+        )
+    return _versioned(_object({**dict(sorted(parts.items())), "Version": b'""'}), compressed=policy.spec.compress_config)
+
+
+def _object(members: Mapping[str, bytes]) -> bytes:
+    """A JSON object of members that are JSON already, in their order."""
+    return b"{" + b",".join([_encode(name) + b":" + value for name, value in members.items()]) + b"}"
+
+
+def _versioned(content: bytes, *, compressed: bool) -> PipyConfig:
+    """The config of bytes that end with an empty `Version`."""
+    version = sha256(content).hexdigest()[:VERSION_DIGITS]
+    return PipyConfig(content.removesuffix(b'""}') + _encode(version) + b"}", compressed)
 
 
 def sealed(content: Wire, *, compressed: bool) -> PipyConfig:
     """The config of this content, in canonical order and with the version that goes with it."""
-    ordered = _ordered({**content, "Version": ""})
-    ordered["Version"] = sha256(_encode(ordered)).hexdigest()[:VERSION_DIGITS]
-    return PipyConfig(freeze(ordered), compressed)
+    return _versioned(_ordered_bytes({**content, "Version": ""}), compressed=compressed)
+
+
+def _ordered_bytes(value: Any) -> bytes:
+    """JSON with sorted keys; of `TrafficMatches` by number. Lists keep their order: it is the sidecar's."""
+    return json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _ordered(value: Any, *, ports: bool = False) -> Any:
-    """Keys sorted; of `TrafficMatches` by number. Lists keep their order: it is the sidecar's."""
     if isinstance(value, Mapping):
         keys = sorted(value, key=int) if ports else sorted(value)
         return {key: _ordered(value[key], ports=key == "TrafficMatches") for key in keys}
@@ -214,23 +286,6 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
 
 
 # --- matches ---------------------------------------------------------------------------------------------
-
-
-def _outbound(policy: OutboundPolicy) -> Wire | None:
-    """Matches by port and clusters by name; null when there is nothing to match."""
-    gateway = named_gateway(policy)
-    matches = {
-        str(port.port): [
-            *map(mesh_match, port.mesh),
-            *(match for group in port.groups for match in group_matches(group, gateway)),
-        ]
-        for port in policy.ports
-    }
-    if not matches:
-        return None
-    clusters = (*policy.clusters, *(cluster for port in policy.ports for cluster in port.clusters))
-    configs = {cluster.name: cluster_config(cluster) for cluster in clusters}
-    return {"TrafficMatches": matches, "ClustersConfigs": configs or None}
 
 
 def named_gateway(policy: OutboundPolicy) -> Wire:
