@@ -7,20 +7,20 @@ to it. All decisions are made when the engine is compiled (`spec/decision.md`, "
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from .checks import FORWARDED_METHODS, STREAMS, Protocol
 from .columns import Columns
 from .connection import KINDS, Connection, Sends, socket_address
 from .decision import ORIGINAL_DESTINATION, Decision, Reason, Target, TrafficMatch, UsedGateway, Verdict
-from .net import Prefix, PrefixTable
+from .net import LAST_KEY, Prefix, PrefixTable
 from .policy import LOOPBACK
 from .resource import ServiceIdentity
 from .routes import united
@@ -28,6 +28,7 @@ from .routes import united
 if TYPE_CHECKING:
     from .patterns import Pattern
     from .policy import (
+        Claim,
         Cluster,
         EgressGroup,
         HTTPRoute,
@@ -197,9 +198,10 @@ class _Compiler:
         anywhere = outside.pop((), unclaimed)
         claimed = [(prefix, leaf) for prefixes, leaf in outside.items() for prefix in prefixes]
         inside: list[tuple[Prefix, Leaf | None]] = [
-            (owner.prefix, leaf)
+            (owner.prefix, leaves[owner.rule])
             for match in policy.mesh
-            for owner, leaf in zip(match.owners, self.mesh_leaves(match), strict=True)
+            for leaves in (self.mesh_leaves(match),)
+            for owner in match.owners
         ]
         return _over(_cut(PrefixTable(inside, None)), _cut(PrefixTable(claimed, anywhere)))
 
@@ -219,163 +221,158 @@ class _Compiler:
 
     # --- stage 1 ---
 
-    def mesh_leaves(self, match: MeshMatch) -> Iterator[Leaf]:
-        """The leaf of each address of an in-mesh match, in the order of its owners."""
-        ranges = tuple(owner.prefix for owner in match.owners)
-        taken = TrafficMatch(match.port, match.protocol.value, ranges)
-        owners = tuple(dict.fromkeys(owner.rule for owner in match.owners))
-        denied = Decision(Verdict.DENIED, Reason.PROTOCOL_MISMATCH, None, taken, considered=owners)
-        by_host = {
-            hostname: table
-            for host in match.virtual_hosts
-            for table in (self.mesh_routes(denied, host),)
-            for hostname in host.hostnames
-        }
+    def mesh_leaves(self, match: MeshMatch) -> Mapping[FieldRef, Leaf]:
+        """The leaf of each service that owns addresses of an in-mesh match."""
+        owners = tuple(dict.fromkeys([owner.rule for owner in match.owners]))
+        taken = TrafficMatch(match.port, match.protocol.value, tuple([it.prefix for it in match.owners]))
+        if not match.is_http:
+            return {
+                rule: _everything(self.in_mesh(match.clusters, Reason.TCP_SERVICE, rule, None, taken, owners))
+                for rule in owners
+            }
+        by_host: dict[str, RouteTable] = {}
+        for host in match.virtual_hosts:
+            by_host.update(dict.fromkeys(host.hostnames, self.mesh_routes(host, taken, owners)))
         otherwise = by_host[min(by_host)] if by_host and self.policy.spec.enable_auto_default_route else None
         leaves: dict[FieldRef, Leaf] = {}
-        for owner in match.owners:
-            if owner.rule not in leaves:
-                mine = evolve(denied, rule=owner.rule)
-                if match.is_http:
-                    unknown = evolve(mine, reason=Reason.NO_HOST, status=FORBIDDEN)
-                    leaves[owner.rule] = _leaf(mine, tls=mine, http=HostTable(by_host, otherwise, unknown))
-                else:
-                    leaves[owner.rule] = _everything(
-                        self.in_mesh(mine, match.clusters, Reason.TCP_SERVICE, owner.rule)
-                    )
-            yield leaves[owner.rule]
+        for rule in owners:
+            mismatch = _denied(Reason.PROTOCOL_MISMATCH, rule, taken, owners)
+            unknown = _denied(Reason.NO_HOST, rule, taken, owners, FORBIDDEN)
+            leaves[rule] = _leaf(mismatch, tls=mismatch, http=HostTable(by_host, otherwise, unknown))
+        return leaves
 
-    def mesh_routes(self, denied: Decision, host: VirtualHost) -> RouteTable:
+    def mesh_routes(self, host: VirtualHost, taken: TrafficMatch, owners: tuple[FieldRef, ...]) -> RouteTable:
         """The routes of a service of the mesh."""
-        refused = evolve(denied, status=NOT_FOUND)
-        entries = (
-            (route, self.in_mesh(refused, route.clusters, Reason.HTTP_ROUTE, host.rule, route.route))
+        entries = [
+            (
+                route,
+                self.in_mesh(
+                    route.clusters, Reason.HTTP_ROUTE, host.rule, route.route, taken, owners, NOT_FOUND
+                ),
+            )
             for route in host.routes
-        )
-        return _route_table(entries, evolve(denied, reason=Reason.NO_ROUTE, rule=host.rule, status=FORBIDDEN))
+        ]
+        return _route_table(entries, _denied(Reason.NO_ROUTE, host.rule, taken, owners, FORBIDDEN))
 
     def in_mesh(
         self,
-        denied: Decision,
         clusters: Iterable[WeightedCluster],
         reason: Reason,
         rule: FieldRef,
-        route: FieldRef | None = None,
+        route: FieldRef | None,
+        taken: TrafficMatch,
+        owners: tuple[FieldRef, ...],
+        refusal: int | None = None,
     ) -> Decision:
         """To the endpoints of these clusters; denied where there is none."""
-        known = (
+        known = [
             (self.clusters[cluster.name], cluster.weight)
             for cluster in clusters
             if cluster.name in self.clusters
-        )
+        ]
         targets = _targets(known)
         if not targets:
-            return evolve(denied, reason=Reason.NO_ENDPOINTS, rule=rule, route=route)
-        return evolve(
-            denied,
-            verdict=Verdict.IN_MESH,
-            reason=reason,
-            rule=rule,
-            route=route,
-            targets=targets,
-            status=None,
-        )
+            return Decision(Verdict.DENIED, Reason.NO_ENDPOINTS, rule, taken, (), (), refusal, route, owners)
+        return Decision(Verdict.IN_MESH, reason, rule, taken, targets, (), None, route, owners)
 
     # --- stage 2 ---
 
     def group_leaf(self, group: EgressGroup) -> Leaf:
         """What the union of a group's claims allows, and why the rest is denied."""
-        rules = tuple(claim.rule for claim in group.claims)
-        protocol = "http" if group.has(Protocol.HTTP) else group.claims[0].protocol.value
-        taken = TrafficMatch(group.port, "tcp" if group.stream else protocol, group.prefixes)
-        denied = Decision(Verdict.DENIED, Reason.PROTOCOL_MISMATCH, rules[0], taken, considered=rules)
+        rules = tuple([claim.rule for claim in group.claims])
         if group.stream:
-            return _everything(self.onward(denied, Reason.TCP_PORT, group.stream.rule))
-        streams = (claim.rule for claim in group.claims if claim.broken and claim.protocol in STREAMS)
-        lacking = next(streams, None)
-        if lacking is not None:
-            denied = evolve(denied, reason=Reason.NO_CERTIFICATE, rule=lacking)
-        tls: Cell = denied
-        http: Cell = denied
-        if group.has(Protocol.HTTPS):
-            tls = self.server_names(denied, group)
-        if group.has(Protocol.HTTP):
-            http = self.requests(evolve(denied, status=FORBIDDEN), group)
+            taken = TrafficMatch(group.port, "tcp", group.prefixes)
+            return _everything(
+                self.allowed(Reason.TCP_PORT, group.stream.rule, ORIGINAL_DESTINATION, taken, rules)
+            )
+        protocol = "http" if group.has(Protocol.HTTP) else group.claims[0].protocol.value
+        taken = TrafficMatch(group.port, protocol, group.prefixes)
+        denied = _denied(Reason.PROTOCOL_MISMATCH, rules[0], taken, rules)
+        if group.has(*STREAMS):
+            # Only a certificate that is missing keeps a stream from being opened.
+            lacking = next(claim.rule for claim in group.claims if claim.protocol in STREAMS)
+            denied = _denied(Reason.NO_CERTIFICATE, lacking, taken, rules)
+        tls: Cell = self.server_names(denied, group) if group.has(Protocol.HTTPS) else denied
+        http: Cell = self.requests(denied, group) if group.has(Protocol.HTTP) else denied
         return _leaf(denied, tls=tls, http=http)
 
-    def onward(self, denied: Decision, reason: Reason, rule: FieldRef) -> Decision:
-        """Allowed, to the original destination."""
-        return self.allowed(denied, reason, rule, ORIGINAL_DESTINATION)
-
     def allowed(
-        self, denied: Decision, reason: Reason, rule: FieldRef, target: Target, route: FieldRef | None = None
+        self,
+        reason: Reason,
+        rule: FieldRef,
+        target: Target,
+        taken: TrafficMatch | None,
+        rules: tuple[FieldRef, ...],
+        route: FieldRef | None = None,
     ) -> Decision:
         """Allowed by an Egress policy, through the mesh's gateways where it has any."""
-        return evolve(
-            denied,
-            verdict=Verdict.EGRESS_POLICY,
-            reason=reason,
-            rule=rule,
-            route=route,
-            targets=(target,),
-            gateways=self.gateways,
-            status=None,
+        return Decision(
+            Verdict.EGRESS_POLICY, reason, rule, taken, (target,), self.gateways, None, route, rules
         )
 
     def server_names(self, denied: Decision, group: EgressGroup) -> Cell:
         """TLS: any, or by server name; a claim whose certificate is missing allows none of its names."""
+        taken, rules = denied.match, denied.considered
         if group.any_tls:
-            return self.onward(denied, Reason.TLS_ANY, group.any_tls.rule)
+            return self.allowed(Reason.TLS_ANY, group.any_tls.rule, ORIGINAL_DESTINATION, taken, rules)
         names: dict[str, Decision] = {}
         if denied.reason is not Reason.NO_CERTIFICATE:
             https = [claim for claim in group.claims if claim.protocol is Protocol.HTTPS]
-            denied = evolve(denied, reason=Reason.NO_SERVER_NAME, rule=https[0].rule)
+            denied = _denied(Reason.NO_SERVER_NAME, https[0].rule, taken, rules)
             lacking = [claim for claim in https if claim.broken]
             anything = next((claim for claim in lacking if not claim.hosts), None)
             if anything:
-                denied = evolve(denied, reason=Reason.NO_CERTIFICATE, rule=anything.rule)
+                denied = _denied(Reason.NO_CERTIFICATE, anything.rule, taken, rules)
             else:
                 for claim in reversed(lacking):
-                    refused = evolve(denied, reason=Reason.NO_CERTIFICATE, rule=claim.rule)
+                    refused = _denied(Reason.NO_CERTIFICATE, claim.rule, taken, rules)
                     names.update(dict.fromkeys(claim.hosts, refused))
         for name in group.server_names:
             target = Target(name.host, group.port)
-            names[name.host] = self.allowed(denied, Reason.TLS_SERVER_NAME, name.rule, target)
+            names[name.host] = self.allowed(Reason.TLS_SERVER_NAME, name.rule, target, taken, rules)
         return ServerNameTable(names, denied)
 
     def requests(self, denied: Decision, group: EgressGroup) -> HostTable:
         """HTTP: by host, then by route; those of a claim without its certificate come last, and refuse."""
+        taken, rules = denied.match, denied.considered
+        firsts: dict[str, FieldRef] = {}
+        lacking: dict[str, list[Claim]] = {}
         http = [claim for claim in group.claims if claim.protocol is Protocol.HTTP]
-        lacking = [claim for claim in http if claim.broken]
-        mismatch = denied.reason is Reason.PROTOCOL_MISMATCH
+        for claim in http:
+            for host in claim.hosts:
+                firsts.setdefault(host, claim.rule)
+                if claim.broken:
+                    lacking.setdefault(host, []).append(claim)
+        is_mismatch = denied.reason is Reason.PROTOCOL_MISMATCH
         routed = {host.name: host for host in group.virtual_hosts}
         default = min(routed) if routed and self.policy.spec.enable_auto_default_route else None
 
-        def table(host: str | None) -> RouteTable:
-            served = host if host in routed else default
-            first = next(claim for claim in http if (served or host) in claim.hosts)
-            no_route = evolve(denied, reason=Reason.NO_ROUTE, rule=first.rule) if mismatch else denied
+        def refused(reason: Reason, rule: FieldRef | None, route: FieldRef | None = None) -> Decision:
+            if not is_mismatch:
+                reason, rule, route = denied.reason, denied.rule, None
+            return _denied(reason, rule, taken, rules, FORBIDDEN, route)
+
+        def table(host: str, served: str | None) -> RouteTable:
             entries: list[tuple[HTTPRoute, Decision]] = []
             if served is not None:
                 target = Target(served, group.port)
                 entries.extend(
-                    (route, self.allowed(denied, Reason.HTTP_ROUTE, route.rule, target, route.route))
+                    (route, self.allowed(Reason.HTTP_ROUTE, route.rule, target, taken, rules, route.route))
                     for route in routed[served].routes
                 )
-            if mismatch:
-                refused = united(route for claim in lacking if host in claim.hosts for route in claim.routes)
+            if is_mismatch and host in lacking:
+                kept_out = united(route for claim in lacking[host] for route in claim.routes)
                 entries.extend(
-                    (route, evolve(denied, reason=Reason.NO_CERTIFICATE, rule=route.rule, route=route.route))
-                    for route in refused
+                    (route, refused(Reason.NO_CERTIFICATE, route.rule, route.route)) for route in kept_out
                 )
-            return _route_table(entries, no_route)
+            return _route_table(entries, refused(Reason.NO_ROUTE, firsts[served or host]))
 
-        hosts = sorted({host for claim in http for host in claim.hosts})
         by_host: dict[str, RouteTable] = {}
-        for host in hosts:
-            by_host[host] = by_host[f"{host}:{group.port}"] = table(host)
-        unknown = evolve(denied, reason=Reason.NO_HOST, rule=http[0].rule) if mismatch else denied
-        return HostTable(by_host, table(None) if default is not None else None, unknown)
+        for host in sorted(firsts):
+            made = table(host, host if host in routed else default)
+            by_host[host] = by_host[f"{host}:{group.port}"] = made
+        otherwise = table("", default) if default is not None else None
+        return HostTable(by_host, otherwise, refused(Reason.NO_HOST, http[0].rule))
 
 
 # --- parts of tables -------------------------------------------------------------------------------------
@@ -405,18 +402,35 @@ def _not_intercepted(rule: FieldRef | None) -> Decision:
 UNSEEN = _not_intercepted(None)
 
 
-def _route_table(entries: Iterable[tuple[HTTPRoute, Decision]], otherwise: Decision) -> RouteTable:
+def _denied(
+    reason: Reason,
+    rule: FieldRef | None,
+    taken: TrafficMatch | None,
+    considered: tuple[FieldRef, ...],
+    status: int | None = None,
+    route: FieldRef | None = None,
+) -> Decision:
+    return Decision(Verdict.DENIED, reason, rule, taken, (), (), status, route, considered)
+
+
+def _route_table(entries: Sequence[tuple[HTTPRoute, Decision]], otherwise: Decision) -> RouteTable:
     """Routes by method; one that names none takes those that the sidecar forwards."""
-    by_method: dict[str, list[RouteEntry]] = {}
+    by_method: dict[str, tuple[RouteEntry, ...]] = {}
     for route, decision in entries:
         path = None if route.path.matches_everything else route.path
+        entry = ((path, route.headers, decision),)
         for method in route.methods or FORWARDED_METHODS:
-            by_method.setdefault(method, []).append((path, route.headers, decision))
-    return RouteTable({method: tuple(routes) for method, routes in by_method.items()}, otherwise)
+            by_method[method] = by_method.get(method, ()) + entry
+    return RouteTable(by_method, otherwise)
 
 
-def _targets(clusters: Iterable[tuple[Cluster, int]]) -> tuple[Target, ...]:
+def _targets(clusters: Sequence[tuple[Cluster, int]]) -> tuple[Target, ...]:
     """All endpoints of weighted clusters, with whole weights in proportion; no weight, no target."""
+    if len(clusters) == 1:
+        ((only, weight),) = clusters
+        if weight and len({endpoint.weight for endpoint in only.endpoints}) == 1:
+            part = weight // gcd(weight, len(only.endpoints))
+            return tuple([Target(it.host, it.port, part) for it in sorted(only.endpoints)])
     shares: dict[tuple[str, int], Fraction] = {}
     for cluster, weight in clusters:
         total = sum(endpoint.weight for endpoint in cluster.endpoints)
@@ -438,14 +452,21 @@ def _cut(table: PrefixTable[V]) -> Segments[V]:
 
 def _over(top: Segments[V | None], bottom: Segments[V]) -> Segments[V]:
     """The values of `top` where it has any, else those of `bottom`."""
+    if top.values == (None,):
+        return bottom
     starts: list[int] = []
     values: list[V] = []
-    for start in sorted({*top.starts, *bottom.starts}):
-        above = top.at(start)
-        value = bottom.at(start) if above is None else above
-        if not values or values[-1] is not value:
-            starts.append(start)
-            values.append(value)
+    for start, end, value in zip(top.starts, (*top.starts[1:], LAST_KEY + 1), top.values, strict=True):
+        if value is None:
+            first = bisect_right(bottom.starts, start) - 1
+            last = bisect_left(bottom.starts, end)
+            pieces = bottom.values[first:last]
+            places = (start, *bottom.starts[first + 1 : last])
+        else:
+            pieces, places = (value,), (start,)
+        same = bool(values) and values[-1] is pieces[0]
+        starts.extend(places[same:])
+        values.extend(pieces[same:])
     return Segments(tuple(starts), tuple(values))
 
 

@@ -157,7 +157,7 @@ class Backends:
 def _in_order(matches: Iterable[MeshMatch]) -> tuple[MeshMatch, ...]:
     """The matches that own an address, by their lowest one."""
     owning = (match for match in matches if match.owners)
-    return tuple(sorted(owning, key=lambda match: match.owners[0].prefix))
+    return tuple(sorted(owning, key=lambda match: match.owners[0].prefix.first))
 
 
 def matches_on(
@@ -191,28 +191,37 @@ def matches_on(
     return matches
 
 
-def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Mapping[Address, MeshService]:
-    """Who owns each address of a port: the service whose ClusterIP it is, else the first by name."""
-    owners: dict[Address, MeshService] = {}
-    for service in sorted(services, key=lambda service: (service.namespace, service.name)):
+def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Mapping[int, list[Address]]:
+    """The addresses of a port that each service owns, by the service's `id`.
+
+    An address is the service's whose ClusterIP it is, else that of the first by name.
+    """
+    owners: dict[int, int] = {}
+    for index in sorted(range(len(services)), key=lambda at: (services[at].namespace, services[at].name)):
+        service = services[index]
         for address in service.addresses:
-            owner = owners.setdefault(address, service)
-            if owner is service:
+            first = owners.setdefault(address.key, index)
+            if first == index:
                 continue
+            owner = services[first]
             if service.cluster_ip == address != owner.cluster_ip:
-                owners[address] = service
+                owners[address.key] = index
             if not (owner.is_http and service.is_http):
-                winner = owners[address]
+                winner = services[owners[address.key]]
                 both = f"{owner.full_name} and {service.full_name}"
                 message = f"{address} is behind {both}: {winner.full_name} has it"
                 findings.append(Finding(Code.SHARED_ADDRESS, service.rule, message))
-    return owners
+    owned: dict[int, list[Address]] = {}
+    for index, service in enumerate(services):
+        owned[id(service)] = [address for address in service.addresses if owners[address.key] == index]
+    return owned
 
 
-def _owners(services: Iterable[MeshService], owned: Mapping[Address, MeshService]) -> tuple[Owner, ...]:
-    mine = set(map(id, services))
-    owners = (Owner(Prefix.host(ip), service.rule) for ip, service in owned.items() if id(service) in mine)
-    return tuple(sorted(owners, key=lambda owner: owner.prefix))
+def _owners(services: Iterable[MeshService], owned: Mapping[int, list[Address]]) -> tuple[Owner, ...]:
+    owners = [
+        Owner(Prefix.host(address), service.rule) for service in services for address in owned[id(service)]
+    ]
+    return tuple(sorted(owners, key=lambda owner: owner.prefix.first))
 
 
 def _virtual_hosts(
@@ -281,7 +290,7 @@ def _cluster(
     services: list[MeshService],
     findings: list[Finding],
 ) -> Cluster:
-    endpoints = sorted({(ip, service.port) for service in services for ip in service.endpoints})
+    endpoints = sorted({(ip.key, service.port) for service in services for ip in service.endpoints})
     if not endpoints:
         message = f"{services[0].full_name} has no ready endpoint that {identity} may reach"
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
@@ -291,7 +300,7 @@ def _cluster(
     account = (first.name.rpartition(".")[2], first.namespace)
     return Cluster(
         name,
-        tuple(Endpoint(str(ip), port) for ip, port in endpoints),
+        tuple([Endpoint(str(Address.from_key(key)), port) for key, port in endpoints]),
         first.rule,
         _settings_for(snapshot, first),
         retry_for(snapshot, identity, account) if is_routed else None,

@@ -268,14 +268,9 @@ class PrefixTable(Generic[V]):
     values: tuple[V, ...]
 
     def __init__(self, pairs: Iterable[tuple[Prefix, V]], default: V) -> None:
-        starts: list[int] = []
-        values: list[V] = []
-        for (start, value), (end, _) in pairwise([*_cuts(pairs, default), (LAST_KEY + 1, default)]):
-            if start < end and not (values and values[-1] is value):
-                starts.append(start)
-                values.append(value)
-        object.__setattr__(self, "starts", tuple(starts))
-        object.__setattr__(self, "values", tuple(values))
+        starts, values = _line(sorted(pairs, key=lambda pair: BY_PLACE(pair[0])), default)
+        object.__setattr__(self, "starts", starts)
+        object.__setattr__(self, "values", values)
 
     def lookup(self, key: int) -> V:
         """The value at the key of an address."""
@@ -290,24 +285,36 @@ class PrefixTable(Generic[V]):
         return f"<PrefixTable of {len(self.starts)} intervals>"
 
 
-def _cuts(pairs: Iterable[tuple[Prefix, V]], default: V) -> Iterator[tuple[int, V]]:
-    """Where prefixes begin and end, ascending, and the value from there on; of equal keys the last counts."""
-    open_: list[tuple[int, V]] = [(LAST_KEY + 1, default)]  # the prefixes around the place: end and value
-    previous: Prefix | None = None
-    yield 0, default
-    for prefix, value in sorted(pairs, key=lambda pair: (pair[0].first, pair[0].length)):
-        if prefix == previous:
+def _line(pairs: Iterable[tuple[Prefix, V]], default: V) -> tuple[tuple[int, ...], tuple[V, ...]]:
+    """Where the line is cut by prefixes in their order, and the value from each cut on."""
+    starts, values = [0], [default]
+    around: list[tuple[int, V]] = [(LAST_KEY + 1, default)]  # the prefixes around the place: end and value
+    last, length = -1, -1
+
+    def cut(start: int, value: V) -> None:
+        if starts[-1] == start:
+            starts.pop()
+            values.pop()
+        if not values or values[-1] is not value:
+            starts.append(start)
+            values.append(value)
+
+    for prefix, value in pairs:
+        first = prefix.first
+        if first == last and prefix.length == length:
             raise InvalidValue.of("each prefix once", str(prefix))
-        previous = prefix
-        while open_[-1][0] <= prefix.first:
-            end, _ = open_.pop()
-            yield end, open_[-1][1]
-        yield prefix.first, value
+        last, length = first, prefix.length
+        while around[-1][0] <= first:
+            end, _ = around.pop()
+            cut(end, around[-1][1])
+        cut(first, value)
         end = prefix.last + 1
-        open_.append((GAP_END if end == GAP_START else end, value))
-    while len(open_) > 1:
-        end, _ = open_.pop()
-        yield end, open_[-1][1]
+        around.append((GAP_END if end == GAP_START else end, value))
+    while len(around) > 1:
+        end, _ = around.pop()
+        if end <= LAST_KEY:
+            cut(end, around[-1][1])
+    return tuple(starts), tuple(values)
 
 
 BY_PLACE = attrgetter("first", "length")

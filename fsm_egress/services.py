@@ -5,7 +5,6 @@ The rules are those of `spec/resources.md` ("Services") and `spec/controller.md`
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -141,22 +140,25 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
         if protocol is None or target is None or endpoints is None:
             continue
         entries = tuple(_entries(endpoints, target))
-        made = partial(MeshService, namespace=service.namespace, port=port.port, target_port=target)
-        made = partial(made, protocol=protocol, rule=rule)
         if service.spec.headless:
             if not entries:
                 message = "a headless service without ready addresses takes no part"
                 findings.append(Finding(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message))
             for name, ips in _named_pods(service.name, entries).items():
-                yield made(name=name, cluster_ip=None, addresses=ips, endpoints=ips)
+                yield MeshService(name, service.namespace, port.port, target, protocol, None, ips, ips, rule)
         else:
             cluster_ip = parse_address(service.spec.cluster_ip)
             ready = () if domain else (entry.ip for subset in endpoints.subsets for entry in subset.addresses)
-            yield made(
-                name=service.name,
-                cluster_ip=cluster_ip,
-                addresses=_unique((cluster_ip, *ready)),
-                endpoints=_unique(entry.ip for entry in entries),
+            yield MeshService(
+                service.name,
+                service.namespace,
+                port.port,
+                target,
+                protocol,
+                cluster_ip,
+                _unique((cluster_ip, *ready)),
+                _unique(entry.ip for entry in entries),
+                rule,
             )
 
 
@@ -205,7 +207,7 @@ def _entries(endpoints: Endpoints, target: int) -> Iterator[EndpointAddress]:
 
 
 def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
-    return tuple(dict.fromkeys(addresses))
+    return tuple({address.key: address for address in addresses}.values())
 
 
 def hostnames_of(snapshot: Snapshot, identity: ServiceIdentity, service: MeshService) -> tuple[str, ...]:
