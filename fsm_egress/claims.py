@@ -6,6 +6,7 @@ The rules are those of `spec/decision.md` (stage 2) and `spec/pipy-config.md` (c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import is_
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -26,6 +27,7 @@ from .policy import (
     VirtualHost,
     WeightedCluster,
 )
+from .references import ResourceRef
 from .routes import routes_of, to_clusters, united, wildcard
 from .smi import HTTPRouteGroup
 from .snapshot import SERVICE_ACCOUNT, Snapshot
@@ -36,30 +38,88 @@ if TYPE_CHECKING:
     from .references import FieldRef
     from .resource import ServiceIdentity
 
-__all__ = ["Claims", "groups_of", "host_clusters", "resolve_claims"]
+__all__ = ["Claims", "changed_claims", "groups_of", "host_clusters", "resolve_claims"]
 
 
 @frozen
 class Claims:
-    """What an identity's Egress policies claim, by port, and what of them was left out."""
+    """What an identity's Egress policies claim, by port, and what of them was left out.
 
+    Attributes:
+        policies: those that count, by namespace and name.
+        by_port: their claims on each port, by namespace, name and port of the policy.
+        found: the findings about each policy that has any.
+        switch: the findings about the flag that puts policies in force.
+    """
+
+    policies: tuple[EgressPolicy, ...]
     by_port: Mapping[int, tuple[Claim, ...]]
-    findings: tuple[Finding, ...]
+    found: Mapping[ResourceRef, tuple[Finding, ...]]
+    switch: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, in the order of the policies."""
+        return (*self.switch, *(finding for ref in sorted(self.found) for finding in self.found[ref]))
 
 
 def resolve_claims(snapshot: Snapshot, identity: ServiceIdentity) -> Claims:
     """The claims of every policy that names the identity, by namespace, name and port of the policy."""
-    findings: list[Finding] = []
-    by_port: dict[int, list[Claim]] = {}
-    for policy in _policies_in_force(snapshot, identity, findings):
+    switch: list[Finding] = []
+    policies = _policies_in_force(snapshot, identity, switch)
+    return _with_claims(snapshot, identity, Claims((), {}, {}, tuple(switch)), policies, policies)
+
+
+def changed_claims(snapshot: Snapshot, identity: ServiceIdentity, before: Claims) -> Claims:
+    """The claims after a change of Egress policies, and of nothing else; `before` where none has changed."""
+    policies = _policies_in_force(snapshot, identity, [])
+    if len(policies) == len(before.policies) and all(map(is_, policies, before.policies)):
+        return before
+    known = set(map(id, before.policies))
+    added = [policy for policy in policies if id(policy) not in known]
+    kept = set(map(id, policies))
+    gone = [policy for policy in before.policies if id(policy) not in kept]
+    refs = {policy.ref for policy in gone}
+    by_port = dict(before.by_port)
+    for number in {port.number for policy in gone for port in policy.spec.ports} & set(by_port):
+        by_port[number] = tuple([it for it in by_port[number] if it.rule.resource not in refs])
+        if not by_port[number]:
+            del by_port[number]
+    found = {ref: findings for ref, findings in before.found.items() if ref not in refs}
+    return _with_claims(snapshot, identity, Claims((), by_port, found, before.switch), policies, added)
+
+
+def _with_claims(
+    snapshot: Snapshot,
+    identity: ServiceIdentity,
+    before: Claims,
+    policies: tuple[EgressPolicy, ...],
+    added: Iterable[EgressPolicy],
+) -> Claims:
+    """The claims with those of the added policies, each in its place."""
+    fresh: dict[int, list[Claim]] = {}
+    found = dict(before.found)
+    for policy in added:
+        findings: list[Finding] = []
         for claim in _claims_of(snapshot, identity, policy, findings):
-            by_port.setdefault(claim.port, []).append(claim)
-    return Claims({port: tuple(claims) for port, claims in sorted(by_port.items())}, tuple(findings))
+            fresh.setdefault(claim.port, []).append(claim)
+        if findings:
+            found[policy.ref] = tuple(findings)
+    by_port = dict(before.by_port)
+    for port, claims in fresh.items():
+        known = by_port.get(port)
+        by_port[port] = tuple(sorted([*known, *claims], key=_of_policy) if known else claims)
+    return Claims(policies, dict(sorted(by_port.items())), found, before.switch)
+
+
+def _of_policy(claim: Claim) -> tuple[str, str]:
+    return claim.rule.resource.namespace, claim.rule.resource.name
 
 
 def _policies_in_force(
     snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]
-) -> Iterator[EgressPolicy]:
+) -> tuple[EgressPolicy, ...]:
+    """The policies of the identity that count at all, and what there is to say about the flag."""
     policies = snapshot.policies_for(identity)
     config = snapshot.mesh_config
     flags = config.spec.feature_flags
@@ -67,22 +127,20 @@ def _policies_in_force(
     if policies and not flags.egress_policies_apply:
         message = f"the flag is off: {len(policies)} Egress policies of {identity} have no effect"
         findings.append(Finding(Code.EGRESS_POLICIES_SWITCHED_OFF, flag, message))
-        return
+        return ()
     if policies and flags.enable_egress_policy is None:
         message = "the flag is absent: this library reads it as true, the stock controller as false"
         findings.append(Finding(Code.EGRESS_POLICY_FLAG_ABSENT, flag, message))
-    monitored = {name: snapshot.monitors(name) for name in {policy.namespace for policy in policies}}
-    for policy in policies:
-        if monitored[policy.namespace]:
-            yield policy
-        else:
-            message = f"namespace `{policy.namespace}` is not monitored: the policy does not count"
-            findings.append(Finding(Code.UNMONITORED_NAMESPACE, policy.at(), message))
+    return policies
 
 
 def _claims_of(
     snapshot: Snapshot, identity: ServiceIdentity, policy: EgressPolicy, findings: list[Finding]
 ) -> Iterator[Claim]:
+    if not snapshot.monitors(policy.namespace):
+        message = f"namespace `{policy.namespace}` is not monitored: the policy does not count"
+        findings.append(Finding(Code.UNMONITORED_NAMESPACE, policy.at(), message))
+        return
     settings, setting_found = _setting_of(snapshot, policy, findings)
     if not setting_found:
         return

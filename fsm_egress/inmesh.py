@@ -6,23 +6,21 @@ The rules are those of `spec/controller.md` ("Copied") and `spec/resources.md` (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from .checks import STREAMS, Protocol
-from .core import Endpoints, Service
+from .core import Endpoints, Namespace, Pod, Service
 from .egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
 from .findings import Code, Finding
+from .meshconfig import MeshConfig
 from .net import Address, Prefix
 from .policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
+from .resource import ServiceIdentity
 from .routes import routes_of, to_clusters, united, wildcard
 from .services import TRUST_DOMAIN, MeshService, hostnames_of, reached_services, target_port
-from .smi import HTTPRouteGroup, TrafficSplit
+from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .snapshot import SERVICE_ACCOUNT, Snapshot
-
-if TYPE_CHECKING:
-    from .resource import ServiceIdentity
 
 __all__ = [
     "Backends",
@@ -36,6 +34,7 @@ __all__ = [
 ]
 
 SERVICE_KIND = "Service"
+ANYONE = ServiceIdentity("anyone", "anywhere")
 
 
 @frozen
@@ -47,8 +46,33 @@ class InMesh:
     findings: tuple[Finding, ...]
 
 
+IN_MESH_KINDS = (
+    MeshConfig,
+    Namespace,
+    Service,
+    Endpoints,
+    Pod,
+    TrafficTarget,
+    TrafficSplit,
+    HTTPRouteGroup,
+    UpstreamTrafficSetting,
+    Retry,
+)
+"""What the in-mesh part of a policy depends on."""
+
+
 def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
-    """The in-mesh part of an identity's policy."""
+    """The in-mesh part of an identity's policy, made once for all identities that it is the same for."""
+    spec = snapshot.mesh_config.spec
+    is_own = (
+        not spec.traffic.enable_permissive_traffic_policy_mode
+        or spec.traffic.service_access_names.must_with_namespace
+        or spec.feature_flags.enable_retry_policy
+    )
+    return snapshot.once(_in_mesh, IN_MESH_KINDS, identity if is_own else ANYONE)
+
+
+def _in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
     findings: list[Finding] = []
     reached = tuple(
         service for service in reached_services(snapshot, identity, findings) if service.addresses
@@ -292,7 +316,7 @@ def _cluster(
 ) -> Cluster:
     endpoints = sorted({(ip.key, service.port) for service in services for ip in service.endpoints})
     if not endpoints:
-        message = f"{services[0].full_name} has no ready endpoint that {identity} may reach"
+        message = f"{services[0].full_name} has no ready endpoint that the source may reach"
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]

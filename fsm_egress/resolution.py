@@ -6,20 +6,24 @@ gateways are settled. What is left out or cannot be honoured becomes a finding.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from . import checks
 from .checks import STREAMS, Protocol
-from .claims import groups_of, host_clusters, resolve_claims
+from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
 from .core import Endpoints, Pod, Service
-from .egress import EgressGateway, EgressPolicy
+from .egress import EgressGateway, EgressPolicy, Retry
 from .errors import InvalidValue
 from .findings import Code, Finding
 from .frozen import FrozenMap
 from .inmesh import resolve_in_mesh, retries_of, retry_for
+from .meshconfig import MeshConfig
 from .policy import (
+    Claim,
     Cluster,
     EgressGroup,
     Endpoint,
@@ -30,18 +34,19 @@ from .policy import (
     PortPolicy,
     SidecarSpec,
 )
+from .references import FieldRef
 from .resource import ServiceIdentity
-from .snapshot import SERVICE_ACCOUNT, Snapshot
+from .resources import KINDS
+from .snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from .meshconfig import MeshConfig, PluginChainEntry, RemoteLogging, Tracing
+    from .meshconfig import PluginChainEntry, RemoteLogging, Tracing
     from .net import Prefix
-    from .policy import Claim, MeshMatch
-    from .references import FieldRef
+    from .policy import MeshMatch
 
-__all__ = ["resolve"]
+__all__ = ["Resolution", "resolve"]
 
 T = TypeVar("T")
 
@@ -89,59 +94,121 @@ def resolve(snapshot: Snapshot, identity: ServiceIdentity | str) -> OutboundPoli
         InvalidValue: the text is no identity.
     """
     who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
-    config = snapshot.mesh_config
-    mesh = resolve_in_mesh(snapshot, who)
-    claims = resolve_claims(snapshot, who)
-    findings = [*_source_findings(snapshot), *claims.findings, *mesh.findings]
-    findings.extend(_retry_findings(snapshot, who))
-    interception = _interception(snapshot, who, findings)
-    forward, forwarded = _forward(snapshot, findings)
-    ports = []
+    return Resolution.of(snapshot, who).policy
+
+
+@frozen(eq=False)
+class Resolution:
+    """A resolved policy with what it was made of, so that a change of few policies costs little.
+
+    Attributes:
+        basis: all that it depends on besides the Egress policies, as tables of the snapshot.
+        claims: of the policies that name the identity.
+        ports: the policy of each port.
+        sources: what was found out about the sources of all policies.
+        policy: the whole.
+    """
+
+    basis: tuple[Kind[Any], ...]
+    claims: Claims
+    ports: Mapping[int, ResolvedPort]
+    sources: tuple[Finding, ...]
+    policy: OutboundPolicy
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, identity: ServiceIdentity) -> Resolution:
+        """The policy of an identity, from the beginning."""
+        return _resolved(snapshot, identity, resolve_claims(snapshot, identity), {})
+
+    def after(self, snapshot: Snapshot) -> Resolution:
+        """The policy in a changed snapshot; itself where nothing has changed for the identity.
+
+        Ports that no changed Egress policy opens keep their objects. Where other kinds have changed, all is
+        made anew.
+        """
+        who = self.policy.identity
+        if not all(map(is_, self.basis, _basis(snapshot))):
+            return Resolution.of(snapshot, who)
+        claims = changed_claims(snapshot, who, self.claims)
+        if claims is self.claims and self.sources == _source_findings(snapshot):
+            return self
+        return _resolved(snapshot, who, claims, self.ports)
+
+
+def _basis(snapshot: Snapshot) -> tuple[Kind[Any], ...]:
+    return tuple([snapshot.kind(kind) for kind in KINDS if kind is not EgressPolicy])
+
+
+def _resolved(
+    snapshot: Snapshot, identity: ServiceIdentity, claims: Claims, known: Mapping[int, ResolvedPort]
+) -> Resolution:
+    """The policy of these claims, with the known ports wherever they are still right."""
+    mesh = resolve_in_mesh(snapshot, identity)
+    around = snapshot.once(_surroundings, SURROUNDING_KINDS, identity)
+    ports: dict[int, ResolvedPort] = {}
     for port in sorted({*mesh.matches, *claims.by_port}):
-        policy, port_findings = _port_policy(
-            snapshot, who, port, mesh.matches.get(port, ()), claims.by_port.get(port, ())
-        )
-        ports.append(policy)
-        findings.extend(port_findings)
-    return OutboundPolicy(
-        who,
-        _sidecar_spec(config, findings),
-        config.at("spec.traffic.enableEgress"),
-        interception,
+        matches, claimed = mesh.matches.get(port, ()), claims.by_port.get(port, ())
+        old = known.get(port)
+        is_same = old is not None and old.policy.mesh is matches and old.claims is claimed
+        ports[port] = old if old and is_same else _port(snapshot, identity, port, matches, claimed)
+    sources = _source_findings(snapshot)
+    findings = [*sources, *claims.findings, *mesh.findings, *around.findings]
+    policy = OutboundPolicy(
+        identity,
+        around.spec,
+        around.switch,
+        around.interception,
         mesh.clusters,
-        tuple(ports),
-        forward,
-        forwarded,
-        tuple(dict.fromkeys(findings)),
+        tuple([resolved.policy for resolved in ports.values()]),
+        around.forward,
+        around.forwarded,
+        (
+            *dict.fromkeys(findings),
+            *(finding for resolved in ports.values() for finding in resolved.findings),
+        ),
     )
+    return Resolution(_basis(snapshot), claims, ports, sources, policy)
 
 
-def _port_policy(
+@frozen(eq=False)
+class ResolvedPort:
+    """The policy of a port, the claims that it was made of, and what was found out about them."""
+
+    claims: tuple[Claim, ...]
+    policy: PortPolicy
+    findings: tuple[Finding, ...]
+
+
+def _port(
     snapshot: Snapshot,
     identity: ServiceIdentity,
     port: int,
     matches: tuple[MeshMatch, ...],
     claims: tuple[Claim, ...],
-) -> tuple[PortPolicy, tuple[Finding, ...]]:
-    taken = frozenset(owner.prefix for match in matches for owner in match.owners)
+) -> ResolvedPort:
+    taken = frozenset([owner.prefix for match in matches for owner in match.owners])
     groups = groups_of(port, claims, taken)
     hosts, findings = host_clusters(port, claims)
     clusters: dict[str, Cluster] = {}
+    is_retried = any(True for _ in retries_of(snapshot, identity))
     for group in groups:
         if group.stream is None:
             for host in group.virtual_hosts:
                 if host.routes:
                     name = f"{host.name}:{port}"
-                    retried = retry_for(snapshot, identity, _service_named(host.name))
-                    clusters[name] = evolve(hosts[name], retry_policy=retried)
+                    clusters[name] = hosts[name]
+                    if is_retried:
+                        retried = retry_for(snapshot, identity, _service_named(host.name))
+                        clusters[name] = evolve(hosts[name], retry_policy=retried)
             if group.server_names and group.any_tls is None:
                 clusters[group.tls_cluster] = Cluster(
                     group.tls_cluster,
-                    tuple(Endpoint(name.host, port) for name in group.server_names),
+                    tuple([Endpoint(name.host, port) for name in group.server_names]),
                     group.server_names[0].rule,
                 )
-    policy = PortPolicy(port, matches, groups, tuple(clusters[name] for name in sorted(clusters)))
-    return policy, (*findings, *(finding for group in groups for finding in _meetings(group)))
+    policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
+    met = [finding for group in groups for finding in _meetings(group)]
+    return ResolvedPort(claims, policy, tuple(dict.fromkeys([*findings, *met])))
 
 
 def _service_named(host: str) -> tuple[str, str]:
@@ -152,15 +219,7 @@ def _service_named(host: str) -> tuple[str, str]:
 
 def _meetings(group: EgressGroup) -> Iterator[Finding]:
     """Claims of several protocols on the same addresses: the stock sidecar uses one match only."""
-    kinds = [
-        name
-        for name, there in (
-            ("tcp", group.has(*STREAMS)),
-            ("http", group.has(Protocol.HTTP)),
-            ("https", group.has(Protocol.HTTPS)),
-        )
-        if there
-    ]
+    kinds = [name for name, protocols in _MATCHED_AS if group.has(*protocols)]
     if len(kinds) > 1:
         where = ", ".join(map(str, group.prefixes)) or "any address"
         met = " and ".join(f"`{kind}`" for kind in kinds)
@@ -168,12 +227,55 @@ def _meetings(group: EgressGroup) -> Iterator[Finding]:
         yield Finding(Code.PROTOCOLS_MEET, group.claims[0].rule, message)
 
 
-def _source_findings(snapshot: Snapshot) -> Iterator[Finding]:
-    for policy in snapshot.kind(EgressPolicy):
-        for index, source in enumerate(policy.spec.sources):
-            if source.kind != SERVICE_ACCOUNT:
-                message = f"kind `{source.kind}` names nobody: only `{SERVICE_ACCOUNT}` does"
-                yield Finding(Code.SOURCE_KIND, policy.at(f"spec.sources[{index}].kind"), message)
+_MATCHED_AS = (("tcp", STREAMS), ("http", (Protocol.HTTP,)), ("https", (Protocol.HTTPS,)))
+
+
+def _source_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Sources of another kind than accounts, of any policy: they name nobody."""
+    sources = snapshot.kind(EgressPolicy).sources.items()
+    odd = {
+        policy.ref: policy for (kind, _, _), named in sources if kind != SERVICE_ACCOUNT for policy in named
+    }
+    return tuple(
+        [
+            Finding(
+                Code.SOURCE_KIND,
+                odd[ref].at(f"spec.sources[{index}].kind"),
+                f"kind `{source.kind}` names nobody: only `{SERVICE_ACCOUNT}` does",
+            )
+            for ref in sorted(odd)
+            for index, source in enumerate(odd[ref].spec.sources)
+            if source.kind != SERVICE_ACCOUNT
+        ]
+    )
+
+
+# --- what does not depend on Egress policies -------------------------------------------------------------
+
+
+@frozen
+class Surroundings:
+    """What governs an identity besides services and Egress policies."""
+
+    spec: SidecarSpec
+    switch: FieldRef
+    interception: Interception
+    forward: Forward | None
+    forwarded: bool
+    findings: tuple[Finding, ...]
+
+
+SURROUNDING_KINDS = (MeshConfig, Pod, EgressGateway, Service, Endpoints, Retry)
+
+
+def _surroundings(snapshot: Snapshot, identity: ServiceIdentity) -> Surroundings:
+    findings = list(_retry_findings(snapshot, identity))
+    config = snapshot.mesh_config
+    interception = _interception(snapshot, identity, findings)
+    forward, forwarded = _forward(snapshot, findings)
+    spec = _sidecar_spec(config, findings)
+    switch = config.at("spec.traffic.enableEgress")
+    return Surroundings(spec, switch, interception, forward, forwarded, tuple(findings))
 
 
 def _retry_findings(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Finding]:

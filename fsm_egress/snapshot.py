@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
@@ -25,16 +26,24 @@ if TYPE_CHECKING:
 __all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
 
 R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
 
 MESH_CONFIG_NAME = "fsm-mesh-config"
 SERVICE_ACCOUNT = "ServiceAccount"
+
+
+Name = tuple[str, str]
+"""A namespace and a name, or of an account its name and namespace."""
+SourceName = tuple[str, str, str]
+"""Kind, name and namespace of a source."""
 
 
 @frozen(eq=False)
 class Kind(Generic[R]):
     """All resources of one kind, by namespace and name, in that order."""
 
-    by_name: Mapping[tuple[str, str], R] = field(factory=dict)
+    by_name: Mapping[Name, R] = field(factory=dict)
+    _sources: Mapping[SourceName, tuple[EgressPolicy, ...]] | None = field(default=None, repr=False)
 
     def __iter__(self) -> Iterator[R]:
         return iter(self.by_name.values())
@@ -46,6 +55,26 @@ class Kind(Generic[R]):
         """The resource of this name, if there is one."""
         return self.by_name.get((namespace, name))
 
+    def changed(self, put: Mapping[Name, R], gone: Iterable[Name] = ()) -> Kind[R]:
+        """The kind with these resources put in, and without those; what is known is followed up."""
+        names = {name for name in (*put, *gone) if name in self.by_name}
+        merged = {**self.by_name, **put}
+        for name in gone:
+            del merged[name]
+        is_longer = len(names) < len(put)
+        ordered = dict(sorted(merged.items(), key=_by_name)) if is_longer else merged
+        if self._sources is None:
+            return Kind(ordered)
+        touched = _sources_of([*(self.by_name[name] for name in names), *put.values()])
+        sources = dict(self._sources)
+        for source, policies in touched.items():
+            kept = [it for it in sources.pop(source, ()) if _own_name(it) not in names]
+            added = [policy for policy in policies if put.get(_own_name(policy)) is policy]
+            named: list[EgressPolicy] = [*kept, *added]
+            if named:
+                sources[source] = tuple(sorted(named, key=_own_name))
+        return Kind(ordered, sources)
+
     @cached_property
     def by_namespace(self) -> Mapping[str, tuple[R, ...]]:
         """The resources of each namespace, by name."""
@@ -54,16 +83,42 @@ class Kind(Generic[R]):
             groups.setdefault(resource.namespace, []).append(resource)
         return {namespace: tuple(group) for namespace, group in groups.items()}
 
-    @cached_property
-    def by_source(self) -> Mapping[tuple[str, str], tuple[EgressPolicy, ...]]:
+    @property
+    def sources(self) -> Mapping[SourceName, tuple[EgressPolicy, ...]]:
+        """The Egress policies by each source that they name, whatever its kind."""
+        sources = self._sources
+        if sources is None:
+            sources = {source: tuple(policies) for source, policies in _sources_of(self).items()}
+            object.__setattr__(self, "_sources", sources)
+        return sources
+
+    @property
+    def by_source(self) -> Mapping[Name, tuple[EgressPolicy, ...]]:
         """The Egress policies that name an account as their source, by its name and namespace."""
-        groups: dict[tuple[str, str], dict[ResourceRef, EgressPolicy]] = {}
-        for policy in self:
-            if isinstance(policy, EgressPolicy):
-                for source in policy.spec.sources:
-                    if source.kind == SERVICE_ACCOUNT:
-                        groups.setdefault((source.name, source.namespace), {})[policy.ref] = policy
-        return {account: tuple(group.values()) for account, group in groups.items()}
+        accounts = self.sources.items()
+        return {
+            (name, space): policies for (kind, name, space), policies in accounts if kind == SERVICE_ACCOUNT
+        }
+
+
+def _sources_of(resources: Iterable[Resource]) -> dict[SourceName, list[EgressPolicy]]:
+    """The Egress policies among some resources by each source that they name, each once."""
+    found: dict[SourceName, list[EgressPolicy]] = {}
+    for policy in resources:
+        if isinstance(policy, EgressPolicy):
+            for source in policy.spec.sources:
+                named = found.setdefault((source.kind, source.name, source.namespace), [])
+                if not named or named[-1] is not policy:
+                    named.append(policy)
+    return found
+
+
+def _own_name(resource: Resource) -> Name:
+    return resource.metadata.namespace, resource.metadata.name
+
+
+def _by_name(item: tuple[Name, Resource]) -> Name:
+    return item[0]
 
 
 @frozen(eq=False)
@@ -79,6 +134,7 @@ class Snapshot:
     _kinds: Mapping[type[Resource], Kind[Any]] = field(factory=dict, alias="kinds", repr=False)
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     refused: tuple[Refused, ...] = field(default=(), repr=False)
+    _known: dict[Any, tuple[tuple[Kind[Any], ...], Any]] = field(factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -92,40 +148,38 @@ class Snapshot:
         Raises:
             InvalidValue: two of them have the same kind, namespace and name.
         """
-        seen: set[ResourceRef] = set()
         listed = tuple(resources)
-        for resource in listed:
-            if resource.ref in seen:
-                raise InvalidValue(Problem("each resource once", found="it again", resource=resource.ref))
-            seen.add(resource.ref)
-        return cls(problems=tuple(problems), refused=tuple(refused)).with_(*listed)
+        snapshot = cls(problems=tuple(problems), refused=tuple(refused)).with_(*listed)
+        if len(snapshot) < len(listed):
+            seen: set[ResourceRef] = set()
+            for resource in listed:
+                if resource.ref in seen:
+                    raise InvalidValue(Problem("each resource once", found="it again", resource=resource.ref))
+                seen.add(resource.ref)
+        return snapshot
 
     def with_(self, *resources: Resource) -> Snapshot:
         """The snapshot with these resources added, or put in the place of those with the same name."""
-        changed: dict[type[Resource], dict[tuple[str, str], Resource]] = {}
+        put: dict[type[Resource], dict[Name, Resource]] = {}
         for resource in resources:
-            table = changed.setdefault(type(resource), {})
-            table[resource.namespace, resource.name] = resource
-        kinds = dict(self._kinds)
-        for kind, table in changed.items():
-            merged = {**self.kind(kind).by_name, **table}
-            kinds[kind] = Kind(dict(sorted(merged.items())))
-        return evolve(
-            self, kinds=kinds, refused=self._refused_besides(resource.ref for resource in resources)
-        )
+            put.setdefault(type(resource), {})[_own_name(resource)] = resource
+        kinds = {**self._kinds, **{kind: self.kind(kind).changed(table) for kind, table in put.items()}}
+        refused = self._refused_besides(resource.ref for resource in resources)
+        return evolve(self, kinds=kinds, refused=refused, known=dict(self._known))
 
     def without(self, *references: ResourceRef) -> Snapshot:
         """The snapshot without the resources of these names; one that is not there is no error."""
         kinds = dict(self._kinds)
         for kind, table in self._kinds.items():
-            gone = {(ref.namespace, ref.name) for ref in references if ref.kind == kind.kind} & set(
-                table.by_name
-            )
+            names = {(ref.namespace, ref.name) for ref in references if ref.kind == kind.kind}
+            gone = [name for name in names if name in table.by_name]
             if gone:
-                kinds[kind] = Kind({key: value for key, value in table.by_name.items() if key not in gone})
-        return evolve(self, kinds=kinds, refused=self._refused_besides(references))
+                kinds[kind] = table.changed({}, gone)
+        return evolve(self, kinds=kinds, refused=self._refused_besides(references), known=dict(self._known))
 
     def _refused_besides(self, references: Iterable[ResourceRef]) -> tuple[Refused, ...]:
+        if not self.refused:
+            return ()
         names = set(references)
         return tuple(refused for refused in self.refused if refused.ref not in names)
 
@@ -133,6 +187,24 @@ class Snapshot:
         """All resources of this kind."""
         found: Kind[R] = self._kinds.get(kind, _NONE)
         return found
+
+    def once(self, work: Callable[..., T], kinds: Sequence[type[Resource]], *arguments: Any) -> T:
+        """What a pure function makes of the resources of these kinds: it is asked once, and sees no others.
+
+        A changed snapshot keeps the answer as long as none of these kinds has changed.
+        """
+        tables = tuple([self.kind(kind) for kind in kinds])
+        question = (work, *arguments)
+        known = self._known.get(question)
+        if known is None or not all(map(is_, known[0], tables)):
+            view = Snapshot(dict(zip(kinds, tables, strict=True)))
+            known = self._known[question] = tables, work(view, *arguments)
+        answer: T = known[1]
+        return answer
+
+    def __reduce__(self) -> tuple[type[Snapshot], tuple[Any, ...]]:
+        """Pickled without what is known: it can be worked out again."""
+        return Snapshot, (self._kinds, self.problems, self.refused)
 
     def __iter__(self) -> Iterator[Resource]:
         for table in self._kinds.values():
@@ -160,7 +232,8 @@ class Snapshot:
 
     def policies_for(self, identity: ServiceIdentity) -> tuple[EgressPolicy, ...]:
         """The Egress policies whose sources name this identity, by namespace and name."""
-        return self.kind(EgressPolicy).by_source.get((identity.name, identity.namespace), ())
+        source = (SERVICE_ACCOUNT, identity.name, identity.namespace)
+        return self.kind(EgressPolicy).sources.get(source, ())
 
     def identities(self) -> tuple[ServiceIdentity, ...]:
         """Every identity that some resource names, by namespace and name.
