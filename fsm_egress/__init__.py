@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot, load, loads
     from .stock import stock_config
     from .verification import Disagreement, Sides, Undecided, Verification, verify
+    from .workload import Workload
 
 __version__ = "0.1.0"
 
@@ -125,6 +126,7 @@ __all__ = [
     "UpstreamTrafficSetting",
     "Verdict",
     "Verification",
+    "Workload",
     "__version__",
     "apply_set",
     "compile",
@@ -181,6 +183,7 @@ _ROOMS = {
     "snapshot": "Snapshot load loads",
     "stock": "stock_config",
     "verification": "Disagreement Sides Undecided Verification verify",
+    "workload": "Workload",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

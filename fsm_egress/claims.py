@@ -6,7 +6,6 @@ The rules are those of `spec/decision.md` (stage 2) and `spec/pipy-config.md` (c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from operator import is_
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -72,13 +71,11 @@ def resolve_claims(snapshot: Snapshot, identity: ServiceIdentity) -> Claims:
 
 def changed_claims(snapshot: Snapshot, identity: ServiceIdentity, before: Claims) -> Claims:
     """The claims after a change of Egress policies, and of nothing else; `before` where none has changed."""
-    policies = _policies_in_force(snapshot, identity, [])
-    if len(policies) == len(before.policies) and all(map(is_, policies, before.policies)):
+    switch: list[Finding] = []
+    policies = _policies_in_force(snapshot, identity, switch)
+    gone, added = _difference(before.policies, policies)
+    if not gone and not added and before.switch == tuple(switch):
         return before
-    known = set(map(id, before.policies))
-    added = [policy for policy in policies if id(policy) not in known]
-    kept = set(map(id, policies))
-    gone = [policy for policy in before.policies if id(policy) not in kept]
     refs = {policy.ref for policy in gone}
     by_port = dict(before.by_port)
     for number in {port.number for policy in gone for port in policy.spec.ports} & set(by_port):
@@ -86,7 +83,19 @@ def changed_claims(snapshot: Snapshot, identity: ServiceIdentity, before: Claims
         if not by_port[number]:
             del by_port[number]
     found = {ref: findings for ref, findings in before.found.items() if ref not in refs}
-    return _with_claims(snapshot, identity, Claims((), by_port, found, before.switch), policies, added)
+    return _with_claims(snapshot, identity, Claims((), by_port, found, tuple(switch)), policies, added)
+
+
+def _difference(
+    before: tuple[EgressPolicy, ...], after: tuple[EgressPolicy, ...]
+) -> tuple[list[EgressPolicy], list[EgressPolicy]]:
+    """The policies that are there no longer, and those that were not there before."""
+    if len(before) == len(after):
+        changed = [(old, new) for old, new in zip(before, after, strict=True) if old is not new]
+        before, after = tuple([old for old, _ in changed]), tuple([new for _, new in changed])
+    known, kept = set(map(id, before)), set(map(id, after))
+    gone = [policy for policy in before if id(policy) not in kept]
+    return gone, [policy for policy in after if id(policy) not in known]
 
 
 def _with_claims(

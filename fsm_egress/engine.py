@@ -126,11 +126,26 @@ class Engine:
     identity: ServiceIdentity
     _ports: Mapping[int, Segments[Leaf]] = field(repr=False)
     _other: Segments[Leaf] = field(repr=False)
+    _unclaimed: Leaf = field(repr=False)
 
     @classmethod
     def compile(cls, policy: OutboundPolicy) -> Engine:
         """The tables of a policy."""
-        return _Compiler(policy).engine()
+        compiler = _Compiler(policy)
+        return compiler.engine(compiler.unclaimed(), {})
+
+    def recompiled(self, before: OutboundPolicy, policy: OutboundPolicy) -> Engine:
+        """The tables of a changed policy: ports whose policy is the same object as before keep theirs.
+
+        Args:
+            before: the policy that this engine was compiled from.
+            policy: the one that it has become.
+        """
+        if not all(a is b for a, b in zip(_around(before), _around(policy), strict=True)):
+            return Engine.compile(policy)
+        same = {id(port) for port in before.ports}
+        known = {port.port: self._ports[port.port] for port in policy.ports if id(port) in same}
+        return _Compiler(policy).engine(self._unclaimed, known)
 
     def classify(self, connection: Connection) -> Decision:
         """The one decision for a connection; total, deterministic, without I/O and without a clock."""
@@ -158,18 +173,17 @@ class Engine:
 # --- compiling -------------------------------------------------------------------------------------------
 
 
+def _around(policy: OutboundPolicy) -> tuple[object, ...]:
+    """Whatever of a policy the tables of every port depend on."""
+    return policy.identity, policy.spec, policy.switch, policy.interception, policy.clusters, policy.forward
+
+
 class _Compiler:
     """Makes every decision of a policy once."""
 
     def __init__(self, policy: OutboundPolicy) -> None:
         self.policy = policy
-        self.clusters = {
-            cluster.name: cluster
-            for cluster in (
-                *policy.clusters,
-                *(cluster for port in policy.ports for cluster in port.clusters),
-            )
-        }
+        self.clusters = {cluster.name: cluster for cluster in policy.clusters}
         self.gateways = tuple(
             UsedGateway(
                 gateway.name,
@@ -181,22 +195,29 @@ class _Compiler:
             if gateway.endpoints
         )
 
-    def engine(self) -> Engine:
-        """All ports, and what holds on every other."""
+    def engine(self, unclaimed: Leaf, known: Mapping[int, Segments[Leaf]]) -> Engine:
+        """All ports, those apart that are known already, and what holds on every other."""
         interception = self.policy.interception
         excluded = _excluded(interception)
         unseen = _over(excluded, _not_included(interception))
-        unclaimed = self.unclaimed()
-        ports = {port.port: _over(unseen, self.port(port, unclaimed)) for port in self.policy.ports}
+        ports = {
+            port.port: known.get(port.port) or _over(unseen, self.port(port, unclaimed))
+            for port in self.policy.ports
+        }
         for number, rule in reversed(interception.excluded_ports):
             ports[number] = _over(excluded, Segments((0,), (_everything(_not_intercepted(rule)),)))
-        return Engine(self.policy.identity, ports, _over(unseen, Segments((0,), (unclaimed,))))
+        return Engine(self.policy.identity, ports, _over(unseen, Segments((0,), (unclaimed,))), unclaimed)
 
     def port(self, policy: PortPolicy, unclaimed: Leaf) -> Segments[Leaf]:
         """One port: in-mesh addresses win over every claim, a longer prefix of a claim over a shorter one."""
-        outside = {group.prefixes: self.group_leaf(group) for group in policy.groups}
-        anywhere = outside.pop((), unclaimed)
-        claimed = [(prefix, leaf) for prefixes, leaf in outside.items() for prefix in prefixes]
+        anywhere = unclaimed
+        claimed: list[tuple[Prefix, Leaf]] = []
+        for group in policy.groups:
+            leaf = self.group_leaf(group)
+            if group.prefixes:
+                claimed.extend([(prefix, leaf) for prefix in group.prefixes])
+            else:
+                anywhere = leaf
         inside: list[tuple[Prefix, Leaf | None]] = [
             (owner.prefix, leaves[owner.rule])
             for match in policy.mesh

@@ -6,6 +6,8 @@ which writes what the sidecar reads. Each part knows the resource and field that
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from attrs import Factory, field, frozen
 
 from .checks import Protocol
@@ -157,6 +159,9 @@ class Claim:
     broken: bool = field(default=False, kw_only=True)
 
 
+_PROTOCOL = attrgetter("protocol")
+
+
 @frozen
 class ServerName:
     """A TLS server name that an `https` claim allows."""
@@ -192,7 +197,7 @@ class EgressGroup:
         init=False,
         eq=False,
         repr=False,
-        default=Factory(lambda it: frozenset(claim.protocol for claim in it.claims), takes_self=True),
+        default=Factory(lambda it: frozenset(map(_PROTOCOL, it.claims)), takes_self=True),
     )
 
     def has(self, *protocols: Protocol) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import is_
@@ -68,11 +69,13 @@ class Kind(Generic[R]):
         touched = _sources_of([*(self.by_name[name] for name in names), *put.values()])
         sources = dict(self._sources)
         for source, policies in touched.items():
-            kept = [it for it in sources.pop(source, ()) if _own_name(it) not in names]
-            added = [policy for policy in policies if put.get(_own_name(policy)) is policy]
-            named: list[EgressPolicy] = [*kept, *added]
+            named = list(sources.pop(source, ()))
+            for policy in policies:
+                at = bisect_left(named, _own_name(policy), key=_own_name)
+                there = at < len(named) and _own_name(named[at]) == _own_name(policy)
+                named[at : at + there] = [policy] if put.get(_own_name(policy)) is policy else []
             if named:
-                sources[source] = tuple(sorted(named, key=_own_name))
+                sources[source] = tuple(named)
         return Kind(ordered, sources)
 
     @cached_property

@@ -35,7 +35,7 @@ FLOORS = """
     claims inmesh
     resolution
     engine partition pipy
-    api readings
+    api readings workload
     stock verification
     shortcomings suspicions
     controller

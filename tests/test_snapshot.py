@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import documents
@@ -265,3 +266,39 @@ def test_the_identities_of_a_mesh_are_those_that_something_names() -> None:
         "slow.curl",
         "web.shop",
     ]
+
+
+# --- what is worked out once -----------------------------------------------------------------------------
+
+
+def test_a_question_is_answered_once_until_what_it_is_about_changes() -> None:
+    asked: list[int] = []
+
+    def ports(view: fe.Snapshot, least: int) -> tuple[int, ...]:
+        asked.append(least)
+        assert not len(view.kind(fe.Service))
+        found = (port.number for policy in view.kind(fe.EgressPolicy) for port in policy.spec.ports)
+        return tuple(port for port in found if port >= least)
+
+    mesh = load(egress("a", "tcp 25", "tcp 80"), service("web", "http-web 80"))
+    kinds = (fe.EgressPolicy,)
+    assert [mesh.once(ports, kinds, 26), mesh.once(ports, kinds, 26), mesh.once(ports, kinds, 1)] == [
+        (80,),
+        (80,),
+        (25, 80),
+    ]
+    others = mesh.without(*(found.ref for found in mesh.kind(fe.Service)))
+    assert others.once(ports, kinds, 26) == (80,)
+    assert asked == [26, 1]
+    changed = mesh.with_(*fe.load(egress("a", "tcp 443")).kind(fe.EgressPolicy))
+    assert changed.once(ports, kinds, 26) == (443,)
+    assert mesh.once(ports, kinds, 26) == (80,)
+    assert asked == [26, 1, 26]
+
+
+def test_a_snapshot_is_pickled_without_its_answers() -> None:
+    mesh = load(egress("a", "tcp 25"))
+    size = len(pickle.dumps(mesh))
+    fe.resolve(mesh, "curl.curl")
+    assert len(pickle.dumps(mesh)) == size
+    assert list(pickle.loads(pickle.dumps(mesh))) == list(mesh)  # noqa: S301  # because it was made here

@@ -6,7 +6,7 @@ Keys are the wire names of FSM's own generator; the bytes are canonical: equal f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from gzip import compress
 from hashlib import sha256
@@ -50,6 +50,7 @@ __all__ = [
     "named_gateway",
     "read_tree",
     "sealed",
+    "write_clusters",
     "write_config",
     "write_port",
 ]
@@ -168,13 +169,18 @@ def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = Non
         InvalidValue: `carried` has another key.
     """
     gateway = named_gateway(policy)
-    ports = {port.port: write_port(port, gateway) for port in policy.ports}
-    return assembled(policy, ports, carried)
+    ports = [write_port(port, gateway) for port in policy.ports]
+    return assembled(policy, write_clusters(policy.clusters), ports, carried)
 
 
 @frozen
 class PortConfig:
-    """What a port contributes to a config: its matches, and each cluster of its outside hosts by name."""
+    """What a port contributes to a config.
+
+    Attributes:
+        matches: its list of matches, as the member of an object.
+        clusters: the clusters of its outside hosts, likewise, by name.
+    """
 
     matches: bytes
     clusters: Mapping[str, bytes]
@@ -184,17 +190,28 @@ def write_port(port: PortPolicy, gateway: Wire) -> PortConfig:
     """The part of the config that depends on one port alone."""
     inside = map(mesh_match, port.mesh)
     outside = (match for group in port.groups for match in group_matches(group, gateway))
-    return PortConfig(_encode([*inside, *outside]), _clusters(port.clusters))
+    matches = _member(str(port.port), _encode([*inside, *outside]))
+    return PortConfig(matches, write_clusters(port.clusters))
 
 
-def _clusters(clusters: Iterable[Cluster]) -> dict[str, bytes]:
-    return {cluster.name: _encode(cluster_config(cluster)) for cluster in clusters}
+def write_clusters(clusters: Iterable[Cluster]) -> Mapping[str, bytes]:
+    """Each cluster as a member of `ClustersConfigs`, by name."""
+    return {cluster.name: _member(cluster.name, _encode(cluster_config(cluster))) for cluster in clusters}
 
 
 def assembled(
-    policy: OutboundPolicy, ports: Mapping[int, PortConfig], carried: Mapping[str, Any] | None = None
+    policy: OutboundPolicy,
+    inside: Mapping[str, bytes],
+    ports: Iterable[PortConfig],
+    carried: Mapping[str, Any] | None = None,
 ) -> PipyConfig:
-    """The config of a policy whose ports are written already.
+    """The config of a policy of which the parts are written already.
+
+    Args:
+        policy: what is enforced.
+        inside: the clusters of the services inside the mesh.
+        ports: those of the policy, in its order.
+        carried: as for `write_config`.
 
     Raises:
         InvalidValue: `carried` has another key.
@@ -209,35 +226,37 @@ def assembled(
         "Spec": _spec(policy, given.get("Probes", {})),
         "Certificate": given.get("Certificate"),
         "Inbound": given.get("Inbound"),
-        "Outbound": None,
         **({"Forward": _forward(policy.forward)} if policy.forward else {}),
         "AllowedEndpoints": given.get("AllowedEndpoints", {}),
         "Chains": policy.spec.chains,
     }
-    parts = {key: _ordered_bytes(value) for key, value in content.items()}
-    if ports:
-        clusters = _clusters(policy.clusters)
-        for port in ports.values():
-            clusters.update(port.clusters)
-        matches = {str(number): ports[number].matches for number in sorted(ports)}
-        parts["Outbound"] = _object(
-            {
-                "ClustersConfigs": _object(dict(sorted(clusters.items()))) if clusters else b"null",
-                "TrafficMatches": _object(matches),
-            }
-        )
-    return _versioned(_object({**dict(sorted(parts.items())), "Version": b'""'}), compressed=policy.spec.compress_config)
+    members = {key: _member(key, _ordered_bytes(value)) for key, value in content.items()}
+    members["Outbound"] = b'"Outbound":' + _outbound(inside, tuple(ports))
+    ordered = [members[key] for key in sorted(members)]
+    return _versioned(b"{" + b",".join([*ordered, b'"Version":""}']), compressed=policy.spec.compress_config)
 
 
-def _object(members: Mapping[str, bytes]) -> bytes:
-    """A JSON object of members that are JSON already, in their order."""
-    return b"{" + b",".join([_encode(name) + b":" + value for name, value in members.items()]) + b"}"
+def _outbound(inside: Mapping[str, bytes], ports: Sequence[PortConfig]) -> bytes:
+    """Matches by port and clusters by name; null when there is nothing to match."""
+    if not ports:
+        return b"null"
+    clusters = dict(inside)
+    for port in ports:
+        clusters.update(port.clusters)
+    listed = b"{%b}" % b",".join([clusters[name] for name in sorted(clusters)]) if clusters else b"null"
+    matches = b",".join([port.matches for port in ports])
+    return b'{"ClustersConfigs":%b,"TrafficMatches":{%b}}' % (listed, matches)
+
+
+def _member(name: str, value: bytes) -> bytes:
+    """A member of a JSON object, from a value that is JSON already."""
+    return _encode(name) + b":" + value
 
 
 def _versioned(content: bytes, *, compressed: bool) -> PipyConfig:
     """The config of bytes that end with an empty `Version`."""
     version = sha256(content).hexdigest()[:VERSION_DIGITS]
-    return PipyConfig(content.removesuffix(b'""}') + _encode(version) + b"}", compressed)
+    return PipyConfig(b'%b%b"}' % (content[:-2], version.encode()), compressed)
 
 
 def sealed(content: Wire, *, compressed: bool) -> PipyConfig:

@@ -1,0 +1,95 @@
+"""An identity with all that a mesh means for it, policy, engine and config, through changes of the mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from .engine import Engine
+from .pipy.config import PipyConfig, PortConfig, assembled, named_gateway, write_clusters, write_port
+from .resolution import Resolution
+from .resource import ServiceIdentity
+
+if TYPE_CHECKING:
+    from .policy import OutboundPolicy
+    from .snapshot import Snapshot
+
+__all__ = ["Workload"]
+
+
+@frozen(eq=False)
+class Workload:
+    """An identity and both readings of its policy; `after` follows the mesh at the cost of what has changed.
+
+    Attributes:
+        engine: decides about the identity's connections.
+        config: what its sidecar reads.
+    """
+
+    _resolution: Resolution = field(repr=False)
+    engine: Engine
+    config: PipyConfig
+    _clusters: Mapping[str, bytes] = field(repr=False)
+    _ports: Mapping[int, PortConfig] = field(repr=False)
+    _carried: Mapping[str, Any] | None = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, mesh: Snapshot, identity: ServiceIdentity | str, carried: Mapping[str, Any] | None = None
+    ) -> Workload:
+        """The workload of an identity, from the beginning.
+
+        Args:
+            mesh: the resources.
+            identity: `name.namespace`.
+            carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
+
+        Raises:
+            InvalidValue: the text is no identity, or `carried` has another key.
+        """
+        who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+        resolution = Resolution.of(mesh, who)
+        policy = resolution.policy
+        gateway = named_gateway(policy)
+        ports = {port.port: write_port(port, gateway) for port in policy.ports}
+        clusters = write_clusters(policy.clusters)
+        config = assembled(policy, clusters, ports.values(), carried)
+        return cls(resolution, Engine.compile(policy), config, clusters, ports, carried)
+
+    @property
+    def identity(self) -> ServiceIdentity:
+        """Whose it is."""
+        return self.policy.identity
+
+    @property
+    def policy(self) -> OutboundPolicy:
+        """What engine and config are two readings of."""
+        return self._resolution.policy
+
+    def after(self, mesh: Snapshot) -> Workload:
+        """The workload in a changed mesh: itself where nothing has changed for the identity.
+
+        Where only Egress policies have changed, the ports that none of them opens keep what was made for
+        them. The result is the same as that of `Workload.of`.
+        """
+        before = self.policy
+        resolution = self._resolution.after(mesh)
+        policy = resolution.policy
+        if policy is before:
+            return self
+        gateway = named_gateway(policy)
+        same = {id(port) for port in before.ports} if gateway == named_gateway(before) else set()
+        ports = {
+            port.port: self._ports[port.port] if id(port) in same else write_port(port, gateway)
+            for port in policy.ports
+        }
+        is_same = policy.clusters is before.clusters
+        clusters = self._clusters if is_same else write_clusters(policy.clusters)
+        config = assembled(policy, clusters, ports.values(), self._carried)
+        engine = self.engine.recompiled(before, policy)
+        return Workload(resolution, engine, config, clusters, ports, self._carried)
+
+    def __repr__(self) -> str:
+        return f"<Workload {self.identity}: {len(self.policy.ports)} ports, config {self.config.version}>"
