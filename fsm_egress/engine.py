@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 PARTS = attrgetter("parts")
+SOCKET = attrgetter("host", "port")
 FORBIDDEN = 403
 NOT_FOUND = 404
 
@@ -218,13 +219,16 @@ class _Compiler:
                 claimed.extend([(prefix, leaf) for prefix in group.prefixes])
             else:
                 anywhere = leaf
-        inside: list[tuple[Prefix, Leaf | None]] = [
-            (owner.prefix, leaves[owner.rule])
+        inside = [
+            (owner.prefix, leaves[id(owner.rule)])
             for match in policy.mesh
             for leaves in (self.mesh_leaves(match),)
             for owner in match.owners
         ]
-        return _over(_cut(PrefixTable(inside, None)), _cut(PrefixTable(claimed, anywhere)))
+        if not claimed:
+            return _cut(PrefixTable(inside, anywhere))
+        owned: list[tuple[Prefix, Leaf | None]] = [*inside]
+        return _over(_cut(PrefixTable(owned, None)), _cut(PrefixTable(claimed, anywhere)))
 
     def unclaimed(self) -> Leaf:
         """Stage 3: what no rule claims."""
@@ -242,24 +246,25 @@ class _Compiler:
 
     # --- stage 1 ---
 
-    def mesh_leaves(self, match: MeshMatch) -> Mapping[FieldRef, Leaf]:
-        """The leaf of each service that owns addresses of an in-mesh match."""
-        owners = tuple(dict.fromkeys([owner.rule for owner in match.owners]))
+    def mesh_leaves(self, match: MeshMatch) -> Mapping[int, Leaf]:
+        """The leaf of each service that owns addresses of an in-mesh match, by the `id` of its rule."""
+        rules = {id(owner.rule): owner.rule for owner in match.owners}
+        owners = tuple(rules.values())
         taken = TrafficMatch(match.port, match.protocol.value, tuple([it.prefix for it in match.owners]))
         if not match.is_http:
             return {
-                rule: _everything(self.in_mesh(match.clusters, Reason.TCP_SERVICE, rule, None, taken, owners))
-                for rule in owners
+                name: _everything(self.in_mesh(match.clusters, Reason.TCP_SERVICE, rule, None, taken, owners))
+                for name, rule in rules.items()
             }
         by_host: dict[str, RouteTable] = {}
         for host in match.virtual_hosts:
             by_host.update(dict.fromkeys(host.hostnames, self.mesh_routes(host, taken, owners)))
         otherwise = by_host[min(by_host)] if by_host and self.policy.spec.enable_auto_default_route else None
-        leaves: dict[FieldRef, Leaf] = {}
-        for rule in owners:
+        leaves: dict[int, Leaf] = {}
+        for name, rule in rules.items():
             mismatch = _denied(Reason.PROTOCOL_MISMATCH, rule, taken, owners)
             unknown = _denied(Reason.NO_HOST, rule, taken, owners, FORBIDDEN)
-            leaves[rule] = _leaf(mismatch, tls=mismatch, http=HostTable(by_host, otherwise, unknown))
+            leaves[name] = _leaf(mismatch, tls=mismatch, http=HostTable(by_host, otherwise, unknown))
         return leaves
 
     def mesh_routes(self, host: VirtualHost, taken: TrafficMatch, owners: tuple[FieldRef, ...]) -> RouteTable:
@@ -451,7 +456,7 @@ def _targets(clusters: Sequence[tuple[Cluster, int]]) -> tuple[Target, ...]:
         ((only, weight),) = clusters
         if weight and len({endpoint.weight for endpoint in only.endpoints}) == 1:
             part = weight // gcd(weight, len(only.endpoints))
-            return tuple([Target(it.host, it.port, part) for it in sorted(only.endpoints)])
+            return tuple([Target(it.host, it.port, part) for it in sorted(only.endpoints, key=SOCKET)])
     shares: dict[tuple[str, int], Fraction] = {}
     for cluster, weight in clusters:
         total = sum(endpoint.weight for endpoint in cluster.endpoints)

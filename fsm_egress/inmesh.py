@@ -256,21 +256,21 @@ def _virtual_hosts(
     findings: list[Finding],
 ) -> tuple[VirtualHost, ...]:
     """The HTTP services of a port; a hostname of two goes to the shorter full name, then by code point."""
-    ranked = sorted(services, key=lambda service: (len(service.full_name), service.full_name))
+    named = [(service.full_name, service) for service in services]
     holder: dict[str, str] = {}
     hosts: dict[str, VirtualHost] = {}
-    for service in ranked:
+    for name, service in sorted(named, key=lambda pair: (len(pair[0]), pair[0])):
         own: list[str] = []
         for hostname in hostnames_of(snapshot, identity, service):
-            if holder.setdefault(hostname, service.full_name) == service.full_name:
+            if holder.setdefault(hostname, name) == name:
                 own.append(hostname)
             else:
-                message = f"hostname `{hostname}` belongs to {holder[hostname]}, not to {service.full_name}"
+                message = f"hostname `{hostname}` belongs to {holder[hostname]}, not to {name}"
                 findings.append(Finding(Code.SHARED_HOSTNAME, service.rule, message))
         routes = backends.routes_of(service)
-        known = hosts.get(service.full_name)
-        hosts[service.full_name] = VirtualHost(
-            service.full_name,
+        known = hosts.get(name)
+        hosts[name] = VirtualHost(
+            name,
             tuple(sorted({*own, *(known.hostnames if known else ())})),
             united((*known.routes, *routes)) if known else routes,
             known.rule if known else service.rule,
