@@ -21,9 +21,9 @@ from .connection import (
     Payload,
     Sends,
     TLSClientHello,
-    hello_parts,
     is_line,
-    request_parts,
+    read_headers,
+    read_host,
 )
 from .errors import InvalidValue, Problem
 from .frozen import EMPTY
@@ -41,8 +41,8 @@ class Columns:
         ports: destination ports.
         sends: what is sent first, by the values of `Sends`.
         hosts: of an HTTP row the Host header, of a TLS row the server name; None, or no column, for none.
-        methods: of an HTTP row; `GET` where there is no column.
-        paths: of an HTTP row, with the query; `/` where there is no column.
+        methods: of an HTTP row; None, or no column, for `GET`.
+        paths: of an HTTP row, with the query; None, or no column, for `/`.
         headers: of an HTTP row, by name; None, or no column, for none.
 
     Raises:
@@ -53,8 +53,8 @@ class Columns:
     ports: Sequence[int]
     sends: Sequence[str]
     hosts: Sequence[str | None] | None = field(default=None, kw_only=True)
-    methods: Sequence[str] | None = field(default=None, kw_only=True)
-    paths: Sequence[str] | None = field(default=None, kw_only=True)
+    methods: Sequence[str | None] | None = field(default=None, kw_only=True)
+    paths: Sequence[str | None] | None = field(default=None, kw_only=True)
     headers: Sequence[Mapping[str, str] | None] | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -90,62 +90,76 @@ class Columns:
             return TLSClientHello(host)
         if kind is not Sends.HTTP:
             return kind
+        method = self.methods[row] if self.methods is not None else None
+        path = self.paths[row] if self.paths is not None else None
         return HTTPRequest(
-            self.methods[row] if self.methods is not None else "GET",
+            "GET" if method is None else method,
             "" if host is None else host,
-            self.paths[row] if self.paths is not None else "/",
+            "/" if path is None else path,
             (self.headers[row] if self.headers is not None else None) or EMPTY,
         )
 
     def lookups(self) -> Iterator[Parts]:
-        """The parts of every row's connection, without the connection itself.
+        """What tables look up for every row: the port, the key, the slot, and what is sent.
 
-        Hosts repeat in logs, so each is read once.
+        Columns are checked whole, as that is much quicker; where something is wrong, row by row.
 
         Raises:
             InvalidValue: a value of a row cannot be; its path names the column and the row.
         """
-        requests: dict[str | None, str] = {}
-        hellos: dict[str | None, Any] = {}
-        for row, (destination, port, sends, host, method, path, headers) in enumerate(self._rows()):
-            try:
-                slot = SLOTS[sends]
-                key = read_key(destination)
-                sent: Any = None
-                if slot == HTTP:
-                    authority = requests.get(host)
-                    if authority is None or headers or method not in USUAL_METHODS or not is_line(path):
-                        sent = request_parts(method, host or "", path, headers or EMPTY)
-                        requests[host] = sent[0]
-                    else:
-                        sent = authority, method, path, EMPTY, host or ""
-                elif slot == TLS:
-                    sent = hellos.get(host)
-                    if sent is None:
-                        sent = hellos[host] = hello_parts(host)
-            except (InvalidValue, *UNREADABLE):
-                yield self[row].parts
-                continue
-            if type(port) is not int or not 0 < port <= LAST_PORT:
-                yield self[row].parts
-            else:
-                yield port, key, slot, sent
+        try:
+            found = self._at_once()
+        except (InvalidValue, *UNREADABLE):
+            found = None
+        return (connection.parts for connection in self) if found is None else found
 
-    def _rows(self) -> Iterator[tuple[Any, ...]]:
-        """Every row; nothing is checked."""
-        return zip(
-            self.destinations,
-            self.ports,
-            self.sends,
-            repeat(None) if self.hosts is None else self.hosts,
-            repeat("GET") if self.methods is None else self.methods,
-            repeat("/") if self.paths is None else self.paths,
-            repeat(None) if self.headers is None else self.headers,
-            strict=False,
+    def _at_once(self) -> Iterator[Parts] | None:
+        """The lookups of columns that are all good; else None, or an error that does not say where.
+
+        What is sent stands there for an HTTP request, and begins as that of TLS does.
+        """
+        keys = [it.key if isinstance(it, Address) else read_key(it) for it in self.destinations]
+        slots = list(map(SLOTS.__getitem__, self.sends))
+        ports = self.ports
+        if not keys:
+            return iter(())
+        if {*map(type, ports)} != {int} or min(ports) < 1 or max(ports) > LAST_PORT:
+            return None
+        if TLS not in slots and HTTP not in slots:
+            return zip(ports, keys, slots, repeat(None))
+        hosts, methods, paths, headers = self._requests()
+        texts = {host: "" if host is None else read_host(host) for host in {*hosts}}
+        if not {*methods} <= USUAL_METHODS or not all(paths) or not is_line("/".join(paths)):
+            return None
+        if "" in texts and TLS in slots:  # a server name is never empty
+            return None
+        names = {host: text.lower() for host, text in texts.items()}
+        authorities = map(names.__getitem__, hosts)
+        sent = zip(authorities, methods, paths, headers, map(texts.__getitem__, hosts), strict=True)
+        return zip(ports, keys, slots, sent, strict=True)
+
+    def _requests(self) -> tuple[Sequence[Any], ...]:
+        """Hosts, methods, paths and headers of every row, with what stands for those that are not given."""
+        rows = len(self)
+        headers: Sequence[Any] = [EMPTY] * rows
+        if self.headers is not None and any(self.headers):
+            headers = [read_headers(value) if value else EMPTY for value in self.headers]
+        return (
+            [None] * rows if self.hosts is None else self.hosts,
+            _filled(self.methods, "GET", rows),
+            _filled(self.paths, "/", rows),
+            headers,
         )
 
     def __repr__(self) -> str:
         return f"<Columns of {len(self)} connections>"
+
+
+def _filled(column: Sequence[str | None] | None, default: str, rows: int) -> Sequence[str]:
+    """A column without gaps."""
+    if column is None:
+        return [default] * rows
+    return [default if value is None else value for value in column]
 
 
 _COLUMN_OF = {

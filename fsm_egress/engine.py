@@ -8,7 +8,7 @@ to it. All decisions are made when the engine is compiled (`spec/decision.md`, "
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import gcd, lcm
 from operator import attrgetter
@@ -21,6 +21,7 @@ from .columns import Columns
 from .connection import KINDS, Connection, Sends, socket_address
 from .decision import ORIGINAL_DESTINATION, Decision, Reason, Target, TrafficMatch, UsedGateway, Verdict
 from .net import LAST_KEY, Prefix, PrefixTable
+from .patterns import searchable
 from .policy import LOOPBACK
 from .resource import ServiceIdentity
 from .routes import united
@@ -51,29 +52,42 @@ NOT_FOUND = 404
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
-RouteEntry: TypeAlias = "tuple[Pattern | None, tuple[tuple[str, Pattern], ...], Decision]"
+
+
+class LateSearch:
+    """The search for a pattern, which is compiled when it is first asked for.
+
+    Attributes:
+        find: what is found in a `searchable` text, if anything is.
+    """
+
+    __slots__ = ("_pattern", "find")
+
+    find: Callable[[str], object]
+
+    def __init__(self, pattern: Pattern) -> None:
+        self._pattern = pattern
+        self.find = self._first
+
+    def _first(self, text: str) -> object:
+        self.find = self._pattern.compiled().search
+        return self.find(text)
+
+    def __reduce__(self) -> tuple[type[LateSearch], tuple[Pattern]]:
+        return LateSearch, (self._pattern,)
+
+
+Wanted: TypeAlias = "tuple[tuple[str, Pattern], ...]"
+RouteEntry: TypeAlias = "tuple[str, LateSearch | None, Wanted, Decision]"
+"""A text, or the search of a pattern, for the path; headers that are wanted besides; what is decided then."""
 
 
 @frozen(eq=False)
 class RouteTable:
-    """The routes of one host by method, in canonical order: the first that matches decides."""
+    """The routes of one host by method, in canonical order; a decision where the path does not matter."""
 
-    by_method: Mapping[str, tuple[RouteEntry, ...]]
+    by_method: Mapping[str, Decision | tuple[RouteEntry, ...]]
     otherwise: Decision
-
-    def decide(self, method: str, path: str, headers: Mapping[str, str], host: str) -> Decision:
-        """The decision of the first route that matches."""
-        for pattern, wanted, decision in self.by_method.get(method, ()):
-            if (pattern is None or pattern.search(path)) and (
-                not wanted or _has_headers(wanted, headers, host)
-            ):
-                return decision
-        return self.otherwise
-
-
-def _has_headers(wanted: tuple[tuple[str, Pattern], ...], headers: Mapping[str, str], host: str) -> bool:
-    """Whether each pattern is found in its header; a missing one reads as the empty string."""
-    return all(pattern.search(host if name == "host" else headers.get(name, "")) for name, pattern in wanted)
 
 
 @frozen(eq=False)
@@ -85,10 +99,27 @@ class HostTable:
     unknown: Decision
 
     def decide(self, parts: tuple[str, str, str, Mapping[str, str], str]) -> Decision:
-        """The decision of the host's routes."""
+        """The decision of the first route of the host that matches."""
         authority, method, path, headers, host = parts
-        routes = self.by_host.get(authority, self.otherwise)
-        return self.unknown if routes is None else routes.decide(method, path, headers, host)
+        table = self.by_host.get(authority, self.otherwise)
+        if table is None:
+            return self.unknown
+        routes = table.by_method.get(method, ())
+        if type(routes) is Decision:
+            return routes
+        if not path.isascii():
+            path = searchable(path)
+        for text, late, wanted, decision in routes:
+            if (text in path if late is None else late.find(path)) and (
+                not wanted or _has_headers(wanted, headers, host)
+            ):
+                return decision
+        return table.otherwise
+
+
+def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str) -> bool:
+    """Whether each pattern is found in its header; a missing one reads as the empty string."""
+    return all(pattern.search(host if name == "host" else headers.get(name, "")) for name, pattern in wanted)
 
 
 @frozen(eq=False)
@@ -440,13 +471,21 @@ def _denied(
 
 
 def _route_table(entries: Sequence[tuple[HTTPRoute, Decision]], otherwise: Decision) -> RouteTable:
-    """Routes by method; one that names none takes those that the sidecar forwards."""
-    by_method: dict[str, tuple[RouteEntry, ...]] = {}
+    """Routes by method; one that names none takes those that the sidecar forwards.
+
+    What stands behind a route that takes every request is never looked at.
+    """
+    by_method: dict[str, Decision | tuple[RouteEntry, ...]] = {}
     for route, decision in entries:
-        path = None if route.path.matches_everything else route.path
-        entry = ((path, route.headers, decision),)
+        takes_all = route.path.matches_everything
+        text = "" if takes_all else route.path.literal
+        late = LateSearch(route.path) if text is None else None
+        entry = ((text or "", late, route.headers, decision),)
         for method in route.methods or FORWARDED_METHODS:
-            by_method[method] = by_method.get(method, ()) + entry
+            known = by_method.get(method, ())
+            if type(known) is Decision:
+                continue
+            by_method[method] = decision if takes_all and not known and not route.headers else known + entry
     return RouteTable(by_method, otherwise)
 
 
