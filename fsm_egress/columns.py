@@ -27,7 +27,7 @@ from .connection import (
 )
 from .errors import InvalidValue, Problem
 from .frozen import EMPTY
-from .net import UNREADABLE, Address, read_key
+from .net import UNREADABLE, Address, read_keys
 
 __all__ = ["Columns"]
 
@@ -116,9 +116,12 @@ class Columns:
     def _at_once(self) -> Iterator[Parts] | None:
         """The lookups of columns that are all good; else None, or an error that does not say where.
 
-        What is sent stands there for an HTTP request, and begins as that of TLS does.
+        What is sent is laid out as for an HTTP request, and begins as for TLS; no host may be None.
         """
-        keys = [it.key if isinstance(it, Address) else read_key(it) for it in self.destinations]
+        texts: Sequence[Any] = self.destinations
+        if Address in {*map(type, texts)}:
+            texts = list(map(str, texts))
+        keys = read_keys(texts)
         slots = list(map(SLOTS.__getitem__, self.sends))
         ports = self.ports
         if not keys:
@@ -128,14 +131,12 @@ class Columns:
         if TLS not in slots and HTTP not in slots:
             return zip(ports, keys, slots, repeat(None))
         hosts, methods, paths, headers = self._requests()
-        texts = {host: "" if host is None else read_host(host) for host in {*hosts}}
+        authorities = {host: "" if host is None else read_host(host).lower() for host in {*hosts}}
         if not {*methods} <= USUAL_METHODS or not all(paths) or not is_line("/".join(paths)):
             return None
-        if "" in texts and TLS in slots:  # a server name is never empty
+        if "" in authorities and TLS in slots:  # a server name is never empty
             return None
-        names = {host: text.lower() for host, text in texts.items()}
-        authorities = map(names.__getitem__, hosts)
-        sent = zip(authorities, methods, paths, headers, map(texts.__getitem__, hosts), strict=True)
+        sent = zip(map(authorities.__getitem__, hosts), methods, paths, headers, hosts, strict=True)
         return zip(ports, keys, slots, sent, strict=True)
 
     def _requests(self) -> tuple[Sequence[Any], ...]:

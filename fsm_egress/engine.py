@@ -98,7 +98,7 @@ class HostTable:
     otherwise: RouteTable | None
     unknown: Decision
 
-    def decide(self, parts: tuple[str, str, str, Mapping[str, str], str]) -> Decision:
+    def decide(self, parts: tuple[str, str, str, Mapping[str, str], str | None]) -> Decision:
         """The decision of the first route of the host that matches."""
         authority, method, path, headers, host = parts
         table = self.by_host.get(authority, self.otherwise)
@@ -117,9 +117,11 @@ class HostTable:
         return table.otherwise
 
 
-def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str) -> bool:
+def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str | None) -> bool:
     """Whether each pattern is found in its header; a missing one reads as the empty string."""
-    return all(pattern.search(host if name == "host" else headers.get(name, "")) for name, pattern in wanted)
+    return all(
+        pattern.search((host if name == "host" else headers.get(name)) or "") for name, pattern in wanted
+    )
 
 
 @frozen(eq=False)

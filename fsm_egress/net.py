@@ -35,6 +35,7 @@ __all__ = [
     "parse_interface",
     "parse_prefix",
     "read_key",
+    "read_keys",
     "summarize",
 ]
 
@@ -426,6 +427,22 @@ def read_key(text: str) -> int:
         return _FIRST[a] + _SECOND[b] + _THIRD[c] + _FOURTH[d]
     key = IPV6_START + _read_ipv6(text)
     return key - GAP_START if GAP_START <= key < GAP_END else key
+
+
+def read_keys(texts: Iterable[str]) -> list[int]:
+    """The keys of addresses, for a caller in a greater hurry.
+
+    Raises:
+        AttributeError, LookupError, OSError, TypeError, ValueError: (`UNREADABLE`) one of them is no address.
+    """
+    keys: list[int] = []
+    for text in texts:
+        if ":" in text:
+            keys.append(read_key(text))
+        else:
+            a, b, c, d = text.split(".", 4)
+            keys.append(_FIRST[a] + _SECOND[b] + _THIRD[c] + _FOURTH[d])
+    return keys
 
 
 def _read_interface(text: str) -> tuple[int, int, int]:

@@ -47,7 +47,8 @@ def looked_up(columns: fe.Columns) -> list[Any]:
             assert sent[0] == row.name
             found.append((port, key, slot, row.parts))
         else:
-            found.append((port, key, slot, sent if kind is fe.Sends.HTTP else None))
+            request = (*sent[:4], sent[4] or "") if kind is fe.Sends.HTTP else None
+            found.append((port, key, slot, request))
     return found
 
 
