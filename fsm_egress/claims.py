@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from .checks import STREAMS, Protocol
-from .core import Secret
+from .core import Namespace, Secret
 from .egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from .findings import Code, Finding
 from .net import BY_PLACE, LAST_KEY
@@ -108,17 +108,42 @@ def _with_claims(
     """The claims with those of the added policies, each in its place."""
     fresh: dict[int, list[Claim]] = {}
     found = dict(before.found)
+    notes = snapshot.once(_notes, CLAIM_KINDS)
     for policy in added:
-        findings: list[Finding] = []
-        for claim in _claims_of(snapshot, identity, policy, findings):
+        note = notes.get(policy.metadata.name + "." + policy.metadata.namespace)
+        if note is None or note.policy is not policy:
+            findings: list[Finding] = []
+            claims = tuple(_claims_of(snapshot, identity, policy, findings))
+            note = _Note(policy, claims, tuple(findings))
+            if not any(source.mtls for source in policy.spec.sources):
+                notes[policy.metadata.name + "." + policy.metadata.namespace] = note
+        for claim in note.claims:
             fresh.setdefault(claim.port, []).append(claim)
-        if findings:
-            found[policy.ref] = tuple(findings)
+        if note.findings:
+            found[policy.ref] = note.findings
     by_port = dict(before.by_port)
-    for port, claims in fresh.items():
+    for port, listed in fresh.items():
         known = by_port.get(port)
-        by_port[port] = tuple(sorted([*known, *claims], key=_of_policy) if known else claims)
+        by_port[port] = tuple(sorted([*known, *listed], key=_of_policy) if known else listed)
     return Claims(policies, dict(sorted(by_port.items())), found, before.switch)
+
+
+CLAIM_KINDS = (Namespace, HTTPRouteGroup, UpstreamTrafficSetting, Secret)
+"""What the claims of a policy depend on besides the policy."""
+
+
+@frozen(eq=False)
+class _Note:
+    """The claims of a policy, which are the same for all whom it names unless it has their certificates."""
+
+    policy: EgressPolicy
+    claims: tuple[Claim, ...]
+    findings: tuple[Finding, ...]
+
+
+def _notes(_: Snapshot) -> dict[str, _Note]:
+    """An empty notebook, in which the claims of each policy are kept as they are worked out."""
+    return {}
 
 
 def _of_policy(claim: Claim) -> tuple[str, str]:
@@ -150,10 +175,10 @@ def _claims_of(
         message = f"namespace `{policy.namespace}` is not monitored: the policy does not count"
         findings.append(Finding(Code.UNMONITORED_NAMESPACE, policy.at(), message))
         return
-    settings, setting_found = _setting_of(snapshot, policy, findings)
+    spec = policy.spec
+    settings, setting_found = _setting_of(snapshot, policy, findings) if spec.matches else (None, True)
     if not setting_found:
         return
-    spec = policy.spec
     certificate = _certificate_of(snapshot, identity, policy, findings)
     prefixes = tuple(sorted(set(spec.ip_addresses), key=BY_PLACE))
     hosts = tuple(sorted(set(spec.hosts)))
@@ -212,6 +237,8 @@ def _certificate_of(
     snapshot: Snapshot, identity: ServiceIdentity, policy: EgressPolicy, findings: list[Finding]
 ) -> _Certificate | None:
     """What the first source that is the identity says; there is one, as the policy was found by it."""
+    if not any(source.mtls for source in policy.spec.sources):
+        return None
     account = (SERVICE_ACCOUNT, identity.name, identity.namespace)
     index, source = next(
         (index, source)

@@ -64,12 +64,10 @@ IN_MESH_KINDS = (
 def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
     """The in-mesh part of an identity's policy, made once for all identities that it is the same for."""
     spec = snapshot.mesh_config.spec
-    is_own = (
-        not spec.traffic.enable_permissive_traffic_policy_mode
-        or spec.traffic.service_access_names.must_with_namespace
-        or spec.feature_flags.enable_retry_policy
-    )
-    return snapshot.once(_in_mesh, IN_MESH_KINDS, identity if is_own else ANYONE)
+    is_own = not spec.traffic.enable_permissive_traffic_policy_mode or spec.feature_flags.enable_retry_policy
+    is_local = spec.traffic.service_access_names.must_with_namespace
+    anyone = ServiceIdentity(ANYONE.name, identity.namespace) if is_local else ANYONE
+    return snapshot.once(_in_mesh, IN_MESH_KINDS, identity if is_own else anyone)
 
 
 def _in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:

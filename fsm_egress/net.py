@@ -100,15 +100,7 @@ class Address:
 
     def __str__(self) -> str:
         """The canonical spelling, for IPv6 that of RFC 5952."""
-        value = self.value
-        if self.key < IPV6_START:
-            return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
-        text = ":".join(f"{value >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
-        zeros = max(_ZERO_GROUPS.finditer(text), key=lambda run: len(run[0]), default=None)
-        if zeros is None:
-            return text
-        head, tail = text[: zeros.start()], text[zeros.end() :]
-        return f"{head.removesuffix(':')}::{tail.removeprefix(':')}"
+        return _spelled(self.key)
 
     def __repr__(self) -> str:
         return f"Address('{self}')"
@@ -189,10 +181,23 @@ class Prefix:
         return self.covers(other) or other.covers(self)
 
     def __str__(self) -> str:
-        return f"{self.network}/{self.length}"
+        return f"{_spelled(self.first)}/{self.length}"
 
     def __repr__(self) -> str:
         return f"Prefix('{self}')"
+
+
+def _spelled(key: int) -> str:
+    """The address of a key in its canonical spelling."""
+    if key < IPV6_START:
+        return f"{key >> 24}.{key >> 16 & 255}.{key >> 8 & 255}.{key & 255}"
+    digits = f"{key - IPV6_START:032x}"
+    text = ":".join([digits[at : at + 4].lstrip("0") or "0" for at in range(0, 32, 4)])
+    zeros = max(_ZERO_GROUPS.finditer(text), key=lambda run: len(run[0]), default=None)
+    if zeros is None:
+        return text
+    head, tail = text[: zeros.start()], text[zeros.end() :]
+    return f"{head.removesuffix(':')}::{tail.removeprefix(':')}"
 
 
 def parse_address(text: str) -> Address:

@@ -1,0 +1,92 @@
+"""What is compared decides alike, the workload is as it is said to be, and the command works."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import fsm_egress as fe
+from benchmarks.deciding import connection
+from benchmarks.floor import Index, plain
+from benchmarks.meshes import documents, lone, mesh
+from benchmarks.scan import Scan
+from benchmarks.workload import IDENTITIES, LONE, calls, crowded
+
+if TYPE_CHECKING:
+    from benchmarks.workload import Account, Tree
+
+ROOT = Path(__file__).parent.parent
+NUMBER = 60  # connections of each identity
+
+
+def shares(trees: list[Tree]) -> Counter[str]:
+    return Counter(
+        port["protocol"] for tree in trees if tree["kind"] == "Egress" for port in tree["spec"]["ports"]
+    )
+
+
+@pytest.mark.parametrize("account", IDENTITIES, ids=".".join)
+@pytest.mark.parametrize("size", [10, 100])
+def test_law_the_floor_and_the_scan_decide_as_the_engine_does(size: int, account: Account) -> None:
+    index, scan = Index(mesh(size)), Scan(documents(size), account)
+    engine = fe.compile(mesh(size), ".".join(account))
+    floor, floor_of_texts = index.floor(account), index.floor_of_texts(account)
+    for call in calls(documents(size), account, NUMBER):
+        decision = engine.classify(connection(call))
+        verdict, reason, (resource, path) = floor(plain(call))
+        assert (verdict, reason) == (decision.verdict, decision.reason)
+        assert decision.rule
+        assert (resource.ref, path) == (decision.rule.resource, decision.rule.path)
+        assert floor_of_texts(*call) == (verdict, reason, (resource, path))
+        assert scan.decide(call) == (verdict, reason)
+
+
+@pytest.mark.parametrize("size", [10, 100, 1_000])
+def test_the_shares_of_protocols_are_exact(size: int) -> None:
+    expected = {"tcp": 0.4, "tcp-server-first": 0.1, "http": 0.3, "https": 0.2}
+    assert shares(documents(size)) == {protocol: share * size for protocol, share in expected.items()}
+
+
+@pytest.mark.parametrize("size", [10, 100])
+def test_every_identity_is_named_and_a_third_of_its_connections_has_each_outcome(size: int) -> None:
+    verdicts: Counter[fe.Verdict] = Counter()
+    for account in IDENTITIES:
+        engine = fe.compile(mesh(size), ".".join(account))
+        made = calls(documents(size), account, NUMBER)
+        verdicts.update(decision.verdict for decision in engine.classify_many(map(connection, made)))
+        assert mesh(size).policies_for(fe.ServiceIdentity(*account))
+    total = NUMBER * len(IDENTITIES)
+    assert verdicts.keys() == {fe.Verdict.EGRESS_POLICY, fe.Verdict.IN_MESH, fe.Verdict.DENIED}
+    assert all(abs(number - total / 3) < total / 30 for number in verdicts.values())
+
+
+def test_the_crowd_names_one_identity_and_the_lone_one_is_named_ten_times() -> None:
+    crowd = fe.load(crowded(100))
+    assert len(crowd.policies_for(fe.ServiceIdentity(*IDENTITIES[0]))) == len(crowd.kind(fe.EgressPolicy))
+    assert sum(bool(policy.spec.ip_addresses) for policy in crowd.kind(fe.EgressPolicy)) == 50
+    assert len(lone(100).kind(fe.EgressPolicy)) == 110
+    assert len(lone(100).policies_for(fe.ServiceIdentity(*LONE))) == 10
+
+
+def test_the_quick_run_measures_every_row(tmp_path: Path) -> None:
+    saved = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(saved)]
+    run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)  # noqa: S603  # because the command is our own
+    figures = json.loads(saved.read_text(encoding="utf-8"))["figures"]
+    rows = {figure["row"] for figure in figures}
+    assert {"classify", "load", "config", "change", "memory", "import"} < rows
+    assert [row for row in rows if f"{row}: " not in run.stdout] == []
+    assert all(figure["value"] > 0 for figure in figures if figure["row"] != "import")
+
+
+def test_an_unknown_row_is_refused() -> None:
+    command = [sys.executable, "-m", "benchmarks", "speed"]
+    run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)  # noqa: S603  # because the command is our own
+    assert run.returncode == 2
+    assert "unknown: speed; known: classify, " in run.stderr
