@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from .findings import Code, Finding
     from .helm import apply_set, helm_set
+    from .logs import Format, Log
     from .manifest import to_mapping
     from .meshconfig import MeshConfig
     from .net import Address, Prefix
@@ -60,12 +61,14 @@ if TYPE_CHECKING:
     from .pipy.sidecar import Sidecar
     from .policy import OutboundPolicy
     from .references import FieldRef, Mark, ResourceRef, Source
+    from .replaying import replay
     from .resolution import resolve
     from .resource import ObjectMeta, ServiceIdentity
     from .shortcomings import enforceability
     from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
     from .snapshot import Snapshot, load, loads
     from .stock import stock_config
+    from .tally import Change, Changed, Ruling, Summary
     from .verification import Disagreement, Sides, Undecided, Verification, verify
     from .workload import Workload
 
@@ -73,6 +76,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "Change",
+    "Changed",
     "Code",
     "Columns",
     "Connection",
@@ -86,10 +91,12 @@ __all__ = [
     "Fate",
     "FieldRef",
     "Finding",
+    "Format",
     "HTTPRequest",
     "HTTPRouteGroup",
     "InvalidValue",
     "LoadError",
+    "Log",
     "Mark",
     "MeshConfig",
     "MissingExtra",
@@ -107,6 +114,7 @@ __all__ = [
     "Reason",
     "ResourceRef",
     "Retry",
+    "Ruling",
     "Secret",
     "Sends",
     "Service",
@@ -118,6 +126,7 @@ __all__ = [
     "Sides",
     "Snapshot",
     "Source",
+    "Summary",
     "TLSClientHello",
     "Target",
     "TrafficSplit",
@@ -140,6 +149,7 @@ __all__ = [
     "merge_patch",
     "pipy_codebase",
     "pipy_config",
+    "replay",
     "resolve",
     "server_first",
     "stock_config",
@@ -166,6 +176,7 @@ _ROOMS = {
     "errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
     "findings": "Code Finding",
     "helm": "apply_set helm_set",
+    "logs": "Format Log",
     "manifest": "to_mapping",
     "meshconfig": "MeshConfig",
     "net": "Address Prefix",
@@ -176,12 +187,14 @@ _ROOMS = {
     "pipy.sidecar": "Sidecar",
     "policy": "OutboundPolicy",
     "references": "FieldRef Mark ResourceRef Source",
+    "replaying": "replay",
     "resolution": "resolve",
     "resource": "ObjectMeta ServiceIdentity",
     "shortcomings": "enforceability",
     "smi": "HTTPRouteGroup TrafficSplit TrafficTarget",
     "snapshot": "Snapshot load loads",
     "stock": "stock_config",
+    "tally": "Change Changed Ruling Summary",
     "verification": "Disagreement Sides Undecided Verification verify",
     "workload": "Workload",
 }

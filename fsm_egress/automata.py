@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from heapq import heappop, heappush
 from itertools import chain, compress, islice, product
 from math import prod
 from operator import and_
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .pattern_automata import SPELLED, Automaton, State, Undecided
 from .pattern_captures import torn
+from .pattern_core import core
 from .pattern_tree import (
+    BYTES,
     CLASSES,
     Alternation,
     Assertion,
@@ -105,8 +107,8 @@ def _ways(pattern: Pattern) -> dict[bool, tuple[_Way, ...]]:
     """The ways in which a pattern is found, or is not: what automata find, or do not find, in each."""
     if pattern.matches_everything:
         return {True: ((),), False: ()}
-    trees, exact = _parts(pattern.tree)
-    parts = tuple((Automaton.of(tree), finds) for tree, finds in trees)
+    trees, exact = _parts(core(pattern.tree))
+    parts = tuple((Automaton.of(_regular(tree)), finds) for tree, finds in trees)
     missed = tuple(((automaton, not finds),) for automaton, finds in parts)
     return {True: (parts,), False: missed if exact else ((),)}
 
@@ -132,6 +134,35 @@ def _parts(tree: Node) -> tuple[tuple[tuple[Node, bool], ...], bool]:
     irregular = any(isinstance(node, (LookAhead, BackReference)) for part, _ in parts for node in walk(part))
     exact = asked_once and not irregular and not torn(tree)
     return (parts if exact else ((tree, True),)), exact
+
+
+_ANYTHING = Repeat(Chars(BYTES), 0, None)
+
+
+def _regular(tree: Node) -> Node:
+    """A tree without look-aheads and references, which is found at least where the given one is."""
+    groups = {node.index: node.item for node in walk(tree) if isinstance(node, Group)}
+    return _loosened(tree, groups, copied=False)
+
+
+def _loosened(node: Node, groups: Mapping[int, Node], *, copied: bool) -> Node:
+    """The node, in which a reference matches whatever the group could; `copied`, it is what a group could."""
+    loosened = partial(_loosened, groups=groups, copied=copied)
+    match node:
+        case Sequence():
+            return Sequence(tuple(map(loosened, node.items)))
+        case Alternation():
+            return Alternation(tuple(map(loosened, node.options)))
+        case Repeat() | Group():
+            return evolve(node, item=loosened(node.item))
+        case BackReference():
+            return _ANYTHING if copied else _loosened(groups[node.index], groups, copied=True)
+        case Assertion() if copied:
+            return Sequence(())
+        case LookAhead():
+            return Sequence(())
+        case _:
+            return node
 
 
 def _has_fixed_length(node: Node) -> bool:
@@ -213,7 +244,10 @@ class _Search:
         return tuple(automaton.start for automaton, _ in self.parts)
 
     def accepts(self, here: _Joint) -> bool:
-        return all(state.at_end is finds for state, (_, finds) in zip(here, self.parts, strict=True))
+        return all(
+            automaton.follow(state, automaton.end).found is finds
+            for state, (automaton, finds) in zip(here, self.parts, strict=True)
+        )
 
     def steps(self, here: _Joint) -> Iterator[tuple[int, _Joint]]:
         """Where each kind of byte leads, unless an automaton can no longer say what it is to say."""
@@ -232,7 +266,7 @@ class _Search:
         size = 0
         yield start, b""
         for here in pending:
-            size += sum(len(state.places) for state in here)
+            size += sum(state.places.bit_count() for state in here)
             if len(pending) > STATES or size > SIZE:
                 raise Undecided("the patterns have too many states together")
             for kind, there in self.steps(here):

@@ -8,7 +8,7 @@ to it. All decisions are made when the engine is compiled (`spec/decision.md`, "
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import gcd, lcm
 from operator import attrgetter
@@ -52,34 +52,9 @@ NOT_FOUND = 404
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
-
-
-class LateSearch:
-    """The search for a pattern, which is compiled when it is first asked for.
-
-    Attributes:
-        find: what is found in a `searchable` text, if anything is.
-    """
-
-    __slots__ = ("_pattern", "find")
-
-    find: Callable[[str], object]
-
-    def __init__(self, pattern: Pattern) -> None:
-        self._pattern = pattern
-        self.find = self._first
-
-    def _first(self, text: str) -> object:
-        self.find = self._pattern.compiled().search
-        return self.find(text)
-
-    def __reduce__(self) -> tuple[type[LateSearch], tuple[Pattern]]:
-        return LateSearch, (self._pattern,)
-
-
 Wanted: TypeAlias = "tuple[tuple[str, Pattern], ...]"
-RouteEntry: TypeAlias = "tuple[str, LateSearch | None, Wanted, Decision]"
-"""A text, or the search of a pattern, for the path; headers that are wanted besides; what is decided then."""
+RouteEntry: TypeAlias = "tuple[str, Pattern | None, Wanted, Decision]"
+"""A text or a pattern to look for in the path, headers that are wanted besides, and what is decided then."""
 
 
 @frozen(eq=False)
@@ -109,8 +84,8 @@ class HostTable:
             return routes
         if not path.isascii():
             path = searchable(path)
-        for text, late, wanted, decision in routes:
-            if (text in path if late is None else late.find(path)) and (
+        for text, pattern, wanted, decision in routes:
+            if (text in path if pattern is None else pattern.find(path)) and (
                 not wanted or _has_headers(wanted, headers, host)
             ):
                 return decision
@@ -481,8 +456,7 @@ def _route_table(entries: Sequence[tuple[HTTPRoute, Decision]], otherwise: Decis
     for route, decision in entries:
         takes_all = route.path.matches_everything
         text = "" if takes_all else route.path.literal
-        late = LateSearch(route.path) if text is None else None
-        entry = ((text or "", late, route.headers, decision),)
+        entry = ((text or "", route.path if text is None else None, route.headers, decision),)
         for method in route.methods or FORWARDED_METHODS:
             known = by_method.get(method, ())
             if type(known) is Decision:

@@ -1,35 +1,25 @@
 """The automaton of a pattern's tree: read byte by byte, it says where the pattern has been found.
 
-It stands at a set of places at once, one for each attempt; such sets are its states, which are made as they
-are needed. What it cannot say of look-aheads and back-references it leaves out: then it finds too much.
+It stands at a set of places at once, those of all attempts; such sets are its states, which are made as they
+are needed. Which look-aheads hold, it has to be told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import reduce
+from math import inf
+from operator import or_
+from typing import TypeAlias
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
-from .errors import FSMEgressError
-from .pattern_tree import (
-    BYTES,
-    CLASSES,
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    Node,
-    Repeat,
-    Sequence,
-    walk,
-)
+from .pattern_captures import NOTHING
+from .pattern_places import Place, Places, Undecided, behind, places_of
+from .pattern_tree import BYTES, CLASSES, Assertion, AssertionKind, Chars, LookAhead, Node
 
 __all__ = ["SPELLED", "Automaton", "State", "Undecided"]
-
-PLACES = 100_000  # of one automaton
 
 # The order of bytes: a smaller text is the one that people would rather read. A rank is a place in it.
 SPELLED = bytes(
@@ -43,13 +33,10 @@ SPELLED = bytes(
 )
 _RANKS = bytes(map(SPELLED.index, range(256)))
 
+SYMBOLS = 512  # after which a state remembers the next: enough for all bytes, if not for all look-aheads
 
-class Undecided(FSMEgressError):
-    """Whether there is such a text was not decided; the message says what stood in the way."""
-
-
-_ANYTHING = Repeat(Chars(BYTES), 0, None)
 _BOUNDARIES = (Assertion(AssertionKind.WORD_BOUNDARY), Assertion(AssertionKind.NO_WORD_BOUNDARY))
+_FOUND = Chars(NOTHING)  # stands behind a tree: no byte leads on
 
 
 class _Side(Enum):
@@ -61,208 +48,186 @@ class _Side(Enum):
     OTHER = "other"
 
 
-_HOLDS: dict[AssertionKind, Callable[[_Side, _Side], bool]] = {
-    AssertionKind.START: lambda before, _: before is _Side.START,
-    AssertionKind.END: lambda _, behind: behind is _Side.END,
-    AssertionKind.WORD_BOUNDARY: lambda *sides: sides.count(_Side.WORD) == 1,
-    AssertionKind.NO_WORD_BOUNDARY: lambda *sides: sides.count(_Side.WORD) != 1,
+_Condition: TypeAlias = Callable[[_Side, _Side, int], bool]
+"""Whether it holds between two sides, and where these look-aheads hold, each a bit."""
+
+
+def _is_boundary(before: _Side, behind: _Side, _: int) -> bool:
+    return (before is _Side.WORD) is not (behind is _Side.WORD)
+
+
+_HOLDS: dict[AssertionKind, _Condition] = {
+    AssertionKind.START: lambda before, _, __: before is _Side.START,
+    AssertionKind.END: lambda _, behind, __: behind is _Side.END,
+    AssertionKind.WORD_BOUNDARY: _is_boundary,
+    AssertionKind.NO_WORD_BOUNDARY: lambda *between: not _is_boundary(*between),
 }
 
 
-@frozen
-class _Place:
-    """Leads to its targets: over a byte of these kinds, or where the condition holds, or at once."""
-
-    targets: tuple[int, ...]
-    kinds: tuple[int, ...] = ()
-    condition: AssertionKind | None = None
-
-
-_FOUND = 0  # the place where a pattern has been found; it is never left
-
-
-@define
-class _Builder:
-    """Lays the places of a tree, from its end to its beginning."""
-
-    ranks: bytes  # the kind of each rank
-    groups: Mapping[int, Node]
-    places: list[_Place]
-
-    def place(
-        self, *targets: int, kinds: tuple[int, ...] = (), condition: AssertionKind | None = None
-    ) -> int:
-        if len(self.places) >= PLACES:
-            raise Undecided(f"an automaton would have more than {PLACES} places")
-        self.places.append(_Place(targets, kinds, condition))
-        return len(self.places) - 1
-
-    def enter(self, node: Node, then: int, copied: bool = False) -> int:
-        """The place where the node begins, then goes on; `copied`, it is a text that the node matched."""
-        match node:
-            case Chars():
-                kinds = tuple(sorted({self.ranks[_RANKS[byte]] for byte in node.members}))
-                return self.place(then, kinds=kinds) if kinds else self.place()
-            case Sequence():
-                for item in reversed(node.items):
-                    then = self.enter(item, then, copied)
-                return then
-            case Alternation():
-                return self.place(*[self.enter(option, then, copied) for option in node.options])
-            case Repeat():
-                return self.repeat(node, then, copied)
-            case Group():
-                return self.enter(node.item, then, copied)
-            case BackReference():
-                return self.enter(_ANYTHING if copied else self.groups[node.index], then, copied=True)
-            case Assertion() if not copied:
-                return self.place(then, condition=node.kind)
-            case _:
-                return then
-
-    def repeat(self, node: Repeat, then: int, copied: bool) -> int:
-        minimum = node.minimum
-        if node.maximum is None:
-            entry = self.place()
-            item = self.enter(node.item, entry, copied)
-            self.places[entry] = _Place((item, then))
-            if minimum:
-                entry, minimum = item, minimum - 1
-        else:
-            entry = then
-            for _ in range(node.maximum - minimum):
-                entry = self.place(self.enter(node.item, entry, copied), then)
-        for _ in range(minimum):
-            entry = self.enter(node.item, entry, copied)
-        return entry
+def _looking(number: int) -> _Condition:
+    return lambda _, __, held: bool(held >> number & 1)
 
 
 @frozen(eq=False)
 class State:
-    """Where all attempts to find a pattern stand, each at one of the places.
+    """Where all attempts to find a pattern stand.
 
     Attributes:
-        places: those at which a byte or a condition decides.
+        places: those at which a byte or a condition decides, each a bit.
         before: what stands before, as far as a condition may ask for it.
-        outcome: whether the pattern has been found, if that is certain whatever follows.
-        at_end: whether it has been found if the text ends here.
+        found: whether the tree has come to its end; see `Automaton.lasting`.
+        following: the states to which symbols lead, as far as they have been needed.
     """
 
-    places: frozenset[int]
+    places: int
     before: _Side
-    outcome: bool | None
-    at_end: bool
+    found: bool
+    following: dict[int, State] = field(factory=dict, init=False, repr=False)
+
+    @property
+    def outcome(self) -> bool | None:
+        """Whether the pattern is found, if that is certain whatever follows."""
+        return True if self.found else None if self.places else False
 
 
 @frozen(eq=False)
 class Automaton:
     """The automaton of one tree, with the states that have been needed so far.
 
+    It reads *symbols*: the kind of each byte, and `end` behind the last. To each symbol, the look-aheads that
+    hold in front of it add `end + 1`, shifted by their numbers.
+
     Attributes:
-        places: those of all attempts.
+        web: the places of the tree, and a last one, where it has come to its end.
         ranks: the kind of each rank: bytes of one kind are alike to the tree.
-        sides: what a byte of each kind is to a word boundary.
-        entered: where an attempt begins, at each byte again.
-        conditional: the places at which a condition decides.
+        sides: what each symbol is to a word boundary.
+        consuming: the places that consume each symbol.
+        conditions: the places at which each condition decides.
+        conditional: all of these.
+        looking: the look-aheads among the conditions, each a bit.
+        lasting: whether what has been found stays found. Otherwise a state says only whether the tree came to
+            its end in front of the symbol that led there.
+        kept: how many states are kept.
     """
 
-    places: tuple[_Place, ...]
+    web: Places
     ranks: bytes
     sides: tuple[_Side, ...]
-    entered: frozenset[int]
-    conditional: frozenset[int]
-    at_start: frozenset[int]
-    states: dict[tuple[frozenset[int], _Side], State] = field(factory=dict)
-    rows: dict[State, tuple[State, ...]] = field(factory=dict)
+    consuming: tuple[int, ...]
+    conditions: Mapping[_Condition, int]
+    conditional: int
+    looking: int
+    lasting: bool
+    kept: float
+    states: dict[tuple[int, _Side, bool], State] = field(factory=dict, init=False)
 
     @classmethod
-    def of(cls, tree: Node) -> Automaton:
-        """The automaton of a tree; raises `Undecided` if it would be too large."""
-        nodes = list(walk(tree))
-        sets = {node.members for node in nodes if isinstance(node, Chars)}
-        words = CLASSES["w"] if any(node in _BOUNDARIES for node in nodes) else frozenset[int]()
+    def of(
+        cls, tree: Node, looks: tuple[LookAhead, ...] = (), *, lasting: bool = True, kept: float = inf
+    ) -> Automaton:
+        """The automaton of a tree whose look-aheads are among these, in the order of their numbers.
+
+        Raises:
+            Undecided: if it would be too large, or the tree refers to a group.
+        """
+        web = behind(places_of(tree), places_of(_FOUND))
+        marks = _marks(web.each)
+        sets = {place.members: mark for place, mark in marks.items() if isinstance(place, Chars)}
+        words = NOTHING if marks.keys().isdisjoint(_BOUNDARIES) else CLASSES["w"]
         signatures: list[list[int]] = [[] for _ in BYTES]
         for number, members in enumerate([words, *sets]):
             for byte in members:
                 signatures[_RANKS[byte]].append(number)
         kinds: dict[tuple[int, ...], int] = {}
         ranks = bytes([kinds.setdefault(tuple(signature), len(kinds)) for signature in signatures])
-        groups = {node.index: node.item for node in nodes if isinstance(node, Group)}
-        builder = _Builder(ranks, groups, [_Place((_FOUND,), tuple(range(len(kinds))))])
-        entry = builder.enter(tree, _FOUND)
-        places = tuple(builder.places)
-        asked = {at: place.condition for at, place in enumerate(places) if place.condition is not None}
+        masks = [0, *sets.values()]
+        holds: dict[Place, _Condition] = {Assertion(kind): condition for kind, condition in _HOLDS.items()}
+        holds |= {look: _looking(number) for number, look in enumerate(looks)}
+        conditions = {holds[place]: mark for place, mark in marks.items() if not isinstance(place, Chars)}
         return cls(
-            places,
+            web,
             ranks,
-            tuple(_Side.WORD if signature[:1] == (0,) else _Side.OTHER for signature in kinds),
-            _reached(places, {entry}),
-            frozenset(asked),
-            frozenset(at for at, condition in asked.items() if condition is AssertionKind.START),
+            (*[_Side.WORD if signature[:1] == (0,) else _Side.OTHER for signature in kinds], _Side.END),
+            (*[reduce(or_, [masks[number] for number in signature], 0) for signature in kinds], 0),
+            conditions,
+            reduce(or_, conditions.values(), 0),
+            sum([1 << number for number, look in enumerate(looks) if look in marks]),
+            lasting,
+            kept,
         )
 
     @property
     def start(self) -> State:
         """The state before the first byte."""
-        return self.state(self.entered, _Side.START)
+        return self.state(self.web.first, _Side.START, found=False)
 
-    def state(self, places: frozenset[int], before: _Side) -> State:
+    @property
+    def end(self) -> int:
+        """The symbol that stands for the end of the text."""
+        return len(self.sides) - 1
+
+    def spelled(self, text: bytes) -> bytes:
+        """The symbols of a text, without its end and without look-aheads."""
+        return text.translate(_RANKS.translate(self.ranks))
+
+    def state(self, places: int, before: _Side, *, found: bool) -> State:
         """The one state of these places, without what can no longer matter."""
-        if _FOUND in places:
-            places = frozenset({_FOUND})
+        if self.lasting and (found or places & self.web.last):
+            places, found = self.web.last, True
         elif before is not _Side.START:
-            places -= self.at_start
-        if places.isdisjoint(self.conditional):
+            places &= ~self.conditions.get(_HOLDS[AssertionKind.START], 0)
+        if not places & self.conditional:
             before = _Side.OTHER
-        known = self.states.get((places, before))
+        known = self.states.get((places, before, found))
         if known is None:
-            outcome = True if _FOUND in places else None if places else False
-            at_end = _FOUND in self.passed(places, before, _Side.END)
+            if len(self.states) >= self.kept:
+                self.forget()
             # Of two threads that come here at once, both go on with the state of one.
-            known = self.states.setdefault((places, before), State(places, before, outcome, at_end))
+            known = self.states.setdefault((places, before, found), State(places, before, found))
         return known
 
-    def passed(self, places: frozenset[int], before: _Side, behind: _Side) -> set[int]:
-        """The places, and those that can be reached over conditions between these sides."""
-        reached = set(places)
-        pending = list(places & self.conditional)
-        for at in pending:
-            place = self.places[at]
-            if place.condition is not None and _HOLDS[place.condition](before, behind):
-                new = _reached(self.places, place.targets) - reached
-                reached |= new
-                pending += new & self.conditional
-        return reached
+    def forget(self) -> None:
+        """Let go of all states; who stands at one may go on from there."""
+        for state in self.states.copy().values():
+            state.following.clear()
+        self.states.clear()
+
+    def follow(self, state: State, symbol: int) -> State:
+        """The state to which a symbol leads."""
+        known = state.following.get(symbol)
+        if known is None:
+            held, kind = divmod(symbol, self.end + 1)
+            side = self.sides[kind]
+            reached = self.passed(state.places, state.before, side, held)
+            consumed = self.web.after(reached & self.consuming[kind])
+            known = self.state(consumed | self.web.first, side, found=bool(reached & self.web.last))
+            if len(state.following) >= SYMBOLS:
+                state.following.clear()
+            state.following[symbol] = known
+        return known
+
+    def passed(self, places: int, before: _Side, behind: _Side, held: int) -> int:
+        """The places, and those that can be reached over conditions that hold there."""
+        pending = places & self.conditional
+        while pending:
+            holding = 0
+            for condition, here in self.conditions.items():
+                if pending & here and condition(before, behind, held):
+                    holding |= pending & here
+            new = self.web.after(holding) & ~places
+            places |= new
+            pending = new & self.conditional
+        return places
 
     def row(self, state: State) -> tuple[State, ...]:
         """The next state, for each kind of byte."""
-        known = self.rows.get(state)
-        if known is None:
-            targets: list[set[int]] = [set() for _ in self.sides]
-            for side in set(self.sides):
-                for at in self.passed(state.places, state.before, side):
-                    place = self.places[at]
-                    for kind in place.kinds:
-                        if self.sides[kind] is side:
-                            targets[kind].update(place.targets)
-            known = self.rows[state] = tuple(
-                self.state(self.entered | _reached(self.places, there), side)
-                for there, side in zip(targets, self.sides, strict=True)
-            )
-        return known
+        return tuple([self.follow(state, kind) for kind in range(self.end)])
 
 
-def _reached(places: tuple[_Place, ...], targets: Iterable[int]) -> frozenset[int]:
-    """The places at which a byte or a condition decides, from the targets on."""
-    pending = list(targets)
-    seen = set(pending)
-    decisive = set()
-    for at in pending:
-        place = places[at]
-        if place.kinds or place.condition:
-            decisive.add(at)
-        else:
-            new = [target for target in place.targets if target not in seen]
-            seen.update(new)
-            pending += new
-    return frozenset(decisive)
+def _marks(places: tuple[Place, ...]) -> dict[Place, int]:
+    """Where the same decides: each place as a bit."""
+    marks: dict[Place, bytearray] = {}
+    size = len(places) // 8 + 1
+    for at, place in enumerate(places):
+        marks.setdefault(place, bytearray(size))[at // 8] |= 1 << at % 8
+    return {place: int.from_bytes(mark, "little") for place, mark in marks.items()}

@@ -10,6 +10,7 @@ what Python cannot be made to do alike is refused.
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
@@ -482,6 +483,12 @@ class _Reader:
         for index in sorted(NOTHING.union(*(volatile(node, doubtful) for node in walk(tree)))):
             reason = f"group {index} may be set by an iteration that matches nothing"
             raise _Refused(self.references[index], reason, ours=True)
+        from .pattern_cost import cost  # noqa: PLC0415  # because hardly any pattern comes so far
+
+        worst = cost(tree)
+        if worst.longest < inf:
+            first = min(self.references.values())
+            raise _Refused(first, f"with such a reference, a search may take {worst}", ours=True)
 
 
 _STEPS: dict[str, Callable[[_Reader], None]] = {

@@ -1,22 +1,28 @@
 """Patterns as the sidecar reads them, searched as the sidecar searches them: anywhere in a text, over bytes.
 
 A text is read into a syntax tree (`pattern_reader.py`), and that is rendered as a Python pattern of the same
-meaning (`pattern_python.py`); what cannot be is refused with the place and the reason.
+meaning (`pattern_python.py`); what cannot be is refused with the place and the reason. What plainly is a
+pattern (`pattern_plain.py`) is read once it is needed. No text makes a search long (`pattern_search.py`).
 """
 
 from __future__ import annotations
 
-import re
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from operator import eq
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from .pattern_captures import matches_empty
+from .pattern_plain import is_plain, may_be_literal, unescaped
 from .pattern_python import rendered
 from .pattern_reader import PatternError, read_pattern
 from .pattern_tree import Assertion, AssertionKind, Chars, Node, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .pattern_cost import Cost
 
 __all__ = ["Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
 
@@ -25,6 +31,8 @@ def searchable(text: str) -> str:
     """The text as patterns search it: one character for each byte of its UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
+
+KEPT = 1024  # patterns that all who parse the same text share
 
 _SPECIAL = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
 
@@ -41,50 +49,69 @@ class Pattern:
     Attributes:
         text: the pattern as it is written.
         any_byte: whether its characters stand for bytes, beyond ASCII too: of a `searchable` pattern.
-        tree: its syntax tree.
-        python: a pattern of Python's `re` that is found in the same texts (made `searchable`).
 
     Raises:
-        PatternError: if the sidecar does not compile it, or it cannot be rendered with the same meaning.
+        PatternError: if the sidecar does not compile it, or it cannot be rendered with the same meaning, or
+            it refers to a group and a search may take long.
     """
 
     text: str
     any_byte: bool = field(default=False, kw_only=True)
-    tree: Node = field(
-        init=False,
-        eq=False,
-        default=Factory(lambda self: read_pattern(self.text, any_byte=self.any_byte), takes_self=True),
-    )
-    python: str = field(
-        init=False, eq=False, default=Factory(lambda self: rendered(self.tree), takes_self=True)
-    )
+
+    def __attrs_post_init__(self) -> None:
+        if not (isinstance(self.text, str) and is_plain(self.text)):
+            _ = self.tree  # who reads it says what is wrong
 
     @cached_property
-    def _compiled(self) -> re.Pattern[str]:
-        return re.compile(self.python)
+    def tree(self) -> Node:
+        """The syntax tree of the text."""
+        return read_pattern(self.text, any_byte=self.any_byte)
 
-    def compiled(self) -> re.Pattern[str]:
-        """The Python pattern, compiled at the first call; search `searchable` texts with it."""
-        return self._compiled
+    @cached_property
+    def python(self) -> str:
+        """A pattern of Python's `re` that is found in the same `searchable` texts, if after a long time."""
+        return rendered(self.tree)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """An upper bound for the steps of a search by an engine that backtracks, as the sidecar's does."""
+        from .pattern_cost import cost  # noqa: PLC0415  # because who only reads patterns needs no cost
+
+        return cost(self.tree)
+
+    @cached_property
+    def find(self) -> Callable[[str], object]:
+        """What searches a `searchable` text: its result is true if the pattern is found.
+
+        The time grows with the length of the text. For most patterns, this is the search of Python's own.
+        """
+        from .pattern_search import finder  # noqa: PLC0415  # because who only reads patterns needs no search
+
+        return finder(self.tree)
 
     def search(self, text: str) -> bool:
         """Whether the sidecar finds the pattern anywhere in the text."""
-        return self._compiled.search(searchable(text)) is not None
+        return bool(self.find(searchable(text)))
 
-    @property
+    @cached_property
     def matches_everything(self) -> bool:
         """Whether the pattern is found in every text, as it matches nothing at its start or at its end.
 
         `False` says only that this has not been proved.
         """
-        return any(
+        return not is_plain(self.text) and any(
             matches_empty(self.tree, partial(eq, Assertion(kind)))
             for kind in (AssertionKind.START, AssertionKind.END)
         )
 
-    @property
+    @cached_property
     def literal(self) -> str | None:
         """The text that the pattern is, where it is nothing else: found in `text` if `literal in text`."""
+        if is_plain(self.text):
+            if not may_be_literal(self.text):
+                return None
+            if "[" not in self.text:
+                return unescaped(self.text)
         items = self.tree.items if isinstance(self.tree, Sequence) else (self.tree,)
         sets = [item.members for item in items if isinstance(item, Chars) and len(item.members) == 1]
         letters = bytes(byte for members in sets for byte in members)
@@ -107,11 +134,16 @@ class Pattern:
         return f"{type(self).__name__}({self.text!r})"
 
 
+@lru_cache(maxsize=KEPT)
+def _parsed(text: str) -> Pattern:
+    return Pattern(text)
+
+
 def parse_pattern(text: str) -> Pattern:
     """A pattern of the sidecar's dialect (`spec/resources.md`, `pathRegex` and header regexes).
 
     Raises:
-        PatternError: if the sidecar does not compile it, or it cannot be rendered with the same meaning.
+        PatternError: see `Pattern`.
         InvalidValue: if it is no string.
     """
-    return Pattern(text)
+    return _parsed(text) if isinstance(text, str) else Pattern(text)

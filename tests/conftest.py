@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
+from importlib.util import find_spec
 
 from hypothesis import HealthCheck, settings
 
 HAS_PIPY = {"PIPY_BIN", "PIPY_CODEBASE"} <= set(os.environ)
 
-# The real sidecar is asked where there is one; elsewhere what it was seen to do stands for it.
-collect_ignore = [] if HAS_PIPY else ["dataplane"]
+HAS_SPARK = find_spec("pyspark") is not None and shutil.which("java") is not None
+
+# The real sidecar is asked where there is one; elsewhere what it was seen to do stands for it. So is Spark.
+collect_ignore = [*([] if HAS_PIPY else ["dataplane"]), *([] if HAS_SPARK else ["spark"])]
 
 
-def pytest_report_header() -> str:
-    """Say which of both it is."""
+def pytest_report_header() -> list[str]:
+    """Say what is real, and what stands for it where it is not."""
     kept = "PIPY_BIN and PIPY_CODEBASE are not set: its kept observations stand for it"
-    return f"a real sidecar: {'asked, in dataplane' if HAS_PIPY else kept}"
+    played = "pyspark or java is not installed: a stand-in plays it"
+    return [
+        f"a real sidecar: {'asked, in dataplane' if HAS_PIPY else kept}",
+        f"a real Spark: {'asked, in spark' if HAS_SPARK else played}",
+    ]
 
 
 settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])

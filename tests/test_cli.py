@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,6 +24,8 @@ from fsm_egress.__main__ import main
 from fsm_egress.cli import app as app_module
 from fsm_egress.cli import output
 from fsm_egress.cli.app import app
+from fsm_egress.cli.logs import Logs
+from fsm_egress.logs import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -557,6 +560,184 @@ class TestVerify:
         assert message in result.stderr
 
 
+REPLAY = ("replay", "-f", "mesh.yaml", "-f", "policies")
+RECORDS = (
+    {"identity": "curl.curl", "destination": "54.9.9.9", "port": 80, "host": "httpbin.org"},
+    {"identity": "curl.curl", "destination": "54.9.9.9", "port": 443, "server_name": "httpbin.org"},
+    {"identity": "curl.curl", "destination": "54.9.9.9", "port": 443},
+)
+NEVER = "".join(f"{json.dumps(record)}\n" for record in RECORDS[1:])
+ACCESS = f"{json.dumps(RECORDS[0])}\n{NEVER}"
+BROKEN = '{"identity": "curl", "destination": "54.9.9.9", "port": 80}\n'
+OFF = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"
+
+
+def replayed(*arguments: str, stdin: str = "") -> dict[str, Any]:
+    (summary,) = json_lines(run(*REPLAY, "-o", "json", *arguments, stdin=stdin).stdout)
+    return summary
+
+
+class TestReplay:
+    @pytest.fixture(autouse=True)
+    def _logs(self, folder: Path) -> None:
+        (folder / "access.jsonl").write_text(ACCESS)
+        (folder / "broken.jsonl").write_text(ACCESS + BROKEN)
+
+    def test_connections_are_counted_by_what_becomes_of_them(self) -> None:
+        result = run(*REPLAY, "access.jsonl")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.splitlines() == [
+            "3 connections",
+            "COUNT  IDENTITY   VERDICT        REASON           RULE" + " " * 75 + "ROUTE",
+            f"2      curl.curl  DENIED         egress_disabled  {OFF} (mesh.yaml:5)  -",
+            "1      curl.curl  EGRESS_POLICY  http_route       Egress curl/httpbin spec.ports[0]"
+            " (policies/httpbin.yaml:8)" + " " * 20 + "-",
+        ]
+
+    def test_rules_that_nothing_used_are_named(self) -> None:
+        result = run(*REPLAY, "--after-patch", json.dumps(PASSTHROUGH), "-", stdin=NEVER)
+        unused = "Egress curl/httpbin spec.ports[0] (policies/httpbin.yaml:8)"
+        assert result.stdout.splitlines()[-2:] == [f"never used: {unused}", f"never used after: {unused}"]
+
+    def test_with_another_mesh_it_says_what_would_change(self) -> None:
+        result = run(*REPLAY, "--after-set", "fsm.enableEgress=true", "access.jsonl")
+        assert result.exit_code == 1
+        first, *_, head, change = result.stdout.splitlines()
+        assert first == "3 connections, 2 would change"
+        assert head.split() == ["COUNT", "IDENTITY", "BEFORE", "AFTER", "DIFFERS", "EXAMPLE"]
+        assert change.split("  ")[-3:] == [
+            f"PASSTHROUGH (egress_enabled) by {OFF} (mesh.yaml:5)",
+            "verdict, targets",
+            "access.jsonl:2: 54.9.9.9:443 TLS httpbin.org",
+        ]
+
+    def test_a_mesh_that_changes_nothing_is_fine(self) -> None:
+        result = run(*REPLAY, "--after", "mesh.yaml", "--after", "policies", "access.jsonl")
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "3 connections, none would change")
+
+    @pytest.mark.parametrize(
+        ("changes", "changed"),
+        [
+            (("--after", "mesh.yaml"), 1),
+            (("--after", "mesh.yaml", "--set", "fsm.enableEgress=true"), 1),
+            (("--after", "mesh.yaml", "--after-set", "fsm.enableEgress=true"), 3),
+            (("--set", "fsm.enableEgress=true", "--after-patch", json.dumps(PASSTHROUGH)), 0),
+            (("--patch", json.dumps(PASSTHROUGH), "--after-set", "fsm.enableEgress=false"), 2),
+            (("--after-patch", json.dumps(PASSTHROUGH), "--after-set", "fsm.enableEgress=false"), 0),
+        ],
+    )
+    def test_changes_come_on_top_of_what_both_have(self, changes: tuple[str, ...], changed: int) -> None:
+        assert sum(change["count"] for change in replayed(*changes, "access.jsonl")["changes"]) == changed
+
+    def test_json_is_one_object(self) -> None:
+        rule = {"rule": "Egress curl/httpbin spec.ports[0]", "source": "policies/httpbin.yaml:8"}
+        ruling = {"verdict": "EGRESS_POLICY", "reason": "http_route", **rule, "route": None}
+        assert replayed("-", stdin=f"{json.dumps(RECORDS[0])}\n{BROKEN}") == {
+            "connections": 1,
+            "unreadable": 1,
+            "problems": [
+                "<stdin>:2:1: identity: expected a service identity `name.namespace`, found the string `curl`"
+            ],
+            "counts": [{"identity": "curl.curl", **ruling, "count": 1}],
+            "counts_after": [],
+            "changes": [],
+            "unused": [],
+            "unused_after": [],
+        }
+        assert replayed("-", stdin="")["unused"] == [rule]
+
+    def test_a_record_that_cannot_be_read_is_told_and_left_out(self) -> None:
+        result = run(*REPLAY, "broken.jsonl")
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (1, "3 connections, 1 record left out")
+        assert result.stderr.startswith("broken.jsonl:4:1: identity: expected a service identity")
+
+    def test_after_the_first_ones_they_are_only_counted(self) -> None:
+        result = run(*REPLAY, "-", stdin=BROKEN * 12)
+        assert result.stdout.splitlines()[0] == "0 connections, 12 records left out"
+        assert len(result.stderr.splitlines()) == 11
+        assert result.stderr.splitlines()[-1] == "2 more records cannot be read"
+
+    def test_strictly_the_first_one_ends_it(self) -> None:
+        result = run(*REPLAY, "--strict", "broken.jsonl")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("broken.jsonl:4:1: identity: ")
+
+    def test_columns_have_other_names_and_one_identity(self, folder: Path) -> None:
+        (folder / "envoy.csv").write_text("upstream_host,authority\n54.9.9.9:80,httpbin.org\n")
+        names = ("--column", "destination=upstream_host", "--column", "host=authority")
+        (count,) = replayed("envoy.csv", *names, "--as", "curl.curl")["counts"]
+        assert (count["identity"], count["reason"]) == ("curl.curl", "http_route")
+
+    def test_what_a_name_ends_in_says_how_a_log_is_written(self, folder: Path) -> None:
+        (folder / "access.log").write_text(ACCESS)
+        assert replayed("access.log", "--format", "json") == replayed("access.jsonl")
+        (folder / "flows.parquet").write_text("no Parquet")
+        result = run(*REPLAY, "flows.parquet")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("flows.parquet: expected a Parquet file: ")
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            ((), "Missing argument 'LOG...'."),
+            (("access.log",), "`access.log` is no log by its name"),
+            (("policies/b.yaml",), "documents of the mesh stand behind -f each"),
+            (("access.jsonl", "--column", "host"), "a field and its column, such as `host=authority`"),
+            (("access.jsonl", "--column", "host="), "a field and its column, such as `host=authority`"),
+            (("access.jsonl", "--column", "hots=authority"), "Invalid value for '--column': expected one of"),
+            (("access.jsonl", "--workers", "0"), "Invalid value for '--workers'"),
+            (("access.jsonl", "--after-patch", "{"), "Invalid value for '--after-patch': "),
+            (("access.jsonl", "--after-set", "fsm.x=1"), "Invalid value for '--after-set': "),
+            (("-", "-f", "-"), "standard input can be read only once"),
+        ],
+    )
+    def test_wrong_usage(self, words: tuple[str, ...], complaint: str) -> None:
+        result = run(*REPLAY, *words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert complaint in result.stderr.splitlines()[-1]
+
+    def test_documents_are_needed(self) -> None:
+        result = run("replay", "access.jsonl")
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+            2,
+            "Error: missing option '-f': the documents to read",
+        )
+
+    def test_a_log_that_is_not_there_is_told_before_the_work_begins(self) -> None:
+        result = run(*REPLAY, "access.jsonl", "nowhere.jsonl")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "nowhere.jsonl: cannot be read: no such file or directory\n"
+
+    def test_a_log_that_cannot_be_opened_is_told(self, folder: Path) -> None:
+        (folder / "folder.jsonl").mkdir()
+        result = run(*REPLAY, "folder.jsonl")
+        assert (result.exit_code, result.stderr) == (1, "folder.jsonl: cannot be read: is a directory\n")
+
+    def test_a_worker_that_ends_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(app_module, "replay_logs", fails_with(BrokenProcessPool("gone")))
+        result = run(*REPLAY, "access.jsonl")
+        assert result.exit_code == 1
+        assert result.stderr == "a worker process has ended before its work was done\n"
+
+    def test_a_bar_on_a_terminal_counts_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = io.StringIO()
+        monkeypatch.setattr(
+            output, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=100)
+        )
+        with output.progress_by_bytes(2_000, "replaying") as advance:
+            advance(1_000)
+        assert "replaying" in terminal.getvalue()
+        assert "1.0/2.0 kB" in terminal.getvalue()
+
+    def test_what_was_read_is_told(self) -> None:
+        told: list[int] = []
+        logs = Logs({"access.jsonl": Format.JSON, "broken.jsonl": Format.JSON}, {})
+        contents = [log.stream.read() for log in logs.open(told.append)]
+        assert contents == [ACCESS.encode(), (ACCESS + BROKEN).encode()]
+        assert sum(told) == logs.size() == sum(map(len, contents))
+        assert Logs({"-": Format.JSON}, {}).size() is None
+
+
 class TestConfig:
     def test_the_codebase_with_the_module(self, folder: Path) -> None:
         result = run(*CONFIG, "--enforce", "-O", "codebase")
@@ -620,7 +801,7 @@ class TestHelp:
     def test_the_version(self) -> None:
         assert run("--version").stdout == f"fsm-egress, version {fe.__version__}\n"
 
-    @pytest.mark.parametrize("command", [(), ("check",), ("decide",), ("config",)])
+    @pytest.mark.parametrize("command", [(), ("check",), ("decide",), ("config",), ("replay",)])
     def test_every_help_has_examples(self, command: tuple[str, ...]) -> None:
         short, long = run(*command, "-h"), run(*command, "--help")
         assert (short.exit_code, short.stdout) == (0, long.stdout)
@@ -741,5 +922,20 @@ class TestProcess:
         assert process.stdin
         process.stdin.write(b" " * 2**20)  # more than a pipe holds: once it is written, it is being read
         process.send_signal(signal.SIGINT)
+        ended = process.communicate(timeout=30)
+        assert (process.returncode, ended) == (130, (b"", b""))
+
+    def test_workers_end_quietly_on_ctrl_c(self, folder: Path) -> None:
+        (folder / "access.jsonl").write_text(ACCESS * 45_000)
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            arguments = (*REPLAY, "--workers", "2", "access.jsonl", "-")
+            streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
+            process = start(*arguments, **streams)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert process.stdin
+        process.stdin.write(b" " * 2**20)  # once it is written, workers have begun with the first log
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         ended = process.communicate(timeout=30)
         assert (process.returncode, ended) == (130, (b"", b""))

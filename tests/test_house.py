@@ -17,26 +17,28 @@ PACKAGE = Path(fsm_egress.__file__).parent
 # The ground floor comes first, and a room imports only from floors that come before its own. A folder
 # is one room.
 FLOORS = """
-    frozen pattern_tree references words
+    frozen pattern_plain pattern_tree references words
     errors pattern_captures
-    documents net patch pattern_python pattern_reader
-    helm pattern_automata patterns
+    pattern_core pattern_places
+    documents net patch pattern_automata pattern_cost pattern_python
+    helm pattern_reader pattern_search
+    patterns
     automata checks
     resource
     connection core egress meshconfig smi
     columns decision
-    findings resources
-    policy
+    findings records resources
+    logs policy
     routes wire
     manifest
     dump loader
     snapshot
     services
     claims inmesh
-    resolution
+    resolution tally
     engine partition pipy
-    api readings workload
-    stock verification
+    api readings replaying workload
+    replay_dask replay_spark stock verification
     shortcomings suspicions
     controller
     __init__
@@ -118,10 +120,12 @@ def test_the_package_names_itself_relatively() -> None:
 
 def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
     outside = {name for names in IMPORTS.values() for name in names if not name.startswith(".")}
-    assert outside - sys.stdlib_module_names == {"attrs", "cattrs", "click", "rich", "yaml"}
+    extras = {"click", "dask", "pyarrow", "rich", "yaml"}
+    assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
     assert importers("cattrs") == {"manifest"}
     assert importers("yaml") <= {"documents", "dump"} | CLI
     assert importers("click", "rich") <= CLI
+    assert importers("dask", "pyarrow") <= {"logs", "replay_dask", "replay_spark"}
 
 
 def test_the_oracle_of_the_tests_is_used_by_no_module() -> None:

@@ -1,9 +1,11 @@
-"""The commands of `fsm-egress`: check, decide, config, sidecar, verify."""
+"""The commands of `fsm-egress`: check, decide, config, sidecar, verify, replay."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -16,22 +18,28 @@ from ..api import pipy_codebase, pipy_config
 from ..engine import Engine
 from ..errors import FSMEgressError, InvalidValue, LoadError, MissingExtra, Severity
 from ..pipy.sidecar import Sidecar
+from ..replaying import replay as replay_logs
 from ..resolution import resolve
 from ..resource import ServiceIdentity
+from ..tally import unused_rules
 from ..verification import verify as verify_mesh
 from .connections import connection_options
 from .inputs import read_input
-from .mesh import Documents, mesh_options
+from .logs import Logs, log_options
+from .mesh import Documents, mesh_options, two_meshes_options
 from .output import (
     FOUND_PROBLEMS,
     print_decisions,
     print_json,
     print_outcomes,
+    print_summary,
     print_verification,
     problem_line,
     progress,
+    progress_by_bytes,
     say,
     stop,
+    summary_mapping,
     verification_lines,
     why,
     write_file,
@@ -313,6 +321,73 @@ def verify(
         else:
             print_verification(verification)
     if not agreed:
+        raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+@app.command(
+    epilog=_examples(
+        "fsm-egress replay -f mesh.yaml -f policies/ access.jsonl",
+        "fsm-egress replay -f mesh.yaml -f policies/ --after mesh.yaml --after new-policies/ logs/*.csv",
+        "fsm-egress replay -f mesh/ --after-set fsm.enableEgress=true --workers 4 flows.parquet -o json",
+        "fsm-egress replay -f mesh/ --as curl.curl --column destination=upstream_host \\\n"
+        "      --column host=authority envoy.jsonl",
+    )
+)
+@two_meshes_options
+@log_options
+@as_option(required=False)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="all cores",
+    metavar="N",
+    help="How many processes share the work.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first record that cannot be read.")
+@output_option
+def replay(
+    documents: Documents,
+    after: Documents,
+    logs: Logs,
+    identity: ServiceIdentity | None,
+    workers: int,
+    strict: bool,
+    output: str,
+) -> None:
+    """Say what becomes of the connections in logs, by which rules, and which rules no connection uses.
+
+    With another mesh, say also which connections would change. A log is JSON lines, CSV with a header, or
+    Parquet. A record has an `identity` (`name.namespace`; else --as says it), a `destination` and a `port`,
+    or both in `destination`; for HTTP `host`, `method`, `path` and `headers`, for TLS `server_name`. What is
+    sent is what `sends` says as for `decide`; without it HTTP if there is a host, a method or a path, else
+    TLS if there is a server name, else bytes. Null, nothing and `-` are no value.
+
+    Exit code 1 if a connection would change, or a record cannot be read; those are counted and passed over.
+    """
+    mesh = documents.changed(documents.load())
+    later = after.changed(documents.changed(after.load()) if after.files else mesh) if after else None
+    try:
+        with progress_by_bytes(logs.size(), "replaying") as advance:
+            summary = replay_logs(
+                mesh,
+                logs.open(advance),
+                later,
+                columns=logs.columns,
+                identity=identity,
+                workers=workers,
+                strict=strict,
+            )
+    except BrokenExecutor:
+        stop("a worker process has ended before its work was done")
+    unused = unused_rules(mesh, summary.counts)
+    unused_after = unused_rules(later, summary.counts_after) if later else ()
+    if output == "json":
+        print_json([summary_mapping(summary, unused, unused_after)])
+    else:
+        print_summary(summary, unused, unused_after)
+        say(map(problem_line, mesh.problems), err=True)
+    if summary.changes or summary.unreadable:
         raise click.exceptions.Exit(FOUND_PROBLEMS)
 
 

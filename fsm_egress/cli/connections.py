@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from codecs import BOM_UTF8
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from attrs import evolve
 from ..connection import Connection, http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
 from ..errors import InvalidValue, Problem
+from ..records import split_socket_address
 from ..references import Mark, Source
 from .inputs import read_input
 from .output import problem_line, stop
@@ -24,7 +24,6 @@ __all__ = ["connection_options", "read_connections", "read_headers", "read_socke
 
 PLAIN = {"tcp": tcp, "server_first": server_first, "udp": udp}
 
-_SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
 _JSON = "connections.json"  # the reader takes a text of this name for JSON and nothing else
 
 
@@ -104,13 +103,13 @@ def read_socket_address(text: str) -> tuple[str, int]:
     Raises:
         InvalidValue: the text has another form.
     """
-    found = _SOCKET.fullmatch(text)
-    if not found:
+    found = split_socket_address(text)
+    if found is None:
         address, _, port = text.rpartition(":")
         proposal = f"[{address}]:{port}" if ":" in address and "[" not in text and port.isdecimal() else None
         expected = "an address and a port such as `54.9.9.9:443` or `[2001:db8::5]:443`"
         raise InvalidValue.of(expected, text, proposal=proposal)
-    return found[1] or found[2], int(found[3])
+    return found
 
 
 def read_headers(texts: Iterable[str]) -> dict[str, str]:

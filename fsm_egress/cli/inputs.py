@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..documents import MAX_TEXT
 from .output import stop, why
 
-__all__ = ["STDIN", "STDIN_NAME", "read_input", "read_stdin"]
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+__all__ = ["STDIN", "STDIN_NAME", "read_input", "read_stdin", "take_stdin"]
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
 _TAKEN = "fsm_egress.stdin"
 
 
-def read_stdin() -> bytes:
-    """The bytes of standard input, up to just more than a text may have.
+def take_stdin() -> BinaryIO:
+    """Standard input as a stream of bytes.
 
     Raises:
-        click.UsageError: something else has read them.
+        click.UsageError: something else has taken it.
     """
     meta = click.get_current_context().meta
     if meta.setdefault(_TAKEN, False):
         raise click.UsageError("standard input can be read only once")
     meta[_TAKEN] = True
-    return sys.stdin.buffer.read(MAX_TEXT + 1)
+    return sys.stdin.buffer
+
+
+def read_stdin() -> bytes:
+    """The bytes of standard input, up to just more than a text may have.
+
+    Raises:
+        click.UsageError: something else has taken it.
+    """
+    return take_stdin().read(MAX_TEXT + 1)
 
 
 def read_input(name: str) -> tuple[bytes, str]:

@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
     from ..loader import Input
 
-__all__ = ["Documents", "mesh_options"]
+__all__ = ["Documents", "mesh_options", "two_meshes_options"]
 
 
 @frozen
 class Documents:
-    """What `-f`, `--patch` and `--set` say; the patches are applied first, each kind in its order."""
+    """What `-f`, `--patch` and `--set` say; the patches are applied first, each kind in its order.
+
+    Attributes:
+        prefix: what the names of the options for patches and settings begin with.
+    """
 
     files: tuple[str, ...]
     patches: tuple[str, ...]
     settings: tuple[str, ...]
+    prefix: str = "--"
 
     def load(self, *, strict: bool = True) -> Snapshot:
         """The mesh as the documents have it.
@@ -46,8 +51,12 @@ class Documents:
             LoadError: the changed MeshConfig is not valid.
             click.BadParameter: one of them cannot be read, or sets what no MeshConfig has.
         """
-        mesh = _with_each(mesh, "--patch", self.patches, Snapshot.patched)
-        return _with_each(mesh, "--set", self.settings, Snapshot.helm_set)
+        mesh = _with_each(mesh, f"{self.prefix}patch", self.patches, Snapshot.patched)
+        return _with_each(mesh, f"{self.prefix}set", self.settings, Snapshot.helm_set)
+
+    def __bool__(self) -> bool:
+        """Whether they say anything."""
+        return bool(self.files or self.patches or self.settings)
 
 
 def _with_each(
@@ -81,7 +90,30 @@ def mesh_options(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         command(documents=Documents(files + more_files, patches, settings), **others)
 
-    for option in _OPTIONS:
+    for option in (*_OPTIONS, click.argument("more_files", nargs=-1, metavar="[PATH]...")):
+        with_documents = option(with_documents)
+    return with_documents
+
+
+def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options for a mesh, as `documents`, and for what becomes of it, as `after`."""
+
+    @wraps(command)
+    def with_documents(
+        *,
+        files: tuple[str, ...],
+        patches: tuple[str, ...],
+        settings: tuple[str, ...],
+        after_files: tuple[str, ...],
+        after_patches: tuple[str, ...],
+        after_settings: tuple[str, ...],
+        **others: Any,
+    ) -> None:
+        documents = Documents(files, patches, settings)
+        after = Documents(after_files, after_patches, after_settings, "--after-")
+        command(documents=documents, after=after, **others)
+
+    for option in (*_OPTIONS_AFTER, *_OPTIONS):
         with_documents = option(with_documents)
     return with_documents
 
@@ -109,5 +141,28 @@ _OPTIONS = (
         metavar="PATH",
         help="A file or a folder of YAML and JSON documents; `-` is standard input.",
     ),
-    click.argument("more_files", nargs=-1, metavar="[PATH]..."),
+)
+_OPTIONS_AFTER = (
+    click.option(
+        "--after-set",
+        "after_settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a chart key on the MeshConfig of the mesh to compare with, on top of everything else.",
+    ),
+    click.option(
+        "--after-patch",
+        "after_patches",
+        multiple=True,
+        metavar="JSON",
+        help="Merge JSON into the MeshConfig of the mesh to compare with, on top of every --patch and --set.",
+    ),
+    click.option(
+        "--after",
+        "after_files",
+        multiple=True,
+        metavar="PATH",
+        help="Documents of a mesh to compare with; by default those of -f, if --after-patch or --after-set"
+        " change it.",
+    ),
 )

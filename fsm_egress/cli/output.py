@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import sys
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeAlias, TypeVar
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import track
+from rich.progress import DownloadColumn, Progress, track
 from rich.table import Table
 from rich.text import Text
 
@@ -19,15 +21,18 @@ from ..decision import Verdict
 from ..errors import Severity
 from ..pipy.outcome import Fate
 from ..shortcomings import advice, codes_of
+from ..tally import ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ..connection import Connection
     from ..decision import Decision, Target
     from ..errors import Problem
     from ..pipy.outcome import Outcome
+    from ..references import FieldRef
+    from ..tally import Change, Changed, Ruling, Summary
     from ..verification import Disagreement, Verification
 
 __all__ = [
@@ -35,11 +40,14 @@ __all__ = [
     "print_decisions",
     "print_json",
     "print_outcomes",
+    "print_summary",
     "print_verification",
     "problem_line",
     "progress",
+    "progress_by_bytes",
     "say",
     "stop",
+    "summary_mapping",
     "verification_lines",
     "why",
     "write_file",
@@ -50,6 +58,8 @@ T = TypeVar("T")
 FOUND_PROBLEMS = 1
 DECISION = ("connection", "verdict", "reason", "target", "rule")
 OUTCOME = ("connection", "outcome", "target", "status", "mtls", "gateway")
+RULING = ("count", "identity", "verdict", "reason", "rule", "route")
+CHANGE = ("count", "identity", "before", "after", "differs", "example")
 DIFFERENCE = ("connection", "decision", "due", "sidecar", "findings", "rule")
 UNBROKEN = {"verdict", "reason", "outcome", "status", "mtls", "findings"}
 STYLES = {
@@ -141,6 +151,52 @@ def print_verification(verification: Verification) -> None:
     say(verification.undecided)
 
 
+def print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: Iterable[FieldRef]) -> None:
+    """What became of connections, what would change, and the rules that let none of them out."""
+    parts = [_many(summary.connections, "connection")]
+    if summary.counts_after:
+        parts.append(f"{summary.changed or 'none'} would change")
+    if summary.unreadable:
+        parts.append(f"{_many(summary.unreadable, 'record')} left out")
+    say([", ".join(parts)])
+    if summary.counts:
+        _print_table(RULING, [_ruling_row(*counted) for counted in ordered(summary.counts)])
+    if summary.changes:
+        _print_table(CHANGE, [_change_row(*counted) for counted in summary.ordered_changes()])
+    say(f"never used: {rule}" for rule in unused)
+    say(f"never used after: {rule}" for rule in unused_after)
+    told = summary.first_unreadable
+    say((problem for record in told for problem in record.problems), err=True)
+    if len(told) < summary.unreadable:
+        say([f"{_many(summary.unreadable - len(told), 'more record')} cannot be read"], err=True)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def summary_mapping(
+    summary: Summary, unused: Iterable[FieldRef], unused_after: Iterable[FieldRef]
+) -> Mapping[str, Any]:
+    """The same for machines."""
+    rules = {"unused": unused, "unused_after": unused_after}
+    return summary.to_mapping() | {
+        key: [{"rule": f"{rule.resource} {rule.path}", "source": rule.location} for rule in listed]
+        for key, listed in rules.items()
+    }
+
+
+@contextmanager
+def progress_by_bytes(total: int | None, doing: str) -> Iterator[Callable[[int], object]]:
+    """What is to be told of bytes that were read, with a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with Progress(*Progress.get_default_columns(), DownloadColumn(), console=console, transient=True) as bar:
+        yield partial(bar.advance, bar.add_task(doing, total=total))
+
+
 def progress(items: Sequence[T], doing: str) -> Iterable[T]:
     """The items one by one, with a bar on standard error where that is a terminal."""
     console = Console(stderr=True)
@@ -182,6 +238,29 @@ def _outcome_row(name: str, connection: Connection, outcome: Outcome) -> Row:
         str(outcome.status or "-"),
         "yes" if outcome.mtls else "no",
         ", ".join(used.name for used in outcome.gateways) or "-",
+    )
+
+
+def _ruling_row(ruling: Ruling, count: int) -> Row:
+    rule = f"{ruling.rule} ({ruling.source})" if ruling.source else ruling.rule
+    return (
+        str(count),
+        ruling.identity,
+        ruling.verdict.value,
+        ruling.reason.value,
+        rule or "-",
+        ruling.route or "-",
+    )
+
+
+def _change_row(change: Change, changed: Changed) -> Row:
+    return (
+        str(changed.count),
+        change.before.identity,
+        str(change.before),
+        str(change.after),
+        ", ".join(change.differs),
+        str(changed.examples[0]),
     )
 
 

@@ -1,0 +1,267 @@
+"""Access and flow logs: streams of JSON lines, CSV and Parquet, cut into blocks, and blocks read by column.
+
+Cutting is cheap and goes through a stream in order; reading is dear and needs one block alone, anywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from attrs import evolve, field, frozen
+
+from .checks import one_of
+from .errors import InvalidValue, MissingExtra, Problem
+from .records import Place, Records, Unreadable, column_of, column_of_batch
+from .references import Mark
+from .words import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from .records import Layout
+
+__all__ = ["Block", "Format", "Log", "cut", "read"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+BLOCK = 2**20  # bytes of lines that are read together
+BATCH = 8_192  # rows of Parquet that are
+MAX_LINE = 2**20  # bytes: a longer line is no record, and is not kept
+_OBJECT = "a JSON object"
+
+
+class Format(Word):
+    """How the records of a log are written: a JSON object a line, CSV with a header, or Parquet."""
+
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def _format(value: Any) -> Format:
+    return one_of(value, Format)
+
+
+@frozen
+class Log:
+    """A log: an open binary stream, what problems call it, and how its records are written."""
+
+    stream: BinaryIO = field(repr=False)
+    name: str
+    format: Format = field(default=Format.JSON, converter=_format)
+
+
+@frozen
+class Block:
+    """Some records of a log, as they were written.
+
+    Attributes:
+        first: the place of the first of them.
+        content: lines of text in UTF-8, or a record batch of Arrow.
+        header: of CSV, the names of the columns.
+    """
+
+    first: Place
+    format: Format
+    content: Any = field(repr=False)
+    header: tuple[str, ...] = ()
+
+
+def cut(logs: Iterable[Log], layout: Layout) -> Iterator[Block]:
+    """The blocks of logs, in order, each taken from its stream when it is asked for.
+
+    Raises:
+        InvalidValue: a CSV or a Parquet lacks a column, or a stream is no Parquet.
+        MissingExtra: a log is Parquet, and pyarrow is not installed.
+    """
+    for number, log in enumerate(logs):
+        first = Place(number, 1, log.name)
+        if log.format is Format.PARQUET:
+            yield from _batches(log, first, layout)
+        elif log.format is Format.CSV:
+            yield from _lines_of_csv(log, first, layout)
+        else:
+            yield from _lines(_chunks(log), Block(first, log.format, b""))
+
+
+def read(block: Block, layout: Layout) -> Records:
+    """The records of a block; what is no record is told."""
+    return _READERS[block.format](block, layout)
+
+
+# --- lines -----------------------------------------------------------------------------------------------
+
+
+def _chunks(log: Log) -> Iterator[bytes]:
+    return iter(partial(log.stream.read, BLOCK), b"")
+
+
+def _lines(chunks: Iterable[bytes], block: Block) -> Iterator[Block]:
+    """Whole lines; of one that is too long, as much is kept as shows that it is, first in its block."""
+    rest = b""
+    for chunk in chunks:
+        content = rest + chunk
+        end = content.rfind(b"\n") + 1
+        rest = content[end:][: MAX_LINE + 1]
+        if end:
+            block = evolve(block, content=content[:end])
+            yield block
+            block = evolve(block, first=evolve(block.first, line=block.first.line + content.count(b"\n")))
+    if rest:
+        yield evolve(block, content=rest)
+
+
+def _lines_of_csv(log: Log, first: Place, layout: Layout) -> Iterator[Block]:
+    names, _, rest = log.stream.read(BLOCK).partition(b"\n")
+    try:
+        (header,) = csv.reader([names.decode("utf-8-sig")], strict=True)
+    except (ValueError, csv.Error):
+        expected = "a header with the names of the columns"
+        raise InvalidValue(Problem(expected, document=log.name)) from None
+    layout.check(header, log.name)
+    block = Block(evolve(first, line=2), log.format, b"", tuple(header))
+    yield from _lines(chain([rest], _chunks(log)), block)
+
+
+def _texts(block: Block, unreadable: list[Unreadable]) -> list[str]:
+    """The lines of a block; those that are no text become blank ones, and are told."""
+    content: bytes = block.content
+    try:
+        texts = content.decode().split("\n")
+    except UnicodeDecodeError:
+        texts = _each(_text, content.split(b"\n"), "", block, unreadable)
+    if len(content) > MAX_LINE and b"\n" not in content[: MAX_LINE + 1]:
+        unreadable.append(Unreadable.of(block.first, [Problem(f"at most {MAX_LINE} bytes", "more")]))
+        texts[0] = ""
+    if block.first.line == 1:
+        texts[0] = texts[0].removeprefix("\ufeff")
+    if not texts[-1]:  # what follows the last line break is no line
+        texts.pop()
+    return texts
+
+
+def _each(
+    read_line: Callable[[T], U], lines: Iterable[T], nothing: U, block: Block, unreadable: list[Unreadable]
+) -> list[U]:
+    """Each line of a block by itself; one that cannot be read is `nothing`, and is told."""
+    values: list[U] = []
+    for line in lines:
+        try:
+            values.append(read_line(line))
+        except InvalidValue as error:
+            unreadable.append(Unreadable.of(_place(block, len(values)), error.problems))
+            values.append(nothing)
+    return values
+
+
+def _place(block: Block, index: int) -> Place:
+    return evolve(block.first, line=block.first.line + index)
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidValue(Problem("UTF-8", f"the byte `0x{line[error.start]:02x}`")) from None
+
+
+def _read_json(block: Block, layout: Layout) -> Records:
+    lines: list[int] = []
+    records: list[dict[str, Any]] = []
+    unreadable: list[Unreadable] = []
+    decode = json.JSONDecoder().raw_decode
+    for index, text in enumerate(_texts(block, unreadable)):
+        try:
+            record, end = decode(text)
+        except (ValueError, RecursionError):
+            record, end = None, 0
+        if type(record) is not dict or (end < len(text) and not text[end:].isspace()):
+            if not text.strip():
+                continue
+            try:
+                record = _object(text)
+            except InvalidValue as error:
+                unreadable.append(Unreadable.of(_place(block, index), error.problems))
+                continue
+        lines.append(block.first.line + index)
+        records.append(record)
+    return Records.of(column_of(records), layout, block.first, lines, unreadable)
+
+
+def _object(line: str) -> dict[str, Any]:
+    """The object that a line holds, perhaps between spaces; or why it holds none."""
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        problem = Problem(_OBJECT, mark=Mark(1, error.colno), reason=error.msg.lower())
+        raise InvalidValue(problem) from None
+    except (ValueError, RecursionError):
+        raise InvalidValue(Problem(_OBJECT, "too many digits or levels")) from None
+    if not isinstance(value, dict):
+        raise InvalidValue.of(_OBJECT, value)
+    return value
+
+
+def _read_csv(block: Block, layout: Layout) -> Records:
+    unreadable: list[Unreadable] = []
+    texts = _texts(block, unreadable)
+    try:
+        rows = list(csv.reader(texts, strict=True))
+    except csv.Error:
+        rows = []
+    if len(rows) != len(texts):  # a quote that is not closed takes the next lines with it
+        rows = _each(_row, texts, [], block, unreadable)
+    size = len(block.header)
+    lines: Sequence[int] = range(block.first.line, block.first.line + len(rows))
+    if set(map(len, rows)) != {size}:
+        expected = f"{size} cells, as the header has"
+        for index, row in enumerate(rows):
+            if row and len(row) != size:
+                problem = Problem(expected, str(len(row)))
+                unreadable.append(Unreadable.of(_place(block, index), [problem]))
+        lines = [line for line, row in zip(lines, rows, strict=True) if len(row) == size]
+        rows = [row for row in rows if len(row) == size]
+    columns = dict(zip(block.header, zip(*rows, strict=True), strict=False))
+    return Records.of(columns.get, layout, block.first, lines, unreadable)
+
+
+def _row(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        raise InvalidValue(Problem("a line of CSV", reason=str(error))) from None
+
+
+# --- Parquet ---------------------------------------------------------------------------------------------
+
+
+def _batches(log: Log, first: Place, layout: Layout) -> Iterator[Block]:
+    try:
+        from pyarrow import ArrowException  # noqa: PLC0415  # because Parquet is an extra
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # ditto
+    except ModuleNotFoundError:
+        raise MissingExtra(f"reading Parquet (`{log.name}`)", "parquet") from None
+    try:
+        # What is buffered ahead is kept until the file is closed: it is read as it is needed.
+        file = ParquetFile(log.stream, pre_buffer=False, buffer_size=2**16)
+        names = file.schema_arrow.names
+        layout.check(names, log.name)
+        wanted = [name for name in layout.every_name() if name in names or name.partition(".")[0] in names]
+        for batch in file.iter_batches(BATCH, columns=wanted):
+            yield Block(first, log.format, batch)
+            first = evolve(first, line=first.line + batch.num_rows)
+    except (ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".").lower()
+        raise InvalidValue(Problem("a Parquet file", document=log.name, reason=reason)) from None
+
+
+def _read_batch(block: Block, layout: Layout) -> Records:
+    return Records.following(column_of_batch(block.content), layout, block.first, block.content.num_rows)
+
+
+_READERS = {Format.JSON: _read_json, Format.CSV: _read_csv, Format.PARQUET: _read_batch}

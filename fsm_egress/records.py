@@ -1,0 +1,318 @@
+"""Records of logs and data frames by column: which one holds what, and the connections that they tell of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import repeat
+from typing import Any, TypeAlias
+
+from attrs import evolve, field, frozen
+from attrs.converters import optional
+
+from .columns import Columns
+from .connection import Sends
+from .errors import InvalidValue, Problem, shortly
+from .references import Mark
+
+__all__ = [
+    "FIELDS",
+    "Layout",
+    "Place",
+    "Records",
+    "Unreadable",
+    "column_of",
+    "column_of_batch",
+    "split_socket_address",
+]
+
+# The columns that a field is looked for in, one after the other; a dot leads into an object.
+FIELDS = {
+    "identity": ("identity",),
+    "destination": ("destination",),
+    "port": ("port",),
+    "sends": ("sends",),
+    "host": ("host", "request.host"),
+    "server_name": ("server_name", "sni"),
+    "method": ("method", "request.method"),
+    "path": ("path", "request.path"),
+    "headers": ("headers", "request.headers"),
+}
+NOT_GIVEN = ("", "-")  # how logs write that there is nothing, besides null
+
+_SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
+_PORT = re.compile("[0-9]{1,5}", re.ASCII)
+_BYTES, _TLS, _HTTP = Sends.BYTES.value, Sends.TLS.value, Sends.HTTP.value
+_FIELD_OF = {
+    "destinations": "destination",
+    "ports": "port",
+    "hosts": "host",
+    "methods": "method",
+    "paths": "path",
+}
+
+Column: TypeAlias = Sequence[Any]
+Find: TypeAlias = Callable[[str], "Column | None"]
+"""The values of a column by its name, one for each record; None where there is no such column."""
+
+
+@frozen(order=True)
+class Place:
+    """Where a record stands: in which of the logs, counted from zero, and in which line of it, from one."""
+
+    log: int
+    line: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}"
+
+
+@frozen
+class Unreadable:
+    """A record that cannot be read, and why."""
+
+    place: Place
+    problems: tuple[Problem, ...]
+
+    @classmethod
+    def of(cls, place: Place, problems: Iterable[Problem]) -> Unreadable:
+        """The record at this place; the problems get its document and line."""
+        marks = ((problem, problem.mark.column if problem.mark else 1) for problem in problems)
+        return cls(
+            place,
+            tuple(
+                evolve(problem, document=place.name, mark=Mark(place.line, column))
+                for problem, column in marks
+            ),
+        )
+
+
+def _columns(value: Mapping[str, str]) -> dict[str, str]:
+    for name in value:
+        if name not in FIELDS:
+            raise InvalidValue.of("one of " + ", ".join(f"`{known}`" for known in FIELDS), name)
+    return dict(value)
+
+
+@frozen
+class Layout:
+    """Which columns hold what.
+
+    Attributes:
+        columns: for some fields of `FIELDS`, the column to read instead.
+        identity: whose the connections are, of records that do not say it.
+
+    Raises:
+        InvalidValue: there is no such field.
+    """
+
+    columns: Mapping[str, str] = field(factory=dict, converter=_columns)
+    identity: str | None = field(default=None, converter=optional(str))
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """The columns that a field is looked for in."""
+        return (self.columns[name],) if name in self.columns else FIELDS[name]
+
+    def every_name(self) -> tuple[str, ...]:
+        """The columns that any field is looked for in."""
+        return tuple(column for name in FIELDS for column in self.names(name))
+
+    def check(self, present: Iterable[str], document: str) -> None:
+        """See that a table has the columns that every record needs, and those that the layout names itself.
+
+        Of a column with dots it is enough that its outermost part is there.
+
+        Raises:
+            InvalidValue: it does not.
+        """
+        there = list(present)
+        needed = {"destination", *self.columns, *(() if self.identity else ("identity",))}
+        wanted = [self.names(name)[0] for name in FIELDS if name in needed]
+        missing = [name for name in wanted if name not in there and name.partition(".")[0] not in there]
+        if missing:
+            found = ", ".join(map(shortly, there)) or "no column"
+            raise InvalidValue(*(Problem(f"a column `{name}`", found, document=document) for name in missing))
+
+
+@frozen(eq=False)
+class Records:
+    """Records that follow each other.
+
+    Attributes:
+        first: the place of the first; the others are in the same log.
+        lines: the line of each.
+        identities: whose the connections are, as it is written; None where it is not.
+        connections: the connections, not checked yet.
+        unreadable: lines among them that are no records.
+    """
+
+    layout: Layout
+    first: Place
+    lines: Sequence[int]
+    identities: Column
+    connections: Columns
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        find: Find,
+        layout: Layout,
+        first: Place,
+        lines: Sequence[int],
+        unreadable: Iterable[Unreadable] = (),
+    ) -> Records:
+        """The records of a table whose columns are found by their names.
+
+        What is sent is what `sends` says; where nothing does, it is HTTP if the record has a host, a method
+        or a path, else TLS if it has a server name, else bytes. The server name of TLS may stand in `host`.
+        Where there is no port, the destination is `address:port`.
+        """
+        cells = {name: _cells(find, layout.names(name)) for name in FIELDS}
+        sends = _sends(cells, len(lines))
+        destinations, ports = _destinations(cells, len(lines))
+        headers = cells["headers"]
+        connections = Columns(
+            destinations,
+            ports,
+            sends,
+            hosts=_hosts(cells, sends),
+            methods=cells["method"],
+            paths=cells["path"],
+            headers=None if headers is None else [_headers(value) for value in headers],
+        )
+        whose = [layout.identity if who is None else who for who in cells["identity"] or [None] * len(lines)]
+        told = tuple(sorted(unreadable, key=lambda each: each.place))
+        return cls(layout, first, lines, whose, connections, told)
+
+    @classmethod
+    def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:
+        """So many records, one on each line from the first on."""
+        return cls.of(find, layout, first, range(first.line, first.line + size))
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def place(self, row: int) -> Place:
+        """Where the record of a row stands."""
+        return evolve(self.first, line=self.lines[row])
+
+    def refused(self, row: int, error: InvalidValue) -> Unreadable:
+        """The record of a row, which has an identity or a connection that cannot be."""
+        return Unreadable.of(self.place(row), map(self._in_log, error.problems))
+
+    def _in_log(self, problem: Problem) -> Problem:
+        """A problem of a row of `connections`, seen from the record: `ports[17]` is its `port`."""
+        column, _, rest = problem.path.partition("[")
+        name = _FIELD_OF.get(column, column)
+        inner = rest.partition("]")[2]
+        return evolve(problem, path=f"{self.layout.columns.get(name, name)}{inner}")
+
+
+def column_of(records: Sequence[Mapping[str, Any]]) -> Find:
+    """How the columns of mappings are found."""
+    present = set().union(*records)
+    return cache(lambda name: [record.get(name) for record in records] if name in present else None)
+
+
+def column_of_batch(batch: Any) -> Find:
+    """How the columns of a record batch of Arrow are found."""
+    return cache(lambda name: batch.column(name).to_pylist() if name in batch.schema.names else None)
+
+
+def split_socket_address(text: str) -> tuple[str, int] | None:
+    """The address and port of `54.9.9.9:443` or `[2001:db8::5]:443`, unchecked; None for another form."""
+    found = _SOCKET.fullmatch(text)
+    return (found[1] or found[2], int(found[3])) if found else None
+
+
+def _cells(find: Find, names: Iterable[str]) -> Column | None:
+    """The values of a field, each from the first column that has one; None where none has any."""
+    cells: Column | None = None
+    for found in _candidates(find, names):
+        values = found
+        if any(nothing in values for nothing in NOT_GIVEN):
+            values = [None if value in NOT_GIVEN else value for value in values]
+        if cells is not None:
+            values = [b if a is None else a for a, b in zip(cells, values, strict=True)]
+        cells = values
+        if None not in cells:
+            break
+    return None if cells is None or cells.count(None) == len(cells) else cells
+
+
+def _candidates(find: Find, names: Iterable[str]) -> Iterator[Column]:
+    for name in names:
+        flat = find(name)
+        if flat is not None:
+            yield flat
+        outer, *keys = name.split(".")
+        nested = find(outer) if keys else None
+        if nested is not None:
+            yield [_inside(value, keys) for value in nested]
+
+
+def _inside(value: Any, keys: Iterable[str]) -> Any:
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _sends(cells: Mapping[str, Column | None], size: int) -> Column:
+    given = cells["sends"]
+    if given is not None and None not in given:
+        return given
+    columns = (cells[name] or repeat(None, size) for name in ("host", "method", "path", "server_name"))
+    implied = [
+        (_BYTES if server_name is None else _TLS) if host is method is path is None else _HTTP
+        for host, method, path, server_name in zip(*columns, strict=True)
+    ]
+    return implied if given is None else [a or b for a, b in zip(given, implied, strict=True)]
+
+
+def _hosts(cells: Mapping[str, Column | None], sends: Column) -> Column | None:
+    hosts, server_names = cells["host"], cells["server_name"]
+    if server_names is None:
+        return hosts
+    return [
+        name if name is not None and kind == _TLS else host
+        for kind, host, name in zip(sends, hosts or repeat(None), server_names, strict=False)
+    ]
+
+
+def _destinations(cells: Mapping[str, Column | None], size: int) -> tuple[Column, Column]:
+    destinations = cells["destination"] or [None] * size
+    ports = cells["port"] or [None] * size
+    if None in ports:
+        pairs = list(map(_with_port, destinations, ports))
+        destinations, ports = [where for where, _ in pairs], [port for _, port in pairs]
+    texts = {port for port in ports if type(port) is str}
+    if texts:  # as they are in every CSV, and there are few of them
+        numbers = {text: int(text) if _PORT.fullmatch(text) else text for text in texts}
+        ports = [numbers[port] if type(port) is str else port for port in ports]
+    return destinations, ports
+
+
+def _with_port(destination: Any, port: Any) -> tuple[Any, Any]:
+    """Destination and port, of which both may be written in the first."""
+    both = split_socket_address(destination) if port is None and isinstance(destination, str) else None
+    return both or (destination, port)
+
+
+def _headers(value: Any) -> Any:
+    """Headers by name: an object, its JSON text, or the pairs of a map of Arrow; null for what is absent."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    if isinstance(value, list) and all(type(pair) is tuple for pair in value):
+        value = dict(value)
+    if isinstance(value, Mapping):
+        return {name: text for name, text in value.items() if text is not None}
+    return value

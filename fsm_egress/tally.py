@@ -1,0 +1,254 @@
+"""What became of many connections, counted: the summaries of parts of a log add up to that of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from .claims import resolve_claims
+from .connection import Connection
+from .decision import Reason, Verdict
+from .records import Place, Unreadable
+
+if TYPE_CHECKING:
+    from .decision import Decision
+    from .references import FieldRef
+    from .snapshot import Snapshot
+
+__all__ = ["Change", "Changed", "Example", "Ruling", "Summary", "ordered", "unused_rules"]
+
+EXAMPLES = 3  # of each change
+SHOWN = 10  # unreadable records that are told in full
+
+EFFECTS = ("verdict", "status", "targets", "gateways")
+
+
+@frozen(cache_hash=True)
+class Ruling:
+    """What connections of one identity are counted by: what was decided for them, and by what.
+
+    Attributes:
+        rule: the field that decided, `Egress curl/httpbin spec.ports[0]`; None where none did.
+        source: where it is written, `policies/httpbin.yaml:8`; None where it is in no document.
+        route: the match of an HTTPRouteGroup that let a request through.
+    """
+
+    identity: str
+    verdict: Verdict
+    reason: Reason
+    rule: str | None = None
+    source: str | None = None
+    route: str | None = None
+
+    @classmethod
+    def of(cls, identity: str, decision: Decision) -> Ruling:
+        """The ruling of a decision about a connection of the identity."""
+        rule = decision.rule
+        return cls(
+            identity,
+            decision.verdict,
+            decision.reason,
+            _name(rule) if rule else None,
+            rule.location if rule else None,
+            _name(decision.route) if decision.route else None,
+        )
+
+    def __reduce__(self) -> tuple[type[Ruling], tuple[Any, ...]]:
+        """Pickled by its fields alone: worker processes send many."""
+        return Ruling, (self.identity, self.verdict, self.reason, self.rule, self.source, self.route)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The ruling for machines."""
+        return {
+            "verdict": self.verdict.value,
+            "reason": self.reason.value,
+            "rule": self.rule,
+            "source": self.source,
+            "route": self.route,
+        }
+
+    def __str__(self) -> str:
+        by = f" by {self.rule}" if self.rule else ""
+        where = f" ({self.source})" if self.source else ""
+        return f"{self.verdict} ({self.reason}){by}{where}"
+
+
+def _name(reference: FieldRef) -> str:
+    return f"{reference.resource} {reference.path}".rstrip()
+
+
+@frozen(cache_hash=True)
+class Change:
+    """What connections of one identity change in: one ruling becomes another.
+
+    Attributes:
+        differs: what is different for the connection, of `verdict`, `status`, `targets` and `gateways`.
+    """
+
+    before: Ruling
+    after: Ruling
+    differs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, identity: str, before: Decision, after: Decision) -> Change | None:
+        """The change from one decision to another; None where a connection fares alike."""
+        differs = tuple(name for name in EFFECTS if getattr(before, name) != getattr(after, name))
+        return cls(Ruling.of(identity, before), Ruling.of(identity, after), differs) if differs else None
+
+
+@frozen
+class Example:
+    """A connection, and where its record stands."""
+
+    place: Place
+    connection: Connection
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The example for machines."""
+        return {"log": self.place.name, "line": self.place.line, "connection": self.connection.to_mapping()}
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.connection}"
+
+
+@frozen
+class Changed:
+    """How many connections make a change, and the first few of them."""
+
+    count: int
+    examples: tuple[Example, ...]
+
+
+@frozen
+class Summary:
+    """What became of connections, and what would; `Summary()` is that of none.
+
+    Attributes:
+        counts: how many connections got each ruling.
+        counts_after: ditto, with the other mesh; empty where there is none.
+        changes: the connections that fare differently with the other mesh.
+        unreadable: how many records could not be read.
+        first_unreadable: the first of those.
+    """
+
+    counts: Mapping[Ruling, int] = field(factory=dict)
+    counts_after: Mapping[Ruling, int] = field(factory=dict)
+    changes: Mapping[Change, Changed] = field(factory=dict)
+    unreadable: int = 0
+    first_unreadable: tuple[Unreadable, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Iterable[Summary]) -> Summary:
+        """The summary of everything that the parts are of, in whatever order they come."""
+        counts: dict[Ruling, int] = {}
+        counts_after: dict[Ruling, int] = {}
+        changes: dict[Change, Changed] = {}
+        unreadable = 0
+        first: tuple[Unreadable, ...] = ()
+        for part in parts:
+            for total, more in ((counts, part.counts), (counts_after, part.counts_after)):
+                for ruling, count in more.items():
+                    total[ruling] = total.get(ruling, 0) + count
+            for change, changed in part.changes.items():
+                known = changes.get(change)
+                changes[change] = _both(known, changed) if known else changed
+            unreadable += part.unreadable
+            if part.first_unreadable:
+                refused = sorted(first + part.first_unreadable, key=lambda each: (each.place, str(each)))
+                first = tuple(refused[:SHOWN])
+        return cls(counts, counts_after, changes, unreadable, first)
+
+    def merged(self, other: Summary) -> Summary:
+        """The summary of what both are of."""
+        return Summary.of((self, other))
+
+    @property
+    def connections(self) -> int:
+        """How many connections there were."""
+        return sum(self.counts.values())
+
+    @property
+    def changed(self) -> int:
+        """How many of them fare differently with the other mesh."""
+        return sum(changed.count for changed in self.changes.values())
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The summary for machines, in an order of its own."""
+        return {
+            "connections": self.connections,
+            "unreadable": self.unreadable,
+            "problems": [str(problem) for record in self.first_unreadable for problem in record.problems],
+            "counts": _counts(self.counts),
+            "counts_after": _counts(self.counts_after),
+            "changes": [_change(change, changed) for change, changed in self.ordered_changes()],
+        }
+
+    def ordered_changes(self) -> list[tuple[Change, Changed]]:
+        """The changes by identity, the greatest first."""
+        return sorted(self.changes.items(), key=_rank_of_change)
+
+
+def ordered(counts: Mapping[Ruling, int]) -> list[tuple[Ruling, int]]:
+    """Rulings with their counts by identity, the greatest first."""
+    return sorted(counts.items(), key=_rank)
+
+
+def unused_rules(mesh: Snapshot, counts: Mapping[Ruling, int]) -> tuple[FieldRef, ...]:
+    """The rules of Egress policies that let none of these connections out, by resource.
+
+    They are the ports of all policies in force, and the matches of the HTTPRouteGroups that those name. A
+    rule counts as used when it was the one that decided; without the others, whatever was let out still is.
+
+    Args:
+        mesh: the mesh that the connections were decided by.
+        counts: how many connections got each ruling.
+    """
+    used = {
+        name
+        for ruling in counts
+        if ruling.verdict is Verdict.EGRESS_POLICY
+        for name in (ruling.rule, ruling.route)
+    }
+    rules: dict[str, FieldRef] = {}
+    for identity in mesh.identities():
+        for claims in resolve_claims(mesh, identity).by_port.values():
+            for claim in claims:
+                routes = (route.route for route in claim.routes if route.route)
+                rules.update((_name(rule), rule) for rule in (claim.rule, *routes))
+    unused = (rule for name, rule in rules.items() if name not in used)
+    return tuple(sorted(unused, key=lambda rule: (rule.resource, len(rule.path), rule.path)))
+
+
+def _both(one: Changed, other: Changed) -> Changed:
+    examples = sorted(one.examples + other.examples, key=lambda example: (example.place, str(example)))
+    return Changed(one.count + other.count, tuple(examples[:EXAMPLES]))
+
+
+def _rank(counted: tuple[Ruling, int]) -> tuple[Any, ...]:
+    ruling, count = counted
+    return ruling.identity, -count, str(ruling), ruling.route or ""
+
+
+def _rank_of_change(counted: tuple[Change, Changed]) -> tuple[Any, ...]:
+    change, changed = counted
+    return *_rank((change.before, changed.count)), str(change.after), change.after.route or "", change.differs
+
+
+def _counts(counts: Mapping[Ruling, int]) -> list[dict[str, Any]]:
+    return [
+        {"identity": ruling.identity, **ruling.to_mapping(), "count": count}
+        for ruling, count in ordered(counts)
+    ]
+
+
+def _change(change: Change, changed: Changed) -> dict[str, Any]:
+    return {
+        "identity": change.before.identity,
+        "before": change.before.to_mapping(),
+        "after": change.after.to_mapping(),
+        "differs": list(change.differs),
+        "count": changed.count,
+        "examples": [example.to_mapping() for example in changed.examples],
+    }

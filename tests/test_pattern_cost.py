@@ -1,0 +1,301 @@
+"""The bound of a search's steps is low for most patterns, and never below the steps of an engine."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from regexes import ATOMS, LOOKING, REGULAR
+
+from fsm_egress.pattern_cost import ONE, UNBOUNDED, Cost, cost
+from fsm_egress.pattern_reader import read_pattern
+from fsm_egress.pattern_tree import (
+    CLASSES,
+    Alternation,
+    Assertion,
+    AssertionKind,
+    BackReference,
+    Chars,
+    Group,
+    LookAhead,
+    Node,
+    Repeat,
+    Sequence,
+)
+from fsm_egress.patterns import parse_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def degree(text: str) -> float:
+    return cost(parse_pattern(text).tree).degree
+
+
+class TestDegrees:
+    """How the time grows with the text."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "/get",
+            "/status.*",
+            "/v[0-9]+/items/[0-9]+",
+            "^/v[0-9]+/items/.*$",
+            r"/api/(users|orders)/\d+",
+            "^/(get|put|post)(/.*)?$",
+            "^/api/.*/users",
+            r"^.*\.json$",
+            r"^[^/]+/[^/]+/[^/]+$",
+            "^(?:/[a-z]+)+$",
+            "^(?:[a-z]+/)*[0-9]+$",
+            "^(/(user|users|units))+$",
+            "/items(/[a-z]+)*",
+            r"^/[a-z0-9-]+/v\d+(\.\d+)*/x$",
+            "^(?!.*admin).*$",
+            "^(?=.*a)(?=.*b)",
+            r"^(a+)b\1$",
+            r"/(\w+)/\1",
+            r"(a|b)\1",
+            "(?:a?){9}b",
+            "(^a|^b*)c",
+            "^(a|ab)*$",
+            "a(?:.*foo)?",
+            "a(?:[]|b)*c",
+        ],
+    )
+    def test_most_are_one(self, text: str) -> None:
+        assert degree(text) == 1
+
+    @pytest.mark.parametrize(
+        ("text", "grows"),
+        [
+            (".*foo", 2),
+            ("/api/.*/users", 2),
+            ("foo.*bar.*baz", 3),
+            ("[a-z]+@", 2),
+            ("(?!.*b)a", 2),
+            ("^(?:(?=.*b)a)*c", 2),
+            ("a(?:(?=.*b)c)*", 2),
+            (r"^a(?=.*\ba)b", 2),  # an attempt at the start of the text compares the rest of it, in Python
+        ],
+    )
+    def test_some_are_powers(self, text: str, grows: int) -> None:
+        assert degree(text) == grows
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "(a+)+$",
+            "(a|a)*b",
+            "(.*)*x",
+            "(x+x+)+y",
+            "^(([a-z])+.)+[A-Z]([a-z])+$",
+            "^(a|aa)*$",
+            "^(a?)*$",
+            "(?:a|aa){70}b",
+            "^(?:(?:a|b|ab)*c)?",
+            "^(?=(?:a|a)*b)",
+        ],
+    )
+    def test_some_are_infinite(self, text: str) -> None:
+        assert degree(text) == inf
+
+    @pytest.mark.parametrize(
+        ("middle", "grows"),
+        [("", 2), ("b", 1), ("b*", 3), ("[ab]*b", 3), ("(?:a|a)*b", inf)],
+    )
+    def test_references_take_as_long_as_what_they_refer_to(self, middle: str, grows: float) -> None:
+        before, end = read_pattern(f"^(a+)(?:{middle})"), Assertion(AssertionKind.END)
+        assert cost(Sequence((before, BackReference(1), end))).degree == grows
+
+
+class TestLongest:
+    """The length up to which every text is searched quickly."""
+
+    @pytest.mark.parametrize(
+        ("factor", "degree", "longest"),
+        [
+            (1, 1, inf),
+            (500, 1, inf),
+            (501, 1, 19_960),
+            (10, 2, 1_000),
+            (10, 3, 100),
+            (inf, 2, 0),
+            (inf, inf, 1),
+        ],
+    )
+    def test_falls_with_the_degree(self, factor: float, degree: float, longest: float) -> None:
+        assert Cost(factor, degree).longest == pytest.approx(longest, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("bound", "text"),
+    [
+        (Cost(12.0, 1), "12 steps for each byte"),
+        (Cost(123456, 1), "123456 steps for each byte"),
+        (Cost(3, 2), "time that grows with the power 2 of the length"),
+        (UNBOUNDED, "exponential time"),
+    ],
+)
+def test_a_bound_reads_as_a_phrase(bound: Cost, text: str) -> None:
+    assert str(bound) == text
+
+
+def test_powers_of_one_are_one_and_those_of_more_have_a_limit() -> None:
+    assert ONE**100_000 == ONE
+    assert Cost(2, 1) ** 3 == Cost(8, 3)
+    assert Cost(2, 0) ** 64 == Cost(2**64, 0)
+    assert Cost(2, 0) ** 65 == UNBOUNDED
+
+
+class TooMany(Exception):
+    """More steps than are counted."""
+
+
+class Engine:
+    """Searches as the sidecar does, in the order of the pattern, and counts its steps."""
+
+    def __init__(self, content: bytes, limit: float) -> None:
+        self.content = content
+        self.limit = limit
+        self.steps = 0
+
+    def search(self, tree: Node) -> float:
+        """The steps after which the search has come to its end, or the limit."""
+        try:
+            for at in range(len(self.content) + 1):
+                if next(self.ways(tree, at, {}), None):
+                    break
+        except TooMany:
+            return self.limit
+        return self.steps
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps >= self.limit:
+            raise TooMany
+
+    def ways(self, node: Node, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+        """The ends of the ways through a node, one after the other."""
+        match node:
+            case Sequence():
+                yield from self.in_turn(node.items, at, groups)
+            case Alternation():
+                for option in node.options:
+                    self.step()
+                    yield from self.ways(option, at, groups)
+            case Repeat():
+                yield from self.again(node, at, groups, 0)
+            case Group():
+                for end, inner in self.ways(node.item, at, groups):
+                    yield end, {**inner, node.index: self.content[at:end]}
+            case BackReference():
+                yield from self.the_same(groups.get(node.index), at, groups)
+            case LookAhead():
+                yield from self.ahead(node, at, groups)
+            case _:
+                yield from self.here(node, at, groups)
+
+    def here(self, node: Chars | Assertion, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+        self.step()
+        if isinstance(node, Assertion):
+            yield from [(at, groups)] if self.holds(node.kind, at) else []
+        elif not node.members.isdisjoint(self.content[at : at + 1]):
+            yield at + 1, groups
+
+    def ahead(self, node: LookAhead, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+        self.step()
+        first = next(self.ways(node.item, at, groups), None)
+        if (first is None) is node.negative:
+            yield at, first[1] if first else groups
+
+    def in_turn(self, items: tuple[Node, ...], at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+        if not items:
+            yield at, groups
+            return
+        for end, inner in self.ways(items[0], at, groups):
+            yield from self.in_turn(items[1:], end, inner)
+
+    def again(self, node: Repeat, at: int, groups: Groups, times: int) -> Iterator[tuple[int, Groups]]:
+        self.step()
+        if times >= node.minimum and not node.greedy:
+            yield at, groups
+        if node.maximum is None or times < node.maximum:
+            for end, inner in self.ways(node.item, at, groups):
+                if end > at or times < node.minimum:  # what matches nothing is not repeated
+                    yield from self.again(node, end, inner, times + 1)
+        if times >= node.minimum and node.greedy:
+            yield at, groups
+
+    def the_same(self, wanted: bytes | None, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+        self.step()
+        for byte in wanted or b"":
+            self.step()
+            if self.content[at : at + 1] != bytes([byte]):
+                return
+            at += 1
+        if wanted is not None:
+            yield at, groups
+
+    def holds(self, kind: AssertionKind, at: int) -> bool:
+        around = self.content[at - 1 : at] if at else b"", self.content[at : at + 1]
+        boundary = [byte in CLASSES["w"] for side in around for byte in side].count(True) == 1
+        return {
+            AssertionKind.START: at == 0,
+            AssertionKind.END: at == len(self.content),
+            AssertionKind.WORD_BOUNDARY: boundary,
+            AssertionKind.NO_WORD_BOUNDARY: not boundary,
+        }[kind]
+
+
+Groups: TypeAlias = dict[int, bytes]
+
+UNITS = st.text(alphabet="ab-", min_size=1, max_size=3)
+CONTENTS = st.builds(
+    "{}{}{}".format,
+    st.builds(str.__mul__, UNITS, st.integers(1, 25)),
+    st.text(alphabet="ab-", max_size=20),
+    st.sampled_from(["", "c"]),
+)
+
+
+def hold_the_bound(tree: Node, content: str) -> None:
+    bound = cost(tree)
+    limit = 2 * bound.factor * (len(content) + 1) ** bound.degree
+    if limit < COUNTED:
+        assert Engine(content.encode(), limit).search(tree) < limit
+
+
+COUNTED = 100_000  # steps: bounds above are not held against any engine
+
+
+class TestLaws:
+    """What holds for all patterns and texts."""
+
+    @given(LOOKING, CONTENTS)
+    @settings(max_examples=400)
+    @example("(?:(?:a|a)*b)?", "a" * 20)
+    @example("(?:(?:[ab]*)+^)?", "ab" * 10)
+    @example("a*(?=.*-)b", "a" * 30)
+    @example("a*(?:b?)?(?:b?)?(?:b?)?(?:b?)?(?:b?)?-", "a" * 30)
+    @example("(?:a*-|a)*b", "a" * 30)
+    @example("(?:a*-|a)*", "a" * 30)
+    @example("-a*b", "-a" * 20)
+    def test_no_search_makes_more_steps(self, text: str, content: str) -> None:
+        hold_the_bound(read_pattern(text), content)
+
+    @given(st.tuples(REGULAR, ATOMS, REGULAR, REGULAR), st.booleans(), CONTENTS)
+    @settings(max_examples=200)
+    @example(("^", "a*", "", "$"), False, "a" * 30)
+    @example(("", "a", "b?", "a"), True, "a" * 30)
+    def test_nor_does_one_with_references(
+        self, texts: tuple[str, str, str, str], again: bool, content: str
+    ) -> None:
+        before, kept, between, after = map(read_pattern, texts)
+        tree: Node = Sequence((before, Group(kept, 99), between, BackReference(99), after))
+        hold_the_bound(Repeat(tree, 0, None) if again else tree, content)
