@@ -123,10 +123,6 @@ class Segments(Generic[V_co]):
     starts: tuple[int, ...]
     values: tuple[V_co, ...]
 
-    def at(self, key: int) -> V_co:
-        """The value at a place on the line."""
-        return self.values[bisect_right(self.starts, key) - 1]
-
 
 @frozen(eq=False)
 class Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -325,10 +326,10 @@ def _undisturbed() -> AbstractContextManager[None]:
     return _ctrl_c_held() if hasattr(signal, "pthread_sigmask") else nullcontext()
 
 
-def _begin(decider: Decider) -> None:
+def _begin(decider: bytes) -> None:
     """Make this process a worker; Ctrl-C is for the process that waits for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _WORKER.append(decider)
+    _WORKER.append(pickle.loads(decider))  # noqa: S301  # because that process has made it
 
 
 def _summary_of(blocks: Iterable[Block]) -> Summary:
@@ -340,7 +341,8 @@ def _shared(
     decider: Decider, blocks: Iterator[Block], workers: int, context: BaseContext
 ) -> Iterator[Summary]:
     """The summaries of the blocks, in order; only a few are under way at a time."""
-    pool = ProcessPoolExecutor(workers, context, _begin, (decider,))
+    once = pickle.dumps(decider)  # a large mesh takes seconds, and would be pickled for each worker
+    pool = ProcessPoolExecutor(workers, context, _begin, (once,))
     under_way: deque[Future[Summary]] = deque()
     try:
         while task := list(islice(blocks, TASK)):

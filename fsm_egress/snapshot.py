@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import is_
@@ -154,11 +155,9 @@ class Snapshot:
         listed = tuple(resources)
         snapshot = cls(problems=tuple(problems), refused=tuple(refused)).with_(*listed)
         if len(snapshot) < len(listed):
-            seen: set[ResourceRef] = set()
-            for resource in listed:
-                if resource.ref in seen:
-                    raise InvalidValue(Problem("each resource once", found="it again", resource=resource.ref))
-                seen.add(resource.ref)
+            counts = Counter(resource.ref for resource in listed)
+            twin = next(ref for ref, count in counts.items() if count > 1)
+            raise InvalidValue(Problem("each resource once", found="it again", resource=twin))
         return snapshot
 
     def with_(self, *resources: Resource) -> Snapshot:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import documents
 import pytest
 import reference
+import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import ROUTES, WHO
 
 import fsm_egress as fe
 
@@ -415,3 +417,14 @@ def test_a_stream_claim_without_its_certificate_refuses_tls_of_no_listed_name() 
     names = ("b.com", "c.com")
     reasons = [decide(fe.tls("54.9.9.9", 443, name), *policies).reason for name in names]
     assert reasons == [fe.Reason.TLS_SERVER_NAME, fe.Reason.NO_CERTIFICATE]
+
+
+def test_a_path_is_searched_byte_by_byte_whatever_its_letters() -> None:
+    reference = {"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": "r"}
+    group = small.routes("r", {"pathRegex": "/[^a-z]{2}x"})
+    engine = fe.compile(
+        small.load(small.egress("e", "http 80", hosts=["a.com"], matches=[reference]), group), WHO
+    )
+    requests = [fe.HTTPRequest("GET", "a.com", path) for path in ("/éx", "/ééx", "/12x", "/1x")]
+    decisions = [engine.classify(fe.Connection("54.9.9.9", 80, request)) for request in requests]
+    assert [decision.allowed for decision in decisions] == [True, False, True, False]

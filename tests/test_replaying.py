@@ -223,7 +223,7 @@ class TestWorkers:
         blocks = list(cut([log_of(*RECORDS * 2)], Layout()))
         before = signal.getsignal(signal.SIGINT)
         try:
-            replaying._begin(Decider(BEFORE, AFTER))  # noqa: SLF001  # because it runs where nothing can look
+            replaying._begin(pickle.dumps(Decider(BEFORE, AFTER)))  # noqa: SLF001  # because it runs where nothing can look
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         finally:
             signal.signal(signal.SIGINT, before)
