@@ -48,8 +48,11 @@ if TYPE_CHECKING:
         Problem,
         Severity,
     )
+    from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
     from .findings import Code, Finding
     from .helm import apply_set, helm_set
+    from .lint_rules import LintRule, rules_markdown
+    from .linting import lint
     from .logs import Format, Log
     from .manifest import to_mapping
     from .meshconfig import MeshConfig
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from .replaying import replay
     from .resolution import resolve
     from .resource import ObjectMeta, ServiceIdentity
+    from .sarif import sarif_log
     from .shortcomings import enforceability
     from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
     from .snapshot import Snapshot, load, loads
@@ -82,11 +86,14 @@ __all__ = [
     "Columns",
     "Connection",
     "Decision",
+    "Difference",
     "Disagreement",
+    "Edit",
     "EgressGateway",
     "EgressPolicy",
     "Endpoints",
     "Engine",
+    "Explanation",
     "FSMEgressError",
     "Fate",
     "FieldRef",
@@ -95,12 +102,15 @@ __all__ = [
     "HTTPRequest",
     "HTTPRouteGroup",
     "InvalidValue",
+    "LintRule",
     "LoadError",
     "Log",
     "Mark",
     "MeshConfig",
     "MissingExtra",
     "Namespace",
+    "NearMiss",
+    "Nearness",
     "ObjectMeta",
     "OutboundPolicy",
     "Outcome",
@@ -126,6 +136,8 @@ __all__ = [
     "Sides",
     "Snapshot",
     "Source",
+    "Stage",
+    "StageName",
     "Summary",
     "TLSClientHello",
     "Target",
@@ -142,8 +154,10 @@ __all__ = [
     "dump_json",
     "dump_yaml",
     "enforceability",
+    "explain",
     "helm_set",
     "http",
+    "lint",
     "load",
     "loads",
     "merge_patch",
@@ -151,6 +165,8 @@ __all__ = [
     "pipy_config",
     "replay",
     "resolve",
+    "rules_markdown",
+    "sarif_log",
     "server_first",
     "stock_config",
     "stock_findings",
@@ -174,8 +190,11 @@ _ROOMS = {
     "egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
     "engine": "Engine",
     "errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
+    "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
     "findings": "Code Finding",
     "helm": "apply_set helm_set",
+    "lint_rules": "LintRule rules_markdown",
+    "linting": "lint",
     "logs": "Format Log",
     "manifest": "to_mapping",
     "meshconfig": "MeshConfig",
@@ -191,6 +210,7 @@ _ROOMS = {
     "resolution": "resolve",
     "resource": "ObjectMeta ServiceIdentity",
     "shortcomings": "enforceability",
+    "sarif": "sarif_log",
     "smi": "HTTPRouteGroup TrafficSplit TrafficTarget",
     "snapshot": "Snapshot load loads",
     "stock": "stock_config",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from attrs import field, frozen
 
 from .connection import Connection
 from .errors import Severity
 from .references import FieldRef
+from .resource import ServiceIdentity
 
 __all__ = ["Code", "Finding"]
 
@@ -77,6 +79,25 @@ class Code(Enum):
     IPV6_ENDPOINT_WITHOUT_PORT = ("FSE063", Severity.WARNING)
     PROTOCOLS_OVERLAP = ("FSE064", Severity.ERROR)
     STOCK_CONTROLLER_DIFFERS = ("FSE065", Severity.ERROR)
+    SHADOWED_POLICY = ("FSE070", Severity.WARNING)
+    SHADOWED_ROUTE = ("FSE071", Severity.WARNING)
+    NEVER_MATCHES = ("FSE072", Severity.WARNING)
+    ROUTE_NEVER_MATCHES = ("FSE073", Severity.WARNING)
+    DUPLICATE_POLICY = ("FSE074", Severity.WARNING)
+    EVERY_ADDRESS = ("FSE075", Severity.WARNING)
+    EVERY_REQUEST = ("FSE076", Severity.INFO)
+    PASSTHROUGH_BESIDE_POLICIES = ("FSE077", Severity.WARNING)
+    TAKEN_FROM_PASSTHROUGH = ("FSE078", Severity.WARNING)
+    EXCLUSION_BYPASSES_POLICY = ("FSE079", Severity.WARNING)
+    ACROSS_NAMESPACES = ("FSE080", Severity.INFO)
+    UNANCHORED_PATH = ("FSE081", Severity.WARNING)
+    UNKNOWN_ACCOUNT = ("FSE082", Severity.WARNING)
+    IDENTITY_REVEALED = ("FSE083", Severity.INFO)
+    UNKNOWN_CODE_IGNORED = ("FSE084", Severity.WARNING)
+    RANGE_WITHIN_ANOTHER = ("FSE085", Severity.INFO)
+    HOST_IN_CAPITALS = ("FSE086", Severity.WARNING)
+    HOST_BITS_SET = ("FSE087", Severity.WARNING)
+    CATASTROPHIC_PATTERN = ("FSE088", Severity.WARNING)
 
     @property
     def code(self) -> str:
@@ -102,6 +123,8 @@ class Finding:
         witness: a connection that shows it, where one does.
         fix: what to do about it, where that is not obvious.
         cured: whether the sidecar's module cures it (`pipy/enforce.js`).
+        identity: whose connection the witness is, where several may be meant.
+        suppressed: whether its resource says that it does not want to hear of it.
     """
 
     code: Code
@@ -110,11 +133,27 @@ class Finding:
     witness: Connection | None = field(default=None, kw_only=True)
     fix: str = field(default="", kw_only=True)
     cured: bool = field(default=False, kw_only=True)
+    identity: ServiceIdentity | None = field(default=None, kw_only=True)
+    suppressed: bool = field(default=False, kw_only=True)
 
     @property
     def severity(self) -> Severity:
         """How bad it is."""
         return self.code.severity
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The finding for machines."""
+        return {
+            "code": self.code.code,
+            "severity": self.severity.value,
+            "rule": f"{self.rule.resource} {self.rule.path}".rstrip(),
+            "source": self.rule.location,
+            "message": self.message,
+            "fix": self.fix or None,
+            "identity": str(self.identity) if self.identity else None,
+            "witness": self.witness.to_mapping() if self.witness else None,
+            "suppressed": self.suppressed,
+        }
 
     def __str__(self) -> str:
         return f"{self.code.code} {self.severity}: {self.rule}: {self.message}"

@@ -939,3 +939,60 @@ class TestProcess:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         ended = process.communicate(timeout=30)
         assert (process.returncode, ended) == (130, (b"", b""))
+
+
+# --- explain and lint ------------------------------------------------------------------------------------
+
+
+class TestExplain:
+    def test_it_reads_like_an_answer(self) -> None:
+        result = run("explain", *DECIDE[1:], "--to", "54.9.9.9:80", "--http", "GET", "http://example.org/")
+        assert result.exit_code == 0
+        first, *rest = result.stdout.splitlines()
+        assert first.startswith("denied (403): ")
+        assert "but for one thing it would be allowed:" in rest
+
+    def test_several_stand_apart_and_machines_get_an_object_each(self, folder: Path) -> None:
+        (folder / "connections.json").write_text(json.dumps([HTTP, PLAIN]))
+        asked = ("explain", *DECIDE[1:], "--connections", "connections.json")
+        assert run(*asked).stdout.count("\n\ndenied") == 1
+        assert [it["decision"]["verdict"] for it in json_lines(run(*asked, "-o", "json").stdout)] == [
+            "EGRESS_POLICY",
+            "DENIED",
+        ]
+
+
+class TestLint:
+    LINT = ("lint", "-f", "mesh.yaml", "-f", "policies")
+
+    def test_findings_come_with_a_connection_and_what_to_do(self) -> None:
+        result = run(*self.LINT, "--only", "FSE077", "--set", "fsm.enableEgress=true")
+        assert result.exit_code == 1
+        first, shown, fix = result.stdout.splitlines()[:3]
+        assert first.startswith(
+            "FSE077 warning: MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"
+        )
+        assert shown.startswith("  shown by curl.curl to ")
+        assert fix.startswith("  fix: ")
+
+    def test_informations_are_no_failure(self) -> None:
+        result = run(*self.LINT, "--as", "curl.curl", "--only", "FSE083", "--no-sidecar")
+        assert result.exit_code == 0
+        assert result.stdout.startswith("FSE083 info: Egress curl/httpbin ")
+
+    def test_nothing_amiss_is_nothing_said(self) -> None:
+        assert run(*self.LINT, "--only", "FSE070", "--no-sidecar").output == ""
+
+    def test_machines_get_objects_or_a_sarif_log(self) -> None:
+        asked = (*self.LINT, "--only", "FSE083", "--no-sidecar", "-o")
+        (finding,) = json_lines(run(*asked, "json").stdout)
+        assert (finding["code"], finding["severity"]) == ("FSE083", "info")
+        assert finding["source"] == "policies/httpbin.yaml:8"
+        (log,) = json_lines(run(*asked, "sarif").stdout)
+        (result,) = log["runs"][0]["results"]
+        assert result["ruleId"] == "FSE083"
+
+    def test_a_code_that_does_not_exist_is_wrong_usage(self) -> None:
+        result = run(*self.LINT, "--without", "FSE999")
+        assert result.exit_code == 2
+        assert "FSE999" in result.stderr

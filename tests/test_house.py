@@ -28,19 +28,20 @@ FLOORS = """
     connection core egress meshconfig smi
     columns decision
     findings records resources
-    logs policy
-    routes wire
+    lint_rules logs policy
+    lint_routes routes sarif wire
     manifest
     dump loader
     snapshot
-    services
+    lint_resources services
     claims inmesh
     resolution tally
     engine partition pipy
-    api readings replaying workload
+    api explanation lint_policies readings replaying workload
     replay_dask replay_spark stock verification
     shortcomings suspicions
     controller
+    linting
     __init__
     cli
     __main__

@@ -1,4 +1,4 @@
-"""The commands of `fsm-egress`: check, decide, config, sidecar, verify, replay."""
+"""The commands of `fsm-egress`: check, decide, explain, config, sidecar, verify, lint, replay."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from .. import __version__
 from ..api import pipy_codebase, pipy_config
 from ..engine import Engine
 from ..errors import FSMEgressError, InvalidValue, LoadError, MissingExtra, Severity
+from ..explanation import explain as explain_connection
+from ..linting import lint as lint_mesh
 from ..pipy.sidecar import Sidecar
 from ..replaying import replay as replay_logs
 from ..resolution import resolve
 from ..resource import ServiceIdentity
+from ..sarif import sarif_log
 from ..tally import unused_rules
 from ..verification import verify as verify_mesh
 from .connections import connection_options
@@ -30,6 +33,7 @@ from .mesh import Documents, mesh_options, two_meshes_options
 from .output import (
     FOUND_PROBLEMS,
     print_decisions,
+    print_findings,
     print_json,
     print_outcomes,
     print_summary,
@@ -199,6 +203,34 @@ def decide(
 
 @app.command(
     epilog=_examples(
+        "fsm-egress explain -f policies/ --as curl.curl --to 54.9.9.9:80 --http POST http://httpbin.org/post",
+        "fsm-egress explain -f policies/ --as curl.curl --connections connections.jsonl -o json",
+    )
+)
+@mesh_options
+@as_option(required=True)
+@connection_options
+@output_option
+def explain(
+    documents: Documents,
+    identity: ServiceIdentity,
+    connections: tuple[Connection, ...],
+    output: str,
+) -> None:
+    """Say why connections are decided as they are, and what the denied ones miss by one thing only.
+
+    A connection in JSON has the form that `decide` reads.
+    """
+    mesh = documents.changed(documents.load())
+    explained = [explain_connection(mesh, identity, connection) for connection in connections]
+    if output == "json":
+        print_json(explanation.to_mapping() for explanation in explained)
+    else:
+        say("\n\n".join(map(str, explained)).split("\n"))
+
+
+@app.command(
+    epilog=_examples(
         "fsm-egress config -f policies/ --as curl.curl | jq .Outbound",
         "fsm-egress config -f policies/ --as curl.curl --set fsm.enableEgress=true -O config.json",
         "fsm-egress config -f policies/ --as curl.curl --gzip -O config.json.gz",
@@ -321,6 +353,68 @@ def verify(
         else:
             print_verification(verification)
     if not agreed:
+        raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+@app.command(
+    epilog=_examples(
+        "fsm-egress lint -f policies/",
+        "fsm-egress lint -f policies/ --as curl.curl --without FSE080 --no-sidecar",
+        "fsm-egress lint -f policies/ -o sarif > findings.sarif",
+    )
+)
+@mesh_options
+@as_option(required=False)
+@click.option("--only", multiple=True, metavar="CODE", help="Look for this, and others that are named so.")
+@click.option("--without", multiple=True, metavar="CODE", help="Do not look for this.")
+@click.option(
+    "--sidecar/--no-sidecar", default=True, help="Compare with what the sidecar does, which is slow."
+)
+@click.option("--enforce", is_flag=True, help="The sidecars have the module of `config --enforce`.")
+@click.option("--stock", is_flag=True, help="Look at what a stock fsm-controller makes of the mesh, too.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "sarif"]),
+    default="table",
+    help="Lines for people, a JSON object a line, or a SARIF log.",
+)
+def lint(
+    documents: Documents,
+    identity: ServiceIdentity | None,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    sidecar: bool,
+    enforce: bool,
+    stock: bool,
+    output: str,
+) -> None:
+    """Say what is amiss with a mesh, and what to do about it.
+
+    A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if there
+    is a finding that is more than an information.
+    """
+    mesh = documents.changed(documents.load())
+    try:
+        findings = lint_mesh(
+            mesh,
+            identities=None if identity is None else [identity],
+            only=only or None,
+            without=without,
+            sidecar=sidecar,
+            enforce=enforce,
+            stock=stock,
+            suppressed=output == "sarif",
+        )
+    except InvalidValue as error:
+        raise click.UsageError(str(error)) from None
+    if output == "sarif":
+        print_json([sarif_log(findings, __version__)])
+    elif output == "json":
+        print_json(finding.to_mapping() for finding in findings)
+    else:
+        print_findings(findings)
+    if any(finding.severity is not Severity.INFO and not finding.suppressed for finding in findings):
         raise click.exceptions.Exit(FOUND_PROBLEMS)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..connection import Connection
     from ..decision import Decision, Target
     from ..errors import Problem
+    from ..findings import Finding
     from ..pipy.outcome import Outcome
     from ..references import FieldRef
     from ..tally import Change, Changed, Ruling, Summary
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FOUND_PROBLEMS",
     "print_decisions",
+    "print_findings",
     "print_json",
     "print_outcomes",
     "print_summary",
@@ -111,6 +113,18 @@ def problem_line(problem: Problem) -> str:
 def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
     """A JSON object a line, in order."""
     say(map(json.dumps, objects))
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Each finding, with the connection that shows it and what to do."""
+    for finding in findings:
+        lines = [str(finding)]
+        if finding.witness:
+            whose = f"{finding.identity} to " if finding.identity else ""
+            lines.append(f"  shown by {whose}{finding.witness}")
+        if finding.fix:
+            lines.append(f"  fix: {finding.fix}")
+        say(lines)
 
 
 def print_decisions(decided: Iterable[Decided]) -> None:

@@ -1,0 +1,121 @@
+"""What routes of HTTPRouteGroups take: every request, none, or nothing that another does not take as well.
+
+Paths are compared exactly where automata decide (`automata.py`); what they cannot decide is not claimed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from .automata import Texts, Undecided, witness
+from .checks import FORWARDED_METHODS
+from .connection import HTTPRequest
+from .errors import InvalidValue
+from .pattern_tree import Alternation, Chars, Group, Sequence
+from .patterns import Pattern
+
+if TYPE_CHECKING:
+    from .pattern_tree import Node
+    from .policy import HTTPRoute
+
+__all__ = ["begins_with_slash", "covers", "is_path", "never", "request_of", "takes_everything"]
+
+HOST = "host"
+CONNECT = "CONNECT"
+SLASH = frozenset(b"/")
+ORIGIN_FORM = Pattern("^/")
+TARGET = Pattern(r"^(/|\*$|[Hh][Tt][Tt][Pp][Ss]?://)")  # RFC 9112, 3.2: of any request but CONNECT
+
+
+@lru_cache(maxsize=4096)
+def _text(wanted: frozenset[tuple[Pattern, bool]], texts: Texts) -> tuple[str | None, bool]:
+    """A smallest text that is as wanted, if one was found; and whether this was decided."""
+    try:
+        return witness(sorted(wanted, key=lambda pair: pair[0].text), texts), True
+    except Undecided:
+        return None, False
+
+
+def _is_impossible(wanted: frozenset[tuple[Pattern, bool]], texts: Texts) -> bool:
+    return _text(wanted, texts) == (None, True)
+
+
+def _sample(pattern: Pattern, texts: Texts) -> str | None:
+    return _text(frozenset([(pattern, True)]), texts)[0]
+
+
+def is_path(pattern: Pattern) -> bool:
+    """Whether the pattern is found in what a request may ask for, or may be, as far as is known."""
+    return not _is_impossible(frozenset([(pattern, True), (TARGET, True)]), Texts.PATH)
+
+
+def never(route: HTTPRoute) -> str:
+    """What no request can meet of what the route asks for, as a phrase; empty if nothing is known of that."""
+    if CONNECT not in route.methods and not is_path(route.path):
+        return f"no path is matched by `{route.path.text}`"
+    for name, pattern in route.headers:
+        if name != HOST and _is_impossible(frozenset([(pattern, True)]), Texts.VALUE):
+            return f"no value of the header `{name}` is matched by `{pattern.text}`"
+    return ""
+
+
+def takes_everything(route: HTTPRoute) -> bool:
+    """Whether the route takes every request for a path, by every method that the sidecar forwards."""
+    return (
+        _methods(route) >= set(FORWARDED_METHODS)
+        and all(pattern.matches_everything for _, pattern in route.headers)
+        and _is_within(ORIGIN_FORM, route.path)
+    )
+
+
+def covers(wide: HTTPRoute, narrow: HTTPRoute) -> bool:
+    """Whether it is proved that one route takes every request that the other takes."""
+    return (
+        _methods(wide) >= _methods(narrow)
+        and all(header in narrow.headers or header[1].matches_everything for header in wide.headers)
+        and _is_within(narrow.path, wide.path)
+    )
+
+
+def _methods(route: HTTPRoute) -> set[str]:
+    return set(route.methods or FORWARDED_METHODS)
+
+
+def _is_within(narrow: Pattern, wide: Pattern) -> bool:
+    """Whether a pattern is found wherever another is; one text that shows otherwise spares the proof."""
+    if wide == narrow or wide.matches_everything:
+        return True
+    text = _sample(narrow, Texts.PATH)
+    if text is None or not wide.search(text):
+        return False
+    return _is_impossible(frozenset([(narrow, True), (wide, False)]), Texts.PATH)
+
+
+def begins_with_slash(node: Node) -> bool:
+    """Whether all that a pattern matches begins with a slash, while it does not say that the text does."""
+    match node:
+        case Chars():
+            return node.members == SLASH
+        case Sequence(items=(first, *_)):
+            return begins_with_slash(first)
+        case Group():
+            return begins_with_slash(node.item)
+        case Alternation():
+            return all(map(begins_with_slash, node.options))
+        case _:
+            return False
+
+
+def request_of(route: HTTPRoute, host: str) -> HTTPRequest | None:
+    """A small request for a host that the route takes, where one was found."""
+    path = _sample(route.path, Texts.PATH)
+    asked = {name: pattern for name, pattern in route.headers if name != HOST or not pattern.search(host)}
+    values = {name: _sample(pattern, Texts.VALUE) for name, pattern in asked.items()}
+    if path is None or HOST in values or None in values.values():
+        return None
+    headers = {name: value for name, value in values.items() if value}
+    try:
+        return HTTPRequest((route.methods or FORWARDED_METHODS)[0], host, path, headers)
+    except InvalidValue:
+        return None

@@ -1,0 +1,185 @@
+"""Everything that is amiss with a mesh, as findings: of all rules or some, without those that are not wanted.
+
+What `resolve`, the comparison with the sidecar and the stock controller's view find is joined with what is
+found here; `lint_rules.py` says of each code what it means and which of these it comes from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from .controller import stock_findings
+from .errors import InvalidValue
+from .findings import Code, Finding
+from .lint_policies import View, disputable_findings, shown_findings
+from .lint_resources import missing_elsewhere, resource_findings
+from .lint_rules import RULES, Side
+from .resource import ServiceIdentity
+from .shortcomings import enforceability, findings_of
+from .verification import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .references import FieldRef, ResourceRef
+    from .snapshot import Snapshot
+
+__all__ = ["IGNORE", "lint"]
+
+IGNORE = "fsm-egress/ignore"
+"""The annotation by which a resource says which codes it does not want to hear of: `FSE070, FSE071`."""
+
+_BY_NAME = {code.code: code for code in Code}
+_BETWEEN = re.compile(r"[\s,]+")
+
+
+def lint(
+    mesh: Snapshot,
+    *,
+    identities: Iterable[ServiceIdentity | str] | None = None,
+    only: Iterable[Code | str] | None = None,
+    without: Iterable[Code | str] = (),
+    sidecar: bool = True,
+    enforce: bool = False,
+    stock: bool = False,
+    suppressed: bool = False,
+) -> tuple[Finding, ...]:
+    """What is amiss with a mesh, by code, resource and field.
+
+    A code is found once for a field, however many identities it concerns; the finding names the first whose
+    connection shows it. A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these;
+    one that is no code is a finding itself.
+
+    Args:
+        mesh: the resources.
+        identities: whose policies are looked at (`name.namespace`); by default those of every identity.
+        only: the codes that are looked for, `FSE070` or members of `Code`; by default all.
+        without: the codes that are not.
+        sidecar: whether policies are compared with what the sidecar does, which takes longest by far.
+        enforce: whether the sidecars have this library's module (`pipy/enforce.js`).
+        stock: whether to look at what a stock `fsm-controller` would make of the mesh, too.
+        suppressed: whether findings that resources do not want to hear of are returned too, marked so.
+
+    Raises:
+        InvalidValue: a text is no identity, or no code.
+    """
+    wanted = (set(Code) if only is None else set(map(_code, only))) - set(map(_code, without))
+    whom = mesh.identities() if identities is None else tuple(map(_identity, identities))
+    compared = {Side.SIDECAR: sidecar, Side.CONTROLLER: stock}
+    asked = {side for side, is_asked in compared.items() if is_asked and wanted & _CODES[side]}
+    found = {
+        (it.code, it.rule, it.message): it
+        for it in _found(mesh, whom, asked, enforce=enforce)
+        if it.code in wanted
+    }
+    ignored = dict(_ignored(mesh))
+    unknown = [it for it in _unknown_codes(mesh) if it.code in wanted]
+    marked = (
+        evolve(
+            it,
+            fix=it.fix or missing_elsewhere(mesh, it) or RULES[it.code].fix,
+            suppressed=it.code.code in ignored.get(it.rule.resource, ()),
+        )
+        for it in (*found.values(), *unknown)
+    )
+    listed = sorted(marked, key=lambda it: (it.code.code, it.rule.resource, it.rule.path, it.message))
+    return tuple(it for it in listed if suppressed or not it.suppressed)
+
+
+_CODES = {side: {code for code, rule in RULES.items() if side in rule.sides} for side in Side}
+
+
+def _code(code: Code | str) -> Code:
+    name = code.code if isinstance(code, Code) else code
+    if name not in _BY_NAME:
+        raise InvalidValue.of("the code of a finding, such as `FSE070`", code)
+    return _BY_NAME[name]
+
+
+def _identity(identity: ServiceIdentity | str) -> ServiceIdentity:
+    return identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+
+
+# --- findings of all sides -------------------------------------------------------------------------------
+
+_Place = tuple[Code, "FieldRef"]
+
+# These lie in the sidecar itself, whatever the rule: they are the mesh's, and one finding is enough.
+ANYWHERE = {Code.IPV6_NOT_INTERCEPTED, Code.HOST_LETTER_CASE, Code.UNKNOWN_METHOD}
+
+
+def _found(
+    mesh: Snapshot, identities: Iterable[ServiceIdentity], asked: set[Side], *, enforce: bool
+) -> Iterator[Finding]:
+    """All findings, each code once for a field; those that are disputed only where nobody objects."""
+    found = list(resource_findings(mesh))
+    duplicates = {it.rule.resource for it in found if it.code is Code.DUPLICATE_POLICY}
+    known = {(it.code, it.rule) for it in found}
+    disputed: dict[_Place, Finding | None] = {}
+    for identity in identities:
+        view = View.of(mesh, identity)
+        for code, rule, finding in disputable_findings(view):
+            before = disputed.setdefault((code, rule), finding)
+            disputed[code, rule] = before if finding else None
+        own = _of_identity(mesh, view, asked, enforce=enforce)
+        found.extend(it for place, findings in own.items() if place not in known for it in findings)
+        known.update(own)
+    yield from found
+    yield from (it for it in disputed.values() if it is not None and it.rule.resource not in duplicates)
+
+
+def _of_identity(
+    mesh: Snapshot, view: View, asked: set[Side], *, enforce: bool
+) -> Mapping[_Place, list[Finding]]:
+    """The findings of an identity by code and rule; those of a comparison, which have a witness, win."""
+    identity = view.policy.identity
+    resolved = (it for it in view.policy.findings if not (enforce and Side.SIDECAR in RULES[it.code].sides))
+    sides: list[Iterable[Finding]] = [[*resolved, *shown_findings(view, enforce=enforce)]]
+    if Side.SIDECAR in asked:
+        with_module = verify(mesh, identity, enforce=True) if enforce else None
+        sides.append(findings_of(with_module) if with_module else enforceability(mesh, identity))
+    if Side.CONTROLLER in asked:
+        sides.append(stock_findings(mesh, identity))
+    found: dict[_Place, list[Finding]] = {}
+    for findings in sides:
+        own: dict[_Place, list[Finding]] = {}
+        for it in findings:
+            rule = view.policy.switch if it.code in ANYWHERE else it.rule
+            own.setdefault((it.code, rule), []).append(evolve(it, rule=rule, identity=identity))
+        found.update(own)
+    return found
+
+
+# --- what resources do not want to hear of ---------------------------------------------------------------
+
+
+def _ignored(mesh: Snapshot) -> Iterator[tuple[ResourceRef, tuple[str, ...]]]:
+    """What each resource says to ignore, those too that were refused."""
+    for resource in mesh:
+        if IGNORE in resource.metadata.annotations:
+            yield resource.ref, _listed(resource.metadata.annotations[IGNORE])
+    for refused in mesh.refused:
+        annotations = _mapping(_mapping(refused.document).get("metadata")).get("annotations")
+        text = _mapping(annotations).get(IGNORE)
+        if isinstance(text, str):
+            yield refused.ref, _listed(text)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, _BETWEEN.split(text)))
+
+
+def _unknown_codes(mesh: Snapshot) -> Iterator[Finding]:
+    for resource in mesh:
+        for name in _listed(resource.metadata.annotations.get(IGNORE, "")):
+            if name not in _BY_NAME:
+                rule = resource.at(f"metadata.annotations.{IGNORE}")
+                yield Finding(Code.UNKNOWN_CODE_IGNORED, rule, f"`{name}` is no code of a finding")
