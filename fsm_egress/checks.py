@@ -33,10 +33,10 @@ NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that coul
 DURATION_LENGTH = 64  # Go's durations end at 292 years
 JSON_DEPTH = 64  # the API server's own documents stay far below
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
-_HOST_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"(\*\.)?{_HOST_LABEL}(\.{_HOST_LABEL})*", re.ASCII)
+_LABEL = rf"(?!-)[a-z0-9-]{{1,{LABEL_LENGTH}}}(?<!-)"
+is_subdomain = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
+_HOST_LABEL = rf"(?!-)[a-z0-9_-]{{1,{LABEL_LENGTH}}}(?<!-)"
+_HOST = re.compile(rf"(?:\*\.)?{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
 _HOST_IN_URL = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?(\[[^\]\s]*\]|[^\s:/?#]+)([:/?#]\S*)?", re.ASCII
 )
@@ -77,7 +77,7 @@ class ServiceAccessMode(Word):
 
 STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes
 EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
-_EGRESS_PROTOCOLS = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
+EGRESS_PROTOCOLS_BY_NAME = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
 FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")  # `spec/sidecar.md`: of any
 KNOWN_METHODS = (*FORWARDED_METHODS, "TRACE", "CONNECT")
 HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -213,11 +213,11 @@ def target_port(value: Any) -> int | str | None:
 
 def resource_name(value: Any) -> str:
     """The name of a Kubernetes object: a DNS subdomain in lower case."""
-    if isinstance(value, str) and len(value) <= NAME_LENGTH and _SUBDOMAIN.fullmatch(value):
+    if isinstance(value, str) and len(value) <= NAME_LENGTH and is_subdomain(value):
         return value
     text = string(value)
     lower = text[: NAME_LENGTH + 1].lower()
-    proposal = lower if len(lower) <= NAME_LENGTH and _SUBDOMAIN.fullmatch(lower) else None
+    proposal = lower if len(lower) <= NAME_LENGTH and is_subdomain(lower) else None
     raise InvalidValue.of(
         "a resource name of lower-case letters, digits, `-` and `.`", value, proposal=proposal
     )
@@ -261,8 +261,8 @@ def seconds(text: str) -> int | float:
 def egress_protocol(value: Any) -> Protocol:
     """A protocol that an Egress port may have, in any letter case."""
     text = value.lower() if isinstance(value, str) else value
-    if isinstance(text, str) and text in _EGRESS_PROTOCOLS:
-        return _EGRESS_PROTOCOLS[text]
+    if isinstance(text, str) and text in EGRESS_PROTOCOLS_BY_NAME:
+        return EGRESS_PROTOCOLS_BY_NAME[text]
     if text == Protocol.GRPC:
         raise InvalidValue.of(
             "one of `http`, `https`, `tcp`, `tcp-server-first`",
@@ -396,8 +396,9 @@ def string_map(value: Any) -> FrozenMap[str]:
         raise InvalidValue.of("a mapping of strings", value)
     try:
         for key, item in value.items():
-            string(key)
-            string(item)
+            if not (type(key) is str is type(item) and key.isascii() and item.isascii()):
+                string(key)
+                string(item)
     except InvalidValue:
         pairs = ((str(key), part) for key, item in value.items() for part in (key, item))
         raise _mistakes(string, pairs) from None

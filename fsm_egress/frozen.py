@@ -26,8 +26,8 @@ class FrozenMap(Mapping[str, V_co]):
     _hash: int | None
 
     def __init__(self, items: Mapping[str, V_co] | None = None) -> None:
-        object.__setattr__(self, "_items", dict(items or {}))
-        object.__setattr__(self, "_hash", None)
+        _set_items(self, dict(items) if items else {})
+        _set_hash(self, None)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a {type(self).__name__} never changes")
@@ -51,7 +51,7 @@ class FrozenMap(Mapping[str, V_co]):
 
     def __hash__(self) -> int:
         if self._hash is None:
-            object.__setattr__(self, "_hash", hash(frozenset(self._items.items())))
+            _set_hash(self, hash(frozenset(self._items.items())))
         return self._hash  # type: ignore[return-value]  # because it has just been made
 
     def __reduce__(self) -> tuple[type[FrozenMap[V_co]], tuple[dict[str, V_co]]]:
@@ -60,6 +60,9 @@ class FrozenMap(Mapping[str, V_co]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._items!r})"
 
+
+_set_items = vars(FrozenMap)["_items"].__set__
+_set_hash = vars(FrozenMap)["_hash"].__set__
 
 EMPTY: FrozenMap[Any] = FrozenMap()
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
 
 from attrs import evolve, field, frozen
 
-from .documents import MAX_DEPTH, MAX_TEXT, Document, excess, read_text
+from .documents import MAX_DEPTH, MAX_TEXT, Document, excess, places_in, read_at_once, read_text, size_of
 from .errors import InvalidValue, LoadError, Problem, Severity
 from .frozen import FrozenMap, freeze
-from .manifest import read_resource
+from .manifest import good_reader, read_resource
+from .readers import ROOM, UNREADABLE, Reading
 from .references import Mark, ResourceRef, Source, parent_path
 from .resource import Resource
 
@@ -42,6 +45,9 @@ class NamedText:
         return self.content
 
 
+Name: TypeAlias = tuple[str, str]
+"""A namespace and a name."""
+
 Input: TypeAlias = Union[str, "os.PathLike[str]", bytes, Stream, Mapping[str, Any], Iterable[Any]]
 
 
@@ -57,11 +63,19 @@ class Refused:
 
 @frozen
 class Loaded:
-    """What a load found: the resources, everything that is wrong, and what that kept out."""
+    """What a load found.
+
+    Attributes:
+        resources: the resources, in the order of the documents.
+        problems: everything that is wrong.
+        refused: what that kept out.
+        tables: the resources by kind, namespace and name.
+    """
 
     resources: tuple[Resource, ...]
     problems: tuple[Problem, ...]
     refused: tuple[Refused, ...] = ()
+    tables: Mapping[type[Resource], Mapping[Name, Resource]] = field(factory=dict, eq=False, repr=False)
 
 
 def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Loaded:
@@ -92,9 +106,13 @@ class _Reader:
 
     def __init__(self, lenient_fields: bool) -> None:
         self.lenient_fields = lenient_fields
+        self.reading = Reading()
         self.found: list[Resource] = []
-        self.first: dict[ResourceRef, tuple[Resource, str]] = {}  # each with the name of its document
-        self.twins: set[ResourceRef] = set()
+        self.tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(
+            dict
+        )  # of equal names the first
+        self.documents: dict[int, str] = {}  # what they stand in, where that is no text
+        self.twins: set[tuple[type[Resource], Name]] = set()
         self.problems: list[Problem] = []
         self.refused: list[Refused] = []
         self.errors = 0
@@ -102,8 +120,17 @@ class _Reader:
 
     def loaded(self) -> Loaded:
         """Everything read, without the resources of which there are several."""
-        unique = tuple(resource for resource in self.found if resource.ref not in self.twins)
-        return Loaded(unique, tuple(self.problems), tuple(self.refused))
+        for kind, name in self.twins:
+            del self.tables[kind][name]
+        found = self.found
+        if self.twins:
+            found = [resource for resource in found if (type(resource), _name_of(resource)) not in self.twins]
+        return Loaded(tuple(found), tuple(self.problems), tuple(self.refused), self.tables)
+
+    @cached_property
+    def good(self) -> Callable[[Any], Resource]:
+        """The quick way of reading a resource."""
+        return good_reader(self.reading)
 
     def read(self, source: Any, depth: int = 0) -> None:
         """One source, whatever it is."""
@@ -172,11 +199,75 @@ class _Reader:
 
     def text(self, content: bytes | str, name: str) -> None:
         """All documents of a text."""
+        if not self.lenient_fields and self.at_once(content, name):
+            return
         documents, problems = read_text(content, name)
         for document in documents:
             if document.value is not None or document.problems:
                 self.document(document, Source(name, document.marks))
         self.problems.extend(problems)
+
+    def at_once(self, content: bytes | str, name: str) -> bool:
+        """A JSON text without flaws, read in one go; nothing is kept of any other."""
+        reading, good = self.reading, self.good
+        source = Source(name, partial(places_in, content, name))
+        sources = source.items()
+        items: list[Any] = []  # resources, and values about which there is something to say
+        tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(dict)
+        reading.strings = reading.levels = 0
+
+        def take(item: Any, _: int) -> None:
+            strings = reading.strings
+            reading.source = next(sources)
+            try:
+                resource = good(item)
+            except UNREADABLE:
+                more, levels = size_of(item)
+                reading.strings = strings + more
+                reading.levels = max(reading.levels, levels + 2 - ROOM)
+                items.append(item)
+            else:
+                items.append(resource)
+                metadata = resource.metadata
+                tables[type(resource)][metadata.namespace, metadata.name] = resource
+
+        try:
+            found = read_at_once(content, name, take)
+        except InvalidValue:
+            return False
+        if found is None:
+            return False
+        value, strings = found
+        document = Document(name, value, source.marks)
+        if "items" not in value and not strings:
+            self.document(document, source)
+        elif _is_list(value) and strings == reading.strings and reading.levels <= MAX_DEPTH - ROOM:
+            self.listed(document, source, items, tables)
+        else:
+            return False
+        return True
+
+    def listed(
+        self,
+        document: Document,
+        source: Source,
+        items: list[Any],
+        tables: dict[type[Resource], dict[Name, Resource]],
+    ) -> None:
+        """The items of a `List`, among them good resources that come in tables, too."""
+        names = sum(map(len, tables.values()))
+        is_known = any(self.tables[kind].keys() & table.keys() for kind, table in tables.items())
+        if names == len(items) and not is_known:
+            self.found += items
+            for kind, table in tables.items():
+                self.tables[kind].update(table)
+            return
+        for index, item in enumerate(items):
+            if isinstance(item, Resource):
+                self.keep(item, [], document.name)
+                continue
+            for path, value in _items(_whole(item, document.value), f"items[{index}]"):
+                self.item(document, value, path, source.below(path))
 
     def document(self, document: Document, source: Source | None) -> None:
         """One document: a resource, or a list of them."""
@@ -190,14 +281,31 @@ class _Reader:
         for path, value in items:
             whose = source.below(path) if source and path else source
             own = evolve(document, problems=tuple(owned[path])) if document.problems else document
-            resource, problems = read_resource(own, value, path, whose, lenient_fields=self.lenient_fields)
-            if resource is not None:
-                self.found.append(resource)
-                problems += self.twin(resource, document.name)
-            elif problems[0].resource is not None and any(map(_is_error, problems)):
-                self.refused.append(Refused(problems[0].resource, freeze(value), whose, tuple(problems)))
-            if problems:
-                self.report(problems, document.name)
+            self.item(own, value, path, whose)
+
+    def item(self, document: Document, value: Any, path: str, source: Source | None) -> None:
+        """A document or an item of it."""
+        if not (document.problems or self.lenient_fields):
+            self.reading.source = source
+            try:
+                return self.keep(self.good(value), [], document.name)
+            except UNREADABLE:
+                pass
+        resource, problems = read_resource(document, value, path, source, lenient_fields=self.lenient_fields)
+        if resource is not None:
+            self.keep(resource, problems, document.name)
+        else:
+            if problems[0].resource is not None and any(map(_is_error, problems)):
+                self.refused.append(Refused(problems[0].resource, freeze(value), source, tuple(problems)))
+            self.report(problems, document.name)
+        return None
+
+    def keep(self, resource: Resource, problems: list[Problem], document: str) -> None:
+        """A resource, and what there is to say about it."""
+        self.found.append(resource)
+        problems += self.twin(resource, document)
+        if problems:
+            self.report(problems, document)
 
     def report(self, problems: list[Problem], name: str) -> None:
         """Keeps problems in mind, unless there are too many already."""
@@ -207,14 +315,21 @@ class _Reader:
             last = Problem(f"at most {MAX_ERRORS} mistakes", "more", document=name)
             raise LoadError([*self.problems, last])
 
-    def twin(self, resource: Resource, name: str) -> list[Problem]:
+    def twin(self, resource: Resource, document: str) -> list[Problem]:
         """Of several resources of one name none counts."""
-        first, document = self.first.setdefault(resource.ref, (resource, name))
+        name = _name_of(resource)
+        first = self.tables[type(resource)].setdefault(name, resource)
         if first is resource:
+            if resource.source is None:
+                self.documents[id(resource)] = document
             return []
-        self.twins.add(resource.ref)
-        found = f"another one{_place(first, document)}"
-        return [Problem("each resource once", found, "", resource.ref, name, _mark(resource))]
+        self.twins.add((type(resource), name))
+        found = f"another one{_place(first, self.documents.get(id(first)))}"
+        return [Problem("each resource once", found, "", resource.ref, document, _mark(resource))]
+
+
+def _name_of(resource: Resource) -> Name:
+    return resource.metadata.namespace, resource.metadata.name
 
 
 def _is_error(problem: Problem) -> bool:
@@ -225,21 +340,35 @@ def _mark(resource: Resource) -> Mark | None:
     return resource.source.mark("") if resource.source else None
 
 
-def _place(resource: Resource, document: str) -> str:
+def _place(resource: Resource, document: str | None) -> str:
+    """In which document a resource stands: that which its source names, or else this one."""
     mark = _mark(resource)
-    return f" in `{document}`, line {mark.line}" if mark else f" in `{document}`"
+    name = resource.source.document if resource.source else document
+    return f" in `{name}`, line {mark.line}" if mark else f" in `{name}`"
+
+
+def _is_list(value: Any) -> bool:
+    """Whether a document is a list of resources; one that is a `List` may have no items at all."""
+    if not isinstance(value, (dict, Mapping)):
+        return False
+    kind, items = value.get("kind"), value.get("items")
+    if items is None:
+        return kind == "List"
+    return isinstance(kind, str) and kind.endswith("List") and isinstance(items, (list, tuple))
 
 
 def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
-    kind = value.get("kind") if isinstance(value, (dict, Mapping)) else None
-    items = value.get("items") if isinstance(value, (dict, Mapping)) else None
-    if kind == "List" and items is None:
-        return
-    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(items, (list, tuple)):
+    if not _is_list(value):
         yield path, value
         return
-    inherited = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
-    for index, item in enumerate(items):
-        is_bare = isinstance(item, (dict, Mapping)) and inherited["kind"] and "kind" not in item
-        yield from _items({**inherited, **item} if is_bare else item, f"{path and path + '.'}items[{index}]")
+    for index, item in enumerate(value.get("items") or ()):
+        yield from _items(_whole(item, value), f"{path and path + '.'}items[{index}]")
+
+
+def _whole(item: Any, holder: Mapping[str, Any]) -> Any:
+    """An item of a list, with the kind that it has from the list if the list is one of one kind."""
+    kind = holder["kind"].removesuffix("List")
+    if not kind or not isinstance(item, (dict, Mapping)) or "kind" in item:
+        return item
+    return {"apiVersion": holder.get("apiVersion"), "kind": kind, **item}

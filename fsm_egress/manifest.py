@@ -11,9 +11,8 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import cache, partial
+from functools import cache
 from itertools import islice
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,13 +20,14 @@ from attrs import NOTHING, evolve
 
 from . import checks
 from .core import Namespace, Secret
-from .documents import MAX_DIGITS, Document, excess
+from .documents import Document, excess, is_scalar
 from .errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, Severity, show
-from .frozen import EMPTY, FrozenMap, freeze, is_unicode, thaw
+from .frozen import FrozenMap, is_unicode, thaw
 from .net import Address, Prefix, parse_interface
 from .patterns import Pattern
+from .readers import UNREADABLE, Reader, Reading, default_of, reader
 from .references import Mark, ResourceRef, Source
-from .resource import Part, Resource
+from .resource import ObjectMeta, Part, Resource
 from .resources import KINDS
 from .wire import FIELDS, carries, wire_path
 
@@ -39,13 +39,11 @@ __all__ = ["read_resource", "structure", "to_mapping"]
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
 
-_TOO_GREAT: int = 10**MAX_DIGITS
 _ABSENT = (None, "")
 _SECRETS = ("data.", "stringData.")
 _BY_KIND = {kind.kind: kind for kind in KINDS}
 # A part is made slot by slot: its `__init__` would check every field a second time.
-_set_extra = vars(Part)["extra"].__set__
-_set_explicit = vars(Part)["explicit"].__set__
+_set_namespace = vars(ObjectMeta)["namespace"].__set__
 _set_source = vars(Resource)["source"].__set__
 
 
@@ -192,6 +190,41 @@ def _with_plain(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Probl
     return merged, [Problem("a string", path=f"stringData.{key}") for key in plain if key not in good]
 
 
+def good_reader(reading: Reading) -> Callable[[Any], Resource]:
+    """The quick way: it gives the resource that a value stands for, if there is nothing to be said about it.
+
+    If there is, it raises one of `UNREADABLE`, and `read_resource` finds out what.
+    """
+    readers = _Readers()
+
+    def read_good(value: Any) -> Resource:
+        reading.is_odd = False
+        read, is_cluster_scoped = readers[value["kind"]]
+        resource: Resource = read(value, reading)
+        metadata = resource.metadata
+        if reading.is_odd:
+            raise InvalidValue
+        if metadata.namespace:
+            if is_cluster_scoped:
+                raise InvalidValue
+        elif not is_cluster_scoped:
+            if "namespace" in metadata.explicit:
+                raise InvalidValue
+            _set_namespace(metadata, DEFAULT_NAMESPACE)
+        return resource
+
+    return read_good
+
+
+class _Readers(dict[str, tuple[Reader, bool]]):
+    """The reader of each kind, made when it is first needed, and whether the kind is in no namespace."""
+
+    def __missing__(self, name: str) -> tuple[Reader, bool]:
+        kind = _BY_KIND[name]
+        self[name] = _reader_of(kind), kind in CLUSTER_SCOPED
+        return self[name]
+
+
 @cache
 def _converter(*, lenient: bool) -> Converter:
     """The converter of this module, made on first use: importing the library imports no cattrs."""
@@ -200,95 +233,27 @@ def _converter(*, lenient: bool) -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook_factory(
         lambda kind: isinstance(kind, type) and issubclass(kind, Part),
-        lambda kind: _reader(kind, converter, lenient=lenient),
+        lambda kind: reader(kind, converter.get_structure_hook, _carries_all if lenient else carries),
     )
     return converter
 
 
-def _reader(kind: type[Part], converter: Converter, *, lenient: bool) -> Callable[..., Part]:
-    """What makes a part of this class from a good mapping, and raises anything at all for another."""
-    fields = FIELDS[kind]
-    plan = [_step(kind, name, attribute, converter) for name, attribute in fields.items()]
-    required = [(name, put, read) for name, put, read, default in plan if default is NOTHING]
-    optional = [step for step in plan if step[3] is not NOTHING]
-    post_init = getattr(kind, "__attrs_post_init__", None)
-    apart = {"kind"} if issubclass(kind, Resource) else set()
-    expected = len(apart) + len(required)
-    make: Callable[[type[Part]], Part] = object.__new__
-
-    def read_part(value: Any, _: Any = None) -> Part:
-        if not isinstance(value, (dict, Mapping)):
-            raise InvalidValue.of("a mapping", value)
-        made = make(kind)
-        seen = expected
-        explicit: list[str] = []
-        for name, put, read in required:
-            put(made, read(value[name]))
-        for name, put, read, default in optional:
-            item = value.get(name)
-            if item is None:
-                put(made, default)
-                continue
-            item = read(item)
-            put(made, item)
-            seen += 1
-            if item == default:
-                explicit.append(name)
-        _set_explicit(made, frozenset(explicit))
-        if seen == len(value):
-            _set_extra(made, EMPTY)
-        else:
-            extra = {key: item for key, item in value.items() if key not in fields and key not in apart}
-            if any(_unfit(extra, "")) or not (lenient or all(carries(kind, key) for key in extra)):
-                raise InvalidValue.of("known fields of JSON values", value)
-            _set_extra(made, freeze(extra))
-        if post_init is not None:
-            post_init(made)
-        return made
-
-    return read_part
-
-
-def _step(kind: type[Part], name: str, attribute: attrs.Attribute[Any], converter: Converter) -> Any:
-    """How one field is read: its wire name, what sets it, what reads its value, and its default."""
-    put = getattr(kind, attribute.name).__set__
-    metadata = attribute.metadata
-    inner = metadata.get("part") or metadata.get("parts")
-    read = metadata.get("check", checks.string)
-    if inner is not None:
-        read_inner: Any = converter.get_structure_hook(inner)
-        read = read_inner if "part" in metadata else partial(_read_each, read_inner)
-    return name, put, read, _default_of(attribute)
-
-
-def _read_each(read: Callable[[Any], Part], values: Any) -> tuple[Part, ...]:
-    if not isinstance(values, (list, tuple)):
-        raise InvalidValue.of("a list", values)
-    return tuple([read(value) for value in values])
-
-
-def _default_of(attribute: attrs.Attribute[Any]) -> Any:
-    """The default of a field; NOTHING where it has none or depends on the object."""
-    default: Any = attribute.default
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # because attrs types Factory as a function
-        return NOTHING if default.takes_self else default.factory()
-    return default
+def _carries_all(_: type[Part], name: str) -> bool:  # noqa: ARG001  # because it stands for `carries`
+    return True
 
 
 def _quickly(kind: type[Resource], value: Mapping[str, Any], *, lenient: bool = False) -> Resource | None:
     """The resource of a good document; None for one that the slow reading has to look at."""
     try:
-        resource: Resource = _readers(lenient=lenient)[kind](value)
-    except (InvalidValue, KeyError):
+        resource: Resource = _reader_of(kind, lenient=lenient)(value, Reading())
+    except UNREADABLE:
         return None
     return resource
 
 
-@cache
-def _readers(*, lenient: bool) -> Mapping[type[Resource], Any]:
-    """What reads each kind."""
-    converter = _converter(lenient=lenient)
-    return {kind: converter.get_structure_hook(kind) for kind in KINDS}
+def _reader_of(kind: type[Part], *, lenient: bool = False) -> Reader:
+    read: Reader = _converter(lenient=lenient).get_structure_hook(kind)
+    return read
 
 
 # --- what is wrong ---------------------------------------------------------------------------------------
@@ -315,7 +280,7 @@ def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool
             yield problem
     if not wrong:
         try:
-            _converter(lenient=True).structure({key: value[key] for key in known}, kind)
+            _reader_of(kind, lenient=True)({key: value[key] for key in known}, Reading())
         except InvalidValue as error:
             for problem in error.problems:
                 yield evolve(problem, path=wire_path(problem.path)).within(path)
@@ -349,18 +314,8 @@ def _unfit(value: Any, path: str) -> Iterator[Problem]:
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _unfit(item, f"{path}[{index}]")
-    elif not _is_json_scalar(value):
+    elif not is_scalar(value):
         yield Problem("a JSON value", show(value), path)
-
-
-def _is_json_scalar(value: Any) -> bool:
-    if isinstance(value, str):
-        return is_unicode(value)
-    if isinstance(value, float):
-        return -inf < value < inf
-    if isinstance(value, int):
-        return -_TOO_GREAT < value < _TOO_GREAT
-    return value is None
 
 
 def _wrong_field(
@@ -459,7 +414,7 @@ def _wire_of(part: Part) -> dict[str, Any]:
     wire: dict[str, Any] = {}
     for name, attribute in FIELDS[type(part)].items():
         value = getattr(part, attribute.name)
-        if value != _default_of(attribute) or name in part.explicit:
+        if value != default_of(attribute) or name in part.explicit:
             is_header_list = attribute.metadata.get("check") is checks.header_patterns
             wire[name] = (
                 [{key: item.text} for key, item in value.items()] if is_header_list else _plain(value)

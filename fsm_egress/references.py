@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from attrs import field, frozen
+
+from .making import opened
 
 __all__ = ["FieldRef", "Mark", "ResourceRef", "Source"]
 
@@ -46,17 +49,17 @@ class Source:
 
     `document` names it as people do (`policies/httpbin.yaml`, `<stdin>`). The marks give the place of each
     value of the document by its path in wire names, or are made when they are first asked for; `base` is the
-    path of the resource in its document (`items[3]` in a `List`).
+    path of the resource in its document, or its number there: 3 is `items[3]`.
     """
 
     document: str
     _marks: Mapping[str, Mark] | Callable[[], Mapping[str, Mark]] = field(factory=dict, repr=False)
-    _base: str = field(default="", repr=False)
+    _base: str | int = field(default="", repr=False)
 
     def mark(self, path: str = "") -> Mark | None:
         """The place of the resource's field `path`, or of the innermost value around it that has one."""
         marks = self.marks()
-        place = joined(self._base, path)
+        place = joined(self._path, path)
         while place not in marks:
             if not place:
                 return None
@@ -73,20 +76,40 @@ class Source:
 
     def below(self, path: str) -> Source:
         """The source of a resource that stands at `path` of this one; the marks are shared."""
-        return Source(self.document, self.marks, joined(self._base, path))
+        return Source(self.document, self.marks, joined(self._path, path))
+
+    def items(self) -> Iterator[Source]:
+        """The sources of `items[0]`, `items[1]` and so on, where this is the source of a `List`."""
+        marks = self.marks
+        number = 0
+        while True:
+            made: Any = _OpenSource()
+            made.document = self.document
+            made._marks = marks  # noqa: SLF001  # because it is one of ours
+            made._base = number  # noqa: SLF001  # ditto
+            made.__class__ = Source
+            yield made
+            number += 1
+
+    @property
+    def _path(self) -> str:
+        return self._base if isinstance(self._base, str) else f"items[{self._base}]"
 
     def only(self, path: str) -> Source:
         """The same source with the place of the field `path` alone."""
         mark = self.mark(path)
         return Source(self.document, {path: mark} if mark else {})
 
-    def __getstate__(self) -> tuple[str, Mapping[str, Mark], str]:
+    def __getstate__(self) -> tuple[str, Mapping[str, Mark], str | int]:
         """Pickled with its marks made: the text behind them stays where it is."""
         return self.document, self.marks(), self._base
 
-    def __setstate__(self, state: tuple[str, Mapping[str, Mark], str]) -> None:
+    def __setstate__(self, state: tuple[str, Mapping[str, Mark], str | int]) -> None:
         for name, value in zip(("document", "_marks", "_base"), state, strict=True):
             object.__setattr__(self, name, value)
+
+
+_OpenSource = opened(Source)
 
 
 @frozen

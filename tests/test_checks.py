@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64encode
+from string import ascii_lowercase, digits
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -449,3 +450,42 @@ def test_a_namespace_is_a_label(bad: str) -> None:
     with pytest.raises(InvalidValue):
         checks.namespace(bad)
     assert checks.namespace("fsm-system") == "fsm-system"
+
+
+# --- names and hosts by another reading -------------------------------------------------------------------
+
+spelled_names = st.text(st.sampled_from("ab-._*A9é\n"), max_size=6) | st.builds(
+    lambda label, count, tail: label * count + tail,
+    st.sampled_from("a-."),
+    st.sampled_from([62, 63, 64, 252, 253, 254]),
+    st.sampled_from(["", "b", "-", ".", ".b"]),
+)
+
+
+def is_label(text: str, letters: str) -> bool:
+    """A DNS label by the letter of RFC 1123."""
+    return 0 < len(text) <= 63 and set(text) <= set(letters) and "-" not in {text[0], text[-1]}
+
+
+@given(spelled_names)
+def test_law_a_name_is_labels_between_dots(text: str) -> None:
+    letters = ascii_lowercase + digits + "-"
+    is_subdomain = all(is_label(label, letters) for label in text.split("."))
+    assert bool(checks.is_subdomain(text)) is is_subdomain
+    assert made_by(checks.resource_name, text) == (text if is_subdomain and len(text) <= 253 else None)
+
+
+@given(spelled_names)
+def test_law_a_host_is_labels_between_dots_perhaps_below_a_star(text: str) -> None:
+    letters = ascii_lowercase + digits + "-_"
+    lower = text.lower() if text.isascii() else ""
+    is_host = all(is_label(label, letters) for label in lower.removeprefix("*.").split("."))
+    assert made_by(checks.host, text) == (lower if is_host and len(text) <= 253 else None)
+
+
+def made_by(check: Check, value: Any) -> Any:
+    """What a check makes of a value, or None where it refuses it."""
+    try:
+        return check(value)
+    except InvalidValue:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fsm_egress import documents
-from fsm_egress.documents import MAX_DEPTH, MAX_DIGITS, excess, is_disputed, read_text
+from fsm_egress.documents import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    excess,
+    is_disputed,
+    json_items,
+    json_places,
+    read_at_once,
+    read_text,
+    yaml_scalars,
+)
+from fsm_egress.documents.base import Bounds
+from fsm_egress.documents.json_places import walk
+from fsm_egress.documents.yaml_quickly import read_yaml_quickly
+from fsm_egress.documents.yaml_scalars import Doubtful
+from fsm_egress.documents.yaml_text import read_yaml_with_care
 from fsm_egress.errors import MissingExtra
 from fsm_egress.references import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 DISPUTED = 'expected a scalar of one meaning, found `{}`; write `"{}"`: YAML 1.1 and 1.2 read it differently'
 TRUTH = (
@@ -582,6 +598,9 @@ def test_a_key_without_end_makes_no_path_without_end(monkeypatch: pytest.MonkeyP
             "b": Mark(1, 30),
             "b.c": Mark(1, 41),
         }
+    marks = marks_of('{"items": [{"x": 1}, {}]}', "a.json")
+    assert [path in marks for path in ("items", "items[0]", "items[0].x")] == [True, False, False]
+    assert dict(marks) == {"": Mark(1, 1), "items": Mark(1, 2)}
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.yaml"])
@@ -713,3 +732,279 @@ def test_law_what_both_yaml_parsers_read_is_the_same(text: str) -> None:
         again, others = read(text)
     if not problems and not others:
         assert again == values
+
+
+# --- at once ---------------------------------------------------------------------------------------------
+
+
+def at_once(text: str | bytes, name: str = "a.json") -> Any:
+    """What a text is that is read at once; `None` if it is left to be read with care."""
+    items: list[Any] = []
+    found = read_at_once(text, name, lambda item, _: items.append(item))
+    if found is None:
+        return None
+    value, strings = found
+    whole = {**value, "items": items} if "items" in value else value
+    return whole if strings_of(value) + strings == strings_of(whole) else None
+
+
+def strings_of(value: Any) -> int:
+    """How many strings a tree holds, keys among them."""
+    if isinstance(value, dict):
+        return sum(1 + strings_of(item) for item in value.values())
+    if isinstance(value, list):
+        return sum(map(strings_of, value))
+    return int(isinstance(value, str))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "b"}',
+        '{"items": []}',
+        ' {"kind" :"List",\n"items" : [ ] , "a": {"b": [1, -2.5, null]} } \n',
+        '{"items": [{"a": "b"}]}',
+        '{"items":[1,2,3],"kind":"List"}',
+        '{\n "items": [\n  {\n   "a": 1\n  },\n  {}\n ],\n "kind": "List"\n}\n',
+        '{"items": [[], "x", {"items": [{}]}, "a\\\\", "\\"b\\"", "\\\\\\"", "\\u00e9"], "é": "\\n"}',
+    ],
+)
+def test_a_text_without_flaws_is_read_at_once(text: str) -> None:
+    assert at_once(text) == at_once(text, "<text>") == at_once(text.encode()) == json.loads(text)
+
+
+def test_the_items_come_with_their_places() -> None:
+    text = '{"kind": "List", "items": [{"a": 1},\n {"b": 2}, 3]}'
+    taken: list[tuple[Any, str]] = []
+    read_at_once(text, "a.json", lambda item, place: taken.append((item, text[place:])))
+    assert [(item, rest[0]) for item, rest in taken] == [({"a": 1}, "{"), ({"b": 2}, "{"), (3, "3")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '"x"',
+        "{",
+        '{"a"}',
+        '{"a": 1,}',
+        '{"a": 1} {}',
+        "{1: 2}",
+        "{[1]: 2}",
+        '{"a": 1 "b": 2}',
+        '{"items": [1, 2}',
+        '{"items": [1, 2',
+        '{"items": [1 2]}',
+        '{"items": [1,]}',
+        '{"items": [,]}',
+        '{"items": [1], "items": [2]}',
+        '{"a": 1, "a": 1}',
+        '{"items": [{"a": NaN}]}',
+        '{"items": [1e999]}',
+        '{"a": -Infinity}',
+        '{"a": ' + "9" * (MAX_DIGITS + 1) + "}",
+        '{"items": ["\\ud800"]}',
+        '{"a": "\0"}',
+        '{"a": ' * 70 + "1" + "}" * 70,
+        '{"a": ' * 100_000,
+        '{"items": [' * 100_000,
+        "a: 1",
+        b'{"a": "\xff"}',
+        "{'a': 1}",
+    ],
+    ids=lambda text: repr(text)[:30],
+)
+def test_any_other_text_is_left_to_be_read_with_care(text: str | bytes) -> None:
+    assert at_once(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"items": [{"a": 1, "a": 1}]}',
+        '{"items": [{"a": "x", "b": [{"c": {}, "c": "y"}]}]}',
+        '{"items": [{"a": "\\\\", "a": "\\""}]}',
+        '{"a": {"b": 1, "b": 2}}',
+        '{"a": {"b": 1, "\\u0062": 2}, "items": []}',
+    ],
+)
+def test_what_is_read_at_once_lacks_strings_if_a_key_stands_twice(text: str) -> None:
+    assert at_once(text) is None
+    assert len(problems_of(text, "a.json")) == 1
+
+
+def test_numbers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [1, 2, 3, -3, 2, 1, 3, 3, 10**30]
+    for known in (json_items.Integers(), yaml_scalars.Scalars()):
+        monkeypatch.setattr(sys.modules[type(known).__module__], "_REMEMBERED", 2)
+        assert [known[str(number)] for number in numbers] == numbers
+        assert [*known.items()] == [("1", 1), ("2", 2)]
+    assert at_once(json.dumps({"a": numbers})) == {"a": numbers}
+    assert read(yaml.dump(numbers)) == ([numbers], [])
+
+
+def test_at_once_or_not_a_text_has_so_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_NODES", 8)
+    for numbers, items in ((2, [1, [2, "345"]]), (3, [1, [2, 3], "45"]), (3, [1, [], {}, 2, 3])):
+        text = json.dumps({"items": items, "n": list(range(numbers))})
+        careful = read(text, "a.json")[0]
+        assert at_once(text) in ([None, *careful] if careful else [None])
+    assert at_once('{"items": [1, 2, 3]}') == {"items": [1, 2, 3]}
+    assert at_once('{"items": [1, 2, 3, 4, 5, 6, 7]}') is None
+
+
+# --- places that are looked for -------------------------------------------------------------------------
+
+
+BOUNDS = Bounds(depth=64, nodes=5_000_000, problems=1_000, path=1_024, places=2**20)
+
+
+def all_marks_of(text: str) -> dict[str, Mark]:
+    """The place of each value of a JSON text, on one walk through the whole of it."""
+    marks: dict[str, Mark] = {}
+    for path, place, *_ in walk(text, BOUNDS):
+        marks.setdefault(path, Mark(text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)))
+    return marks
+
+
+def test_the_places_of_an_item_are_those_of_the_whole_text() -> None:
+    text = '{"kind": "List", "é": {"a": 1},\n "items": [{"a": {"b": [1, {}]}},\n {"a": "x"}, 5, []]}'
+    marks = marks_of(text, "a.json")
+    asked = ["items[1].a", "items[0].a.b[1]", "items[3]", "items[2]", "é.a", "items", "", "items[0]"]
+    assert [marks[path] for path in asked] == [all_marks_of(text)[path] for path in asked]
+    assert [path in marks for path in ("items[1].a", "items[1].b", "items[4]", "items[01]", "x", 5)] == [
+        *(True, False, False, False, False, False)
+    ]
+    assert len(marks) == 14
+    with pytest.raises(KeyError):
+        marks["items[1].b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"items[0]": {"a": 1},\n "items": [{"a": 2}]}',
+        '{"items[1]x": {"a": 1}, "items": [{}, {"a": 2}]}',
+        '{"items": [{"a": 1}],\n "items": [{"a": 2}, {}]}',
+        '{"items": [{"a": NaN},\n {"b": 1}]}',
+        '{"items": {"a": 1}}',
+        "[[1]]",
+    ],
+)
+def test_of_equal_paths_the_first_counts_whatever_the_text(text: str) -> None:
+    marks = all_marks_of(text)
+    assert dict(marks_of(text, "a.json")) == marks
+    assert all(mark.line == 1 for path, mark in marks.items() if path.startswith("items[0]"))
+
+
+def test_where_there_is_no_value_there_is_no_place() -> None:
+    assert all_marks_of(" \n") == {}
+
+
+def test_places_are_pickled_without_the_text() -> None:
+    marks = marks_of('{"items": [{"a": 1}]}', "a.json")
+    copied = pickle.loads(pickle.dumps(marks))  # noqa: S301  # because the bytes are our own
+    assert type(copied) is dict
+    assert copied == marks
+
+
+def test_for_the_place_of_an_item_no_other_item_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[str] = []
+
+    def noted(text: str, bounds: Bounds, at: int, path: str) -> Iterator[Any]:
+        walked.append(path)
+        return walk(text, bounds, at, path)
+
+    monkeypatch.setattr(json_places, "walk", noted)
+    marks = marks_of(json.dumps({"items": [{"a": [{"b": index}]} for index in range(9)]}, indent=1), "a.json")
+    assert [marks[path].line for path in ("items[7].a[0].b", "items[7]", "items[0].a")] == [55, 52, 4]
+    assert walked == ["items[7]", "items[0]"]
+    assert marks["items"].line == 2
+    assert walked == ["items[7]", "items[0]", ""]
+
+
+# --- laws of both ways -----------------------------------------------------------------------------------
+
+
+def spelled(tree: Any, pick: Callable[[list[str]], str]) -> str:
+    """A JSON text of a tree, with any space between its tokens, and perhaps with keys that stand twice."""
+    if isinstance(tree, dict):
+        pairs = [
+            f"{json.dumps(key)}{pick(SPACE)}:{pick(SPACE)}{spelled(item, pick)}" for key, item in tree.items()
+        ]
+        pairs += [pair for pair in pairs[:1] if pick(TWICE)]
+        return f"{{{pick(SPACE)}" + f"{pick(SPACE)},{pick(SPACE)}".join(pairs) + f"{pick(SPACE)}}}"
+    if isinstance(tree, list):
+        items = [spelled(item, pick) for item in tree]
+        return f"[{pick(SPACE)}" + f"{pick(SPACE)},{pick(SPACE)}".join(items) + f"{pick(SPACE)}]"
+    return json.dumps(tree)
+
+
+SPACE = ["", "", " ", "\n  ", "\t\r\n"]
+TWICE = ["", "", "", "", "", "", "", "", "x"]
+lists = st.builds(
+    lambda items, more, last: {
+        **({} if last else {"items": items}),
+        **more,
+        **({"items": items} if last else {}),
+    },
+    st.lists(trees, max_size=4),
+    st.dictionaries(st.sampled_from(["kind", "a", "items[0]"]), trees, max_size=2),
+    st.booleans(),
+)
+
+
+@given(lists | trees, st.data())
+def test_law_what_is_read_at_once_is_what_is_read_with_care(tree: Any, data: st.DataObject) -> None:
+    text = spelled(tree, lambda choices: data.draw(st.sampled_from(choices)))
+    if data.draw(st.integers(0, 3)) == 0:
+        place = data.draw(st.integers(0, len(text)))
+        text = (
+            text[:place]
+            + data.draw(st.sampled_from(["", ",", '"', "]", "{", "1", "\\", "x"]))
+            + text[place + 1 :]
+        )
+    quick = at_once(text)
+    ((*values,), problems) = read(text, "a.json")
+    if quick is not None:
+        assert ([quick], []) == (values, problems)
+    if values:
+        assert dict(marks_of(text, "a.json")) == all_marks_of(text)
+
+
+@given(lists)
+def test_law_every_list_that_is_written_plainly_is_read_at_once(tree: Any) -> None:
+    for indent in (None, 1):
+        assert at_once(json.dumps(tree, indent=indent, ensure_ascii=False)) == tree
+
+
+@given(hostile_texts | trees.map(lambda tree: yaml.safe_dump(tree, allow_unicode=True)))
+@example("a: {? b : [c, d], e: }\nf:\n- 1\n- - x\n")
+@example("? ''\n: {'': [a]}\n---\n- k: v\n")
+@example("abcdef: [{x: 1}, {}]\nb: {c: 2}\n")
+def test_law_yaml_that_is_read_quickly_is_what_is_read_with_care(text: str) -> None:
+    for bounds in (Bounds(64, 5_000, 1_000, 1_024, 2**20), Bounds(3, 9, 1_000, 4, 20)):
+        try:
+            quick = read_yaml_quickly(yaml, text, "a.yaml", bounds)
+        except (Doubtful, yaml.YAMLError, ValueError, OverflowError):
+            continue
+        careful, problems = read_yaml_with_care(yaml, text, "a.yaml", bounds)
+        assert problems == ()
+        assert [document.problems for document in careful] == [()] * len(quick)
+        assert [document.value for document in quick] == [document.value for document in careful]
+        assert [document.marks() for document in quick] == [document.marks for document in careful]  # type: ignore[operator]  # because they are made when they are asked for
+
+
+@given(st.text(st.sampled_from("0123456789+-._:eExXob~ynoftNTF=<aT "), max_size=6) | scalars.map(str))
+def test_law_a_scalar_is_remembered_as_what_it_is(text: str) -> None:
+    value, flaw = yaml_scalars.resolved(text)
+    known = yaml_scalars.Scalars()
+    for _ in range(2):
+        if flaw or is_disputed(text):
+            with pytest.raises(Doubtful):
+                known[text]
+        else:
+            assert known[text] == value
+            assert type(known[text]) is type(value)

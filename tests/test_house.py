@@ -17,6 +17,7 @@ PACKAGE = Path(fsm_egress.__file__).parent
 # The ground floor comes first, and a room imports only from floors that come before its own. A folder
 # is one room.
 FLOORS = """
+    making
     frozen pattern_plain pattern_tree references words
     errors pattern_captures
     pattern_core pattern_places
@@ -30,6 +31,7 @@ FLOORS = """
     findings records resources
     lint_rules logs policy
     lint_routes routes sarif wire
+    readers
     manifest
     dump loader
     snapshot

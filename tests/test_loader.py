@@ -12,11 +12,13 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+import yaml
+from documents import meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm_egress import loader
-from fsm_egress.documents import MAX_DEPTH
+from fsm_egress.documents import MAX_DEPTH, MAX_DIGITS
 from fsm_egress.errors import InvalidValue, LoadError, MissingExtra, Severity
 from fsm_egress.loader import Loaded, NamedText, load_resources
 from fsm_egress.manifest import to_mapping
@@ -622,3 +624,281 @@ def test_law_a_damaged_document_is_loaded_or_refused(damage: bytes, place: int, 
     damaged = text[:place] + damage + text[place + len(damage) :]
     loaded = load_resources(NamedText(damaged, name), strict=False)
     assert {resource.kind for resource in loaded.resources} <= {"ServiceAccount", "Egress", "Namespace"}
+
+
+# --- at once ---------------------------------------------------------------------------------------------
+
+
+def with_care(*sources: Any) -> Loaded:
+    """A tolerant load without the quick ways."""
+
+    def refuse(_: object) -> None:
+        raise InvalidValue
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "read_at_once", lambda *_: None)
+        patch.setattr(loader, "good_reader", lambda _: refuse)
+        return load_resources(*sources, strict=False)
+
+
+def facts(loaded: Loaded) -> list[Any]:
+    """All that a load found, with places, and with what equality does not look at."""
+    paths = ("", "metadata.name", "metadata.x[0].y", "spec.ports[0].number")
+    return [
+        *(
+            (
+                resource,
+                resource.metadata.explicit,
+                *((at.location, at.mark) for at in map(resource.at, paths)),
+            )
+            for resource in loaded.resources
+        ),
+        *loaded.problems,
+        *(
+            (refused.ref, refused.document, refused.problems, refused.source and refused.source.mark("spec"))
+            for refused in loaded.refused
+        ),
+    ]
+
+
+def assert_same(*sources: Any) -> None:
+    """Both ways of reading find the same."""
+    assert facts(load_resources(*sources, strict=False)) == facts(with_care(*sources))
+
+
+def egress(**content: Any) -> dict[str, Any]:
+    """An Egress policy as a document."""
+    metadata = {"name": "e", "namespace": "shop"}
+    return {"apiVersion": POLICY, "kind": "Egress", "metadata": metadata, "spec": {}, **content}
+
+
+def spec(**fields: Any) -> dict[str, Any]:
+    return egress(spec=fields)
+
+
+SOURCE = {"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}
+DEEP: Any = json.loads("[" * 61 + "]" * 61)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [account("a"), account("b"), spec(hosts=["a.com"], ipAddresses=["10.0.0.0/8", "2001:db8::/32"])],
+        [account("a"), account("B"), account("c")],
+        [account("a"), account("a"), account("c")],
+        [
+            account("a"),
+            spec(hosts=["A.com"]),
+            spec(ipAddresses=["10.0.0.1/8"], hosts=["b.com"]),
+            account("c"),
+        ],
+        [account("a"), {"kind": "ConfigMap", "apiVersion": "v1", "data": {"a": "b"}}, account("c")],
+        [account("a"), 7, None, [], {}, "x", account("c")],
+        [listed(account("a"), account("b")), account("a"), listed(listed(account("c")), account("B"))],
+        [{**account("a"), "metadata": {"name": "a", **more}} for more in ({}, {"namespace": None})],
+        [{**account("a"), "metadata": {"name": "a", "namespace": ""}}],
+        [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "namespace": name}}
+            for name in ("", "b")
+        ],
+        [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"b": "c"}}],
+        [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"b": "c"}}],
+        [account("a", x=[{"y": 1}], uid="é\\\"'", labels={}), {**account("b"), "status": {}}],
+        [account("a", owner=DEEP)],
+        [account("a", owner=[DEEP])],
+        [account("a", owner=[[[DEEP]]])],
+        [{"kind": "ConfigMap", "apiVersion": "v1", "data": DEEP}],
+        [{"kind": "ConfigMap", "apiVersion": "v1", "data": [DEEP]}],
+        [{**account("a"), "apiVersion": "v2"}, {**account("b"), "kind": ["ServiceAccount"]}],
+        [spec(sources=[SOURCE, {**SOURCE, "name": []}]), spec(ports=[{"number": True, "protocol": "tcp"}])],
+        [
+            spec(
+                matches=[
+                    {"apiGroup": POLICY, "kind": "UpstreamTrafficSetting", "name": name} for name in "ab"
+                ]
+            )
+        ],
+    ],
+)
+def test_both_ways_of_reading_json_say_the_same(items: list[Any]) -> None:
+    for indent in (None, 2):
+        assert_same(NamedText(json.dumps(listed(*items), indent=indent), "a.json"))
+        assert_same(
+            NamedText(
+                json.dumps({"metadata": {"x": ""}, "items": items, "kind": "List"}, indent=indent), "a.json"
+            )
+        )
+        for item in items:
+            assert_same(NamedText(json.dumps(item, indent=indent), "a.json"))
+
+
+TWICE = [
+    '"metadata": {"name": "e", "namespace": "shop"}, "metadata": {"name": "f", "namespace": "shop"}',
+    '"metadata": {"name": "e", "namespace": "shop", "name": "f"}',
+    '"metadata": {"name": "e", "labels": {"a": "b", "a": "c"}}',
+    '"metadata": {"name": "e", "uid": "1", "uid": "2"}',
+    '"metadata": {"name": "e", "x": {"y": [{"z": 1, "z": 2}]}}',
+    '"metadata": {"name": "e"}, "status": {}, "status": {"a": "b"}',
+    '"metadata": {"name": "e"}, "spec": {"hosts": [], "hosts": ["a.com"]}',
+    '"metadata": {"name": "e"}, "spec": {"hosts": null, "hosts": ["a.com"]}',
+    '"metadata": {"name": "e"}, "spec": {"ports": [{"number": 80, "protocol": "tcp", "number": 81}]}',
+    (
+        '"metadata": {"name": "e"}, "spec": {"sources": [{"kind": "ServiceAccount", "name": "a",'
+        ' "namespace": "b"}, {"kind": "ServiceAccount", "name": "c", "namespace": "b", "name": "a"}]}'
+    ),
+]
+
+
+@pytest.mark.parametrize("content", TWICE)
+@pytest.mark.parametrize("spelling", ['"', "\\u0022"])
+def test_a_key_stands_once_wherever_it_stands(content: str, spelling: str) -> None:
+    rest = "" if '"spec"' in content else ', "spec": {}'
+    item = f'{{"apiVersion": "{POLICY}", "kind": "Egress", {content}{rest}}}'
+    other = json.dumps(account("a", x='\\"' if spelling == '"' else "\\\\"))
+    for text in (item, f'{{"kind": "List", "items": [{other},\n {item}]}}'):
+        assert_same(NamedText(text, "a.json"))
+        assert [problem.partition("expected ")[2].partition(",")[0] for problem in said(text)] == [
+            "each key once"
+        ]
+
+
+def hiding(name: str, strings: int) -> str:
+    """A ServiceAccount that hides so many strings behind a key that stands twice."""
+    hidden = json.dumps(["x"] * (strings - 1))
+    metadata = f'{{"name": "{name}", "namespace": "shop", "owner": {hidden}, "owner": 1}}'
+    return f'{{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {metadata}}}'
+
+
+@pytest.mark.parametrize("strings", range(1, 40))
+def test_a_key_that_stands_twice_is_not_made_up_for_by_an_item_that_is_wrong(strings: int) -> None:
+    matches = [{"apiGroup": POLICY, "kind": "UpstreamTrafficSetting", "name": name} for name in "ab"]
+    wrong = spec(sources=[{**SOURCE, "mtls": {"issuer": "fsm"}}], matches=matches)
+    text = f'{{"kind": "List", "items": [{json.dumps(wrong)}, {hiding("a", strings)}]}}'
+    assert "each key once" in said(text)[-1]
+
+
+@pytest.mark.parametrize("strings", range(1, 20))
+def test_a_key_that_stands_twice_is_not_made_up_for_by_another_text(strings: int) -> None:
+    text = f'{{"kind": "List", "items": [{hiding("b", strings)}]}}'
+    assert len(said(json.dumps(listed(account("a"))), text)) == 1
+
+
+def test_a_key_of_a_list_stands_once() -> None:
+    for text in (
+        '{"kind": "List", "kind": "List", "items": []}',
+        '{"kind": "List", "items": [], "metadata": {"a": "b", "a": "c"}}',
+        '{"kind": "List", "items": [], "items": [7]}',
+    ):
+        assert_same(NamedText(text, "a.json"))
+        assert "each key once" in said(text)[0]
+
+
+def test_the_numbers_of_a_list_are_bounded_wherever_they_stand() -> None:
+    for digits in (MAX_DIGITS, MAX_DIGITS + 1):
+        items = json.dumps([account("a"), {"kind": "ConfigMap", "apiVersion": "v1", "x": int("9" * digits)}])
+        text = f'{{"kind": "List", "items": {items}}}'
+        assert_same(NamedText(text, "a.json"))
+        assert any("digits" in problem for problem in said(text)) is (digits > MAX_DIGITS)
+
+
+def test_resources_of_one_name_are_found_across_texts_and_mappings() -> None:
+    text = json.dumps(listed(account("a"), account("b")))
+    again = "expected each resource once, found another one in"
+    assert said(account("a"), NamedText(text, "l.json"), account("b"), NamedText(text, "m.json")) == [
+        f"l.json:1:48: ServiceAccount shop/a: {again} `<mapping 1>`",
+        f"<mapping 2>: ServiceAccount shop/b: {again} `l.json`, line 1",
+        f"m.json:1:48: ServiceAccount shop/a: {again} `<mapping 1>`",
+        f"m.json:1:144: ServiceAccount shop/b: {again} `l.json`, line 1",
+    ]
+    loaded = load_resources(account("a"), text, account("c"), strict=False)
+    assert names(loaded) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "sources", [[listed(account("a"), spec())], [account("a"), account("a"), account("b"), spec()]]
+)
+def test_the_tables_hold_the_resources_by_name(sources: list[Any]) -> None:
+    for given_as in (sources, [json.dumps(source) for source in sources]):
+        loaded = load_resources(given_as, strict=False)
+        listed_by_name = {
+            (type(resource), resource.namespace, resource.name): resource for resource in loaded.resources
+        }
+        assert {
+            (kind, *name): resource
+            for kind, table in loaded.tables.items()
+            for name, resource in table.items()
+        } == listed_by_name
+        assert len(listed_by_name) == 2
+
+
+def test_a_text_without_flaws_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(loader, "read_text", give_up)
+    good = [account("a", uid="é", labels={"a": "\\"}, owner=[{"b": None}]), spec(hosts=["a.com"] * 20)]
+    wrong = [spec(hosts=["A.com"], matches=[{}]), account("B"), {"kind": "ConfigMap", "apiVersion": "v1"}, 7]
+    for indent in (None, 2):
+        text = json.dumps(listed(*wrong, *good), indent=indent)
+        loaded = load_resources(text, json.dumps(account("c"), indent=indent), strict=False)
+        assert names(loaded) == ["a", "e", "c"]
+        assert len(loaded.problems) == 6
+
+
+def test_the_items_of_a_list_of_one_kind_may_be_bare() -> None:
+    bare = {"metadata": {"name": "a", "namespace": "shop"}}
+    text = json.dumps(listed(bare, account("b"), kind="ServiceAccountList"), indent=1)
+    assert_same(NamedText(text, "a.json"))
+    assert names(load_resources(text)) == ["a", "b"]
+
+
+def test_a_list_of_another_kind_is_one_object() -> None:
+    text = json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "items": [account("a")], "metadata": {"name": "x"}}
+    )
+    assert_same(NamedText(text, "a.json"))
+    assert len(said(text)) == 1
+
+
+def test_both_ways_of_reading_mappings_and_yaml_say_the_same() -> None:
+    items = [
+        account("a"),
+        spec(hosts=["A.com"], ipAddresses=["10.0.0.1/8"]),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b", "namespace": "c"}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": ""}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "b", "labels": {}}},
+        account("B"),
+        account("b"),
+    ]
+    assert_same(*items)
+    assert_same(listed(*items))
+    assert_same("---\n".join(map(yaml.safe_dump, items)))
+    assert_same(yaml.safe_dump(listed(*items)))
+    loaded = load_resources(listed(*items), strict=False)
+    assert [resource.metadata.explicit for resource in loaded.resources] == [
+        *[frozenset()] * 4,
+        {"labels"},
+        frozenset(),
+    ]
+    assert len(loaded.problems) == 4
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_law_both_ways_of_reading_json_say_the_same(data: st.DataObject) -> None:
+    mesh = data.draw(meshes())
+    items = data.draw(st.lists(st.sampled_from(mesh) | values, max_size=6))
+    text = json.dumps(listed(*items), indent=data.draw(st.sampled_from([None, 1])))
+    if data.draw(st.booleans()):
+        place = data.draw(st.integers(0, len(text)))
+        text = (
+            text[:place] + data.draw(st.sampled_from(["", '"', ",", "1", "}", '"a":1,'])) + text[place + 1 :]
+        )
+    assert_same(NamedText(text, "a.json"))
+
+
+@given(values)
+def test_law_any_value_is_read_the_same_both_ways(value: Any) -> None:
+    assert_same(NamedText(json.dumps(value), "a.json"))

@@ -18,8 +18,9 @@ from fsm_egress.core import Namespace, Secret
 from fsm_egress.documents import MAX_DEPTH, Document
 from fsm_egress.egress import EgressPolicy, EgressSpec
 from fsm_egress.errors import MAX_PROBLEMS, LoadError, Severity
-from fsm_egress.manifest import read_resource, structure, to_mapping
+from fsm_egress.manifest import good_reader, read_resource, structure, to_mapping
 from fsm_egress.meshconfig import FeatureFlags, MeshConfig, MeshConfigSpec, Traffic
+from fsm_egress.readers import UNREADABLE, Reading
 from fsm_egress.references import Mark, Source
 from fsm_egress.resource import ObjectMeta, Resource
 from fsm_egress.resources import KINDS
@@ -581,6 +582,35 @@ def test_what_a_secret_holds_is_in_no_repr() -> None:
     for text in (repr(resource), str(resource)):
         assert SECRET not in text
         assert "aHVudGVyMiE=" not in text
+
+
+# --- what is read quickly --------------------------------------------------------------------------------
+
+
+def test_the_quick_way_gives_a_resource_about_which_there_is_nothing_to_say() -> None:
+    reading = Reading()
+    read_good = good_reader(reading)
+    value: Any
+    for value in (
+        egress({"hosts": ["A.com"]}),
+        egress({"ipAddresses": ["10.0.0.1/8"]}),
+        egress({"hosts": [1]}),
+        egress(namespace=""),
+        core("Namespace"),
+        core("Secret", stringData={"a": "b"}),
+        core("ConfigMap"),
+        {**egress(), "apiVersion": "v1"},
+        [],
+        None,
+    ):
+        with pytest.raises(UNREADABLE):
+            read_good(value)
+        assert read_good(egress({"hosts": ["a.com"]})) == structure(egress({"hosts": ["a.com"]}))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    assert read_good(namespace) == structure(namespace)
+    unnamed = {**egress(), "metadata": {"name": "web", "labels": {}}}
+    assert read_good(unnamed) == structure(unnamed)
+    assert read_good(unnamed).metadata.explicit == {"labels"}
 
 
 # --- writing ---------------------------------------------------------------------------------------------

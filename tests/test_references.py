@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,3 +192,27 @@ def test_a_field_built_in_python_is_pickled() -> None:
 
 def test_a_field_shows_as_it_prints() -> None:
     assert repr(FieldRef(EGRESS, "spec", SOURCE)) == "<Egress curl/httpbin-80 spec (a.yaml:6)>"
+
+
+def test_the_items_of_a_list_have_sources_in_their_order() -> None:
+    calls = []
+
+    def read() -> Mapping[str, Mark]:
+        calls.append("read")
+        return {"": Mark(1, 1), "items[0]": Mark(2, 1), "items[1]": Mark(9, 3), "items[1].spec": Mark(12, 5)}
+
+    document = Source("list.json", read)
+    first, second, third = islice(document.items(), 3)
+    assert calls == []
+    assert [source.mark("spec.ports[0]") for source in (first, second, third)] == [
+        Mark(2, 1),
+        Mark(12, 5),
+        Mark(1, 1),
+    ]
+    assert calls == ["read"]
+    assert second.below("spec").mark() == Mark(12, 5)
+    assert second.document == "list.json"
+    assert repr(second) == "Source(document='list.json')"
+    assert pickle.loads(pickle.dumps(second)).mark() == Mark(9, 3)  # noqa: S301  # because the bytes are our own
+    with pytest.raises(FrozenInstanceError):
+        second.document = "b.yaml"  # type: ignore[misc]  # because that is what must fail

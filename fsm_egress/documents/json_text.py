@@ -1,0 +1,121 @@
+"""JSON texts, read with care: each key that stands twice, number that is not kept and half of a character."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Problem
+from ..frozen import is_unicode
+from ..references import Mark
+from .base import (
+    UNICODE,
+    Bounds,
+    Document,
+    end_of,
+    measured,
+    number,
+    number_flaw,
+    repeated,
+    too_many,
+    unreadable,
+)
+from .json_items import Flawed, Take, decoder, members, strings_of
+from .json_places import KEY, SCALAR, STRING, Places, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["JSON", "read_json", "read_json_at_once"]
+
+JSON = "JSON"
+
+_BRACKET = re.compile(rf"{STRING}|(?P<opens>[\[{{])|(?P<closes>[\]}}])")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_NUMBER = tuple("-0123456789NI")  # what one begins with, `NaN` and `Infinity` among them
+
+
+def read_json_at_once(text: str, bounds: Bounds, take: Take) -> tuple[dict[str, Any], int] | None:
+    """See `read_at_once`."""
+    if _has_halves(text) or _may_have_more(text, bounds.nodes):
+        return None
+    try:
+        found = members(text, take)
+        strings, _, broken = measured(found, bounds)
+    except (Flawed, json.JSONDecodeError, StopIteration, RecursionError):
+        return None
+    return None if broken else (found, strings_of(text) - strings)
+
+
+def _has_halves(text: str) -> bool:
+    """Whether there may be halves of characters, as escapes."""
+    return "\\" in text and _ESCAPED_SURROGATE.search(text) is not None
+
+
+def _may_have_more(text: str, nodes: int) -> bool:
+    """Whether a text may hold more values: all but the first take two characters, one of them before it."""
+    return len(text) > 2 * nodes and sum(map(text.count, ",[{")) >= nodes
+
+
+def read_json(text: str, name: str, bounds: Bounds) -> Document:
+    """The document of a JSON text.
+
+    Raises:
+        Unreadable: the text is not JSON, or exceeds a bound.
+    """
+    value: Any = None
+    problems: tuple[Problem, ...] = ()
+    is_flawed, strings = False, 0
+    try:
+        try:
+            value = decoder().decode(text)
+            is_flawed = _has_halves(text)
+        except Flawed:
+            value = json.loads(text, parse_int=number, parse_float=number, parse_constant=number)
+            is_flawed = True
+        strings, _, broken = measured(value, bounds)
+    except json.JSONDecodeError as error:
+        mark = Mark(error.lineno, error.colno)
+        raise unreadable(name, JSON, mark=mark, reason=error.msg.lower()) from None
+    except RecursionError:
+        broken = f"at most {bounds.depth} levels"
+    if broken:
+        raise unreadable(name, broken, "more", _too_deep(text, bounds.depth))
+    if is_flawed or strings != strings_of(text):
+        flaws = list(islice(_flaws(text, name, bounds), bounds.problems + 1))
+        if len(flaws) > bounds.problems:
+            raise too_many(name, flaws)
+        problems = tuple(flaws)
+    return Document(name, value, partial(Places, text, bounds), problems)
+
+
+def _too_deep(text: str, depth: int) -> Mark | None:
+    """Where the first object or list begins that is nested too deep, if one is."""
+    level = 0
+    for match in _BRACKET.finditer(text):
+        level += (match.lastgroup == "opens") - (match.lastgroup == "closes")
+        if level > depth:
+            return end_of(text[: match.start()])
+    return None
+
+
+def _flaws(text: str, name: str, bounds: Bounds) -> Iterator[Problem]:
+    """Keys that stand twice, numbers that are not kept, and halves of characters."""
+    mark_at = Places(text, bounds).mark_at
+    for path, place, match, last_places in walk(text, bounds):
+        key = json.loads(match[KEY] or '""')
+        scalar = match[SCALAR] or ""
+        if match[KEY]:
+            twin = last_places.get(key)
+            if twin is not None:
+                yield repeated(path, name, mark_at(match.start(KEY)), mark_at(twin))
+            last_places[key] = match.start(KEY)
+        value = json.loads(scalar) if scalar.startswith('"') else ""
+        if not (is_unicode(value) and is_unicode(key)):
+            yield Problem(*UNICODE, path, document=name, mark=mark_at(place))
+        flaw = number_flaw(scalar) if scalar.startswith(_NUMBER) else None
+        if flaw:
+            yield Problem(*flaw, path, document=name, mark=mark_at(place))

@@ -1,0 +1,268 @@
+"""YAML texts, read with care: every tag, alias, key and scalar that is a mistake, and where."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from ..errors import MissingExtra, Problem, shortly, show
+from ..frozen import is_unicode
+from ..references import Mark
+from .base import MAX_DIGITS, UNICODE, Bounds, Document, Unreadable, end_of, repeated, too_many, unreadable
+from .yaml_quickly import read_yaml_quickly
+from .yaml_scalars import TRUTHS, Doubtful, is_disputed, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["read_yaml", "read_yaml_with_care"]
+
+_UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAG = "tag:yaml.org,2002:"
+_STRING_TAGS = {"!", f"{_TAG}str"}
+_TYPED_TAGS: dict[str, tuple[type, ...]] = {
+    f"{_TAG}int": (int,),
+    f"{_TAG}float": (float, int),
+    f"{_TAG}bool": (bool,),
+    f"{_TAG}null": (type(None),),
+}
+
+
+def read_yaml(text: str, name: str, bounds: Bounds) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    """The documents of a YAML text, and what kept the rest of it from being read.
+
+    Raises:
+        Unreadable: nothing of it can be read.
+        MissingExtra: PyYAML is not installed.
+    """
+    try:
+        import yaml  # noqa: PLC0415  # because YAML is an extra, and JSON needs nothing
+    except ImportError:
+        raise MissingExtra(f"reading YAML (`{name}`)", "yaml") from None
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        found = f"the character `U+{ord(unprintable[0]):04X}`"
+        raise unreadable(name, "YAML without control characters", found, end_of(text[: unprintable.start()]))
+    try:
+        return read_yaml_quickly(yaml, text, name, bounds), ()
+    except (Doubtful, yaml.MarkedYAMLError, ValueError, OverflowError):
+        return read_yaml_with_care(yaml, text, name, bounds)
+
+
+def read_yaml_with_care(
+    yaml: Any, text: str, name: str, bounds: Bounds
+) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    """The same, given PyYAML, whatever stands in the text."""
+    documents: list[Document] = []
+    problems: tuple[Problem, ...] = ()
+    try:
+        documents.extend(builder.document() for builder in _built(yaml, text, name, bounds))
+    except Unreadable as error:
+        problems = error.problems
+    except yaml.MarkedYAMLError as error:
+        place = error.problem_mark or error.context_mark
+        reason = " ".join(part for part in (error.context, error.problem) if part)
+        problems = (Problem("YAML", document=name, mark=_mark(place) if place else None, reason=reason),)
+    except (ValueError, OverflowError):  # because PyYAML does not check all numbers of escapes
+        reason = "a number in an escape or a directive is out of range"
+        problems = (Problem("YAML", document=name, reason=reason),)
+    return tuple(documents), problems
+
+
+def _built(yaml: Any, text: str, name: str, bounds: Bounds) -> Iterator[_Builder]:
+    """The builder of each document of the text, when it is complete."""
+    builder = _Builder(name, bounds)
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.DocumentStartEvent):
+            builder = _Builder(name, bounds)
+        elif isinstance(event, yaml.DocumentEndEvent):
+            yield builder
+        elif isinstance(event, yaml.AliasEvent):
+            builder.alias(event.anchor, _mark(event.start_mark))
+        elif isinstance(event, yaml.ScalarEvent):
+            builder.scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            builder.open(event, is_list=isinstance(event, yaml.SequenceStartEvent))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            builder.close()
+
+
+def _mark(mark: Any) -> Mark:
+    return Mark(mark.line + 1, mark.column + 1)
+
+
+@define
+class _Node:
+    """A mapping or list of YAML whose end has not been seen."""
+
+    value: Any
+    path: str
+    is_list: bool
+    anchor: str | None
+    mark: Mark
+    is_key: bool
+    nodes_before: int
+    height: int = 1
+    key: str | None = None
+    key_mark: Mark | None = None
+    keys: dict[str, Mark] = field(factory=dict)
+
+
+class _Builder:
+    """Makes the tree of one YAML document from the parser's events; nothing is constructed from a tag."""
+
+    def __init__(self, name: str, bounds: Bounds) -> None:
+        self.name = name
+        self.bounds = bounds
+        self.value: Any = None
+        self.stack: list[_Node] = []
+        self.marks: dict[str, Mark] = {}
+        self.problems: list[Problem] = []
+        self.anchors: dict[str, tuple[Any, int, int]] = {}  # value, what it counts, levels
+        self.nodes = 0
+        self.room = bounds.places
+
+    def document(self) -> Document:
+        return Document(self.name, self.value, self.marks, tuple(self.problems))
+
+    def open(self, event: Any, *, is_list: bool) -> None:
+        mark = _mark(event.start_mark)
+        if len(self.stack) == self.bounds.depth:
+            raise unreadable(self.name, f"at most {self.bounds.depth} levels", "more", mark)
+        if event.tag is not None and event.tag not in {"!", f"{_TAG}{'seq' if is_list else 'map'}"}:
+            self.report("no tag", f"`{event.tag}`", self.here(), mark, reason="objects are never constructed")
+        path = self.here()
+        top = self.stack[-1] if self.stack else None
+        value: Any = [] if is_list else {}
+        is_key = self.awaits_key()
+        if not is_key:
+            self.add(value, top.key_mark if top and top.key_mark else mark)
+        self.anchors.pop(event.anchor, None)
+        self.stack.append(_Node(value, path, is_list, event.anchor, mark, is_key, self.nodes))
+
+    def close(self) -> None:
+        node = self.stack.pop()
+        if node.anchor is not None:
+            self.anchors[node.anchor] = node.value, self.nodes - node.nodes_before, node.height
+        if node.is_key:
+            self.put_key(node.value, "", node.mark)
+        elif self.stack:
+            self.stack[-1].height = max(self.stack[-1].height, node.height + 1)
+
+    def alias(self, anchor: str, mark: Mark) -> None:
+        if anchor not in self.anchors:
+            raise unreadable(self.name, "an alias of a value that is complete", f"`*{anchor}`", mark)
+        value, size, height = self.anchors[anchor]
+        if self.awaits_key():
+            self.put_key(value, value if isinstance(value, str) else "", mark)
+            return
+        if len(self.stack) + height > self.bounds.depth:
+            raise unreadable(self.name, f"at most {self.bounds.depth} levels", "more", mark)
+        self.stack[-1].height = max(self.stack[-1].height, height + 1)
+        self.count(size, mark)
+        self.add(value, mark)
+
+    def scalar(self, event: Any) -> None:
+        mark = _mark(event.start_mark)
+        value = self.read_scalar(event, mark)
+        if self.awaits_key():
+            self.put_key(value, event.value, mark)
+        else:
+            self.add(value, mark)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = value, 0, 0
+
+    def read_scalar(self, event: Any, mark: Mark) -> Any:
+        text: str = event.value
+        plain = event.implicit[0]
+        where = self.path_of(text) if self.awaits_key() else self.here()
+        if event.tag in _STRING_TAGS or (event.tag is None and not plain):
+            if not is_unicode(text):
+                self.report(*UNICODE, where, mark)
+            return text
+        if event.tag is not None and event.tag not in _TYPED_TAGS:
+            self.report("no tag", f"`{event.tag}`", where, mark, reason="objects are never constructed")
+            return text
+        if is_disputed(text):
+            quoted = f'"{text}"' if event.tag is None and len(text) <= MAX_DIGITS else None
+            reason = "YAML 1.1 and 1.2 read it differently"
+            if text.lower() in TRUTHS:
+                reason = f"or `{TRUTHS[text.lower()]}`, as {reason}"
+            if text == "<<":
+                quoted, reason = None, "merge keys are not part of YAML 1.2"
+            self.report("a scalar of one meaning", shortly(text), where, mark, proposal=quoted, reason=reason)
+            return text
+        value, flaw = resolved(text)
+        if flaw:
+            self.report(*flaw, where, mark)
+        if event.tag is not None and type(value) not in _TYPED_TAGS[event.tag]:
+            self.report(f"a value of its tag `{event.tag.removeprefix(_TAG)}`", show(text), where, mark)
+        return value
+
+    def awaits_key(self) -> bool:
+        return bool(self.stack) and not self.stack[-1].is_list and self.stack[-1].key is None
+
+    def put_key(self, value: Any, text: str, mark: Mark) -> None:
+        top = self.stack[-1]
+        top.key, top.key_mark = text, mark
+        path = self.here()
+        if not isinstance(value, str):
+            quoted = f'"{text}"' if text else None
+            self.report("a key that is a string", show(value), path, mark, proposal=quoted)
+        elif text in top.keys:
+            self.note(repeated(path, self.name, mark, top.keys[text]))
+        top.keys[text] = mark
+
+    def path_of(self, key: str) -> str:
+        path = self.stack[-1].path
+        if len(path) > self.bounds.path:
+            return path
+        return f"{path}.{key}" if path and key else path or key
+
+    def here(self) -> str:
+        if not self.stack:
+            return ""
+        top = self.stack[-1]
+        if top.is_list and len(top.path) <= self.bounds.path:
+            return f"{top.path}[{len(top.value)}]"
+        return self.path_of(top.key or "")
+
+    def add(self, value: Any, mark: Mark) -> None:
+        self.count(1, mark)
+        if self.room >= 0:
+            where = self.here()
+            self.marks.setdefault(where, mark)
+            self.room -= len(where)
+        if not self.stack:
+            self.value = value
+        elif self.stack[-1].is_list:
+            self.stack[-1].value.append(value)
+        else:
+            top = self.stack[-1]
+            top.value[top.key] = value
+            top.key = top.key_mark = None
+
+    def count(self, nodes: int, mark: Mark) -> None:
+        self.nodes += nodes
+        if self.nodes > self.bounds.nodes:
+            raise unreadable(
+                self.name, f"at most {self.bounds.nodes} values, aliases counted in full", "more", mark
+            )
+
+    def report(
+        self,
+        expected: str,
+        found: str,
+        path: str,
+        mark: Mark,
+        proposal: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self.note(Problem(expected, found, path, None, self.name, mark, proposal=proposal, reason=reason))
+
+    def note(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if len(self.problems) > self.bounds.problems:
+            raise too_many(self.name, self.problems)
