@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .documents import is_disputed
+from .documents.yaml_scalars import resolved
 from .errors import MissingExtra
 from .manifest import to_mapping
 from .resource import Resource
@@ -45,7 +46,8 @@ def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
             return True
 
         def represent_str(self, data: str) -> yaml.ScalarNode:
-            style = '"' if is_disputed(data) or not _UNICODE_BREAKS.isdisjoint(data) else None
+            is_text = isinstance(resolved(data)[0], str) and not is_disputed(data)
+            style = None if is_text and _UNICODE_BREAKS.isdisjoint(data) else '"'
             return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
     Dumper.add_representer(str, Dumper.represent_str)

@@ -101,6 +101,8 @@ class EgressSpec(Part):
     matches: tuple[EgressMatch, ...] = field(default=(), metadata=parts(EgressMatch))
 
     def __attrs_post_init__(self) -> None:
+        if len(self.matches) < 2:  # noqa: PLR2004  # because two are needed for one too many
+            return
         settings = [index for index, match in enumerate(self.matches) if match.kind == UPSTREAM_SETTING]
         for index in settings[1:]:
             expected = f"at most one `{UPSTREAM_SETTING}`"

@@ -57,6 +57,10 @@ class Kind(Generic[R]):
         """The resource of this name, if there is one."""
         return self.by_name.get((namespace, name))
 
+    def __reduce__(self) -> tuple[type[Kind[R]], tuple[Mapping[Name, R]]]:
+        """Pickled without what is known of it: it can be worked out again."""
+        return Kind, (self.by_name,)
+
     def changed(self, put: Mapping[Name, R], gone: Iterable[Name] = ()) -> Kind[R]:
         """The kind with these resources put in, and without those; what is known is followed up."""
         names = {name for name in (*put, *gone) if name in self.by_name}
@@ -300,7 +304,8 @@ def load(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> 
         MissingExtra: a text is YAML, and PyYAML is not installed.
     """
     loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields)
-    return Snapshot.of(loaded.resources, loaded.problems, loaded.refused)
+    tables = {kind: Kind(dict(sorted(table.items(), key=_by_name))) for kind, table in loaded.tables.items()}
+    return Snapshot(tables, loaded.problems, loaded.refused)
 
 
 def loads(

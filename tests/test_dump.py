@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from documents import meshes
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fsm_egress.core import Secret, ServiceAccount
 from fsm_egress.documents import is_disputed
+from fsm_egress.documents.yaml_scalars import resolved
 from fsm_egress.dump import dump_json, dump_yaml
 from fsm_egress.errors import MissingExtra
 from fsm_egress.loader import load_resources
@@ -201,6 +202,8 @@ def test_law_whatever_is_carried_survives_both_texts(annotations: dict[str, str]
 
 
 @given(strings)
+@example("-.0")
+@example("+.5")
 def test_law_plain_strings_of_yaml_mean_the_same_to_all(text: str) -> None:
     (line,) = [
         line for line in dump_yaml(account("a", annotations={"x": text})).split("\n") if "    x: " in line
@@ -208,3 +211,4 @@ def test_law_plain_strings_of_yaml_mean_the_same_to_all(text: str) -> None:
     is_plain = line == f"    x: {text}"
     assert not (is_plain and is_disputed(text))
     assert not (is_plain and yaml.safe_load(text) != text)
+    assert not (is_plain and resolved(text)[0] != text)
