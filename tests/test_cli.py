@@ -980,6 +980,20 @@ class TestLint:
         assert result.exit_code == 0
         assert result.stdout.startswith("FSE083 info: Egress curl/httpbin ")
 
+    def test_a_finding_may_have_neither(self, capsys: pytest.CaptureFixture[str]) -> None:
+        rule = fe.FieldRef(fe.ResourceRef("Egress", "curl", "e"), "spec")
+        output.print_findings([fe.Finding(fe.Code.SOURCE_KIND, rule, "it names nobody")])
+        assert (
+            capsys.readouterr().out
+            == f"FSE003 {fe.Code.SOURCE_KIND.severity}: Egress curl/e spec: it names nobody\n"
+        )
+
+    def test_a_witness_may_be_of_no_one(self, capsys: pytest.CaptureFixture[str]) -> None:
+        rule = fe.FieldRef(fe.ResourceRef("Egress", "curl", "e"))
+        shown = fe.tcp("54.9.9.9", 25)
+        output.print_findings([fe.Finding(fe.Code.SOURCE_KIND, rule, "so", witness=shown, fix="mend it")])
+        assert capsys.readouterr().out.splitlines()[1:] == ["  shown by 54.9.9.9:25 TCP", "  fix: mend it"]
+
     def test_nothing_amiss_is_nothing_said(self) -> None:
         assert run(*self.LINT, "--only", "FSE070", "--no-sidecar").output == ""
 
