@@ -305,6 +305,20 @@ def test_all_claims_of_the_destination_are_considered() -> None:
     assert str(decision.match) == "http port 443, any address"
 
 
+def test_behind_a_route_that_takes_every_request_no_other_is_asked() -> None:
+    named = {"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": "r"}
+    policy = egress("a", "http", hosts=["a.com"], matches=[named])
+    group = small.routes("r", {"methods": ["*"], "pathRegex": ".*"}, {"methods": ["GET"], "pathRegex": ".*"})
+    taken = {
+        method: str(decide(fe.http("54.9.9.9", 443, method, "a.com/x"), policy, group).route)
+        for method in ("GET", "PUT")
+    }
+    assert taken == {
+        "GET": "HTTPRouteGroup curl/r spec.matches[1]",
+        "PUT": "HTTPRouteGroup curl/r spec.matches[0]",
+    }
+
+
 def test_an_https_claim_without_hosts_takes_any_tls_and_nothing_else() -> None:
     policies = egress("a", "https", hosts=["a.com"]), egress("b", "https")
     assert decide(fe.tls("54.9.9.9", 443, "a.com"), *policies).reason is fe.Reason.TLS_ANY
