@@ -34,7 +34,7 @@ DURATION_LENGTH = 64  # Go's durations end at 292 years
 JSON_DEPTH = 64  # the API server's own documents stay far below
 
 _LABEL = rf"(?!-)[a-z0-9-]{{1,{LABEL_LENGTH}}}(?<!-)"
-is_subdomain = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
+is_subdomain: Callable[[str], re.Match[str] | None] = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
 _HOST_LABEL = rf"(?!-)[a-z0-9_-]{{1,{LABEL_LENGTH}}}(?<!-)"
 _HOST = re.compile(rf"(?:\*\.)?{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
 _HOST_IN_URL = re.compile(

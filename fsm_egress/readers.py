@@ -32,7 +32,7 @@ UNREADABLE = (InvalidValue, *net.UNREADABLE)
 ROOM = 16  # levels of a `List` down to its deepest part, at most
 
 # Of these a mesh has few different ones and many equal ones. They need words and whole numbers, nothing else.
-SHARED = {EgressPort, EgressSource, IdentityReference, RetrySource}
+SHARED: set[type] = {EgressPort, EgressSource, IdentityReference, RetrySource}
 FEW = 16  # parts or hosts that are put together one by one
 
 

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 # The columns that a field is looked for in, one after the other; a dot leads into an object.
-FIELDS = {
+FIELDS: dict[str, tuple[str, ...]] = {
     "identity": ("identity",),
     "destination": ("destination",),
     "port": ("port",),

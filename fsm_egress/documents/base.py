@@ -61,7 +61,7 @@ class Unreadable(Exception):
     def __init__(self, problem: Problem, before: Iterable[Problem] = ()) -> None:
         super().__init__(problem)
         self.problem = problem
-        self.problems = (*before, problem)
+        self.problems: tuple[Problem, ...] = (*before, problem)
 
 
 def unreadable(
