@@ -13,7 +13,6 @@ from .errors import InvalidValue
 from .net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
 from .partition import Condition, Line, Place, Reading, asked_of
 from .pipy.outcome import Outcome
-from .pipy.rules import read_rules
 from .policy import LOOPBACK
 from .routes import united
 
@@ -208,17 +207,17 @@ def _place(sidecar: Sidecar, taken: Taken) -> Place:
     if not match.is_http and not (rules and "http" in (rules.accept or ())):
         return Place(names, folds=False)
     hosts = match.hosts or {}
-    by_host = {text: _conditions(match, host) for text, host in hosts.items() if _can_be(host=text)}
+    by_host = {text: _conditions(sidecar, match, host) for text, host in hosts.items() if _can_be(host=text)}
     otherwise: tuple[Condition, ...] = ()
     if hosts and sidecar.config.auto_default_route:
         default = next(iter(hosts.values()))
-        otherwise = asked_of(default.service or default.rule_name, _conditions(match, default))
+        otherwise = asked_of(default.service or default.rule_name, _conditions(sidecar, match, default))
     return Place(names, by_host, otherwise, folds=False)
 
 
-def _conditions(match: Match, host: Host) -> tuple[Condition, ...]:
+def _conditions(sidecar: Sidecar, match: Match, host: Host) -> tuple[Condition, ...]:
     """What the rules of a host ask for; nothing where all of them break on a pattern."""
-    rules = read_rules((match.rules or {}).get(host.rule_name, ()))
+    rules = sidecar.rules(match, host)
     if isinstance(rules, Outcome):
         return ()
     return tuple(

@@ -88,6 +88,8 @@ class Sides:
     policy: OutboundPolicy
     engine: Engine
     sidecar: Sidecar
+    _dues: dict[int, Outcome] = field(init=False, factory=dict, repr=False)
+    _alike: dict[tuple[int, Outcome], bool] = field(init=False, factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -104,6 +106,9 @@ class Sides:
         sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given)
         return cls(policy, Engine.compile(policy), sidecar)
 
+    def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
+        return Sides, (self.policy, self.engine, self.sidecar)
+
     def compare(self, connection: Connection) -> Disagreement | Undecided | None:
         """How the sides differ on a connection, if they do."""
         decision = self.engine.classify(connection)
@@ -111,7 +116,10 @@ class Sides:
         if outcome.fate is Fate.UNKNOWN:
             return Undecided(connection, outcome.cause)
         due = self.due(decision)
-        return None if _agree(due, outcome) else Disagreement(connection, decision, due, outcome)
+        key = id(decision), outcome  # the engine keeps its decisions
+        if key not in self._alike:
+            self._alike[key] = _agree(due, outcome)
+        return None if self._alike[key] else Disagreement(connection, decision, due, outcome)
 
     def sort(self, found: Disagreement) -> object:
         """What disagreements of one sort have in common, besides being shown by different connections.
@@ -141,7 +149,12 @@ class Sides:
         return Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))
 
     def due(self, decision: Decision) -> Outcome:
-        """What a sidecar that honours the decision does."""
+        """What a sidecar that honours a decision of the engine does."""
+        if id(decision) not in self._dues:
+            self._dues[id(decision)] = self._due(decision)
+        return self._dues[id(decision)]
+
+    def _due(self, decision: Decision) -> Outcome:
         if not decision.allowed:
             return Outcome(Fate.ANSWERED if decision.status else Fate.CLOSED, status=decision.status)
         mtls = self._mtls_due(decision)

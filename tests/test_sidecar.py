@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ def test_the_model_does_what_the_sidecar_was_seen_to_do(case: dict[str, Any]) ->
         connection = fe.Connection.from_mapping(probe["connection"])
         outcome = sidecar.handle(connection)
         assert explains(outcome, connection, probe["observed"], case["dns"]), outcome
+
+
+@pytest.mark.parametrize("case", OBSERVED[:12])
+def test_a_pickled_one_does_the_same_though_the_first_has_worked_things_out(case: dict[str, Any]) -> None:
+    sidecar = Sidecar.read(case["config"])
+    asked = [fe.Connection.from_mapping(probe["connection"]) for probe in case["probes"]]
+    outcomes = list(map(sidecar.handle, asked))
+    copy: Sidecar = pickle.loads(pickle.dumps(sidecar))  # noqa: S301  # because it was pickled a moment ago
+    assert list(map(copy.handle, asked)) == outcomes == list(map(sidecar.handle, asked))
+    assert len(pickle.dumps(copy)) == len(pickle.dumps(Sidecar.read(case["config"])))
 
 
 def test_every_observation_is_there() -> None:

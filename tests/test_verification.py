@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -300,3 +301,6 @@ def test_the_sides_can_be_asked_one_connection_at_a_time() -> None:
     found = sides.compare(fe.tls("54.9.9.9", 443, "b.com"))
     assert isinstance(found, Disagreement)
     assert (found.decision.reason, found.outcome.fate) == (Reason.NO_SERVER_NAME, Fate.DIALLED)
+    copy: Sides = pickle.loads(pickle.dumps(sides))  # noqa: S301  # because it was pickled a moment ago
+    assert copy.compare(fe.tls("54.9.9.9", 443, "a.com")) is None
+    assert copy.compare(found.connection) == found

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import lcm
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from ..connection import HTTPRequest, Sends, TLSClientHello
 from ..decision import Target, UsedGateway
@@ -22,11 +22,15 @@ from .rules import FORWARDED_METHODS, read_rules
 from .scripts import ANY_GATEWAY, Cert, Cluster, Enforcement, Match, OutboundConfig, read_outbound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ..connection import Connection
+    from .rules import ReadRule
+    from .scripts import Host
 
 __all__ = ["Sidecar", "Taken"]
+
+T = TypeVar("T")
 
 KNOWN_METHODS = frozenset({*FORWARDED_METHODS, "TRACE", "CONNECT"})
 DEFAULT_WEIGHT = 100
@@ -58,6 +62,11 @@ class Taken:
     cert: Cert | None
     is_egress: bool
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from others of the same config, whose parts last as long as their sidecar."""
+        return id(self.match), id(self.cert), self.is_egress
+
     def leading_to(self, cluster: str) -> Taken:
         """The same with a match that leads to one cluster only."""
         return evolve(self, match=self.match and evolve(self.match, clusters={cluster: 1}, allowed=False))
@@ -68,6 +77,7 @@ class Sidecar:
     """The stock sidecar with a config; immutable."""
 
     config: OutboundConfig
+    _known: dict[tuple[object, ...], Any] = field(init=False, factory=dict, repr=False)
 
     @classmethod
     def read(cls, config: PipyConfig | Mapping[str, Any] | bytes) -> Sidecar:
@@ -81,6 +91,9 @@ class Sidecar:
         else:
             tree = read_tree(config) if isinstance(config, bytes) else config
         return cls(read_outbound(tree))
+
+    def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig]]:
+        return Sidecar, (self.config,)
 
     def handle(self, connection: Connection) -> Outcome:
         """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by."""
@@ -103,7 +116,7 @@ class Sidecar:
         modules = self.config.chains.get(chain, ())
         if not modules:
             return ECHOED
-        stranger = _stranger(chain, modules)
+        stranger = self._once(_stranger, (chain,), chain, modules)
         if stranger:
             return unknown(f"Chains.{chain}: {stranger}")
         rules = taken.match.enforcement if taken.match and modules[0] == MODULE else None
@@ -124,7 +137,7 @@ class Sidecar:
             return self._through(HTTP_CHAIN, taken, connection)
         if isinstance(sends, TLSClientHello) and rules.server_names is not None:
             cluster = rules.server_names.get(sends.name)
-            return CLOSED if cluster is None else self._stream(taken.leading_to(cluster))
+            return CLOSED if cluster is None else self._stream(taken, cluster)
         return self._stream(taken)
 
     def take(self, matches: Iterable[Match], key: int) -> Taken:
@@ -137,9 +150,27 @@ class Sidecar:
         anywhere = next((match for match in listed if match.ranges is None), None)
         return Taken(anywhere, None, is_egress=anywhere is not None)
 
+    def rules(self, match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
+        """The rules of a host of the config, or what becomes of every request to it."""
+        return self._once(_rules_of, (id(match), host.rule_name), match, host)
+
+    def _once(self, work: Callable[..., T], key: tuple[object, ...], *given: object) -> T:
+        """What a part of the config comes to, worked out once; the key names parts by their identities."""
+        named = (work.__name__, *key)
+        if named not in self._known:
+            self._known[named] = work(*given)
+        known: T = self._known[named]
+        return known
+
     # --- streams ---
 
-    def _stream(self, taken: Taken) -> Outcome:
+    def _stream(self, taken: Taken, only: str | None = None) -> Outcome:
+        """What becomes of a stream, which may be for one cluster only."""
+        return self._once(self._balanced, (*taken.key, only), taken, only)
+
+    def _balanced(self, taken: Taken, only: str | None) -> Outcome:
+        if only is not None:
+            taken = taken.leading_to(only)
         match = taken.match
         passes = self.config.enable_egress or (match is not None and match.allowed)
         onward = [_Way(WHOLE, CLOSED)]
@@ -184,7 +215,7 @@ class Sidecar:
             host = entry.service or entry.rule_name or host
         if entry is None:
             return answered(FORBIDDEN)
-        rules = read_rules((match.rules or {}).get(entry.rule_name, ()))
+        rules = self.rules(match, entry)
         if isinstance(rules, Outcome):
             return rules
         for rule in rules:
@@ -192,7 +223,7 @@ class Sidecar:
                 if rule.breaks:
                     return CLOSED
                 if rule.matches(sends, host):
-                    return self._routed(taken, rule.clusters)
+                    return self._once(self._routed, (*taken.key, id(rule)), taken, rule.clusters)
         return answered(FORBIDDEN)
 
     def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:
@@ -253,6 +284,10 @@ class Sidecar:
 
 
 _NO_CLUSTER = Cluster((), None)
+
+
+def _rules_of(match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
+    return read_rules((match.rules or {}).get(host.rule_name, ()))
 
 
 def _without_module(chain: str, modules: tuple[str, ...]) -> tuple[str, ...]:
