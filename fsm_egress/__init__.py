@@ -51,9 +51,8 @@ if TYPE_CHECKING:
     from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
     from .findings import Code, Finding
     from .helm import apply_set, helm_set
-    from .lint_rules import LintRule, rules_markdown
     from .linting import lint
-    from .logs import Format, Log
+    from .linting.rules import LintRule, rules_markdown
     from .manifest import to_mapping
     from .meshconfig import MeshConfig
     from .net import Address, Prefix
@@ -65,6 +64,8 @@ if TYPE_CHECKING:
     from .policy import OutboundPolicy
     from .references import FieldRef, Mark, ResourceRef, Source
     from .replaying import replay
+    from .replaying.logs import Format, Log
+    from .replaying.tally import Change, Changed, Ruling, Summary
     from .resolution import resolve
     from .resource import ObjectMeta, ServiceIdentity
     from .sarif import sarif_log
@@ -72,7 +73,6 @@ if TYPE_CHECKING:
     from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
     from .snapshot import Snapshot, load, loads
     from .stock import stock_config
-    from .tally import Change, Changed, Ruling, Summary
     from .verification import Disagreement, Sides, Undecided, Verification, verify
     from .workload import Workload
 
@@ -193,9 +193,9 @@ _ROOMS = {
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
     "findings": "Code Finding",
     "helm": "apply_set helm_set",
-    "lint_rules": "LintRule rules_markdown",
+    "linting.rules": "LintRule rules_markdown",
     "linting": "lint",
-    "logs": "Format Log",
+    "replaying.logs": "Format Log",
     "manifest": "to_mapping",
     "meshconfig": "MeshConfig",
     "net": "Address Prefix",
@@ -214,7 +214,7 @@ _ROOMS = {
     "smi": "HTTPRouteGroup TrafficSplit TrafficTarget",
     "snapshot": "Snapshot load loads",
     "stock": "stock_config",
-    "tally": "Change Changed Ruling Summary",
+    "replaying.tally": "Change Changed Ruling Summary",
     "verification": "Disagreement Sides Undecided Verification verify",
     "workload": "Workload",
 }

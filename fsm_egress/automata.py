@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from .pattern_automata import SPELLED, Automaton, State, Undecided
-from .pattern_captures import torn
-from .pattern_core import core
-from .pattern_tree import (
+from .patterns.captures import torn
+from .patterns.core import core
+from .patterns.machines import SPELLED, Automaton, State, Undecided
+from .patterns.tree import (
     BYTES,
     CLASSES,
     Alternation,

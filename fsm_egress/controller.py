@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .division import divide
 from .findings import Code, Finding
-from .partition import divide
 from .readings import reading_of_policy, reading_of_sidecar
 from .stock import stock_config
 from .suspicions import Shown, StockMesh, suspicions

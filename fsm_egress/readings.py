@@ -9,9 +9,9 @@ from attrs import evolve
 
 from .checks import FORWARDED_METHODS, KNOWN_METHODS, Protocol
 from .connection import HTTPRequest
+from .division import Condition, Line, Place, Reading, asked_of
 from .errors import InvalidValue
 from .net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
-from .partition import Condition, Line, Place, Reading, asked_of
 from .pipy.outcome import Outcome
 from .policy import LOOPBACK
 from .routes import united

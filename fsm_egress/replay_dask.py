@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .records import Layout, Place, Records, column_of
 from .replaying import DECIDED, Decider
-from .tally import Summary
+from .replaying.records import Layout, Place, Records, column_of
+from .replaying.tally import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .records import Column
+    from .replaying.records import Column
     from .resource import ServiceIdentity
     from .snapshot import Snapshot
 

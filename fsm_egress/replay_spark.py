@@ -9,9 +9,9 @@ import pickle
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .records import Layout, Place, Records, column_of_batch
 from .replaying import DECIDED, Decider
-from .tally import Summary
+from .replaying.records import Layout, Place, Records, column_of_batch
+from .replaying.tally import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .errors import Severity
-from .lint_rules import RULES
+from .linting.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .findings import Finding
-    from .lint_rules import LintRule
+    from .linting.rules import LintRule
     from .references import FieldRef
 
 __all__ = ["sarif_log"]

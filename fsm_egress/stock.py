@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from .checks import Protocol
-from .claims import host_clusters, resolve_claims
 from .core import Service
 from .egress import EgressPolicy
 from .errors import InvalidValue, LoadError
 from .frozen import thaw
-from .inmesh import Backends, cluster_names, clusters_of, matches_on, retry_for
 from .manifest import structure
 from .net import Address, Prefix, parse_prefix
 from .patterns import Pattern
@@ -36,8 +34,10 @@ from .pipy.config import (
 from .policy import SourceCert, VirtualHost, WeightedCluster
 from .references import FieldRef, ResourceRef
 from .resolution import resolve
+from .resolution.claims import host_clusters, resolve_claims
+from .resolution.inmesh import Backends, cluster_names, clusters_of, matches_on, retry_for
+from .resolution.services import MeshService, reached_services
 from .routes import in_order, to_clusters, united
-from .services import MeshService, reached_services
 from .smi import HTTPRouteGroup
 from .snapshot import Snapshot
 

@@ -22,7 +22,7 @@ from .pipy.outcome import Fate
 from .pipy.sidecar import Sidecar
 from .policy import Claim, OutboundPolicy
 from .references import FieldRef
-from .services import MeshService, hostnames_of, reached_services
+from .resolution.services import MeshService, hostnames_of, reached_services
 from .snapshot import Snapshot
 from .stock import GRPC, StockView, stock_claims, view_of, written_protocol
 from .verification import Disagreement

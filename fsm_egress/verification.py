@@ -2,7 +2,7 @@
 
 The engine states what the policies mean (`spec/decision.md`), the model of the stock sidecar what a
 `config.json` makes of it (`spec/sidecar.md`). Nothing is sampled: the connections are divided into the
-classes that neither side divides further (`partition.py`), and one of each is put to both.
+classes that neither side divides further (`division.py`), and one of each is put to both.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from attrs import field, frozen
 
 from .connection import Connection, HTTPRequest, Sends
 from .decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict
+from .division import divide
 from .engine import Engine
 from .frozen import EMPTY
 from .net import IPV6_START
-from .partition import divide
 from .pipy.config import PipyConfig, write_config
 from .pipy.enforcement import write_enforced_config
 from .pipy.outcome import Fate, Outcome

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small import WHO, config, egress, found, load, resolved, routes
 
 import fsm_egress as fe
-from fsm_egress.claims import groups_of, host_clusters, resolve_claims
 from fsm_egress.policy import Claim
 from fsm_egress.references import FieldRef, ResourceRef
+from fsm_egress.resolution.claims import groups_of, host_clusters, resolve_claims
 
 if TYPE_CHECKING:
     from fsm_egress.policy import EgressGroup

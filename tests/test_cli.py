@@ -25,7 +25,7 @@ from fsm_egress.cli import app as app_module
 from fsm_egress.cli import output
 from fsm_egress.cli.app import app
 from fsm_egress.cli.logs import Logs
-from fsm_egress.logs import Format
+from fsm_egress.replaying.logs import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

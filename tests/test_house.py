@@ -18,32 +18,29 @@ PACKAGE = Path(fsm_egress.__file__).parent
 # is one room.
 FLOORS = """
     making
-    frozen pattern_plain pattern_tree references words
-    errors pattern_captures
-    pattern_core pattern_places
-    documents net patch pattern_automata pattern_cost pattern_python
-    helm pattern_reader pattern_search
-    patterns
+    frozen references words
+    errors
+    documents net patch patterns
+    helm
     automata checks
     resource
     connection core egress meshconfig smi
     columns decision
-    findings records resources
-    lint_rules logs policy
-    lint_routes routes sarif wire
+    findings resources
+    policy
+    routes wire
     readers
     manifest
     dump loader
     snapshot
-    lint_resources services
-    claims inmesh
-    resolution tally
-    engine partition pipy
-    api explanation lint_policies readings replaying workload
+    resolution
+    division engine pipy
+    api explanation readings replaying workload
     replay_dask replay_spark stock verification
     shortcomings suspicions
     controller
     linting
+    sarif
     __init__
     cli
     __main__
@@ -128,7 +125,7 @@ def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> N
     assert importers("cattrs") == {"manifest"}
     assert importers("yaml") <= {"documents", "dump"} | CLI
     assert importers("click", "rich") <= CLI
-    assert importers("dask", "pyarrow") <= {"logs", "replay_dask", "replay_spark"}
+    assert importers("dask", "pyarrow") <= {"replaying", "replay_dask", "replay_spark"}
 
 
 def test_the_oracle_of_the_tests_is_used_by_no_module() -> None:

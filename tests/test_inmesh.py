@@ -9,12 +9,12 @@ from documents import FLOMESH, account, resource, retry, traffic_split, traffic_
 from small import WHO, config, flat, found, load, resolved, routes, service
 
 import fsm_egress as fe
-from fsm_egress.inmesh import resolve_in_mesh
-from fsm_egress.services import hostnames_of, reached_services
+from fsm_egress.resolution.inmesh import resolve_in_mesh
+from fsm_egress.resolution.services import hostnames_of, reached_services
 
 if TYPE_CHECKING:
-    from fsm_egress.inmesh import InMesh
     from fsm_egress.policy import Cluster, MeshMatch, VirtualHost
+    from fsm_egress.resolution.inmesh import InMesh
 
 CURL = fe.ServiceIdentity.parse(WHO)
 

@@ -18,12 +18,12 @@ import fsm_egress as fe
 from fsm_egress.connection import HTTPRequest
 from fsm_egress.core import Pod
 from fsm_egress.decision import Reason, Verdict
+from fsm_egress.division import divide
 from fsm_egress.egress import EgressPolicy
 from fsm_egress.errors import Severity
 from fsm_egress.findings import Code, Finding
-from fsm_egress.lint_rules import RULES, Side, rules_markdown
 from fsm_egress.linting import IGNORE, lint
-from fsm_egress.partition import divide
+from fsm_egress.linting.rules import RULES, Side, rules_markdown
 from fsm_egress.readings import reading_of_policy
 from fsm_egress.smi import HTTPRouteGroup
 from fsm_egress.verification import Disagreement, Sides

@@ -16,9 +16,9 @@ from pyarrow import parquet
 from traffic import GET, OTHER_TLS, PLAIN, TLS, WRITERS, log, log_of
 
 import fsm_egress as fe
-from fsm_egress import logs
-from fsm_egress.logs import Format, Log, cut, read
-from fsm_egress.records import Layout
+from fsm_egress.replaying import logs
+from fsm_egress.replaying.logs import Format, Log, cut, read
+from fsm_egress.replaying.records import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

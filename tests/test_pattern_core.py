@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import LINES, LOOKING, REFERRING
 
-from fsm_egress.pattern_core import core, tails, without_tails
-from fsm_egress.pattern_python import rendered
-from fsm_egress.pattern_reader import read_pattern
 from fsm_egress.patterns import PatternError
+from fsm_egress.patterns.core import core, tails, without_tails
+from fsm_egress.patterns.python import rendered
+from fsm_egress.patterns.reader import read_pattern
 
 
 @pytest.mark.parametrize(

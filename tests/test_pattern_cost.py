@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import ATOMS, LOOKING, REGULAR
 
-from fsm_egress.pattern_cost import ONE, UNBOUNDED, Cost, cost
-from fsm_egress.pattern_reader import read_pattern
-from fsm_egress.pattern_tree import (
+from fsm_egress.patterns import parse_pattern
+from fsm_egress.patterns.cost import ONE, UNBOUNDED, Cost, cost
+from fsm_egress.patterns.reader import read_pattern
+from fsm_egress.patterns.tree import (
     CLASSES,
     Alternation,
     Assertion,
@@ -25,7 +26,6 @@ from fsm_egress.pattern_tree import (
     Repeat,
     Sequence,
 )
-from fsm_egress.patterns import parse_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_egress.pattern_places import Places, Undecided, places_of
-from fsm_egress.pattern_reader import read_pattern
-from fsm_egress.pattern_tree import Chars, Repeat
+from fsm_egress.patterns.places import Places, Undecided, places_of
+from fsm_egress.patterns.reader import read_pattern
+from fsm_egress.patterns.tree import Chars, Repeat
 
 LETTER = Chars(frozenset(b"a"))
 

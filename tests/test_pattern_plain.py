@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fsm_egress.pattern_captures import matches_empty
-from fsm_egress.pattern_plain import is_plain
-from fsm_egress.pattern_reader import read_pattern
-from fsm_egress.pattern_tree import BackReference, LookAhead, walk
 from fsm_egress.patterns import Pattern
+from fsm_egress.patterns.captures import matches_empty
+from fsm_egress.patterns.plain import is_plain
+from fsm_egress.patterns.reader import read_pattern
+from fsm_egress.patterns.tree import BackReference, LookAhead, walk
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import LINES, LOOKING
 
-from fsm_egress.pattern_automata import SYMBOLS, Automaton
-from fsm_egress.pattern_core import core
-from fsm_egress.pattern_cost import cost
-from fsm_egress.pattern_places import Undecided
-from fsm_egress.pattern_python import rendered
-from fsm_egress.pattern_reader import read_pattern
-from fsm_egress.pattern_search import STATES, Reading
 from fsm_egress.patterns import Pattern, parse_pattern
+from fsm_egress.patterns.core import core
+from fsm_egress.patterns.cost import cost
+from fsm_egress.patterns.machines import SYMBOLS, Automaton
+from fsm_egress.patterns.places import Undecided
+from fsm_egress.patterns.python import rendered
+from fsm_egress.patterns.reader import read_pattern
+from fsm_egress.patterns.search import STATES, Reading
 
 KIB = 1024
 LONG = 100 * KIB

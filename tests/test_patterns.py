@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fsm_egress.errors import InvalidValue
-from fsm_egress.pattern_tree import (
+from fsm_egress.patterns import Pattern, PatternError, escaped, parse_pattern, searchable
+from fsm_egress.patterns.tree import (
     Alternation,
     Assertion,
     AssertionKind,
@@ -30,7 +31,6 @@ from fsm_egress.pattern_tree import (
     children,
     walk,
 )
-from fsm_egress.patterns import Pattern, PatternError, escaped, parse_pattern, searchable
 
 VECTORS = Path(__file__).parent / "vectors"
 OBSERVED = [json.loads((VECTORS / name).read_text()) for name in ("patterns.json", "patterns-fuzzed.json")]

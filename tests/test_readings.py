@@ -12,8 +12,8 @@ from small import ROUTES, WHO, config, egress, load, resolved, routes, service
 
 import fsm_egress as fe
 from fsm_egress.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.division import Class, Reading, divide
 from fsm_egress.net import IPV6_START, LAST_KEY, Address
-from fsm_egress.partition import Class, Reading, divide
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.sidecar import Sidecar
 from fsm_egress.readings import reading_of_policy, reading_of_sidecar
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from small import Entry
 
-    from fsm_egress.partition import Span
+    from fsm_egress.division import Span
     from fsm_egress.policy import OutboundPolicy
 
 Wire = dict[str, Any]

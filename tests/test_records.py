@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fsm_egress as fe
-from fsm_egress.records import (
+from fsm_egress.replaying.records import (
     FIELDS,
     Layout,
     Place,

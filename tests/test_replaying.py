@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from traffic import GET, NOWHERE, OTHER_TLS, PLAIN, RECORDS, TLS, WRITERS, as_json, log, log_of, mesh
 
 import fsm_egress as fe
-from fsm_egress import logs, replaying
-from fsm_egress.logs import Format, cut, read
-from fsm_egress.records import FIELDS, Layout, Place, Records, column_of
-from fsm_egress.replaying import DECIDED, Decider, replay
-from fsm_egress.tally import Ruling, Summary
+from fsm_egress import replaying
+from fsm_egress.replaying import DECIDED, Decider, logs, replay
+from fsm_egress.replaying.logs import Format, cut, read
+from fsm_egress.replaying.records import FIELDS, Layout, Place, Records, column_of
+from fsm_egress.replaying.tally import Ruling, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

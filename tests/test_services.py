@@ -8,7 +8,7 @@ import pytest
 
 import fsm_egress as fe
 from fsm_egress.findings import Code, Finding
-from fsm_egress.services import MeshService, hostnames_of, reached_services
+from fsm_egress.resolution.services import MeshService, hostnames_of, reached_services
 
 CURL = fe.ServiceIdentity("curl", "curl")
 

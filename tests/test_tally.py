@@ -14,8 +14,18 @@ from traffic import MATCHES
 
 import fsm_egress as fe
 from fsm_egress.errors import Problem
-from fsm_egress.records import Place, Unreadable
-from fsm_egress.tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary, ordered, unused_rules
+from fsm_egress.replaying.records import Place, Unreadable
+from fsm_egress.replaying.tally import (
+    EXAMPLES,
+    SHOWN,
+    Change,
+    Changed,
+    Example,
+    Ruling,
+    Summary,
+    ordered,
+    unused_rules,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

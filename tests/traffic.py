@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from small import config, egress, load, routes
 
-from fsm_egress.logs import Format, Log
+from fsm_egress.replaying.logs import Format, Log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

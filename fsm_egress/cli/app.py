@@ -21,10 +21,10 @@ from ..explanation import explain as explain_connection
 from ..linting import lint as lint_mesh
 from ..pipy.sidecar import Sidecar
 from ..replaying import replay as replay_logs
+from ..replaying.tally import unused_rules
 from ..resolution import resolve
 from ..resource import ServiceIdentity
 from ..sarif import sarif_log
-from ..tally import unused_rules
 from ..verification import verify as verify_mesh
 from .connections import connection_options
 from .inputs import read_input
@@ -60,7 +60,7 @@ Command: TypeAlias = Callable[..., None]
 
 BROKEN_PIPE = 141
 INTERRUPTED = 130
-HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Commands(click.Group):
@@ -114,7 +114,7 @@ def config_option(*, required: bool, help: str) -> Callable[[Command], Command]:
     return click.option("--config", "config_file", required=required, metavar="FILE", help=help)
 
 
-output_option = click.option(
+output_option: Callable[[Command], Command] = click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json"]),

@@ -12,8 +12,8 @@ from attrs import evolve
 from ..connection import Connection, http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
 from ..errors import InvalidValue, Problem
-from ..records import split_socket_address
 from ..references import Mark, Source
+from ..replaying.records import split_socket_address
 from .inputs import read_input
 from .output import problem_line, stop
 

@@ -12,8 +12,8 @@ import click
 from attrs import frozen
 
 from ..errors import InvalidValue, shortly
-from ..logs import Format, Log
-from ..records import FIELDS, Layout
+from ..replaying.logs import Format, Log
+from ..replaying.records import FIELDS, Layout
 from .inputs import STDIN, STDIN_NAME, take_stdin
 from .output import stop, why
 

@@ -20,8 +20,8 @@ from rich.text import Text
 from ..decision import Verdict
 from ..errors import Severity
 from ..pipy.outcome import Fate
+from ..replaying.tally import ordered
 from ..shortcomings import advice, codes_of
-from ..tally import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..findings import Finding
     from ..pipy.outcome import Outcome
     from ..references import FieldRef
-    from ..tally import Change, Changed, Ruling, Summary
+    from ..replaying.tally import Change, Changed, Ruling, Summary
     from ..verification import Disagreement, Verification
 
 __all__ = [

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from .errors import FSMEgressError
-from .pattern_tree import (
+from ..errors import FSMEgressError
+from .tree import (
     Alternation,
     Assertion,
     BackReference,

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from attrs import define, field, frozen
 
-from .errors import InvalidValue, Problem, show
-from .pattern_captures import NOTHING, abandoned, unsure, volatile
-from .pattern_tree import (
+from ..errors import InvalidValue, Problem, show
+from .captures import NOTHING, abandoned, unsure, volatile
+from .tree import (
     BYTES,
     CLASSES,
     SHORT_REPEATS,
@@ -483,7 +483,7 @@ class _Reader:
         for index in sorted(NOTHING.union(*(volatile(node, doubtful) for node in walk(tree)))):
             reason = f"group {index} may be set by an iteration that matches nothing"
             raise _Refused(self.references[index], reason, ours=True)
-        from .pattern_cost import cost  # noqa: PLC0415  # because hardly any pattern comes so far
+        from .cost import cost  # noqa: PLC0415  # because hardly any pattern comes so far
 
         worst = cost(tree)
         if worst.longest < inf:

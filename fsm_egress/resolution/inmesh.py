@@ -9,18 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
-from .checks import STREAMS, Protocol
-from .core import Endpoints, Namespace, Pod, Service
-from .egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
-from .findings import Code, Finding
-from .meshconfig import MeshConfig
-from .net import Address, Prefix
-from .policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
-from .resource import ServiceIdentity
-from .routes import routes_of, to_clusters, united, wildcard
+from ..checks import STREAMS, Protocol
+from ..core import Endpoints, Namespace, Pod, Service
+from ..egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
+from ..findings import Code, Finding
+from ..meshconfig import MeshConfig
+from ..net import Address, Prefix
+from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
+from ..resource import ServiceIdentity
+from ..routes import routes_of, to_clusters, united, wildcard
+from ..smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from .services import TRUST_DOMAIN, MeshService, hostnames_of, reached_services, target_port
-from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-from .snapshot import SERVICE_ACCOUNT, Snapshot
 
 __all__ = [
     "Backends",

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import Factory, field, frozen
 
-from .columns import Columns
-from .decision import Decision
-from .engine import Engine
-from .errors import InvalidValue
+from ..columns import Columns
+from ..decision import Decision
+from ..engine import Engine
+from ..errors import InvalidValue
+from ..resolution import resolve
+from ..resource import ServiceIdentity
+from ..snapshot import Snapshot
 from .logs import Block, Log, cut, read
 from .records import Layout, Records, Unreadable
-from .resolution import resolve
-from .resource import ServiceIdentity
-from .snapshot import Snapshot
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from .checks import Protocol, ServiceAccessMode
-from .core import EndpointAddress, Endpoints, Pod, Service, ServicePort
-from .findings import Code, Finding
-from .net import Address, parse_address
-from .references import FieldRef
-from .smi import TrafficTarget
-from .snapshot import SERVICE_ACCOUNT, Snapshot
+from ..checks import Protocol, ServiceAccessMode
+from ..core import EndpointAddress, Endpoints, Pod, Service, ServicePort
+from ..findings import Code, Finding
+from ..net import Address, parse_address
+from ..references import FieldRef
+from ..smi import TrafficTarget
+from ..snapshot import SERVICE_ACCOUNT, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .resource import ServiceIdentity
+    from ..resource import ServiceIdentity
 
 __all__ = ["TRUST_DOMAIN", "MeshService", "hostnames_of", "reached_services", "target_port"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from .pattern_captures import matches_empty, torn
-from .pattern_tree import Alternation, BackReference, Group, Node, Repeat, Sequence, walk
+from .captures import matches_empty, torn
+from .tree import Alternation, BackReference, Group, Node, Repeat, Sequence, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

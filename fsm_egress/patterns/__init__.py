@@ -1,8 +1,8 @@
 """Patterns as the sidecar reads them, searched as the sidecar searches them: anywhere in a text, over bytes.
 
-A text is read into a syntax tree (`pattern_reader.py`), and that is rendered as a Python pattern of the same
-meaning (`pattern_python.py`); what cannot be is refused with the place and the reason. What plainly is a
-pattern (`pattern_plain.py`) is read once it is needed. No text makes a search long (`pattern_search.py`).
+A text is read into a syntax tree (`reader.py`), and that is rendered as a Python pattern of the same
+meaning (`python.py`); what cannot be is refused with the place and the reason. What plainly is a
+pattern (`plain.py`) is read once it is needed. No text makes a search long (`search.py`).
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .pattern_captures import matches_empty
-from .pattern_plain import is_plain, may_be_literal, unescaped
-from .pattern_python import rendered
-from .pattern_reader import PatternError, read_pattern
-from .pattern_tree import Assertion, AssertionKind, Chars, Node, Sequence
+from .captures import matches_empty
+from .plain import is_plain, may_be_literal, unescaped
+from .python import rendered
+from .reader import PatternError, read_pattern
+from .tree import Assertion, AssertionKind, Chars, Node, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .pattern_cost import Cost
+    from .cost import Cost
 
 __all__ = ["Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
 
@@ -75,7 +75,7 @@ class Pattern:
     @cached_property
     def cost(self) -> Cost:
         """An upper bound for the steps of a search by an engine that backtracks, as the sidecar's does."""
-        from .pattern_cost import cost  # noqa: PLC0415  # because who only reads patterns needs no cost
+        from .cost import cost  # noqa: PLC0415  # because who only reads patterns needs no cost
 
         return cost(self.tree)
 
@@ -85,7 +85,7 @@ class Pattern:
 
         The time grows with the length of the text. For most patterns, this is the search of Python's own.
         """
-        from .pattern_search import finder  # noqa: PLC0415  # because who only reads patterns needs no search
+        from .search import finder  # noqa: PLC0415  # because who only reads patterns needs no search
 
         return finder(self.tree)
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .claims import resolve_claims
-from .connection import Connection
-from .decision import Reason, Verdict
+from ..connection import Connection
+from ..decision import Reason, Verdict
+from ..resolution.claims import resolve_claims
 from .records import Place, Unreadable
 
 if TYPE_CHECKING:
-    from .decision import Decision
-    from .references import FieldRef
-    from .snapshot import Snapshot
+    from ..decision import Decision
+    from ..references import FieldRef
+    from ..snapshot import Snapshot
 
 __all__ = ["Change", "Changed", "Example", "Ruling", "Summary", "ordered", "unused_rules"]
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .checks import one_of
-from .errors import InvalidValue, MissingExtra, Problem
+from ..checks import one_of
+from ..errors import InvalidValue, MissingExtra, Problem
+from ..references import Mark
+from ..words import Word
 from .records import Place, Records, Unreadable, column_of, column_of_batch
-from .references import Mark
-from .words import Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

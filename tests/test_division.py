@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fsm_egress as fe
-from fsm_egress import partition
+from fsm_egress import division
 from fsm_egress.checks import KNOWN_METHODS
 from fsm_egress.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.division import Class, Condition, Line, Place, Reading, divide
 from fsm_egress.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
-from fsm_egress.partition import Class, Condition, Line, Place, Reading, divide
 from fsm_egress.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def test_law_no_connection_is_seen_otherwise_than_a_witness_at_its_place(
 @given(st.lists(READINGS, min_size=1, max_size=2))
 @settings(max_examples=30)
 def test_law_each_connection_is_in_one_class_of_its_port(readings: list[Reading]) -> None:
-    spans: dict[tuple[int | None, Payload], list[partition.Span]] = {}
+    spans: dict[tuple[int | None, Payload], list[division.Span]] = {}
     for part in divide(*readings):
         assert list(part.spans) == sorted(part.spans)
         assert len({low < IPV6_START for low, _ in part.spans}) == 1
@@ -257,7 +257,7 @@ def test_law_the_order_of_the_readings_does_not_count(one: Reading, other: Readi
 def test_law_deterministic_in_any_process() -> None:
     script = (
         "import json\n"
-        "from test_partition import *\n"
+        "from test_division import *\n"
         "asked = tuple(Condition(GET, path, ((name, value),)) for path in PATH_PATTERNS[1:4]\n"
         "    for name in ('x-env', 'host') for value in VALUE_PATTERNS[:3])\n"
         "place = Place(frozenset({'a.com', 'b.com', 'c.com'}), {'a.com': asked}, asked[3:])\n"
@@ -542,7 +542,7 @@ def test_look_aheads_and_back_references_are_decided_where_they_can_be(pattern: 
 
 
 def test_beyond_the_bound_of_effort_what_is_left_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "EFFORT", 3)
+    monkeypatch.setattr(division, "EFFORT", 3)
     paths, undecided = decided(*(Condition(GET, Pattern(f"^/effort/{letter}")) for letter in "abc"))
     assert paths == []
     assert undecided == {"more than 3 steps would be needed for all requests to a host"}
@@ -570,7 +570,7 @@ def test_requests_to_listed_hosts_are_one_class_where_the_routing_is_the_same() 
     web = Place(hosts={"a.com": ()})
     api = evolve(web)
     reading = Reading({}, Line((0, 10, 20), (web, api, NOTHING)))
-    spans: dict[str, list[tuple[partition.Span, ...]]] = {}
+    spans: dict[str, list[tuple[division.Span, ...]]] = {}
     for part in divide(reading):
         if isinstance(part.witness.sends, HTTPRequest) and part.witness.sends.method == "GET":
             spans.setdefault(part.witness.sends.host, []).append(part.spans)
@@ -594,7 +594,7 @@ def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs
 
 
 def test_where_every_port_is_named_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "ALL_PORTS", range(1, 4))
+    monkeypatch.setattr(division, "ALL_PORTS", range(1, 4))
     nothing = Line((0,), (NOTHING,))
     named = Reading(dict.fromkeys(range(1, 4), nothing), nothing)
     assert {part.port for part in divide(named)} == {1, 2, 3}

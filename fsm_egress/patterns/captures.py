@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .pattern_tree import (
+from .tree import (
     Alternation,
     Assertion,
     AssertionKind,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .checks import STREAMS, Protocol
-from .core import Namespace, Secret
-from .egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
-from .findings import Code, Finding
-from .net import BY_PLACE, LAST_KEY
-from .policy import (
+from ..checks import STREAMS, Protocol
+from ..core import Namespace, Secret
+from ..egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
+from ..findings import Code, Finding
+from ..net import BY_PLACE, LAST_KEY
+from ..policy import (
     Claim,
     Cluster,
     EgressGroup,
@@ -26,16 +26,16 @@ from .policy import (
     VirtualHost,
     WeightedCluster,
 )
-from .references import ResourceRef
-from .routes import routes_of, to_clusters, united, wildcard
-from .smi import HTTPRouteGroup
-from .snapshot import SERVICE_ACCOUNT, Snapshot
+from ..references import ResourceRef
+from ..routes import routes_of, to_clusters, united, wildcard
+from ..smi import HTTPRouteGroup
+from ..snapshot import SERVICE_ACCOUNT, Snapshot
 
 if TYPE_CHECKING:
-    from .egress import ConnectionSettings
-    from .net import Prefix
-    from .references import FieldRef
-    from .resource import ServiceIdentity
+    from ..egress import ConnectionSettings
+    from ..net import Prefix
+    from ..references import FieldRef
+    from ..resource import ServiceIdentity
 
 __all__ = ["Claims", "changed_claims", "groups_of", "host_clusters", "resolve_claims"]
 

@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from .pattern_captures import NOTHING
-from .pattern_places import Place, Places, Undecided, behind, places_of
-from .pattern_tree import BYTES, CLASSES, Assertion, AssertionKind, Chars, LookAhead, Node
+from .captures import NOTHING
+from .places import Place, Places, Undecided, behind, places_of
+from .tree import BYTES, CLASSES, Assertion, AssertionKind, Chars, LookAhead, Node
 
 __all__ = ["SPELLED", "Automaton", "State", "Undecided"]
 

@@ -1,7 +1,7 @@
 """Everything that is amiss with a mesh, as findings: of all rules or some, without those that are not wanted.
 
 What `resolve`, the comparison with the sidecar and the stock controller's view find is joined with what is
-found here; `lint_rules.py` says of each code what it means and which of these it comes from.
+found here; `rules.py` says of each code what it means and which of these it comes from.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from .controller import stock_findings
-from .errors import InvalidValue
-from .findings import Code, Finding
-from .lint_policies import View, disputable_findings, shown_findings
-from .lint_resources import missing_elsewhere, resource_findings
-from .lint_rules import RULES, Side
-from .resource import ServiceIdentity
-from .shortcomings import enforceability, findings_of
-from .verification import verify
+from ..controller import stock_findings
+from ..errors import InvalidValue
+from ..findings import Code, Finding
+from ..resource import ServiceIdentity
+from ..shortcomings import enforceability, findings_of
+from ..verification import verify
+from .policies import View, disputable_findings, shown_findings
+from .resources import missing_elsewhere, resource_findings
+from .rules import RULES, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .references import FieldRef, ResourceRef
-    from .snapshot import Snapshot
+    from ..references import FieldRef, ResourceRef
+    from ..snapshot import Snapshot
 
 __all__ = ["IGNORE", "lint"]
 

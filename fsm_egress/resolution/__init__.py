@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, frozen
 
-from . import checks
-from .checks import STREAMS, Protocol
-from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
-from .core import Endpoints, Pod, Service
-from .egress import EgressGateway, EgressPolicy, Retry
-from .errors import InvalidValue
-from .findings import Code, Finding
-from .frozen import FrozenMap
-from .inmesh import resolve_in_mesh, retries_of, retry_for
-from .meshconfig import MeshConfig
-from .policy import (
+from .. import checks
+from ..checks import STREAMS, Protocol
+from ..core import Endpoints, Pod, Service
+from ..egress import EgressGateway, EgressPolicy, Retry
+from ..errors import InvalidValue
+from ..findings import Code, Finding
+from ..frozen import FrozenMap
+from ..meshconfig import MeshConfig
+from ..policy import (
     Claim,
     Cluster,
     EgressGroup,
@@ -34,17 +32,19 @@ from .policy import (
     PortPolicy,
     SidecarSpec,
 )
-from .references import FieldRef
-from .resource import ServiceIdentity
-from .resources import KINDS
-from .snapshot import SERVICE_ACCOUNT, Kind, Snapshot
+from ..references import FieldRef
+from ..resource import ServiceIdentity
+from ..resources import KINDS
+from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
+from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
+from .inmesh import resolve_in_mesh, retries_of, retry_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from .meshconfig import PluginChainEntry, RemoteLogging, Tracing
-    from .net import Prefix
-    from .policy import MeshMatch
+    from ..meshconfig import PluginChainEntry, RemoteLogging, Tracing
+    from ..net import Prefix
+    from ..policy import MeshMatch
 
 __all__ = ["Resolution", "resolve"]
 

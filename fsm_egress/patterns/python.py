@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import define, field
 
-from .pattern_captures import NOTHING, groups_in, torn
-from .pattern_tree import (
+from .captures import NOTHING, groups_in, torn
+from .tree import (
     BYTES,
     CLASSES,
     SHORT_REPEATS,

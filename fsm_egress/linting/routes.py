@@ -8,16 +8,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .automata import Texts, Undecided, witness
-from .checks import FORWARDED_METHODS
-from .connection import HTTPRequest
-from .errors import InvalidValue
-from .pattern_tree import Alternation, Chars, Group, Sequence
-from .patterns import Pattern
+from ..automata import Texts, Undecided, witness
+from ..checks import FORWARDED_METHODS
+from ..connection import HTTPRequest
+from ..errors import InvalidValue
+from ..patterns import Pattern
+from ..patterns.tree import Alternation, Chars, Group, Sequence
 
 if TYPE_CHECKING:
-    from .pattern_tree import Node
-    from .policy import HTTPRoute
+    from ..patterns.tree import Node
+    from ..policy import HTTPRoute
 
 __all__ = ["begins_with_slash", "covers", "is_path", "never", "request_of", "takes_everything"]
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from attrs import frozen
 
-from .pattern_captures import NOTHING, matches_empty, torn
-from .pattern_core import can_do_without, tails, without_tails
-from .pattern_tree import (
+from .captures import NOTHING, matches_empty, torn
+from .core import can_do_without, tails, without_tails
+from .tree import (
     BYTES,
     Alternation,
     Assertion,

@@ -1,7 +1,7 @@
 """Searches that no text makes long: by backtracking where that is quick, and byte by byte elsewhere.
 
 By backtracking, with Python's `re`, a search is quick where the bound of its steps is low
-(`pattern_cost.py`). Any other text is read once, by an automaton that takes all attempts along. For each
+(`cost.py`). Any other text is read once, by an automaton that takes all attempts along. For each
 look-ahead it is read once more before, from its end to its start, by an automaton that says where it holds.
 """
 
@@ -14,12 +14,12 @@ from math import inf
 
 from attrs import evolve, frozen
 
-from .pattern_automata import Automaton
-from .pattern_captures import torn
-from .pattern_core import core
-from .pattern_cost import cost
-from .pattern_python import rendered
-from .pattern_tree import (
+from .captures import torn
+from .core import core
+from .cost import cost
+from .machines import Automaton
+from .python import rendered
+from .tree import (
     Alternation,
     Assertion,
     AssertionKind,
