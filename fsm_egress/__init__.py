@@ -19,6 +19,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answers.comparison import Alteration, Effect, MeshDiff, diff, equivalent, implies
+    from .answers.predicates import Where
+    from .answers.proofs import Answer, Witness
+    from .answers.reach import (
+        Partial,
+        Partition,
+        Portion,
+        Reachability,
+        Residual,
+        Way,
+        never,
+        partition,
+        reachable,
+        residual,
+    )
+    from .answers.regions import Region, Unproven
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
     from .checks import Protocol, ServiceAccessMode
     from .columns import Columns
@@ -80,6 +96,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "Alteration",
+    "Answer",
     "Change",
     "Changed",
     "Code",
@@ -89,6 +107,7 @@ __all__ = [
     "Difference",
     "Disagreement",
     "Edit",
+    "Effect",
     "EgressGateway",
     "EgressPolicy",
     "Endpoints",
@@ -107,6 +126,7 @@ __all__ = [
     "Log",
     "Mark",
     "MeshConfig",
+    "MeshDiff",
     "MissingExtra",
     "Namespace",
     "NearMiss",
@@ -114,14 +134,20 @@ __all__ = [
     "ObjectMeta",
     "OutboundPolicy",
     "Outcome",
+    "Partial",
+    "Partition",
     "PatchError",
     "Pattern",
     "PipyConfig",
     "Pod",
+    "Portion",
     "Prefix",
     "Problem",
     "Protocol",
+    "Reachability",
     "Reason",
+    "Region",
+    "Residual",
     "ResourceRef",
     "Retry",
     "Ruling",
@@ -144,26 +170,37 @@ __all__ = [
     "TrafficSplit",
     "TrafficTarget",
     "Undecided",
+    "Unproven",
     "UpstreamTrafficSetting",
     "Verdict",
     "Verification",
+    "Way",
+    "Where",
+    "Witness",
     "Workload",
     "__version__",
     "apply_set",
     "compile",
+    "diff",
     "dump_json",
     "dump_yaml",
     "enforceability",
+    "equivalent",
     "explain",
     "helm_set",
     "http",
+    "implies",
     "lint",
     "load",
     "loads",
     "merge_patch",
+    "never",
+    "partition",
     "pipy_codebase",
     "pipy_config",
+    "reachable",
     "replay",
+    "residual",
     "resolve",
     "rules_markdown",
     "sarif_log",
@@ -179,6 +216,11 @@ __all__ = [
 
 # The room of each public name, which is opened when the name is first asked for (PEP 562).
 _ROOMS = {
+    "answers.comparison": "Alteration Effect MeshDiff diff equivalent implies",
+    "answers.predicates": "Where",
+    "answers.proofs": "Answer Witness",
+    "answers.reach": "Partial Partition Portion Reachability Residual Way never partition reachable residual",
+    "answers.regions": "Region Unproven",
     "api": "compile pipy_codebase pipy_config",
     "checks": "Protocol ServiceAccessMode",
     "controller": "stock_findings",

@@ -19,14 +19,30 @@ from attrs import evolve, field, frozen
 
 from .automata import Texts, Undecided, witness
 from .checks import KNOWN_METHODS
-from .connection import Connection, HTTPRequest, Sends, TLSClientHello
+from .connection import KINDS, Connection, HTTPRequest, Sends, TLSClientHello
 from .net import IPV6_START, LAST_KEY, Address
 from .patterns import Pattern, escaped
 
 if TYPE_CHECKING:
     from .connection import Payload
 
-__all__ = ["Class", "Condition", "Line", "Place", "Reading", "Span", "asked_of", "divide"]
+__all__ = [
+    "ANYTHING",
+    "EVERY",
+    "UNKNOWN_METHOD",
+    "Among",
+    "Class",
+    "Condition",
+    "Line",
+    "Literal",
+    "Place",
+    "Reading",
+    "Scope",
+    "Sent",
+    "Span",
+    "asked_of",
+    "divide",
+]
 
 UNKNOWN_METHOD = "PURGE"
 EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
@@ -34,9 +50,10 @@ HOST_PATTERNS = 10  # searched in the Host, whose combinations are all tried
 ALL_PORTS = range(1, 65_536)
 OTHER_HOST = "other.example"
 HOST = "host"
+KELVIN = "\u212a"
 
 
-@frozen
+@frozen(cache_hash=True)
 class Condition:
     """What a route asks of a request.
 
@@ -62,6 +79,7 @@ class Place:
         folds: whether a Host is lower-cased before it is looked up.
         routing: what decides about requests to the listed hosts; places that share it decide them alike, and
             may differ in everything else.
+        source: what decides about everything; where it is equal, all is decided alike.
     """
 
     server_names: frozenset[str] = frozenset()
@@ -69,6 +87,7 @@ class Place:
     otherwise: tuple[Condition, ...] = ()
     folds: bool = True
     routing: object = field(factory=object, repr=False)
+    source: object = field(default=None, repr=False)
 
     def lists(self, host: str) -> bool:
         """Whether requests with this Host are looked at apart from those of other hosts."""
@@ -102,6 +121,115 @@ class Reading:
 Span: TypeAlias = tuple[int, int]
 """A run of addresses, by the keys of the first and the last."""
 
+Literal: TypeAlias = tuple[str, Pattern]
+"""A pattern, and the header that it is searched in; the path has no name."""
+_Found: TypeAlias = tuple[Literal, ...]
+_Missing: TypeAlias = tuple[tuple[Literal, ...], ...]
+
+
+@frozen(cache_hash=True)
+class Among:
+    """Some words: those that are named or, with `but`, all others; so by default every word."""
+
+    words: frozenset[str] = frozenset()
+    but: bool = True
+
+    def __contains__(self, word: str) -> bool:
+        return (word in self.words) is not self.but
+
+    def __or__(self, other: Among) -> Among:
+        """The words of either."""
+        if self.but and other.but:
+            return Among(self.words & other.words)
+        if self.but:
+            return Among(self.words - other.words)
+        return other | self if other.but else Among(self.words | other.words, but=False)
+
+    @property
+    def every(self) -> bool:
+        """Whether all words are among them."""
+        return self.but and not self.words
+
+
+EVERY = Among()
+
+
+def _only(*words: str) -> Among:
+    return Among(frozenset(words), but=False)
+
+
+@frozen(cache_hash=True)
+class Sent:
+    """What the connections of a class send.
+
+    Attributes:
+        kind: stream, TLS or request.
+        names: the server name or Host, in lower case; no server name is the empty word.
+        spellings: the Host as it is written.
+        methods: of a request.
+        hosts: the patterns that are searched in the Host, and whether they are found.
+        found: what is found in the path and in headers.
+        missing: what is not found there, not all of each at once.
+    """
+
+    kind: Sends
+    names: Among = EVERY
+    spellings: Among = EVERY
+    methods: Among = EVERY
+    hosts: tuple[tuple[Pattern, bool], ...] = ()
+    found: _Found = ()
+    missing: _Missing = ()
+
+    def __contains__(self, connection: Connection) -> bool:
+        """Whether the connection sends this."""
+        if connection.kind is not self.kind:
+            return False
+        payload = connection.sends
+        if isinstance(payload, TLSClientHello):
+            return payload.name in self.names
+        return not isinstance(payload, HTTPRequest) or self._requested(payload)
+
+    def _requested(self, request: HTTPRequest) -> bool:
+        return (
+            request.authority in self.names
+            and request.host in self.spellings
+            and request.method in self.methods
+            and all(pattern.search(request.host) is found for pattern, found in self.hosts)
+            and all(_is_found(literal, request) for literal in self.found)
+            and not any(all(_is_found(literal, request) for literal in rest) for rest in self.missing)
+        )
+
+
+def _is_found(literal: Literal, request: HTTPRequest) -> bool:
+    name, pattern = literal
+    return pattern.search(request.header(name) if name else request.path)
+
+
+@frozen(cache_hash=True)
+class Scope:
+    """Which connections are divided; what is None is open.
+
+    Attributes:
+        port: the port.
+        span: the addresses.
+        kinds: what is sent.
+        host: the Host as it is sent, or the server name, of what sends one; empty for none.
+        method: of a request.
+        path: of a request.
+        headers: of a request, all of them, by name in lower case.
+    """
+
+    port: int | None = None
+    span: Span | None = None
+    kinds: tuple[Sends, ...] = KINDS
+    host: str | None = None
+    method: str | None = None
+    path: str | None = None
+    headers: Mapping[str, str] | None = None
+
+
+ANYTHING = Scope()
+
 
 @frozen
 class Class:
@@ -112,75 +240,102 @@ class Class:
         spans: the addresses, in order.
         witness: one of the connections: at the first address, with the smallest path and header values for
             the patterns that are found in them.
-        undecided: what could not be decided about further classes here; then the witness stands for none.
+        undecided: what could not be decided about further classes here; then the witness stands for none,
+            and `sent` holds them and others.
+        sent: what they send.
     """
 
     port: int | None
     spans: tuple[Span, ...]
     witness: Connection
-    undecided: str = ""
+    undecided: str
+    sent: Sent
 
 
-def divide(*readings: Reading) -> Iterator[Class]:
-    """The classes of these readings, by port; there streams first, by address, then requests, by host."""
+_Asked: TypeAlias = "tuple[str, str, Mapping[str, str], Among, _Found, _Missing, str]"
+"""Method, path and headers of a request; all methods that are alike, what else is, and what is undecided."""
+_Placed: TypeAlias = "tuple[tuple[Span, ...], tuple[Place, ...]]"
+
+
+def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
+    """The classes of these readings, by port; there streams first, by address, then requests, by host.
+
+    Args:
+        readings: what is looked at.
+        within: which connections are divided.
+        spelled: whether a listed Host in other letters is a class of its own; it need not be where all
+            readings fold it.
+    """
     named = sorted({port for reading in readings for port in reading.ports})
     unnamed = next((port for port, name in zip_longest(ALL_PORTS, named) if port != name), None)
-    for number in [*named, unnamed]:
+    numbers = [*named, unnamed] if within.port is None else [within.port]
+    for number in numbers:
         if number is None:
             return  # there is no port without a name
         lines = [reading.ports.get(number, reading.other) for reading in readings]
-        port = None if number == unnamed else number
-        for spans, payload, undecided in _sent(_together(lines)):
+        port = None if number == unnamed and within.port is None else number
+        for spans, payload, sent, undecided in _sent(_together(lines, within), within, spelled=spelled):
             connection = Connection(Address.from_key(spans[0][0]), number, payload)
-            yield Class(port, spans, connection, undecided)
+            yield Class(port, spans, connection, undecided, sent)
 
 
 def _sent(
-    together: Iterable[tuple[tuple[Span, ...], tuple[Place, ...]]],
-) -> Iterator[tuple[tuple[Span, ...], Payload, str]]:
+    together: Iterable[_Placed], within: Scope, *, spelled: bool
+) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
     """What is sent on a port, one of each class, with the addresses and what is undecided there."""
-    routed: dict[tuple[object, ...], list[tuple[tuple[Span, ...], tuple[Place, ...]]]] = {}
+    routed: dict[tuple[object, ...], list[_Placed]] = {}
     for spans, places in together:
-        for payload in _streams(places):
-            yield spans, payload, ""
+        for payload, sent in _streams(places, within):
+            yield spans, payload, sent, ""
         family = spans[0][0] < IPV6_START
         routed.setdefault((family, *(place.routing for place in places)), []).append((spans, places))
-    for members in routed.values():
-        yield from _routed(members)
+    if Sends.HTTP in within.kinds:
+        for members in routed.values():
+            yield from _routed(members, within, spelled=spelled)
 
 
 def _routed(
-    members: list[tuple[tuple[Span, ...], tuple[Place, ...]]],
-) -> Iterator[tuple[tuple[Span, ...], Payload, str]]:
+    members: list[_Placed], within: Scope, *, spelled: bool
+) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
     """Requests where routing is the same: to a host that is listed wherever places differ, they are alike."""
     apart = [spans for spans, _ in members]
     together = [tuple(sorted(chain.from_iterable(apart)))]
     first = members[0][1]
     columns = zip(*(places for _, places in members), strict=True)
     differing = [column[0] for column in columns if len(set(column)) > 1]
-    for request, undecided in _requests(first):
+    for request, sent, undecided in _requests(first, within, spelled=spelled):
         alike = all(place.lists(request.host) for place in differing)
         for spans in together if alike else apart:
-            yield spans, request, undecided
+            yield spans, request, sent, undecided
 
 
-def _together(lines: list[Line]) -> Iterator[tuple[tuple[Span, ...], tuple[Place, ...]]]:
+def _together(lines: list[Line], within: Scope) -> Iterator[_Placed]:
     """The spans where the lines have the same places, for each combination of places that they have."""
-    starts = sorted({IPV6_START, *chain.from_iterable(line.starts for line in lines)})
+    first, last = within.span or (0, LAST_KEY)
+    cuts = {first, IPV6_START, *chain.from_iterable(line.starts for line in lines)}
+    starts = sorted(start for start in cuts if first <= start <= last)
     found: dict[tuple[bool, tuple[Place, ...]], list[Span]] = {}
-    for index, start in enumerate(starts):
-        end = starts[index + 1] - 1 if index + 1 < len(starts) else LAST_KEY
+    for start, following in zip_longest(starts, starts[1:], fillvalue=last + 1):
         places = tuple(line.at(start) for line in lines)
-        found.setdefault((start < IPV6_START, places), []).append((start, end))
+        found.setdefault((start < IPV6_START, places), []).append((start, following - 1))
     for (_, places), spans in found.items():
         yield tuple(spans), places
 
 
-def _streams(places: tuple[Place, ...]) -> Iterator[Payload]:
+def _streams(places: tuple[Place, ...], within: Scope) -> Iterator[tuple[Payload, Sent]]:
     """What is sent besides requests."""
-    yield from (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
+    plain = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
+    yield from ((kind, Sent(kind)) for kind in plain if kind in within.kinds)
+    if Sends.TLS not in within.kinds:
+        return
+    if within.host is not None:
+        yield TLSClientHello(within.host or None), Sent(Sends.TLS, _only(within.host.lower()))
+        return
     names = sorted(frozenset().union(*(place.server_names for place in places)))
-    yield from map(TLSClientHello, [None, *names, _fresh(names)])
+    yield TLSClientHello(None), Sent(Sends.TLS, _only(""))
+    for name in names:
+        yield TLSClientHello(name), Sent(Sends.TLS, _only(name))
+    yield TLSClientHello(_fresh(names)), Sent(Sends.TLS, Among(frozenset(["", *names])))
 
 
 def _fresh(names: Iterable[str]) -> str:
@@ -195,15 +350,53 @@ def _fresh(names: Iterable[str]) -> str:
 # --- requests --------------------------------------------------------------------------------------------
 
 
-def _requests(places: tuple[Place, ...]) -> Iterator[tuple[HTTPRequest, str]]:
+@frozen
+class _Host:
+    """A Host, and all that are looked at with it.
+
+    Attributes:
+        text: one of them.
+        names: them, in lower case.
+        spellings: them, as they are written.
+    """
+
+    text: str
+    names: Among
+    spellings: Among = EVERY
+
+
+def _requests(
+    places: tuple[Place, ...], within: Scope, *, spelled: bool
+) -> Iterator[tuple[HTTPRequest, Sent, str]]:
     listed = sorted(frozenset().union(*(place.hosts for place in places)))
-    for host in [*listed, *_respelled(listed), _fresh(listed)]:
-        lists = [place.conditions(host) for place in places]
-        if any(_asks_host(conditions) for conditions in lists):
-            known = host in listed
-            yield from _by_host_patterns(host, lists, listed, known=known)
+    for host in _hosts(listed, within, spelled=spelled):
+        lists = [place.conditions(host.text) for place in places]
+        sent = Sent(Sends.HTTP, host.names, host.spellings)
+        if not any(_asks_host(conditions) for conditions in lists):
+            yield from _by_method(host.text, lists, sent, within)
+        elif host.spellings.but:
+            yield from _by_host_patterns(host, lists, sent, within, listed)
         else:
-            yield from _by_method(host, lists)
+            lists = [asked_of(host.text, conditions) for conditions in lists]
+            yield from _by_method(host.text, lists, sent, within)
+
+
+def _hosts(listed: list[str], within: Scope, *, spelled: bool) -> Iterator[_Host]:
+    """The Hosts that are listed, in these letters and in others, and all that are not."""
+    if within.host is not None:
+        yield _Host(within.host, _only(within.host.lower()), _only(within.host))
+        return
+    if spelled:
+        for host in listed:
+            yield _Host(host, _only(host.lower()), _only(host))
+        for host in _respelled(listed):
+            name = host.lower()
+            exact = frozenset(text for text in listed if text.lower() == name)
+            yield _Host(host, _only(name), Among(exact))
+    else:
+        for host in listed:
+            yield _Host(host, _only(host.lower()))
+    yield _Host(_fresh(listed), Among(frozenset(host.lower() for host in listed)))
 
 
 def _respelled(hosts: list[str]) -> Iterable[str]:
@@ -227,39 +420,39 @@ def _asks_host(conditions: tuple[Condition, ...]) -> bool:
 
 
 def _by_host_patterns(
-    host: str, lists: list[tuple[Condition, ...]], listed: list[str], *, known: bool
-) -> Iterator[tuple[HTTPRequest, str]]:
-    """Requests whose Host is searched as a header too: of a listed host each pattern is found or not."""
-    patterns = {
-        pattern: None
-        for conditions in lists
-        for condition in conditions
-        for name, pattern in condition.headers
-        if name == HOST
-    }
-    if known:
-        texts, undecided = [host], ""
-    else:
-        texts, undecided = _other_hosts(tuple(patterns), host, listed)
+    host: _Host, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope, listed: list[str]
+) -> Iterator[tuple[HTTPRequest, Sent, str]]:
+    """Requests whose Host is searched as a header too: in each spelling, a pattern is found or not."""
+    patterns = tuple(
+        dict.fromkeys(
+            pattern
+            for conditions in lists
+            for condition in conditions
+            for name, pattern in condition.headers
+            if name == HOST
+        )
+    )
+    texts, undecided = _other_hosts(patterns, host, listed)
     for text in texts:
-        yield from _by_method(text, [asked_of(text, conditions) for conditions in lists])
+        signs = tuple((pattern, pattern.search(text)) for pattern in patterns)
+        left = [asked_of(text, conditions) for conditions in lists]
+        yield from _by_method(text, left, evolve(sent, hosts=signs), within)
     if undecided:
-        yield HTTPRequest("GET", host), undecided
+        yield HTTPRequest("GET", host.text), sent, undecided
 
 
-def _other_hosts(patterns: tuple[Pattern, ...], host: str, listed: list[str]) -> tuple[list[str], str]:
-    """Hosts that are not listed, one for each way in which the patterns are found in them.
+def _other_hosts(patterns: tuple[Pattern, ...], host: _Host, listed: list[str]) -> tuple[list[str], str]:
+    """Spellings of a host, or hosts that are not listed, one for each way to find the patterns in them.
 
     A host that is a listed one in other letters stays one.
     """
-    folded = {text.lower() for text in listed}
     spelled: list[tuple[Pattern, bool]] = []
-    avoid = frozenset(folded)
-    if host.lower() in folded:
-        exact = [text for text in listed if text.lower() == host.lower()]
-        spelled = [(_literal(host, any_case=True), True), *((_literal(text), False) for text in exact)]
+    avoid = frozenset(text.lower() for text in listed)
+    if not host.names.but:
+        exact = [text for text in listed if text not in host.spellings]
+        spelled = [(_literal(host.text, any_case=True), True), *((_literal(text), False) for text in exact)]
         avoid = frozenset()
-    texts = [host]
+    texts = [host.text]
     undecided = ""
     tried = patterns[:HOST_PATTERNS]
     if tried != patterns:
@@ -270,17 +463,22 @@ def _other_hosts(patterns: tuple[Pattern, ...], host: str, listed: list[str]) ->
         except Undecided as error:
             undecided = f"which hosts the patterns of `{HOST}` leave: {error}"
             continue
-        if text is not None and tuple(pattern.search(host) for pattern in tried) != signs:
+        if text is not None and tuple(pattern.search(host.text) for pattern in tried) != signs:
             texts.append(text)
     return texts, undecided
 
 
 def _literal(text: str, *, any_case: bool = False) -> Pattern:
-    letters = (
-        f"[{char.lower()}{char.upper()}]" if any_case and char.isascii() and char.isalpha() else escaped(char)
-        for char in text
-    )
+    letters = (_cased(char) if any_case else escaped(char) for char in text)
     return Pattern.of_bytes(f"^{''.join(letters)}$")
+
+
+def _cased(char: str) -> str:
+    """A pattern of all that is this character in lower case; the sign of kelvin is a `k`, too."""
+    if not (char.isascii() and char.isalpha()):
+        return escaped(char)
+    lower = char.lower()
+    return f"(?:[{lower}{char.upper()}]|{KELVIN})" if lower == "k" else f"[{lower}{char.upper()}]"
 
 
 def asked_of(host: str, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
@@ -292,46 +490,82 @@ def asked_of(host: str, conditions: tuple[Condition, ...]) -> tuple[Condition, .
     )
 
 
-def _by_method(host: str, lists: list[tuple[Condition, ...]]) -> Iterator[tuple[HTTPRequest, str]]:
-    """Requests by method: those methods are alike for which the same conditions are left."""
-    seen: set[tuple[bool, tuple[tuple[int, ...], ...]]] = set()
-    for method in (*KNOWN_METHODS, UNKNOWN_METHOD):
+def _by_method(
+    host: str, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope
+) -> Iterator[tuple[HTTPRequest, Sent, str]]:
+    """Requests by method, path and headers."""
+    for method, path, headers, methods, found, missing, undecided in _asked_requests(tuple(lists), within):
+        asked = Sent(sent.kind, sent.names, sent.spellings, methods, sent.hosts, found, missing)
+        yield HTTPRequest(method, host, path, headers), asked, undecided
+
+
+@lru_cache(maxsize=4096)
+def _asked_requests(lists: tuple[tuple[Condition, ...], ...], within: Scope) -> tuple[_Asked, ...]:
+    """Requests of which these conditions are asked: methods are alike for which the same ones are left."""
+    alike: dict[tuple[bool, tuple[tuple[int, ...], ...]], list[str]] = {}
+    for method in (*KNOWN_METHODS, UNKNOWN_METHOD) if within.method is None else (within.method,):
         left = tuple(
             tuple(index for index, condition in enumerate(conditions) if method in condition.methods)
             for conditions in lists
         )
-        signature = (method in KNOWN_METHODS, left)
-        if signature in seen:
-            continue
-        seen.add(signature)
-        chosen = tuple(
+        alike.setdefault((method in KNOWN_METHODS, left), []).append(method)
+    found: list[_Asked] = []
+    for (known, left), methods in alike.items():
+        chosen = (
             tuple(conditions[index] for index in kept) for conditions, kept in zip(lists, left, strict=True)
         )
-        for path, headers, undecided in _ways(tuple(dict.fromkeys(chosen))):
-            yield HTTPRequest(method, host, path, headers), undecided
+        open_lists = tuple(dict.fromkeys(_left_open(conditions, within) for conditions in chosen))
+        are_all = not known and within.method is None
+        spoken = Among(frozenset(KNOWN_METHODS)) if are_all else _only(*methods)
+        for path, headers, fronts, undecided in _search(open_lists):
+            sent_path = path if within.path is None else within.path
+            sent_headers = headers if within.headers is None else within.headers
+            narrowed = _narrowed(open_lists, fronts)
+            found.append((methods[0], sent_path, sent_headers, spoken, *narrowed, undecided))
+    return tuple(found)
+
+
+def _left_open(conditions: tuple[Condition, ...], within: Scope) -> tuple[Condition, ...]:
+    """What is left to ask where the path or the headers are known."""
+    path, headers = within.path, within.headers
+    if path is not None:
+        conditions = tuple(
+            evolve(condition, path=None)
+            for condition in conditions
+            if condition.path is None or condition.path.search(path)
+        )
+    if headers is not None:
+        conditions = tuple(
+            evolve(condition, headers=())
+            for condition in conditions
+            if all(pattern.search(headers.get(name, "")) for name, pattern in condition.headers)
+        )
+    return conditions
+
+
+def _narrowed(lists: tuple[tuple[Condition, ...], ...], fronts: Fronts) -> tuple[_Found, _Missing]:
+    """What is found, and what is missing, where these conditions are the first to hold."""
+    found: dict[Literal, None] = {}
+    missing: dict[tuple[Literal, ...], None] = {}
+    for conditions, front in zip(lists, fronts, strict=False):
+        missing.update(dict.fromkeys(map(_literals, conditions[:front])))
+        found.update(dict.fromkeys(chain.from_iterable(map(_literals, conditions[front : front + 1]))))
+    return tuple(found), tuple(missing)
 
 
 # --- paths and headers -----------------------------------------------------------------------------------
 
-Literal: TypeAlias = tuple[str, Pattern]
-"""A pattern, and the header that it is searched in; the path has no name."""
-
 Chosen: TypeAlias = "Mapping[str, Mapping[Pattern, bool]]"
 """What has been decided to be found and not to be found, by where it is searched."""
 Fronts: TypeAlias = "tuple[int, ...]"
-Way: TypeAlias = "tuple[str, Mapping[str, str], str]"
-"""A path, headers, and what could not be decided about further ways."""
-
-
-@lru_cache(maxsize=4096)
-def _ways(lists: tuple[tuple[Condition, ...], ...]) -> tuple[Way, ...]:
-    """A path and headers for each combination of first conditions that can hold, one from each list."""
-    return tuple(_search(lists))
+Way: TypeAlias = "tuple[str, Mapping[str, str], Fronts, str]"
+"""A path, headers, the first conditions that hold, and what could not be decided about further ways."""
 
 
 def _search(lists: tuple[tuple[Condition, ...], ...]) -> Iterator[Way]:
-    """The search for the combinations, by deciding one pattern after the other.
+    """A path and headers for each combination of first conditions that can hold, one from each list.
 
+    One pattern after the other is decided to be found, or not to be.
     The fronts say how many conditions of each list are known to fail: in the end, which is the first to hold.
     """
     shown: set[Fronts] = set()
@@ -349,7 +583,8 @@ def _search(lists: tuple[tuple[Condition, ...], ...]) -> Iterator[Way]:
             if fronts not in shown:
                 shown.add(fronts)
                 texts = {name: _text(name, chosen) or "" for name in sorted(chosen)}
-                yield texts.pop("", "/"), {name: text for name, text in texts.items() if text}, ""
+                path = texts.pop("", "/")
+                yield path, {name: text for name, text in texts.items() if text}, fronts, ""
         elif not _exhausted(lists, fronts, shown):
             name, pattern = asked
             for found in (True, False):  # what is put last is gone on with first
@@ -362,7 +597,7 @@ def _search(lists: tuple[tuple[Condition, ...], ...]) -> Iterator[Way]:
                 if possible:
                     pending.append((fronts, further))
     if undecided:
-        yield "/", {}, undecided
+        yield "/", {}, (), undecided
 
 
 def _settled(

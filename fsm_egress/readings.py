@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from .checks import FORWARDED_METHODS, KNOWN_METHODS, Protocol
 from .connection import HTTPRequest
@@ -13,7 +14,7 @@ from .division import Condition, Line, Place, Reading, asked_of
 from .errors import InvalidValue
 from .net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
 from .pipy.outcome import Outcome
-from .policy import LOOPBACK
+from .policy import LOOPBACK, Cluster, Forward
 from .routes import united
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ def reading_of_policy(policy: OutboundPolicy) -> Reading:
     """What a resolved policy looks at (`spec/decision.md`), stage by stage."""
     seen = _excluded(policy.interception)
     stages = [*seen, *_not_included(policy.interception)]
-    default = policy.spec.enable_auto_default_route
+    around = _Around(policy.spec.enable_auto_default_route, policy.forward, policy.clusters)
     unclaimed = Place()
     lines = {
         port.port: _line(
             *stages,
-            _table(_owned(port.mesh, default=default)),
-            _table(_claimed(port.groups, default=default)),
-            PrefixTable((), _anywhere(port.groups, unclaimed, default=default)),
+            _table(_owned(port.mesh, around)),
+            _table(_claimed(port.groups, around)),
+            PrefixTable((), _anywhere(port.groups, unclaimed, around)),
         )
         for port in policy.ports
     }
@@ -75,39 +76,49 @@ def _not_included(interception: Interception) -> Iterator[PrefixTable[Place | No
         yield PrefixTable(inside.items(), Place())
 
 
-def _owned(matches: Iterable[MeshMatch], *, default: bool) -> Iterator[tuple[Prefix, Place]]:
+@frozen
+class _Around:
+    """What decisions by rules depend on besides the rules."""
+
+    default: bool
+    forward: Forward | None
+    clusters: tuple[Cluster, ...]
+
+
+def _owned(matches: Iterable[MeshMatch], around: _Around) -> Iterator[tuple[Prefix, Place]]:
     """The place of each in-mesh address; a match has one for each service."""
     for match in matches:
-        routed = _routed(match.virtual_hosts, default=default)
-        places = {owner.rule: evolve(routed) for owner in match.owners}
+        routed = _routed(match.virtual_hosts, default=around.default)
+        places = {owner.rule: evolve(routed, source=(match, owner.rule, around)) for owner in match.owners}
         yield from ((owner.prefix, places[owner.rule]) for owner in match.owners)
 
 
-def _claimed(groups: Iterable[EgressGroup], *, default: bool) -> Iterator[tuple[Prefix, Place]]:
+def _claimed(groups: Iterable[EgressGroup], around: _Around) -> Iterator[tuple[Prefix, Place]]:
     for group in groups:
-        place = _group_place(group, default=default)
+        place = _group_place(group, around)
         yield from ((prefix, place) for prefix in group.prefixes)
 
 
-def _anywhere(groups: Iterable[EgressGroup], unclaimed: Place, *, default: bool) -> Place:
-    rest = (_group_place(group, default=default) for group in groups if not group.prefixes)
+def _anywhere(groups: Iterable[EgressGroup], unclaimed: Place, around: _Around) -> Place:
+    rest = (_group_place(group, around) for group in groups if not group.prefixes)
     return next(rest, unclaimed)
 
 
-def _group_place(group: EgressGroup, *, default: bool) -> Place:
+def _group_place(group: EgressGroup, around: _Around) -> Place:
     """A group's place: what its claims list, those too that allow nothing for want of a certificate."""
+    source = group, around
     if group.stream:
-        return Place()
+        return Place(source=source)
     https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)
     names = frozenset(host for claim in https for host in claim.hosts)
-    place = _routed(group.virtual_hosts, default=default)
+    place = _routed(group.virtual_hosts, default=around.default)
     broken = [claim for claim in group.claims if claim.protocol is Protocol.HTTP and claim.broken]
     hosts = dict(place.hosts)
     for host in {host for claim in broken for host in claim.hosts}:
         refused = united(route for claim in broken if host in claim.hosts for route in claim.routes)
         for text in (host, f"{host}:{group.port}"):
-            hosts[text] = (*place.conditions(text), *_conditions_of(refused))
-    return Place(names, hosts, place.otherwise)
+            hosts[text] = (*place.conditions(text), *_conditions_of(tuple(refused)))
+    return Place(names, hosts, place.otherwise, source=source)
 
 
 def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
@@ -116,7 +127,8 @@ def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
     return Place(frozenset(), by_host, by_host[min(by_host)] if by_host and default else ())
 
 
-def _conditions_of(routes: Iterable[HTTPRoute]) -> tuple[Condition, ...]:
+@lru_cache(maxsize=4096)
+def _conditions_of(routes: tuple[HTTPRoute, ...]) -> tuple[Condition, ...]:
     return tuple(
         condition
         for route in routes

@@ -37,7 +37,7 @@ FLOORS = """
     division engine pipy
     api explanation readings replaying workload
     replay_dask replay_spark stock verification
-    shortcomings suspicions
+    answers shortcomings suspicions
     controller
     linting
     sarif

@@ -1,0 +1,406 @@
+"""What a change of a mesh changes: the connections that become allowed, denied or re-routed, all of them.
+
+The connections are divided by what the policies before and after look at, together, and one of each class is
+put to both engines (`division.py`). Ports on which both policies are equal need no looking.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import gcd
+from operator import is_
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import evolve, frozen
+
+from ..decision import Decision
+from ..division import Line, Place, Reading, divide
+from ..egress import EgressPolicy
+from ..engine import Engine
+from ..policy import OutboundPolicy
+from ..readings import reading_of_policy
+from ..resolution import Resolution
+from ..resource import ServiceIdentity
+from ..resources import KINDS
+from ..words import Word
+from .proofs import Answer, Identities, Witness, counted, extent, identities_of
+from .reach import unproven
+from .regions import Region, Unproven, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
+    from ..division import Class
+    from ..snapshot import Snapshot
+
+__all__ = ["Alteration", "Effect", "MeshDiff", "diff", "equivalent", "implies"]
+
+
+class Effect(Word):
+    """What a change of the mesh does to a connection."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    REROUTED = "re-routed"
+    ATTRIBUTED = "attributed"
+
+
+@frozen(repr=False)
+class Alteration:
+    """Connections that change alike.
+
+    Attributes:
+        effect: allowed, as they were denied; denied, as they were allowed; re-routed: another verdict, other
+            targets or gateways, or another answer to what stays denied; attributed: the same becomes of
+            them, for another reason or by another rule or route.
+        region: which connections.
+        before, after: what was decided and what is, for the first of the identities.
+        identities: whose connections they are.
+    """
+
+    effect: Effect
+    region: Region
+    before: Decision
+    after: Decision
+    identities: tuple[ServiceIdentity, ...]
+
+    @property
+    def witness(self) -> Witness:
+        """The smallest of the connections, with both decisions."""
+        return Witness(self.identities[0], self.region.witness, (self.before, self.after))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The alteration for machines, with both decisions as they are for the witness."""
+        return {
+            "effect": self.effect.value,
+            "identities": list(map(str, self.identities)),
+            **self.region.to_mapping(),
+            "before": self.before.to_mapping(self.region.witness),
+            "after": self.after.to_mapping(self.region.witness),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.effect}: {self.region}: {self.before}, then {self.after}"
+
+    def __repr__(self) -> str:
+        return f"<Alteration {self}>"
+
+
+@frozen(repr=False)
+class MeshDiff:
+    """What differs between two meshes; true unless it is proven that every connection fares the same.
+
+    Attributes:
+        changes: what is allowed, denied or re-routed, by identities, then by the smallest connections.
+        attributions: where only the reason, rule or route changes by which the same is decided.
+        undecided: regions in which some connections could not be decided about, and why.
+        identities: whose connections were looked at.
+        classes: how many classes of them were put to both engines, on ports on which policies differ.
+    """
+
+    changes: tuple[Alteration, ...]
+    attributions: tuple[Alteration, ...]
+    undecided: tuple[Unproven, ...]
+    identities: tuple[ServiceIdentity, ...]
+    classes: int
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.undecided)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The difference for machines."""
+        return {
+            "identities": list(map(str, self.identities)),
+            "classes": self.classes,
+            "changes": [it.to_mapping() for it in self.changes],
+            "attributions": [it.to_mapping() for it in self.attributions],
+            "undecided": [it.to_mapping() for it in self.undecided],
+        }
+
+    def __str__(self) -> str:
+        blocks = _blocks(self.changes)
+        looked = f"{extent(self.identities, self.classes)} looked at"
+        if not blocks:
+            blocks = [f"{'nothing is known to change' if self.undecided else 'nothing changes'} ({looked})"]
+        if self.attributions:
+            blocks.append("the same becomes of, for another reason:")
+            blocks.extend(_blocks(self.attributions))
+        return "\n".join([*blocks, *map(str, self.undecided)])
+
+    def __repr__(self) -> str:
+        count = len(self.changes)
+        return f"<MeshDiff: {count} {'change' if count == 1 else 'changes'}, {counted(self.identities)}>"
+
+
+def _blocks(alterations: Iterable[Alteration]) -> list[str]:
+    """Alterations in words, those of the same identities together."""
+    blocks: dict[tuple[ServiceIdentity, ...], list[str]] = {}
+    for it in alterations:
+        lines = (f"{it.region}", f"such as {it.region.witness}", f"was {it.before}", f"now {it.after}")
+        text = f"\n{'':14}".join(lines)
+        blocks.setdefault(it.identities, []).append(f"  {it.effect.value:11} {text}")
+    return [f"{', '.join(map(str, whom))}:\n" + "\n".join(lines) for whom, lines in blocks.items()]
+
+
+def diff(before: Snapshot, after: Snapshot, identities: Identities = None) -> MeshDiff:
+    """What becomes of connections otherwise; `diff(mesh, mesh.patched(…))` is what a change would do.
+
+    Certificates, connection settings and retries are no part of a decision, so they are not compared.
+
+    Args:
+        before: the resources as they were.
+        after: the resources as they are.
+        identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+
+    Raises:
+        InvalidValue: a text is no identity.
+    """
+    whom = identities_of(identities, before, after)
+    found: dict[Hashable, Alteration] = {}
+    undecided: list[Unproven] = []
+    count = 0
+    for pair in _pairs(before, after, whom):
+        pieces: list[tuple[_Change, Region]] = []
+        means = _remembered(_meaning)
+        unclear: list[tuple[str, Region]] = []
+        for part, change in pair.classes():
+            if change is None:
+                unclear.append((part.undecided, pair.region(part)))
+                continue
+            count += 1
+            if means(change[0]) != means(change[1]):
+                pieces.append((change, pair.region(part)))
+        undecided.extend(unproven(pair.identities, unclear))
+        for change, region in joined(pieces, _meanings):
+            key = region, _meanings(change)
+            known = found[key].identities if key in found else ()
+            found[key] = Alteration(_effect(*change), region, *change, (*known, *pair.identities))
+    changes = [it for it in found.values() if it.effect is not Effect.ATTRIBUTED]
+    rest = [it for it in found.values() if it.effect is Effect.ATTRIBUTED]
+    return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count)
+
+
+def equivalent(a: Snapshot, b: Snapshot, identities: Identities = None) -> Answer:
+    """Whether the same becomes of every connection in two meshes, by whichever rule.
+
+    Args:
+        a: the one mesh.
+        b: the other.
+        identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+
+    Raises:
+        InvalidValue: a text is no identity.
+    """
+    return _compared("the same becomes of every connection", a, b, identities, (Effect.ATTRIBUTED,))
+
+
+def implies(a: Snapshot, b: Snapshot, identities: Identities = None) -> Answer:
+    """Whether the second mesh allows everything that the first one allows, wherever it is sent.
+
+    Args:
+        a: the one mesh.
+        b: the other, which is to allow at least as much.
+        identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+
+    Raises:
+        InvalidValue: a text is no identity.
+    """
+    harmless = (Effect.ATTRIBUTED, Effect.REROUTED, Effect.ALLOWED)
+    return _compared("what is allowed before is allowed after", a, b, identities, harmless)
+
+
+def _compared(
+    claim: str, before: Snapshot, after: Snapshot, identities: Identities, harmless: tuple[Effect, ...]
+) -> Answer:
+    """Whether the step from one mesh to the other has no other effect than these."""
+    whom = identities_of(identities, before, after)
+    undecided: list[Unproven] = []
+    count = 0
+    for pair in _pairs(before, after, whom):
+        unclear: list[tuple[str, Region]] = []
+        for part, change in pair.classes():
+            if change is None:
+                unclear.append((part.undecided, pair.region(part)))
+                continue
+            count += 1
+            if _effect(*change) not in harmless:
+                witness = Witness(pair.identities[0], part.witness, change)
+                return Answer(claim, False, whom, count, witness)
+        undecided.extend(unproven(pair.identities, unclear))
+    return Answer(claim, None if undecided else True, whom, count, None, tuple(undecided))
+
+
+# --- what decisions mean ---------------------------------------------------------------------------------
+
+_Change: TypeAlias = tuple[Decision, Decision]
+
+
+def _outcome(decision: Decision) -> Hashable:
+    """What becomes of the connection."""
+    targets = _shares((target.host, target.port, target.weight) for target in decision.targets)
+    gateways = _shares(
+        (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in decision.gateways
+    )
+    return decision.verdict, decision.status, targets, gateways
+
+
+def _shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:
+    """Entries whose last part is a weight, with the weights in their smallest terms."""
+    listed = list(entries)
+    common = gcd(*(entry[-1] for entry in listed)) or 1
+    return frozenset((*entry[:-1], entry[-1] // common) for entry in listed)
+
+
+def _meaning(decision: Decision) -> Hashable:
+    """What becomes of the connection, and by what."""
+    return _outcome(decision), decision.reason, decision.rule, decision.route
+
+
+def _remembered(work: Callable[[Decision], Hashable]) -> Callable[[Decision], Hashable]:
+    """The function, which is asked once for each decision that an engine holds."""
+    known: dict[int, tuple[Decision, Hashable]] = {}
+
+    def remembered(decision: Decision) -> Hashable:
+        if id(decision) not in known:
+            known[id(decision)] = decision, work(decision)
+        return known[id(decision)][1]
+
+    return remembered
+
+
+def _meanings(change: _Change) -> Hashable:
+    return tuple(map(_meaning, change))
+
+
+def _effect(before: Decision, after: Decision) -> Effect:
+    if before.allowed is not after.allowed:
+        return Effect.ALLOWED if after.allowed else Effect.DENIED
+    return Effect.ATTRIBUTED if _outcome(before) == _outcome(after) else Effect.REROUTED
+
+
+# --- pairs of policies -----------------------------------------------------------------------------------
+
+
+@frozen(eq=False)
+class _Pair:
+    """The policies of some identities before and after, as far as they differ.
+
+    Attributes:
+        whole: whether they may differ on ports that neither names, too.
+    """
+
+    before: OutboundPolicy
+    after: OutboundPolicy
+    whole: bool
+    identities: tuple[ServiceIdentity, ...]
+
+    @cached_property
+    def readings(self) -> tuple[Reading, Reading]:
+        """What both look at, but where all is decided alike."""
+        return _where_different(reading_of_policy(self.before), reading_of_policy(self.after))
+
+    def region(self, part: Class) -> Region:
+        """The region of a class."""
+        return Region.of(part, self.readings[0].ports)
+
+    def classes(self) -> Iterator[tuple[Class, _Change | None]]:
+        """The classes of both, with both decisions; None where a class is undecided."""
+        old, new = Engine.compile(self.before), Engine.compile(self.after)
+        for part in divide(*self.readings, spelled=False):
+            if part.port is not None or self.whole:
+                witness = part.witness
+                yield part, None if part.undecided else (old.classify(witness), new.classify(witness))
+
+
+def _where_different(old: Reading, new: Reading) -> tuple[Reading, Reading]:
+    """Two readings that look at nothing where both would see everything decided alike."""
+    alike = Place()
+    known: dict[tuple[Place, Place], tuple[Place, Place]] = {}
+
+    def places(one: Place, other: Place) -> tuple[Place, Place]:
+        if (one, other) not in known:
+            is_alike = one.source is not None and one.source == other.source
+            known[one, other] = (alike, alike) if is_alike else (one, other)
+        return known[one, other]
+
+    def lines(one: Line, other: Line) -> tuple[Line, Line]:
+        starts = tuple(sorted({*one.starts, *other.starts}))
+        left, right = zip(*(places(one.at(start), other.at(start)) for start in starts), strict=True)
+        return Line(starts, left), Line(starts, right)
+
+    ports = {
+        port: lines(old.ports.get(port, old.other), new.ports.get(port, new.other))
+        for port in (*old.ports, *new.ports)
+    }
+    others = lines(old.other, new.other)
+    first, second = (
+        Reading({port: pair[side] for port, pair in ports.items()}, others[side]) for side in (0, 1)
+    )
+    return first, second
+
+
+def _pairs(before: Snapshot, after: Snapshot, identities: Iterable[ServiceIdentity]) -> Iterator[_Pair]:
+    """The policies of these identities where they differ; identities with the same ones are together."""
+    found: dict[tuple[int, ...], list[_Pair]] = {}
+    for who in identities:
+        if _is_untouched(before, after, who):
+            continue
+        resolution = Resolution.of(before, who)
+        pair = _narrowed(resolution.policy, resolution.after(after).policy)
+        if pair is None:
+            continue
+        alike = found.setdefault(tuple(port.port for port in (*pair.before.ports, *pair.after.ports)), [])
+        for index, known in enumerate(alike):
+            if _is_same(known.before, pair.before) and _is_same(known.after, pair.after):
+                alike[index] = evolve(known, identities=(*known.identities, who))
+                break
+        else:
+            alike.append(pair)
+    for pairs in found.values():
+        yield from pairs
+
+
+def _is_untouched(before: Snapshot, after: Snapshot, identity: ServiceIdentity) -> bool:
+    """Whether nothing that the policy of an identity is made of is another object than before."""
+    kinds = (kind for kind in KINDS if kind is not EgressPolicy)
+    if not all(before.kind(kind) is after.kind(kind) for kind in kinds):
+        return False
+    old, new = before.policies_for(identity), after.policies_for(identity)
+    return len(old) == len(new) and all(map(is_, old, new))
+
+
+def _narrowed(before: OutboundPolicy, after: OutboundPolicy) -> _Pair | None:
+    """The policies on the ports on which they differ; None where there is none."""
+    whole = _around(before) != _around(after)
+    if before.clusters == after.clusters:
+        after = evolve(after, clusters=before.clusters)  # so that they need no more comparing
+    if not whole:
+        old, new = ({port.port: port for port in policy.ports} for policy in (before, after))
+        both = ((number, port, new[number]) for number, port in old.items() if number in new)
+        same = {number for number, port, other in both if port is other or port == other}
+        before, after = (
+            evolve(policy, ports=tuple(port for port in policy.ports if port.port not in same))
+            for policy in (before, after)
+        )
+        if not (before.ports or after.ports):
+            return None
+    return _Pair(before, after, whole, (before.identity,))
+
+
+def _around(policy: OutboundPolicy) -> tuple[object, ...]:
+    """Whatever of a policy the decisions on every port depend on."""
+    spec = policy.spec
+    gateways = policy.forward.gateways if policy.forward else ()
+    return (
+        spec.enable_egress,
+        spec.enable_auto_default_route,
+        policy.switch,
+        policy.interception,
+        policy.clusters,
+        gateways,
+    )
+
+
+def _is_same(one: OutboundPolicy, other: OutboundPolicy) -> bool:
+    """Whether two policies decide alike, by the same rules."""
+    return one.ports == other.ports and _around(one) == _around(other)
