@@ -14,7 +14,7 @@ from .resource import Resource
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["dump_json", "dump_yaml"]
+__all__ = ["dump_json", "dump_yaml", "yaml_text"]
 
 _UNICODE_BREAKS = frozenset("\x85\u2028\u2029")  # YAML 1.1 folds them, so that a plain one reads as a space
 
@@ -30,6 +30,16 @@ def dump_json(resources: Resource | Iterable[Resource], *, indent: int | None = 
 
 def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
     """Resources as YAML, a document each; what YAML versions read differently is quoted.
+
+    Raises:
+        MissingExtra: PyYAML is not installed.
+    """
+    listed = [resources] if isinstance(resources, Resource) else resources
+    return yaml_text(to_mapping(resource) for resource in listed)
+
+
+def yaml_text(trees: Iterable[Any]) -> str:
+    """JSON trees as YAML, a document each.
 
     Raises:
         MissingExtra: PyYAML is not installed.
@@ -51,9 +61,8 @@ def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
             return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
     Dumper.add_representer(str, Dumper.represent_str)
-    listed = [resources] if isinstance(resources, Resource) else resources
     text: str = yaml.dump_all(
-        (to_mapping(resource) for resource in listed),
+        trees,
         Dumper=Dumper,
         sort_keys=False,
         allow_unicode=True,

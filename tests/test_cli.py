@@ -15,14 +15,18 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import click
 import pytest
+import yaml
+from attrs import evolve
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from rich.console import Console
 
 import fsm_egress as fe
 from fsm_egress.__main__ import main
 from fsm_egress.cli import app as app_module
-from fsm_egress.cli import output
+from fsm_egress.cli import deciding, output, problems, reviewing
 from fsm_egress.cli.app import app
 from fsm_egress.cli.logs import Logs
 from fsm_egress.replaying.logs import Format
@@ -714,7 +718,7 @@ class TestReplay:
         assert (result.exit_code, result.stderr) == (1, "folder.jsonl: cannot be read: is a directory\n")
 
     def test_a_worker_that_ends_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(app_module, "replay_logs", fails_with(BrokenProcessPool("gone")))
+        monkeypatch.setattr(reviewing, "replay_logs", fails_with(BrokenProcessPool("gone")))
         result = run(*REPLAY, "access.jsonl")
         assert result.exit_code == 1
         assert result.stderr == "a worker process has ended before its work was done\n"
@@ -801,11 +805,62 @@ class TestHelp:
     def test_the_version(self) -> None:
         assert run("--version").stdout == f"fsm-egress, version {fe.__version__}\n"
 
-    @pytest.mark.parametrize("command", [(), ("check",), ("decide",), ("config",), ("replay",)])
+    @pytest.mark.parametrize("command", [(), *((name,) for name in app.commands)])
     def test_every_help_has_examples(self, command: tuple[str, ...]) -> None:
         short, long = run(*command, "-h"), run(*command, "--help")
         assert (short.exit_code, short.stdout) == (0, long.stdout)
         assert "\n  Examples:\n    " in short.stdout
+
+    @pytest.mark.parametrize("name", app.commands)
+    def test_commands_speak_alike(self, name: str) -> None:
+        command = app.commands[name]
+        assert command.help is not None
+        first, *_ = command.help.splitlines()
+        assert first[0].isupper()
+        assert first.endswith(".")
+        options = {word: option for option in command.params for word in option.opts}
+        assert ("-f" in options) is (name not in {"completion", "sidecar"})
+        assert ("-o" in options) is (name not in {"check", "completion", "config"})
+        assert ("--as" in options) is (name not in {"check", "completion", "sidecar"})
+        assert ("-n" in options) is ("--as" in options)
+        for option in command.params:
+            if isinstance(option, click.Option) and option.help is not None:
+                assert option.help.endswith((".", ",", ":")), option.name
+        if "-o" in options:
+            outputs = options["-o"].type
+            assert isinstance(outputs, click.Choice)
+            assert tuple(outputs.choices)[:3] == ("table", "json", "yaml")
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_a_shell_gets_its_script(self, shell: str) -> None:
+        result = run("completion", shell)
+        assert result.exit_code == 0
+        assert "_FSM_EGRESS_COMPLETE" in result.stdout
+
+    @pytest.mark.parametrize(
+        ("words", "incomplete", "expected"),
+        [
+            (["decide", "-f", "policies", "--as"], "", ["curl.curl"]),
+            (["lint", "-f", "policies", "--as"], "cu", ["curl.curl"]),
+            (["lint", "-f", "policies", "--as"], "x", []),
+            (["decide", "--as"], "", []),
+            (["decide", "-f", "-", "--as"], "", []),
+            (["decide", "-f", "nowhere", "--as"], "", []),
+            (["lint", "--only"], "fse08", [f"FSE08{digit}" for digit in range(9)]),
+            (["lint", "-o"], "s", ["sarif"]),
+            ([], "equ", ["equivalent"]),
+        ],
+    )
+    def test_what_is_offered(self, words: list[str], incomplete: str, expected: list[str]) -> None:
+        completion = ShellComplete(app, {}, "fsm-egress", "_FSM_EGRESS_COMPLETE")
+        assert [it.value for it in completion.get_completions(words, incomplete)] == expected
+
+    def test_documents_that_cannot_be_read_offer_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "yaml", None)
+        completion = ShellComplete(app, {}, "fsm-egress", "_FSM_EGRESS_COMPLETE")
+        assert completion.get_completions(["decide", "-f", "policies", "--as"], "") == []
 
 
 def names() -> list[str]:
@@ -823,7 +878,7 @@ class TestEnding:
     def test_a_closed_pipe_ends_it_quietly(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(app_module, "say", fails_with(BrokenPipeError()))
+        monkeypatch.setattr(deciding, "say", fails_with(BrokenPipeError()))
         monkeypatch.setattr("sys.argv", ["fsm-egress", "check", "-f", "mesh.yaml"])
         monkeypatch.setattr("sys.stdout", io.StringIO())
         assert exit_code() == 141
@@ -831,7 +886,7 @@ class TestEnding:
         assert capsys.readouterr() == ("", "")
 
     def test_ctrl_c_ends_it_quietly(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(app_module, "say", fails_with(KeyboardInterrupt()))
+        monkeypatch.setattr(deciding, "say", fails_with(KeyboardInterrupt()))
         result = run("check", "-f", "mesh.yaml")
         assert (result.exit_code, result.output) == (130, "")
 
@@ -1010,3 +1065,216 @@ class TestLint:
         result = run(*self.LINT, "--without", "FSE999")
         assert result.exit_code == 2
         assert "FSE999" in result.stderr
+
+
+OPEN = ("--after-set", "fsm.enableEgress=true")
+MESHES = ("-f", "mesh.yaml", "-f", "policies")
+
+
+class TestWhose:
+    def test_a_name_and_its_namespace(self) -> None:
+        for words in (
+            ["--as", "curl.curl"],
+            ["--as", "curl", "-n", "curl"],
+            ["--as", "curl.curl", "-n", "curl"],
+        ):
+            result = run("decide", *MESHES, *words, "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org")
+            assert (result.exit_code, " EGRESS_POLICY " in result.stdout) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("command", "words", "complaint"),
+        [
+            (
+                "decide",
+                ["--as", "curl.curl", "-n", "shop"],
+                "in namespace `curl`, and -n says `shop`",
+            ),
+            ("decide", ["--as", "curl"], "expected"),
+            ("decide", ["-n", "curl"], "Missing option '--as'"),
+            ("verify", ["-n", "curl", "--all"], "-n belongs to --as"),
+            ("lint", ["-n", "shop"], "no identity of namespace `shop`"),
+            ("reach", ["-n", "shop"], "no identity of namespace `shop`"),
+        ],
+    )
+    def test_wrong_usage(self, command: str, words: list[str], complaint: str) -> None:
+        more = ["--to", "54.9.9.9:80", "--tcp"] if command == "decide" else []
+        result = run(command, *MESHES, *words, *more)
+        assert (result.exit_code, complaint in result.stderr) == (2, True)
+
+    def test_those_of_a_namespace(self) -> None:
+        assert run("reach", *MESHES, "-n", "curl").stdout == run("reach", *MESHES).stdout
+        assert run("reach", *MESHES, "--as", "api", "-n", "shop").stdout.startswith(
+            "any by TCP: 1 of 1 identity reach it\nIDENTITY  PORT  ADDRESSES  VERDICT      REASON           "
+        )
+
+
+class TestYaml:
+    def test_a_document_for_each_object(self) -> None:
+        words = ("decide", *MESHES, "--as", "curl.curl", "--connections", "-")
+        stdin = json.dumps([HTTP, PLAIN])
+        in_yaml = run(*words, "-o", "yaml", stdin=stdin)
+        assert in_yaml.exit_code == 0
+        assert list(yaml.safe_load_all(in_yaml.stdout)) == json_lines(
+            run(*words, "-o", "json", stdin=stdin).stdout
+        )
+
+
+class TestAnswers:
+    def test_all_connections_divided(self) -> None:
+        result = run("partition", *MESHES, "--as", "curl.curl")
+        assert result.exit_code == 0
+        head, *rows = result.stdout.splitlines()
+        assert head.split() == ["PORT", "ADDRESSES", "VERDICT", "REASON", "RULE", "SENDS"]
+        assert len(rows) == 7
+        (found,) = json_lines(run("partition", *MESHES, "--as", "curl.curl", "-o", "json").stdout)
+        assert len(found["portions"]) == 7
+
+    def test_what_is_decided_where_not_all_is_known(self) -> None:
+        words = (
+            "residual",
+            *MESHES,
+            "--as",
+            "curl.curl",
+            "--to",
+            "54.9.9.9",
+            "--port",
+            "80",
+            "--host",
+            "httpbin.org",
+        )
+        result = run(*words, "--sends", "http")
+        assert result.exit_code == 1
+        assert result.stdout.splitlines()[0].endswith(": hangs on method")
+        settled = run(*words, "--method", "GET", "--path", "/get", "--header", "x: y")
+        assert settled.exit_code == 0
+        assert settled.stdout.splitlines()[0].endswith(", whatever else")
+        (found,) = json_lines(run(*words, "-o", "json").stdout)
+        assert found["hangsOn"] == ["what is sent", "method"]
+
+    def test_who_reaches_what(self) -> None:
+        result = run("reach", *MESHES, "--to", "54.0.0.0/8", "--port", "80")
+        assert result.exit_code == 0
+        first, head, row = result.stdout.splitlines()
+        assert first == "to 54.0.0.0/8, port 80: 1 of 1 identity reach it"
+        assert (head.split()[0], row.split()[0]) == ("IDENTITY", "curl.curl")
+        nobody = run("reach", *MESHES, "--to", "9.9.9.9", "--port", "25")
+        assert (nobody.exit_code, nobody.stdout) == (0, "to 9.9.9.9/32, port 25: 0 of 1 identity reach it\n")
+        (found,) = json_lines(run("reach", *MESHES, "-o", "json").stdout)
+        assert [way["identity"] for way in found["ways"]] == ["curl.curl"] * 2
+
+    @pytest.mark.parametrize(
+        ("words", "code", "text"),
+        [
+            (["--outside", "--but", "httpbin.org:80"], 0, "proven: never ("),
+            (["--outside"], 1, "refuted: never "),
+            (["--to", "9.9.9.9", "--port", "25", "--sends", "bytes"], 0, "proven: never "),
+            (["--method", "GET", "--host", "httpbin.org"], 1, "refuted: never "),
+            (["--outside", "--but-to", "0.0.0.0/0", "--but-to", "::/0"], 0, "proven: never "),
+        ],
+    )
+    def test_what_never_happens(self, words: list[str], code: int, text: str) -> None:
+        result = run("never", *MESHES, *words)
+        assert (result.exit_code, result.stdout.startswith(text)) == (code, True)
+        (found,) = json_lines(run("never", *MESHES, *words, "-o", "json").stdout)
+        assert found["proven"] is (code == 0)
+
+    def test_what_a_change_changes(self) -> None:
+        result = run("diff", *MESHES, *OPEN)
+        assert result.exit_code == 1
+        first, head, row = result.stdout.splitlines()
+        assert first == "1 change (1 identity, 42 classes of connections looked at)"
+        assert head.split()[0] == "EFFECT"
+        assert row.startswith(
+            "allowed  curl.curl   any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any but 80 "
+        )
+        (found,) = json_lines(run("diff", *MESHES, *OPEN, "-o", "json").stdout)
+        assert [it["effect"] for it in found["changes"]] == ["allowed"]
+
+    def test_what_is_decided_as_before_by_another_rule(self, folder: Path) -> None:
+        (folder / "after.yaml").write_text(f"{MESH}---\n{POLICY.replace('name: httpbin', 'name: other')}")
+        result = run("diff", *MESHES, "--after", "after.yaml")
+        assert result.exit_code == 0
+        nothing, why, *_ = result.stdout.splitlines()
+        assert nothing.startswith("nothing changes (1 identity, ")
+        assert why == "the same becomes of, for another reason:"
+        assert run("equivalent", *MESHES, "--after", "after.yaml").exit_code == 0
+
+    def test_what_is_proven_of_two_meshes(self) -> None:
+        assert run("implies", *MESHES, *OPEN).stdout.startswith(
+            "proven: what is allowed before is allowed after"
+        )
+        refuted = run("equivalent", *MESHES, *OPEN)
+        assert (refuted.exit_code, refuted.stdout.startswith("refuted: ")) == (1, True)
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            (["diff"], "say what changes: --after, --after-patch or --after-set"),
+            (["residual", "--as", "curl.curl", "--sends", "tls", "--method", "GET"], "as `method` is known"),
+            (["reach", "--port", "0"], "expected a port number"),
+            (["never", "--to", "10.0.0"], "found the string `10.0.0`"),
+            (["never", "--but", "httpbin.org"], "expected a host and a port such as `httpbin.org:443`"),
+        ],
+    )
+    def test_wrong_usage(self, words: list[str], complaint: str) -> None:
+        command, *more = words
+        result = run(command, *MESHES, *more)
+        assert (result.exit_code, complaint in result.stderr) == (2, True)
+
+
+class TestExcerpts:
+    def test_a_terminal_sees_the_line_and_a_caret(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "policies" / "bad.yaml").write_text(POLICY.replace("80,", "0,").replace("httpbin,", "bad,"))
+        piped = run("check", "-f", "policies").stdout.splitlines()
+        assert len(piped) == 1
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+        shown = run("check", "-f", "policies").stdout.splitlines()
+        assert shown == [piped[0], "    8 |     - {number: 0, protocol: http}", "      |                ^"]
+
+    def test_errors_that_end_a_command_are_shown_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        text = MESH.replace("enableEgress: false", "enableEgress: no way")
+        result = run("decide", "-f", "-", "--as", "a.b", "--to", "9.9.9.9:1", "--tcp", stdin=text)
+        line, source, caret = result.stderr.splitlines()
+        assert result.exit_code == 1
+        assert line.startswith("<stdin>:5:27: ")
+        assert source == "    5 |   traffic: {enableEgress: no way}"
+        assert caret == "      |                           ^"
+
+    def test_what_cannot_be_read_again_is_not_shown(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert run("check", "-f", "nowhere").stdout.count("\n") == 1
+        problem = fe.Problem("x", "y", document=str(folder / "gone"), mark=fe.Mark(1, 1))
+        problems.print_problems([problem, evolve(problem, document=None)])
+
+    def test_a_file_that_has_become_shorter(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        (folder / "short").write_text("a")
+        problems.print_problems([fe.Problem("x", "y", document="short", mark=fe.Mark(9, 1))])
+        assert capsys.readouterr().out == "short:9:1: expected x, found y\n"
+
+    @pytest.mark.parametrize(
+        ("line", "column", "width", "expected"),
+        [
+            ("abc", 1, 80, ("abc", 0)),
+            ("abc", 3, 80, ("abc", 2)),
+            ("abc", 9, 80, ("abc", 3)),
+            ("\tab", 2, 80, ("    ab", 4)),
+            ("世界x", 3, 80, ("世界x", 4)),
+            ("a\x1bb", 3, 80, ("a\\x1bb", 5)),
+            ("x" * 100, 1, 20, ("x" * 19 + "…", 0)),
+            ("a" * 50 + "b" + "c" * 50, 51, 20, ("…" + "a" * 13 + "b" + "c" * 4 + "…", 14)),
+            ("a" * 50, 51, 5, ("…" + "a" * 13, 14)),
+        ],
+    )
+    def test_the_part_of_a_line_that_fits(
+        self, line: str, column: int, width: int, expected: tuple[str, int]
+    ) -> None:
+        assert problems.excerpt(line, column, width) == expected

@@ -23,12 +23,12 @@ from ..resolution import Resolution
 from ..resource import ServiceIdentity
 from ..resources import KINDS
 from ..words import Word
-from .proofs import Answer, Identities, Witness, counted, extent, identities_of
+from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
 from .reach import unproven
 from .regions import Region, Unproven, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 
     from ..division import Class
     from ..snapshot import Snapshot
@@ -117,19 +117,27 @@ class MeshDiff:
             "undecided": [it.to_mapping() for it in self.undecided],
         }
 
-    def __str__(self) -> str:
-        blocks = _blocks(self.changes)
+    @property
+    def headline(self) -> str:
+        """Whether anything changes, and how much was looked at, in a line."""
         looked = f"{extent(self.identities, self.classes)} looked at"
-        if not blocks:
-            blocks = [f"{'nothing is known to change' if self.undecided else 'nothing changes'} ({looked})"]
+        if self.changes:
+            return f"{_many_changes(self.changes)} ({looked})"
+        return f"{'nothing is known to change' if self.undecided else 'nothing changes'} ({looked})"
+
+    def __str__(self) -> str:
+        blocks = _blocks(self.changes) or [self.headline]
         if self.attributions:
             blocks.append("the same becomes of, for another reason:")
             blocks.extend(_blocks(self.attributions))
         return "\n".join([*blocks, *map(str, self.undecided)])
 
     def __repr__(self) -> str:
-        count = len(self.changes)
-        return f"<MeshDiff: {count} {'change' if count == 1 else 'changes'}, {counted(self.identities)}>"
+        return f"<MeshDiff: {_many_changes(self.changes)}, {counted(self.identities)}>"
+
+
+def _many_changes(changes: Sized) -> str:
+    return f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
 
 
 def _blocks(alterations: Iterable[Alteration]) -> list[str]:
@@ -142,7 +150,9 @@ def _blocks(alterations: Iterable[Alteration]) -> list[str]:
     return [f"{', '.join(map(str, whom))}:\n" + "\n".join(lines) for whom, lines in blocks.items()]
 
 
-def diff(before: Snapshot, after: Snapshot, identities: Identities = None) -> MeshDiff:
+def diff(
+    before: Snapshot, after: Snapshot, identities: Identities = None, *, progress: Progress = iter
+) -> MeshDiff:
     """What becomes of connections otherwise; `diff(mesh, mesh.patched(…))` is what a change would do.
 
     Certificates, connection settings and retries are no part of a decision, so they are not compared.
@@ -151,6 +161,7 @@ def diff(before: Snapshot, after: Snapshot, identities: Identities = None) -> Me
         before: the resources as they were.
         after: the resources as they are.
         identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+        progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
         InvalidValue: a text is no identity.
@@ -159,7 +170,7 @@ def diff(before: Snapshot, after: Snapshot, identities: Identities = None) -> Me
     found: dict[Hashable, Alteration] = {}
     undecided: list[Unproven] = []
     count = 0
-    for pair in _pairs(before, after, whom):
+    for pair in _pairs(before, after, progress(whom)):
         pieces: list[tuple[_Change, Region]] = []
         means = _remembered(_meaning)
         unclear: list[tuple[str, Region]] = []
@@ -180,43 +191,52 @@ def diff(before: Snapshot, after: Snapshot, identities: Identities = None) -> Me
     return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count)
 
 
-def equivalent(a: Snapshot, b: Snapshot, identities: Identities = None) -> Answer:
+def equivalent(
+    a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter
+) -> Answer:
     """Whether the same becomes of every connection in two meshes, by whichever rule.
 
     Args:
         a: the one mesh.
         b: the other.
         identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+        progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
         InvalidValue: a text is no identity.
     """
-    return _compared("the same becomes of every connection", a, b, identities, (Effect.ATTRIBUTED,))
+    return _compared("the same becomes of every connection", a, b, identities, (Effect.ATTRIBUTED,), progress)
 
 
-def implies(a: Snapshot, b: Snapshot, identities: Identities = None) -> Answer:
+def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter) -> Answer:
     """Whether the second mesh allows everything that the first one allows, wherever it is sent.
 
     Args:
         a: the one mesh.
         b: the other, which is to allow at least as much.
         identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+        progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
         InvalidValue: a text is no identity.
     """
     harmless = (Effect.ATTRIBUTED, Effect.REROUTED, Effect.ALLOWED)
-    return _compared("what is allowed before is allowed after", a, b, identities, harmless)
+    return _compared("what is allowed before is allowed after", a, b, identities, harmless, progress)
 
 
 def _compared(
-    claim: str, before: Snapshot, after: Snapshot, identities: Identities, harmless: tuple[Effect, ...]
+    claim: str,
+    before: Snapshot,
+    after: Snapshot,
+    identities: Identities,
+    harmless: tuple[Effect, ...],
+    progress: Progress,
 ) -> Answer:
     """Whether the step from one mesh to the other has no other effect than these."""
     whom = identities_of(identities, before, after)
     undecided: list[Unproven] = []
     count = 0
-    for pair in _pairs(before, after, whom):
+    for pair in _pairs(before, after, progress(whom)):
         unclear: list[tuple[str, Region]] = []
         for part, change in pair.classes():
             if change is None:

@@ -12,14 +12,17 @@ from ..resource import ServiceIdentity
 from .regions import Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sized
+    from collections.abc import Callable, Iterable, Sequence, Sized
 
     from ..snapshot import Snapshot
 
-__all__ = ["Answer", "Identities", "Witness", "counted", "extent", "identities_of"]
+__all__ = ["Answer", "Identities", "Progress", "Witness", "counted", "extent", "identities_of"]
 
 Identities: TypeAlias = "ServiceIdentity | str | Iterable[ServiceIdentity | str] | None"
 """One identity (`name.namespace`) or several; None for all that some resource names."""
+
+Progress: TypeAlias = "Callable[[Sequence[ServiceIdentity]], Iterable[ServiceIdentity]]"
+"""What identities are taken through one by one, such as `rich.progress.track`."""
 
 
 def identities_of(given: Identities, *meshes: Snapshot) -> tuple[ServiceIdentity, ...]:

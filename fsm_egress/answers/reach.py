@@ -24,7 +24,7 @@ from ..readings import reading_of_policy
 from ..resolution import resolve
 from ..resource import ServiceIdentity, checked
 from .predicates import Where, read_range
-from .proofs import Answer, Identities, Witness, counted, identities_of
+from .proofs import Answer, Identities, Progress, Witness, counted, identities_of
 from .regions import TCP, Region, Unproven, aligned, differing, joined
 
 if TYPE_CHECKING:
@@ -296,12 +296,17 @@ class Residual:
             **_mapping(self),
         }
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What is decided, or what it hangs on, in a line."""
         if self.decision:
             said = f"{self.decision}, whatever else"
         else:
             said = f"hangs on {', '.join(self.hangs_on)}" if self.hangs_on else "not proven"
-        return f"{self.identity}: {self.partial}: {said}\n{_table(self)}"
+        return f"{self.identity}: {self.partial}: {said}"
+
+    def __str__(self) -> str:
+        return f"{self.headline}\n{_table(self)}"
 
     def __repr__(self) -> str:
         return f"<Residual of {self.identity}, {self.partial}: {len(self.portions)} portions>"
@@ -379,15 +384,19 @@ class Reachability:
             "undecided": [it.to_mapping() for it in self.undecided],
         }
 
+    @property
+    def headline(self) -> str:
+        """How many reach it, in a line."""
+        return f"{self.partial}: {len(self.accounts)} of {counted(self.identities)} reach it"
+
     def __str__(self) -> str:
-        said = f"{len(self.accounts)} of {counted(self.identities)} reach it"
         rows = [
             (f"  {way.identity}", f"port {port}", addresses, str(way.portion.decision), sent)
             for way in self.ways
             for port, addresses, sent in (way.portion.region.words,)
         ]
         unclear = [f"  {it}" for it in self.undecided]
-        return "\n".join([f"{self.partial}: {said}", *([aligned(rows)] if rows else ()), *unclear])
+        return "\n".join([self.headline, *([aligned(rows)] if rows else ()), *unclear])
 
     def __repr__(self) -> str:
         return f"<Reachability of {self.partial}: {len(self.accounts)} of {counted(self.identities)}>"
@@ -401,6 +410,7 @@ def reachable(
     sends: Sends | str | None = None,
     host: str | None = None,
     identities: Identities = None,
+    progress: Progress = iter,
 ) -> Reachability:
     """Who reaches any of some destinations, and how: by which rule, with a witness.
 
@@ -411,6 +421,7 @@ def reachable(
         sends: what is sent; None for anything by TCP, as UDP passes by the sidecar.
         host: the Host of the request as it is sent, or the server name; None for any.
         identities: who is asked for (`name.namespace`); None for all that a resource names.
+        progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
         InvalidValue: an address, port, host or identity that cannot be.
@@ -420,7 +431,7 @@ def reachable(
     ways: list[Way] = []
     undecided: list[Unproven] = []
     count = 0
-    for identity in whom:
+    for identity in progress(whom):
         portions, unclear, looked_at = _decided(resolve(mesh, identity), partial.scope)
         ways.extend(Way(identity, portion) for portion in portions if portion.decision.allowed)
         undecided.extend(unclear)
@@ -431,13 +442,16 @@ def reachable(
 # --- what never happens ----------------------------------------------------------------------------------
 
 
-def never(mesh: Snapshot, where: Where, identities: Identities = None) -> Answer:
+def never(
+    mesh: Snapshot, where: Where, identities: Identities = None, *, progress: Progress = iter
+) -> Answer:
     """Whether a predicate holds of no connection, whatever it is.
 
     Args:
         mesh: the resources.
         where: what is never to happen, such as `Where.outside() & ~Where.origin("httpbin.org", 443)`.
         identities: whose connections are meant (`name.namespace`); None for all that a resource names.
+        progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
         InvalidValue: a text is no identity.
@@ -446,7 +460,7 @@ def never(mesh: Snapshot, where: Where, identities: Identities = None) -> Answer
     claim = f"never {where}"
     undecided: list[Unproven] = []
     count = 0
-    for identity in whom:
+    for identity in progress(whom):
         policy = resolve(mesh, identity)
         unclear: list[tuple[str, Region]] = []
         engine = Engine.compile(policy)

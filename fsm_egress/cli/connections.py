@@ -15,7 +15,7 @@ from ..errors import InvalidValue, Problem
 from ..references import Mark, Source
 from ..replaying.records import split_socket_address
 from .inputs import read_input
-from .output import problem_line, stop
+from .problems import stop_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -161,7 +161,7 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
 def _listed(name: str) -> tuple[Connection, ...]:
     connections, problems = read_connections(*read_input(name))
     if problems:
-        stop("\n".join(map(problem_line, problems)))
+        stop_for(problems)
     return connections
 
 

@@ -14,11 +14,12 @@ from .output import stop, why
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["STDIN", "STDIN_NAME", "read_input", "read_stdin", "take_stdin"]
+__all__ = ["STDIN", "STDIN_NAME", "known_stdin", "read_input", "read_stdin", "take_stdin"]
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
 _TAKEN = "fsm_egress.stdin"
+_TEXT = "fsm_egress.stdin.text"
 
 
 def take_stdin() -> BinaryIO:
@@ -40,7 +41,15 @@ def read_stdin() -> bytes:
     Raises:
         click.UsageError: something else has taken it.
     """
-    return take_stdin().read(MAX_TEXT + 1)
+    text = take_stdin().read(MAX_TEXT + 1)
+    click.get_current_context().meta[_TEXT] = text
+    return text
+
+
+def known_stdin() -> bytes:
+    """What was read of standard input."""
+    text: bytes = click.get_current_context().meta.get(_TEXT, b"")
+    return text
 
 
 def read_input(name: str) -> tuple[bytes, str]:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..decision import Verdict
-from ..errors import Severity
+from ..dump import yaml_text
 from ..pipy.outcome import Fate
 from ..replaying.tally import ordered
 from ..shortcomings import advice, codes_of
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from ..answers.comparison import Alteration, MeshDiff
+    from ..answers.reach import Portion, Way
     from ..connection import Connection
     from ..decision import Decision, Target
-    from ..errors import Problem
     from ..findings import Finding
     from ..pipy.outcome import Outcome
     from ..references import FieldRef
@@ -38,15 +39,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOUND_PROBLEMS",
+    "print_alterations",
     "print_decisions",
     "print_findings",
-    "print_json",
+    "print_objects",
     "print_outcomes",
+    "print_portions",
     "print_summary",
     "print_verification",
-    "problem_line",
+    "print_ways",
     "progress",
     "progress_by_bytes",
+    "progressing",
     "say",
     "stop",
     "summary_mapping",
@@ -62,8 +66,10 @@ DECISION = ("connection", "verdict", "reason", "target", "rule")
 OUTCOME = ("connection", "outcome", "target", "status", "mtls", "gateway")
 RULING = ("count", "identity", "verdict", "reason", "rule", "route")
 CHANGE = ("count", "identity", "before", "after", "differs", "example")
+PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
+ALTERATION = ("effect", "identities", "connections", "such as", "before", "after")
 DIFFERENCE = ("connection", "decision", "due", "sidecar", "findings", "rule")
-UNBROKEN = {"verdict", "reason", "outcome", "status", "mtls", "findings"}
+UNBROKEN = {"port", "effect", "verdict", "reason", "outcome", "status", "mtls", "findings"}
 STYLES = {
     Verdict.IN_MESH.value: "cyan",
     Verdict.EGRESS_POLICY.value: "green",
@@ -105,14 +111,12 @@ def _printable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def problem_line(problem: Problem) -> str:
-    """`file:line:column: …`, and how bad it is where it is no error."""
-    return str(problem) if problem.severity is Severity.ERROR else f"{problem} ({problem.severity})"
-
-
-def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
-    """A JSON object a line, in order."""
-    say(map(json.dumps, objects))
+def print_objects(objects: Iterable[Mapping[str, Any]], output: str) -> None:
+    """Objects in order: a line of JSON each, or a document of YAML."""
+    if output == "yaml":
+        say(line for it in objects for line in yaml_text([it]).splitlines())
+    else:
+        say(map(json.dumps, objects))
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
@@ -140,6 +144,30 @@ def print_outcomes(handled: Iterable[Handled]) -> None:
         for each in (outcome, *outcome.others)
     ]
     _print_table(OUTCOME, rows)
+
+
+def print_portions(portions: Iterable[Portion]) -> None:
+    """The table of what is decided about which connections."""
+    _print_table(PORTION, list(map(_portion_row, portions)))
+
+
+def print_ways(ways: Sequence[Way]) -> None:
+    """The table of who reaches what."""
+    if ways:
+        _print_table(
+            ("identity", *PORTION), [(str(way.identity), *_portion_row(way.portion)) for way in ways]
+        )
+
+
+def print_alterations(found: MeshDiff) -> None:
+    """What a change changes, then what is decided as before for another reason."""
+    say([found.headline])
+    if found.changes:
+        _print_table(ALTERATION, list(map(_alteration_row, found.changes)))
+    if found.attributions:
+        say(["the same becomes of, for another reason:"])
+        _print_table(ALTERATION, list(map(_alteration_row, found.attributions)))
+    say(found.undecided)
 
 
 def verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]]:
@@ -219,6 +247,11 @@ def progress(items: Sequence[T], doing: str) -> Iterable[T]:
     return track(items, doing, console=console, transient=True)
 
 
+def progressing(doing: str) -> Callable[[Sequence[T]], Iterable[T]]:
+    """`progress` with what is being done."""
+    return partial(progress, doing=doing)
+
+
 def _print_table(columns: Row, rows: Sequence[Row]) -> None:
     """A table for people: in colour on a terminal, else aligned text that is never cut or wrapped."""
     console = Console(highlight=False)
@@ -275,6 +308,23 @@ def _change_row(change: Change, changed: Changed) -> Row:
         str(change.after),
         ", ".join(change.differs),
         str(changed.examples[0]),
+    )
+
+
+def _portion_row(portion: Portion) -> Row:
+    port, addresses, sends = portion.region.words
+    decision = portion.decision
+    return (port, addresses, decision.verdict.value, decision.reason.value, str(decision.rule or "-"), sends)
+
+
+def _alteration_row(it: Alteration) -> Row:
+    return (
+        it.effect.value,
+        ", ".join(map(str, it.identities)),
+        str(it.region),
+        str(it.region.witness),
+        str(it.before),
+        str(it.after),
     )
 
 

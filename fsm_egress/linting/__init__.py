@@ -23,7 +23,7 @@ from .resources import missing_elsewhere, resource_findings
 from .rules import RULES, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..references import FieldRef, ResourceRef
     from ..snapshot import Snapshot
@@ -47,6 +47,7 @@ def lint(
     enforce: bool = False,
     stock: bool = False,
     suppressed: bool = False,
+    progress: Callable[[Sequence[ServiceIdentity]], Iterable[ServiceIdentity]] = iter,
 ) -> tuple[Finding, ...]:
     """What is amiss with a mesh, by code, resource and field.
 
@@ -62,6 +63,7 @@ def lint(
         sidecar: whether policies are compared with what the sidecar does, which takes longest by far.
         enforce: whether the sidecars have this library's module (`pipy/enforce.js`).
         stock: whether to look at what a stock `fsm-controller` would make of the mesh, too.
+        progress: what the identities are taken through one by one, such as `rich.progress.track`.
         suppressed: whether findings that resources do not want to hear of are returned too, marked so.
 
     Raises:
@@ -73,7 +75,7 @@ def lint(
     asked = {side for side, is_asked in compared.items() if is_asked and wanted & _CODES[side]}
     found = {
         (it.code, it.rule, it.message): it
-        for it in _found(mesh, whom, asked, enforce=enforce)
+        for it in _found(mesh, progress(whom), asked, enforce=enforce)
         if it.code in wanted
     }
     ignored = dict(_ignored(mesh))

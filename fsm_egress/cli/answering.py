@@ -1,0 +1,305 @@
+"""The commands about all connections: partition, residual, reach, never, diff, equivalent, implies."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..answers.comparison import diff as diff_meshes
+from ..answers.comparison import equivalent as equivalent_meshes
+from ..answers.comparison import implies as implies_meshes
+from ..answers.predicates import Where
+from ..answers.reach import Partial, reachable
+from ..answers.reach import never as never_happens
+from ..answers.reach import partition as partition_of
+from ..answers.reach import residual as residual_of
+from ..connection import Sends
+from ..errors import InvalidValue
+from ..replaying.records import split_socket_address
+from .connections import read_headers
+from .mesh import Documents, mesh_options, two_meshes_options
+from .options import Command, Whose, as_option, examples, output_option, whose_options
+from .output import (
+    FOUND_PROBLEMS,
+    print_alterations,
+    print_objects,
+    print_portions,
+    print_ways,
+    progressing,
+    say,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..answers.proofs import Answer
+    from ..resource import ServiceIdentity
+    from ..snapshot import Snapshot
+
+__all__ = ["diff", "equivalent", "implies", "never", "partition", "reach", "residual"]
+
+_KINDS = tuple(kind.value for kind in Sends)
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress partition -f mesh.yaml -f policies/ --as curl.curl",
+        "fsm-egress partition -f mesh/ -n curl --as curl -o json | jq '.portions[].addresses'",
+    )
+)
+@mesh_options
+@as_option(required=True)
+@output_option()
+def partition(documents: Documents, identity: ServiceIdentity, output: str) -> None:
+    """Divide all connections of an identity by what is decided about them.
+
+    Every connection is in one row, or among those that could not be decided about, which are named with the
+    reason; then the exit code is 1.
+    """
+    found = partition_of(documents.changed(documents.load()), identity)
+    if output != "table":
+        print_objects([found.to_mapping()], output)
+    else:
+        print_portions(found.portions)
+        say(found.undecided)
+    _end(found.undecided)
+
+
+def _known_options(command: Command) -> Command:
+    """Give a command the options that say what is known of a connection, as its argument `partial`."""
+
+    @wraps(command)
+    def with_partial(*, headers: tuple[str, ...], **others: Any) -> None:
+        known = {name: others.pop(name) for name in ("to", "port", "sends", "host", "method", "path")}
+        try:
+            partial = Partial(**known, headers=read_headers(headers) if headers else None)
+        except InvalidValue as error:
+            raise click.UsageError(str(error)) from None
+        command(partial=partial, **others)
+
+    for option in (
+        click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="All its headers."),
+        click.option("--path", metavar="PATH", help="The path of the request, with the query."),
+        click.option("--method", metavar="METHOD", help="The method of the request."),
+        *_DESTINATION,
+    ):
+        with_partial = option(with_partial)
+    return with_partial
+
+
+_DESTINATION = (
+    click.option("--host", metavar="HOST", help="The Host of the request, or the server name."),
+    click.option("--sends", type=click.Choice(_KINDS), help="What is sent; else anything by TCP."),
+    click.option("--port", type=int, metavar="PORT", help="The port."),
+    click.option("--to", metavar="RANGE", help="The destination: an address, or a range of them."),
+)
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress residual -f policies/ --as curl.curl --port 443",
+        "fsm-egress residual -f policies/ --as curl.curl --to 54.0.0.0/8 --port 80 --host httpbin.org",
+    )
+)
+@mesh_options
+@as_option(required=True)
+@_known_options
+@output_option()
+def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, output: str) -> None:
+    """Say what is decided about a connection of which not all is known.
+
+    What no option says is open: on which of the unknown the decision hangs is said, and how. Exit code 1
+    where it hangs on something, or is not proven.
+    """
+    found = residual_of(documents.changed(documents.load()), identity, partial)
+    if output != "table":
+        print_objects([found.to_mapping()], output)
+    else:
+        say([found.headline])
+        print_portions(found.portions)
+        say(found.undecided)
+    _end(found.decision is None)
+
+
+def _destination_options(command: Command) -> Command:
+    for option in _DESTINATION:
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress reach -f mesh/ --to 54.0.0.0/8 --port 443",
+        "fsm-egress reach -f mesh/ -n dev --host httpbin.org",
+    )
+)
+@mesh_options
+@whose_options
+@_destination_options
+@output_option()
+def reach(
+    documents: Documents,
+    whose: Whose,
+    to: str | None,
+    port: int | None,
+    sends: str | None,
+    host: str | None,
+    output: str,
+) -> None:
+    """Say which identities reach a destination, and by which rules.
+
+    What no option says is open: without any, everything that is allowed is shown.
+    """
+    mesh = documents.changed(documents.load())
+    try:
+        found = reachable(
+            mesh,
+            to,
+            port,
+            sends=sends,
+            host=host,
+            identities=whose.of(mesh),
+            progress=progressing("dividing"),
+        )
+    except InvalidValue as error:
+        raise click.UsageError(str(error)) from None
+    if output != "table":
+        print_objects([found.to_mapping()], output)
+    else:
+        say([found.headline])
+        print_ways(found.ways)
+        say(found.undecided)
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress never -f mesh/ -n dev --outside --but httpbin.org:443",
+        "fsm-egress never -f mesh/ --to 169.254.169.254",
+        "fsm-egress never -f mesh/ --method DELETE --host api.example.com",
+    )
+)
+@mesh_options
+@whose_options
+@click.option("--outside", is_flag=True, help="Only what the sidecar lets out of the mesh.")
+@click.option("--to", "ranges", multiple=True, metavar="RANGE", help="Only to this range, or another such.")
+@click.option("--port", "ports", multiple=True, type=int, metavar="PORT", help="Only to this port.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only for this Host or server name.")
+@click.option("--sends", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only what sends this.")
+@click.option("--method", "methods", multiple=True, metavar="METHOD", help="Only with this method.")
+@click.option("--but", "origins", multiple=True, metavar="HOST:PORT", help="But for this host and port.")
+@click.option("--but-to", "spared", multiple=True, metavar="RANGE", help="But to this range.")
+@output_option()
+def never(documents: Documents, whose: Whose, outside: bool, output: str, **said: tuple[Any, ...]) -> None:
+    """Prove that no connection of some kind is ever allowed, or show one that is.
+
+    An option that is given more than once asks for any of its values; different options must hold together.
+    Exit code 1 if it is refuted or not proven.
+    """
+    mesh = documents.changed(documents.load())
+    try:
+        where = _where(outside=outside, **said)
+    except InvalidValue as error:
+        raise click.UsageError(str(error)) from None
+    _answer(never_happens(mesh, where, whose.of(mesh), progress=progressing("proving")), output)
+
+
+def _where(*, outside: bool, **said: tuple[Any, ...]) -> Where:
+    where = Where.outside() if outside else Where.allowed()
+    for name, ask in _ASKED.items():
+        if said[name]:
+            where &= ask(*said[name])
+    for origin in said["origins"]:
+        parts = split_socket_address(origin)
+        if parts is None:
+            raise InvalidValue.of("a host and a port such as `httpbin.org:443`", origin)
+        where &= ~Where.origin(*parts)
+    return where & ~Where.to(*said["spared"]) if said["spared"] else where
+
+
+_ASKED: dict[str, Callable[..., Where]] = {
+    "ranges": Where.to,
+    "ports": Where.port,
+    "hosts": Where.host,
+    "kinds": Where.sends,
+    "methods": Where.method,
+}
+
+
+def _meshes(documents: Documents, after: Documents) -> tuple[Snapshot, Snapshot]:
+    """Both meshes of a comparison."""
+    if not after:
+        raise click.UsageError("say what changes: --after, --after-patch or --after-set")
+    mesh = documents.changed(documents.load())
+    return mesh, after.changed(documents.changed(after.load()) if after.files else mesh)
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress diff -f mesh/ --after-set fsm.enableEgress=true",
+        "fsm-egress diff -f mesh/ --after new-mesh/ -n curl",
+        """fsm-egress diff -f mesh/ --after-patch '{"spec": {"traffic": {"enableEgress": true}}}' -o json""",
+    )
+)
+@two_meshes_options
+@whose_options
+@output_option()
+def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
+    """Say which connections a change of the mesh allows, denies or re-routes.
+
+    Each change is shown by its smallest connection, with both decisions; identities with the same change
+    are together. Exit code 1 if something changes, or could not be decided.
+    """
+    meshes = _meshes(documents, after)
+    found = diff_meshes(*meshes, whose.of(*meshes), progress=progressing("comparing"))
+    if output != "table":
+        print_objects([found.to_mapping()], output)
+    else:
+        print_alterations(found)
+    _end(found)
+
+
+@click.command(
+    epilog=examples("fsm-egress equivalent -f mesh/ --after refactored-mesh/"),
+)
+@two_meshes_options
+@whose_options
+@output_option()
+def equivalent(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
+    """Prove that the same becomes of every connection in two meshes, or show one that fares otherwise.
+
+    Exit code 1 if it is refuted or not proven.
+    """
+    before, later = _meshes(documents, after)
+    _answer(
+        equivalent_meshes(before, later, whose.of(before, later), progress=progressing("proving")), output
+    )
+
+
+@click.command(
+    epilog=examples("fsm-egress implies -f mesh/ --after-set fsm.enableEgress=true"),
+)
+@two_meshes_options
+@whose_options
+@output_option()
+def implies(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
+    """Prove that all that is allowed before is allowed after, or show a connection that no longer is.
+
+    Exit code 1 if it is refuted or not proven.
+    """
+    meshes = _meshes(documents, after)
+    _answer(implies_meshes(*meshes, whose.of(*meshes), progress=progressing("proving")), output)
+
+
+def _answer(answer: Answer, output: str) -> None:
+    if output != "table":
+        print_objects([answer.to_mapping()], output)
+    else:
+        say(str(answer).split("\n"))
+    _end(not answer)
+
+
+def _end(is_problem: object) -> None:
+    if is_problem:
+        raise click.exceptions.Exit(FOUND_PROBLEMS)

@@ -1,0 +1,184 @@
+"""What the options of several commands have in common: whose connections, which output, and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+from attrs import evolve, frozen
+from click.shell_completion import CompletionItem
+
+from ..errors import FSMEgressError, InvalidValue
+from ..pipy.sidecar import Sidecar
+from ..resource import ServiceIdentity
+from ..snapshot import load
+from .inputs import STDIN, read_input
+
+if TYPE_CHECKING:
+    from ..snapshot import Snapshot
+
+__all__ = [
+    "Command",
+    "Whose",
+    "as_option",
+    "complete_identities",
+    "config_option",
+    "enforce_option",
+    "examples",
+    "output_option",
+    "read_config",
+    "whose_options",
+]
+
+Command: TypeAlias = Callable[..., None]
+
+_OUTPUTS = {
+    "table": "a table for people",
+    "json": "a JSON object a line",
+    "yaml": "YAML documents",
+    "sarif": "a SARIF log",
+    "junit": "JUnit XML",
+    "html": "a page for a browser",
+    "mermaid": "a Mermaid diagram",
+    "dot": "a Graphviz graph",
+}
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def output_option(*more: str) -> Callable[[Command], Command]:
+    """The option for the form of what is printed: `table`, `json`, `yaml`, and these."""
+    outputs = ("table", "json", "yaml", *more)
+    *others, last = (_OUTPUTS[output] for output in outputs)
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(outputs),
+        default="table",
+        show_default=True,
+        help=f"{', '.join(others)} or {last}.".capitalize().replace("json", "JSON").replace("yaml", "YAML"),
+    )
+
+
+def config_option(*, required: bool, help: str) -> Callable[[Command], Command]:  # noqa: A002  # as click says it
+    """The option that names the config of a sidecar."""
+    return click.option("--config", "config_file", required=required, metavar="FILE", help=help)
+
+
+enforce_option: Callable[[Command], Command] = click.option(
+    "--enforce", is_flag=True, help="The sidecars have the module of `config --enforce`."
+)
+
+
+def read_config(name: str) -> Sidecar:
+    """The sidecar whose config this file is, or standard input.
+
+    Raises:
+        InvalidValue: with everything that is malformed in it.
+    """
+    content, name = read_input(name)
+    try:
+        return Sidecar.read(content)
+    except InvalidValue as error:
+        raise InvalidValue(*(evolve(problem, document=name) for problem in error.problems)) from None
+
+
+# --- whose connections -----------------------------------------------------------------------------------
+
+
+@frozen
+class Whose:
+    """What `--as` and `-n` say: whose connections a command is about."""
+
+    identities: tuple[ServiceIdentity, ...]
+    namespace: str | None
+
+    def of(self, *meshes: Snapshot) -> tuple[ServiceIdentity, ...] | None:
+        """The identities that are named, else those of the namespace; None for all that there are.
+
+        Raises:
+            click.BadParameter: there is none in the namespace.
+        """
+        if self.identities or self.namespace is None:
+            return self.identities or None
+        known = {identity: None for mesh in meshes for identity in mesh.identities()}
+        found = tuple(it for it in known if it.namespace == self.namespace)
+        if not found:
+            raise click.BadParameter(f"no identity of namespace `{self.namespace}`", param_hint="'-n'")
+        return found
+
+
+def as_option(*, required: bool) -> Callable[[Command], Command]:
+    """The options that say which identity a command is about, as its argument `identity`."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def with_identity(*, name: str | None, namespace: str | None, **others: Any) -> None:
+            if name is None and namespace is not None:
+                raise click.UsageError("-n belongs to --as")
+            command(identity=None if name is None else _identity(name, namespace), **others)
+
+        return _as(_namespace(with_identity, "The namespace, where --as gives a name alone."), required)
+
+    return decorate
+
+
+def whose_options(command: Command) -> Command:
+    """Give a command the options that say whose connections it is about, as its argument `whose`."""
+
+    @wraps(command)
+    def with_whose(*, names: tuple[str, ...], namespace: str | None, **others: Any) -> None:
+        command(whose=Whose(tuple(_identity(name, namespace) for name in names), namespace), **others)
+
+    option = click.option(
+        "--as",
+        "names",
+        multiple=True,
+        metavar="NAME.NAMESPACE",
+        shell_complete=complete_identities,
+        help="An identity that connections come from; by default every one of the mesh.",
+    )
+    return option(_namespace(with_whose, "Those of this namespace; or that of names which --as gives alone."))
+
+
+def complete_identities(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The identities of the documents that have been named so far."""
+    files = [Path(name) for name in ctx.params.get("files") or () if name != STDIN]
+    try:
+        known = load(*files, strict=False).identities() if files else ()
+    except FSMEgressError:
+        return []
+    return [CompletionItem(str(it)) for it in known if str(it).startswith(incomplete)]
+
+
+def _as(command: Command, required: bool) -> Command:
+    return click.option(
+        "--as",
+        "name",
+        required=required,
+        metavar="NAME.NAMESPACE",
+        shell_complete=complete_identities,
+        help="The identity that connections come from.",
+    )(command)
+
+
+def _namespace(command: Command, text: str) -> Command:
+    return click.option("-n", "--namespace", metavar="NAMESPACE", help=text)(command)
+
+
+def _identity(name: str, namespace: str | None) -> ServiceIdentity:
+    """`name.namespace`, or a name whose namespace is said by itself."""
+    full = name if namespace is None or "." in name else f"{name}.{namespace}"
+    try:
+        identity = ServiceIdentity.parse(full)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error), param_hint="'--as'") from None
+    if namespace not in {None, identity.namespace}:
+        raise click.UsageError(f"--as is in namespace `{identity.namespace}`, and -n says `{namespace}`")
+    return identity

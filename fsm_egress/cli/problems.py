@@ -1,0 +1,98 @@
+"""What is wrong with documents, in lines; on a terminal with the place shown, as compilers do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+
+from ..documents import MAX_TEXT
+from ..errors import Severity
+from .inputs import STDIN_NAME, known_stdin
+from .output import FOUND_PROBLEMS, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..errors import Problem
+
+__all__ = ["excerpt", "print_problems", "problem_line", "stop_for"]
+
+TAB = " " * 4
+CUT = "…"
+NARROWEST = 20
+_BREAK = re.compile("\r\n|\r|\n")
+
+
+def problem_line(problem: Problem) -> str:
+    """`file:line:column: …`, and how bad it is where it is no error."""
+    return str(problem) if problem.severity is Severity.ERROR else f"{problem} ({problem.severity})"
+
+
+def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
+    """A line for each problem; on a terminal the line of the document too, with a caret at the place."""
+    console = Console(stderr=err)
+    for problem in problems:
+        shown = _shown(problem, console.width) if console.is_terminal else ()
+        say([problem_line(problem), *shown], err=err)
+
+
+def stop_for(problems: Iterable[Problem]) -> NoReturn:
+    """End the command: these are the problems."""
+    print_problems(problems, err=True)
+    raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+def _shown(problem: Problem, width: int) -> Iterator[str]:
+    """The line that a problem is in, and a caret below its column; nothing where that cannot be read."""
+    if problem.mark is None or problem.document is None:
+        return
+    lines = _BREAK.split(_text_of(problem.document))
+    if problem.mark.line <= len(lines):
+        number = f"{problem.mark.line:5} | "
+        text, caret = excerpt(lines[problem.mark.line - 1], problem.mark.column, width - len(number))
+        yield f"{number}{text}"
+        yield f"{'| ':>{len(number)}}{' ' * caret}^"
+
+
+def _text_of(name: str) -> str:
+    if name == STDIN_NAME:
+        content = known_stdin()
+    else:
+        try:
+            with Path(name).open("rb") as file:
+                content = file.read(MAX_TEXT)
+        except OSError:
+            return ""
+    return content.decode("utf-8-sig", "replace")
+
+
+def excerpt(line: str, column: int, width: int) -> tuple[str, int]:
+    """The part of a line around a column that fits into a width, and the cells to the left of its place.
+
+    Args:
+        line: without its break.
+        column: counted from one, in characters.
+        width: in cells; what does not fit is cut off on both sides.
+
+    Returns:
+        The text, and how many cells stand before the place.
+    """
+    width = max(width, NARROWEST)
+    cells = [TAB if char == "\t" else char if char.isprintable() else ascii(char)[1:-1] for char in line]
+    at = min(column - 1, len(cells))
+    first, left = at, 0
+    while first and left + cell_len(cells[first - 1]) <= width * 2 // 3:
+        first -= 1
+        left += cell_len(cells[first])
+    start = CUT if first else ""
+    last, used = at, left + len(start)
+    while last < len(cells) and used + cell_len(cells[last]) < width:
+        used += cell_len(cells[last])
+        last += 1
+    end = CUT if last < len(cells) else ""
+    return f"{start}{''.join(cells[first:last])}{end}", left + len(start)
