@@ -78,6 +78,10 @@ if TYPE_CHECKING:
     from .pipy.outcome import Fate, Outcome
     from .pipy.sidecar import Sidecar
     from .policy import OutboundPolicy
+    from .policytests.coverage import Coverage, Part, PartKind
+    from .policytests.document import Expected, MeshSource, PolicyTest, PolicyTests, read_tests
+    from .policytests.junit import junit_xml
+    from .policytests.running import TestReport, TestResult, run_tests
     from .references import FieldRef, Mark, ResourceRef, Source
     from .replaying import replay
     from .replaying.logs import Format, Log
@@ -103,6 +107,7 @@ __all__ = [
     "Code",
     "Columns",
     "Connection",
+    "Coverage",
     "Decision",
     "Difference",
     "Disagreement",
@@ -112,6 +117,7 @@ __all__ = [
     "EgressPolicy",
     "Endpoints",
     "Engine",
+    "Expected",
     "Explanation",
     "FSMEgressError",
     "Fate",
@@ -127,6 +133,7 @@ __all__ = [
     "Mark",
     "MeshConfig",
     "MeshDiff",
+    "MeshSource",
     "MissingExtra",
     "Namespace",
     "NearMiss",
@@ -134,12 +141,16 @@ __all__ = [
     "ObjectMeta",
     "OutboundPolicy",
     "Outcome",
+    "Part",
+    "PartKind",
     "Partial",
     "Partition",
     "PatchError",
     "Pattern",
     "PipyConfig",
     "Pod",
+    "PolicyTest",
+    "PolicyTests",
     "Portion",
     "Prefix",
     "Problem",
@@ -167,6 +178,8 @@ __all__ = [
     "Summary",
     "TLSClientHello",
     "Target",
+    "TestReport",
+    "TestResult",
     "TrafficSplit",
     "TrafficTarget",
     "Undecided",
@@ -190,6 +203,7 @@ __all__ = [
     "helm_set",
     "http",
     "implies",
+    "junit_xml",
     "lint",
     "load",
     "loads",
@@ -199,10 +213,12 @@ __all__ = [
     "pipy_codebase",
     "pipy_config",
     "reachable",
+    "read_tests",
     "replay",
     "residual",
     "resolve",
     "rules_markdown",
+    "run_tests",
     "sarif_log",
     "server_first",
     "stock_config",
@@ -247,6 +263,10 @@ _ROOMS = {
     "pipy.outcome": "Fate Outcome",
     "pipy.sidecar": "Sidecar",
     "policy": "OutboundPolicy",
+    "policytests.coverage": "Coverage Part PartKind",
+    "policytests.document": "Expected MeshSource PolicyTest PolicyTests read_tests",
+    "policytests.junit": "junit_xml",
+    "policytests.running": "TestReport TestResult run_tests",
     "references": "FieldRef Mark ResourceRef Source",
     "replaying": "replay",
     "resolution": "resolve",

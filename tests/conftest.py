@@ -8,6 +8,8 @@ from importlib.util import find_spec
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["pytester"]
+
 HAS_PIPY = {"PIPY_BIN", "PIPY_CODEBASE"} <= set(os.environ)
 
 HAS_SPARK = find_spec("pyspark") is not None and shutil.which("java") is not None

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import os
-import runpy
 import signal
 import stat
 import subprocess
@@ -819,9 +818,9 @@ class TestHelp:
         assert first[0].isupper()
         assert first.endswith(".")
         options = {word: option for option in command.params for word in option.opts}
-        assert ("-f" in options) is (name not in {"completion", "sidecar"})
+        assert ("-f" in options) is (name not in {"completion", "sidecar", "test"})
         assert ("-o" in options) is (name not in {"check", "completion", "config"})
-        assert ("--as" in options) is (name not in {"check", "completion", "sidecar"})
+        assert ("--as" in options) is (name not in {"check", "completion", "sidecar", "test"})
         assert ("-n" in options) is ("--as" in options)
         for option in command.params:
             if isinstance(option, click.Option) and option.help is not None:
@@ -926,15 +925,10 @@ class TestEnding:
         with pytest.raises(ModuleNotFoundError, match="cli"):
             main()
 
-    def test_the_package_is_a_program(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.delitem(sys.modules, "fsm_egress.__main__")
-        monkeypatch.setattr("sys.argv", ["fsm-egress", "--version"])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_module("fsm_egress", run_name="__main__")
-        assert end.value.code == 0
-        assert capsys.readouterr().out == f"fsm-egress, version {fe.__version__}\n"
+    def test_the_package_is_a_program(self) -> None:
+        command = [sys.executable, "-m", "fsm_egress", "--version"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # because it runs this very interpreter
+        assert (done.returncode, done.stdout) == (0, f"fsm-egress, version {fe.__version__}\n")
 
 
 def exit_code() -> Any:
@@ -1278,3 +1272,80 @@ class TestExcerpts:
         self, line: str, column: int, width: int, expected: tuple[str, int]
     ) -> None:
         assert problems.excerpt(line, column, width) == expected
+
+
+TESTS = """\
+apiVersion: fsm-egress/v1
+kind: EgressTest
+mesh: [mesh.yaml, policies]
+as: curl.curl
+tests:
+  - name: httpbin is open
+    to: 54.9.9.9:80
+    http: GET http://httpbin.org/get
+    expect: EGRESS_POLICY
+"""
+
+
+class TestTest:
+    @pytest.fixture(autouse=True)
+    def tests(self, folder: Path) -> None:
+        (folder / "a.egress-test.yaml").write_text(TESTS)
+
+    def test_all_pass(self) -> None:
+        result = run("test", "a.egress-test.yaml")
+        assert (result.exit_code, result.stdout) == (0, "1 test passed\n")
+        assert run("test", ".").stdout == "1 test passed\n"
+        assert run("test", "-", stdin=TESTS).stdout == "1 test passed\n"
+
+    def test_a_failure_shows_the_explanation(self) -> None:
+        result = run("test", "-", stdin=TESTS.replace("expect: EGRESS_POLICY", "expect: DENIED"))
+        assert result.exit_code == 1
+        first, second, *_, last = result.stdout.splitlines()
+        assert first.startswith("FAILED httpbin is open (<stdin>:6): curl.curl to 54.9.9.9:80 GET ")
+        assert second == "  verdict: expected `DENIED`, found `EGRESS_POLICY`"
+        assert last == "0 tests passed, 1 failed"
+
+    def test_what_is_covered(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(
+            POLICY.replace("[httpbin.org]", "[httpbin.org, b.com]")
+        )
+        result = run("test", ".", "--coverage")
+        assert result.exit_code == 0
+        assert result.stdout.splitlines() == [
+            "no test is decided by: host Egress curl/httpbin spec.hosts[1] (policies/httpbin.yaml:6) `b.com`",
+            "1 test passed, 75 % covered",
+        ]
+        assert run("test", ".", "--fail-under", "75").exit_code == 0
+        assert run("test", ".", "--fail-under", "75.1").exit_code == 1
+
+    def test_for_machines(self) -> None:
+        (report,) = json_lines(run("test", ".", "-o", "json").stdout)
+        assert (report["passed"], report["coverage"]["percent"]) == (1, 100.0)
+        assert run("test", ".", "-o", "junit").stdout.startswith(
+            '<?xml version="1.0" encoding="utf-8"?>\n<testsuites'
+        )
+
+    def test_everything_that_is_wrong_in_all_files(self, folder: Path) -> None:
+        for name in ("b", "c"):
+            (folder / f"{name}.egress-test.yaml").write_text(TESTS.replace("expect:", "expct:"))
+        result = run("test", ".")
+        assert result.exit_code == 1
+        assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
+            "b.egress-test.yaml:9:12",
+            "b.egress-test.yaml:6:5",
+            "c.egress-test.yaml:9:12",
+            "c.egress-test.yaml:6:5",
+        ]
+
+    def test_what_cannot_be_run(self, folder: Path) -> None:
+        (folder / "empty").mkdir()
+        nothing = run("test", "empty")
+        assert (
+            nothing.exit_code,
+            nothing.stderr.startswith("empty: expected a folder with `*.egress-test"),
+        ) == (1, True)
+        assert run("test", "nowhere").stderr == "nowhere: cannot be read: no such file or directory\n"
+        wrong = run("test", "-", stdin=TESTS.replace("as:", "set: [fsm.nothing=1]\nas:"))
+        assert (wrong.exit_code, "fsm.nothing" in wrong.stderr) == (1, True)
+        assert run("test").exit_code == 2

@@ -38,8 +38,8 @@ FLOORS = """
     api explanation readings replaying workload
     replay_dask replay_spark stock verification
     answers shortcomings suspicions
-    controller
-    linting
+    controller policytests
+    linting pytest_plugin
     sarif
     __init__
     cli
@@ -120,11 +120,12 @@ def test_the_package_names_itself_relatively() -> None:
 
 def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
     outside = {name for names in IMPORTS.values() for name in names if not name.startswith(".")}
-    extras = {"click", "dask", "pyarrow", "rich", "yaml"}
+    extras = {"click", "dask", "pyarrow", "pytest", "rich", "yaml"}
     assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
     assert importers("cattrs") == {"manifest"}
     assert importers("yaml") <= {"documents", "dump"} | CLI
     assert importers("click", "rich") <= CLI
+    assert importers("pytest") == {"pytest_plugin"}
     assert importers("dask", "pyarrow") <= {"replaying", "replay_dask", "replay_spark"}
 
 
@@ -151,7 +152,13 @@ def test_nothing_below_the_command_line_touches_clock_chance_network_or_log() ->
 
 
 def test_only_the_loader_reads_files() -> None:
-    assert importers("fileinput", "glob", "io", "os", "pathlib", "shutil", "sys") <= {"loader"} | CLI
+    doors = {"loader", "pytest_plugin"} | CLI
+    # Tests of policies name paths, and have them read by the loader.
+    assert importers("fileinput", "glob", "io", "os", "pathlib", "shutil", "sys") <= doors | {"policytests"}
+    named = (path.read_text(encoding="utf-8") for path in SOURCES if room_of(path) == "policytests")
+    assert {line for text in named for line in text.splitlines() if "pathlib" in line} == {
+        "from pathlib import PurePath"
+    }
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if room_of(path) not in CLI], ids=room_of)

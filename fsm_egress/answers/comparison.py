@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..division import Class
     from ..snapshot import Snapshot
 
-__all__ = ["Alteration", "Effect", "MeshDiff", "diff", "equivalent", "implies"]
+__all__ = ["Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]
 
 
 class Effect(Word):
@@ -290,6 +290,11 @@ def _remembered(work: Callable[[Decision], Hashable]) -> Callable[[Decision], Ha
 
 def _meanings(change: _Change) -> Hashable:
     return tuple(map(_meaning, change))
+
+
+def effect_of(before: Decision, after: Decision) -> Effect | None:
+    """What a change does to a connection about which this was decided, and is; None for nothing."""
+    return None if _meaning(before) == _meaning(after) else _effect(before, after)
 
 
 def _effect(before: Decision, after: Decision) -> Effect:

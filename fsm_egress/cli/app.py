@@ -10,8 +10,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..errors import InvalidValue, LoadError
-from . import answering, deciding, reviewing
+from ..errors import InvalidValue, LoadError, PatchError
+from . import answering, deciding, reviewing, testing
 from .options import examples
 from .output import say
 from .problems import stop_for
@@ -36,6 +36,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (InvalidValue, LoadError) as error:
             stop_for(error.problems)
+        except PatchError as error:
+            stop_for([error.problem])
         except BrokenPipeError:
             with suppress(BrokenPipeError):
                 sys.stdout.close()  # else the interpreter would flush it on its way out, and complain
@@ -97,5 +99,6 @@ for command in (
     reviewing.verify,
     reviewing.lint,
     reviewing.replay,
+    testing.test,
 ):
     app.add_command(command)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..decision import Decision, Target
     from ..findings import Finding
     from ..pipy.outcome import Outcome
+    from ..policytests.running import TestReport
     from ..references import FieldRef
     from ..replaying.tally import Change, Changed, Ruling, Summary
     from ..verification import Disagreement, Verification
@@ -45,6 +46,7 @@ __all__ = [
     "print_objects",
     "print_outcomes",
     "print_portions",
+    "print_report",
     "print_summary",
     "print_verification",
     "print_ways",
@@ -168,6 +170,21 @@ def print_alterations(found: MeshDiff) -> None:
         say(["the same becomes of, for another reason:"])
         _print_table(ALTERATION, list(map(_alteration_row, found.attributions)))
     say(found.undecided)
+
+
+def print_report(report: TestReport, *, with_coverage: bool) -> None:
+    """The tests that failed, with their explanations, how many there were, and what none was decided by."""
+    for result in report.failed:
+        say(["FAILED " + line if index == 0 else line for index, line in enumerate(result.lines())])
+        say([""])
+    failed = len(report.failed)
+    parts = [_many(len(report.results) - failed, "test") + " passed"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if with_coverage:
+        parts.append(f"{report.coverage.percent:.0f} % covered")
+        say(f"no test is decided by: {part}" for part in report.coverage.missing)
+    say([", ".join(parts)])
 
 
 def verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]]:

@@ -1,0 +1,89 @@
+"""The command that runs policy tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import LoadError
+from ..policytests.document import read_tests
+from ..policytests.junit import junit_xml
+from ..policytests.naming import SUFFIXES, is_test_file
+from ..policytests.running import run_tests
+from .inputs import read_input
+from .options import examples, output_option
+from .output import FOUND_PROBLEMS, print_objects, print_report, say, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..errors import Problem
+    from ..policytests.document import PolicyTests
+
+__all__ = ["test"]
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress test tests/",
+        "fsm-egress test httpbin.egress-test.yaml --coverage --fail-under 80",
+        "fsm-egress test tests/ -o junit > report.xml",
+    )
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--coverage", is_flag=True, help="Name the rules, hosts and routes that no test decides by.")
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Fail if fewer of a hundred policies, ports, hosts and routes are decided by.",
+)
+@output_option("junit")
+def test(paths: tuple[str, ...], coverage: bool, fail_under: float | None, output: str) -> None:
+    """Run policy tests: files that say what is expected of connections.
+
+    A path is a file, or a folder with files named *.egress-test.yaml (or .yml, .json). Exit code 1 if a test
+    fails, or less is covered than it should be.
+    """
+    report = run_tests(_files(paths))
+    if output == "junit":
+        say(junit_xml(report).split("\n")[:-1])
+    elif output != "table":
+        print_objects([report.to_mapping()], output)
+    else:
+        print_report(report, with_coverage=coverage or fail_under is not None)
+    if report.failed or (fail_under is not None and report.coverage.percent < fail_under):
+        raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+def _files(paths: tuple[str, ...]) -> list[PolicyTests]:
+    """The tests of all files.
+
+    Raises:
+        LoadError: with everything that is wrong in any of them.
+    """
+    found: list[PolicyTests] = []
+    problems: list[Problem] = []
+    for name in (file for path in paths for file in _below(path)):
+        content, spoken = read_input(name)
+        try:
+            found.extend(read_tests(content, spoken))
+        except LoadError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise LoadError(problems)
+    return found
+
+
+def _below(path: str) -> Iterator[str]:
+    """The file, or those below a folder, in the order of their names."""
+    if not Path(path).is_dir():
+        yield path
+        return
+    files = sorted(it for it in Path(path).rglob("*") if is_test_file(it.name) and it.is_file())
+    if not files:
+        names = ", ".join(f"`*{suffix}`" for suffix in SUFFIXES)
+        stop(f"{path}: expected a folder with {names} files, found none")
+    yield from (it.as_posix() for it in files)

@@ -1,0 +1,202 @@
+"""Tests of policies are run: each connection decided, and compared with what is expected of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ..answers.comparison import Effect, effect_of
+from ..decision import Decision
+from ..engine import Engine
+from ..explanation import Explanation, explain
+from ..resolution import resolve
+from ..snapshot import Snapshot, load
+from .coverage import Coverage, Part, parts_decided, parts_of
+from .document import Expected, MeshSource, PolicyTest, PolicyTests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..connection import Connection
+    from ..references import FieldRef
+    from ..resource import ServiceIdentity
+
+__all__ = ["TestReport", "TestResult", "run_tests"]
+
+
+@frozen
+class TestResult:
+    """What came of a test.
+
+    Attributes:
+        failures: what was expected, and what came instead; none where the test has passed.
+        explanations: why the connection fares so, in the mesh and in the other one where that is asked about;
+            none where the test has passed.
+    """
+
+    __test__ = False  # it is no test of pytest's
+
+    test: PolicyTest
+    decision: Decision
+    failures: tuple[str, ...] = ()
+    explanations: tuple[Explanation, ...] = field(default=(), repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is as expected."""
+        return not self.failures
+
+    def lines(self) -> Iterator[str]:
+        """What failed, and why the connection fares so."""
+        test = self.test
+        yield f"{test.name} ({test.location}): {test.identity} to {test.connection}"
+        yield from (f"  {failure}" for failure in self.failures)
+        for explanation in self.explanations:
+            yield ""
+            yield from (f"  {line}".rstrip() for line in str(explanation).split("\n"))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The result for machines."""
+        return {
+            "name": self.test.name,
+            "source": self.test.location,
+            "identity": str(self.test.identity),
+            "connection": self.test.connection.to_mapping(),
+            "passed": self.passed,
+            "failures": list(self.failures),
+            "decision": self.decision.to_mapping(self.test.connection),
+            "explanations": [it.to_mapping() for it in self.explanations],
+        }
+
+
+@frozen
+class TestReport:
+    """What came of all tests, and what they have covered."""
+
+    __test__ = False  # ditto
+
+    results: tuple[TestResult, ...]
+    coverage: Coverage
+
+    @property
+    def failed(self) -> tuple[TestResult, ...]:
+        """The tests that have failed."""
+        return tuple(result for result in self.results if not result.passed)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The report for machines."""
+        return {
+            "passed": len(self.results) - len(self.failed),
+            "failed": len(self.failed),
+            "results": [result.to_mapping() for result in self.results],
+            "coverage": self.coverage.to_mapping(),
+        }
+
+
+def run_tests(files: Iterable[PolicyTests]) -> TestReport:
+    """Run the tests of these files; each mesh is read once.
+
+    Args:
+        files: what `read_tests` has read.
+
+    Raises:
+        LoadError: the documents of a mesh are not valid.
+        PatchError: what is changed of it cannot be.
+        MissingExtra: they are YAML, and PyYAML is not installed.
+    """
+    mesh_of = lru_cache(maxsize=None)(_load)
+    meshes: list[Snapshot] = []
+    decided: list[Part] = []
+    results: list[TestResult] = []
+    for file in files:
+        mesh = _changed(mesh_of(file.mesh.paths), file.mesh)
+        after = None if file.after is None else _changed(mesh_of(file.after.paths), file.after)
+        sides = [_Side(mesh), *([] if after is None else [_Side(after)])]
+        meshes.extend(side.mesh for side in sides)
+        for test in file.tests:
+            results.append(_result(test, sides))
+            decided.extend(part for side in sides for part in side.parts(test))
+    parts = (part for mesh in meshes for part in parts_of(mesh))
+    return TestReport(tuple(results), Coverage.of(parts, decided))
+
+
+def _load(paths: tuple[str, ...]) -> Snapshot:
+    return load(*paths)
+
+
+def _changed(mesh: Snapshot, source: MeshSource) -> Snapshot:
+    for patch in source.patches:
+        mesh = mesh.patched(patch)
+    for setting in source.settings:
+        mesh = mesh.helm_set(setting)
+    return mesh
+
+
+class _Side:
+    """A mesh, with the engine of each identity that is asked about."""
+
+    def __init__(self, mesh: Snapshot) -> None:
+        self.mesh = mesh
+        self.engine: Callable[[ServiceIdentity], Engine] = lru_cache(maxsize=None)(self._compiled)
+
+    def _compiled(self, identity: ServiceIdentity) -> Engine:
+        return Engine.compile(resolve(self.mesh, identity))
+
+    def decide(self, test: PolicyTest) -> Decision:
+        return self.engine(test.identity).classify(test.connection)
+
+    def parts(self, test: PolicyTest) -> Iterator[Part]:
+        return parts_decided(self.mesh, test.connection, self.decide(test))
+
+
+def _result(test: PolicyTest, sides: list[_Side]) -> TestResult:
+    decisions = [side.decide(test) for side in sides]
+    failures = list(_unlike(test.expected, decisions[0], test.connection))
+    asked = [sides[0]] if failures else []
+    if test.changes is not None:
+        found = effect_of(*decisions)
+        changed = found is not None and found is not Effect.ATTRIBUTED
+        if test.changes not in {found, changed}:
+            failures.append(f"changes: expected {_spoken(test.changes)}, found {_spoken(found or False)}")
+            asked = sides
+    if test.after is not None:
+        later = [f"after: {failure}" for failure in _unlike(test.after, decisions[1], test.connection)]
+        failures.extend(later)
+        asked = sides if later else asked
+    explanations = tuple(explain(side.mesh, test.identity, test.connection) for side in asked)
+    return TestResult(test, decisions[0], tuple(failures), explanations)
+
+
+def _spoken(effect: Effect | bool) -> str:
+    return f"`{str(effect).lower()}`"
+
+
+def _unlike(expected: Expected, decision: Decision, connection: Connection) -> Iterator[str]:
+    """In what a decision is not as expected."""
+    targets = sorted(target.address(connection) for target in decision.targets)
+    pairs: tuple[tuple[str, object, object, bool], ...] = (
+        ("verdict", expected.verdict, decision.verdict, expected.verdict is decision.verdict),
+        ("reason", expected.reason, decision.reason, expected.reason is decision.reason),
+        ("rule", expected.rule, _named(decision.rule), expected.rule in _names(decision.rule)),
+        ("route", expected.route, _named(decision.route), expected.route in _names(decision.route)),
+        ("target", _listed(expected.targets), _listed(targets), sorted(expected.targets or ()) == targets),
+        ("status", expected.status, decision.status, expected.status == decision.status),
+    )
+    for name, wanted, found, is_alike in pairs:
+        if wanted is not None and not is_alike:
+            yield f"{name}: expected `{wanted}`, found {'none' if found is None else f'`{found}`'}"
+
+
+def _listed(targets: Iterable[str] | None) -> str | None:
+    return None if targets is None else ", ".join(sorted(targets)) or None
+
+
+def _named(field_: FieldRef | None) -> str | None:
+    return str(field_) if field_ else None
+
+
+def _names(field_: FieldRef | None) -> tuple[str, ...]:
+    """What a field may be called in a test."""
+    return (str(field_.resource), f"{field_.resource} {field_.path}") if field_ else ()
