@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .answers.comparison import Alteration, Effect, MeshDiff, diff, equivalent, implies
+    from .answers.pictures import as_dot, as_mermaid, as_page
     from .answers.predicates import Where
     from .answers.proofs import Answer, Witness
     from .answers.reach import (
@@ -65,7 +66,8 @@ if TYPE_CHECKING:
         Severity,
     )
     from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
-    from .findings import Code, Finding
+    from .findings import Code, Finding, Findings
+    from .frames import frame, rows
     from .helm import apply_set, helm_set
     from .linting import lint
     from .linting.rules import LintRule, rules_markdown
@@ -123,6 +125,7 @@ __all__ = [
     "Fate",
     "FieldRef",
     "Finding",
+    "Findings",
     "Format",
     "HTTPRequest",
     "HTTPRouteGroup",
@@ -193,6 +196,9 @@ __all__ = [
     "Workload",
     "__version__",
     "apply_set",
+    "as_dot",
+    "as_mermaid",
+    "as_page",
     "compile",
     "diff",
     "dump_json",
@@ -200,6 +206,7 @@ __all__ = [
     "enforceability",
     "equivalent",
     "explain",
+    "frame",
     "helm_set",
     "http",
     "implies",
@@ -217,6 +224,7 @@ __all__ = [
     "replay",
     "residual",
     "resolve",
+    "rows",
     "rules_markdown",
     "run_tests",
     "sarif_log",
@@ -232,6 +240,8 @@ __all__ = [
 
 # The room of each public name, which is opened when the name is first asked for (PEP 562).
 _ROOMS = {
+    "answers.pictures": "as_dot as_mermaid as_page",
+    "frames": "frame rows",
     "answers.comparison": "Alteration Effect MeshDiff diff equivalent implies",
     "answers.predicates": "Where",
     "answers.proofs": "Answer Witness",
@@ -249,7 +259,7 @@ _ROOMS = {
     "engine": "Engine",
     "errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
-    "findings": "Code Finding",
+    "findings": "Code Finding Findings",
     "helm": "apply_set helm_set",
     "linting.rules": "LintRule rules_markdown",
     "linting": "lint",

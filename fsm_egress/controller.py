@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .division import divide
-from .findings import Code, Finding
+from .findings import Code, Finding, Findings
 from .readings import reading_of_policy, reading_of_sidecar
 from .stock import stock_config
 from .suspicions import Shown, StockMesh, suspicions
@@ -138,7 +138,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
 }
 
 
-def stock_findings(snapshot: Snapshot, identity: ServiceIdentity | str) -> tuple[Finding, ...]:
+def stock_findings(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
     """What becomes of an identity's policies under a stock `fsm-controller`, by code.
 
     Each finding has a witness: a connection that the sidecar with the controller's config treats otherwise
@@ -171,7 +171,7 @@ def stock_findings(snapshot: Snapshot, identity: ServiceIdentity | str) -> tuple
             rule = it.decision.rule or ours.policy.switch
             seen.setdefault((Code.STOCK_CONTROLLER_DIFFERS, rule), it.connection)
     findings = (_finding(code, rule, witness) for (code, rule), witness in {**unseen, **seen}.items())
-    return tuple(sorted(findings, key=lambda finding: finding.code.code))
+    return Findings(sorted(findings, key=lambda finding: finding.code.code))
 
 
 def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:

@@ -9,6 +9,7 @@ from attrs import frozen
 from .connection import socket_address
 from .net import Prefix
 from .references import FieldRef
+from .tables import Shown, Table
 from .words import Word
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class TrafficMatch:
 
 @final
 @frozen
-class Decision:
+class Decision(Shown):
     """What is decided, and by what. It belongs to its rule, not to the connection, and is made once.
 
     Attributes:
@@ -164,6 +165,21 @@ class Decision:
             "rule": f"{self.rule.resource} {self.rule.path}".rstrip() if self.rule else None,
             "source": self.rule.location if self.rule else None,
         }
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        facts = {
+            "reason": self.reason.value,
+            "rule": str(self.rule or ""),
+            "route": str(self.route or ""),
+            "match": str(self.match or ""),
+            "targets": ", ".join(it.spoken(with_weight=len(self.targets) > 1) for it in self.targets),
+            "gateways": ", ".join(used.name for used in self.gateways),
+            "status": str(self.status or ""),
+            "considered": ", ".join(map(str, self.considered)) if len(self.considered) > 1 else "",
+        }
+        rows = tuple((name, text) for name, text in facts.items() if text)
+        return Table(self.verdict.value, (), rows)
 
     def __str__(self) -> str:
         text = f"{self.verdict} ({self.reason})"

@@ -30,6 +30,7 @@ from .resolution import resolve
 from .resource import ObjectMeta, Resource, ServiceIdentity
 from .smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
 from .snapshot import SERVICE_ACCOUNT, Snapshot
+from .tables import Shown, Table
 from .words import Word
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class Stage:
 
 
 @frozen(repr=False)
-class Explanation:
+class Explanation(Shown):
     """What is decided about a connection, how it came to that, and what it missed by one thing only.
 
     Attributes:
@@ -263,6 +264,15 @@ class Explanation:
     def also(self) -> tuple[FieldRef, ...]:
         """The rules that claim the destination besides the one that decides."""
         return tuple(rule for rule in self.decision.considered if rule != self.decision.rule)
+
+    def table(self) -> Table:
+        """What a notebook shows of it: the stages, what decided, and what it missed by one thing only."""
+        rows = (
+            *((stage.name.value, stage.finding) for stage in self.stages),
+            *((name, str(text)) for name, text in self._facts()),
+            *(("but for", f"{miss} ({miss.at})") for miss in self.near_misses[:SHOWN]),
+        )
+        return Table(f"{self.decision.verdict} {self.answer}", (), rows)
 
     def lines(self, most: int = SHOWN) -> Iterator[str]:
         """The explanation for people: the answer, the stages, what decided, and at `most` so many misses."""

@@ -11,8 +11,9 @@ from .connection import Connection
 from .errors import Severity
 from .references import FieldRef
 from .resource import ServiceIdentity
+from .tables import Shown, Table
 
-__all__ = ["Code", "Finding"]
+__all__ = ["Code", "Finding", "Findings"]
 
 
 class Code(Enum):
@@ -114,7 +115,7 @@ class Code(Enum):
 
 
 @frozen
-class Finding:
+class Finding(Shown):
     """One thing that a mesh's owner should know: what it is, where it was written, what it means there.
 
     Attributes:
@@ -155,5 +156,31 @@ class Finding:
             "suppressed": self.suppressed,
         }
 
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Findings([self]).table()
+
     def __str__(self) -> str:
         return f"{self.code.code} {self.severity}: {self.rule}: {self.message}"
+
+
+class Findings(tuple[Finding, ...], Shown):
+    """Several findings: a tuple that a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def table(self) -> Table:
+        """What a notebook shows of them."""
+        rows = tuple(
+            (
+                it.code.code,
+                it.severity.value,
+                str(it.rule),
+                it.message,
+                f"{it.identity} to {it.witness}" if it.identity and it.witness else str(it.witness or "-"),
+                it.fix or "-",
+            )
+            for it in self
+        )
+        count = f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+        return Table(count, ("code", "severity", "rule", "message", "shown by", "fix"), rows)

@@ -18,6 +18,7 @@ from .net import Prefix
 from .patterns import Pattern
 from .references import FieldRef
 from .resource import ServiceIdentity
+from .tables import Shown, Table, listed
 
 __all__ = [
     "LOOPBACK",
@@ -270,7 +271,7 @@ class SidecarSpec:
 
 
 @frozen
-class OutboundPolicy:
+class OutboundPolicy(Shown):
     """All that governs the outbound connections of one identity.
 
     Attributes:
@@ -294,6 +295,23 @@ class OutboundPolicy:
     forward: Forward | None
     forwarded: bool
     findings: tuple[Finding, ...]
+
+    def table(self) -> Table:
+        """What a notebook shows of it: a row for each claim of an Egress policy."""
+        rows = tuple(
+            (
+                str(claim.port),
+                claim.protocol.value,
+                listed(claim.prefixes),
+                listed(claim.hosts),
+                str(len(claim.routes) or "-"),
+                str(claim.rule),
+            )
+            for port in self.ports
+            for claim in dict.fromkeys(claim for group in port.groups for claim in group.claims)
+        )
+        columns = ("port", "protocol", "addresses", "hosts", "routes", "rule")
+        return Table(repr(self)[1:-1], columns, rows)
 
     def __repr__(self) -> str:
         return f"<OutboundPolicy of {self.identity}: {len(self.ports)} ports, {len(self.findings)} findings>"

@@ -13,7 +13,7 @@ from attrs import evolve
 from .checks import KNOWN_METHODS
 from .connection import HTTPRequest, Sends, TLSClientHello
 from .decision import ORIGINAL_DESTINATION, Reason, Verdict
-from .findings import Code, Finding
+from .findings import Code, Finding, Findings
 from .net import IPV6_START
 from .pipy.outcome import Fate
 from .verification import Disagreement, Verification, verify
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["advice", "codes_of", "enforceability", "findings_of"]
 
 
-def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> tuple[Finding, ...]:
+def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
     """Every place where the stock sidecar cannot honour the policies of an identity, with a witness.
 
     The sidecar is one that has the config which this library writes. A mesh without such findings is one
@@ -39,7 +39,7 @@ def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> tuple
     enforced = findings_of(verify(snapshot, identity, enforce=True))
     left = {_place(finding.code, finding.rule) for finding in enforced}
     findings = findings_of(verify(snapshot, identity))
-    return tuple(evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
+    return Findings(evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
 
 
 def _place(code: Code, rule: FieldRef) -> tuple[Code, FieldRef | None]:
@@ -47,7 +47,7 @@ def _place(code: Code, rule: FieldRef) -> tuple[Code, FieldRef | None]:
     return code, None if code in _EVERYWHERE else rule
 
 
-def findings_of(verification: Verification) -> tuple[Finding, ...]:
+def findings_of(verification: Verification) -> Findings:
     """The shortcomings behind the disagreements, each once for every rule that it touches, by code."""
     found: dict[tuple[Code, FieldRef | None], Finding] = {}
     for disagreement in verification.disagreements:
@@ -60,7 +60,7 @@ def findings_of(verification: Verification) -> tuple[Finding, ...]:
         message = f"{undecided.connection}: not decided: {undecided.reason}"
         rule = verification.sides.policy.switch
         found[Code.NOT_DECIDED, rule] = Finding(Code.NOT_DECIDED, rule, message)
-    return tuple(sorted(found.values(), key=lambda finding: finding.code.code))
+    return Findings(sorted(found.values(), key=lambda finding: finding.code.code))
 
 
 def advice(code: Code) -> str:

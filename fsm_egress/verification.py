@@ -27,6 +27,7 @@ from .policy import LOOPBACK, OutboundPolicy
 from .readings import reading_of_policy, reading_of_sidecar
 from .resolution import resolve
 from .resource import ServiceIdentity
+from .tables import Shown, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -187,7 +188,7 @@ class Sides:
 
 
 @frozen
-class Verification:
+class Verification(Shown):
     """How engine and sidecar compare for one identity.
 
     Attributes:
@@ -201,6 +202,17 @@ class Verification:
     disagreements: tuple[Disagreement, ...]
     undecided: tuple[Undecided, ...]
     sides: Sides = field(repr=False, eq=False)
+
+    def table(self) -> Table:
+        """What a notebook shows of it: a row for each disagreement."""
+        differ = len(self.disagreements)
+        result = "proved to agree" if self.agreed else f"{differ} differ"
+        rows = tuple(
+            (str(it.connection), str(it.decision), str(it.due), str(it.outcome)) for it in self.disagreements
+        )
+        unclear = tuple((str(it.connection), "-", "-", it.reason) for it in self.undecided)
+        columns = ("connection", "decision", "due", "sidecar")
+        return Table(f"{self.identity}: {self.classes} classes, {result}", columns, (*rows, *unclear))
 
     @property
     def agreed(self) -> bool:

@@ -1157,6 +1157,20 @@ class TestAnswers:
         assert [way["identity"] for way in found["ways"]] == ["curl.curl"] * 2
 
     @pytest.mark.parametrize(
+        ("output", "begin", "end"),
+        [
+            ("html", "<!doctype html>\n", "</html>\n"),
+            ("mermaid", "flowchart LR\n", "n1\n"),
+            ("dot", "digraph", "}\n"),
+        ],
+    )
+    def test_who_reaches_what_as_a_picture(self, output: str, begin: str, end: str) -> None:
+        shown = run("reach", *MESHES, "-o", output).stdout
+        assert shown.startswith(begin)
+        assert shown.endswith(end)
+        assert "httpbin" in shown
+
+    @pytest.mark.parametrize(
         ("words", "code", "text"),
         [
             (["--outside", "--but", "httpbin.org:80"], 0, "proven: never ("),

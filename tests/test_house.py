@@ -18,7 +18,7 @@ PACKAGE = Path(fsm_egress.__file__).parent
 # is one room.
 FLOORS = """
     making
-    frozen references words
+    frozen references tables words
     errors
     documents net patch patterns
     helm
@@ -39,7 +39,7 @@ FLOORS = """
     replay_dask replay_spark stock verification
     answers shortcomings suspicions
     controller policytests
-    linting pytest_plugin
+    frames linting pytest_plugin
     sarif
     __init__
     cli
@@ -120,7 +120,7 @@ def test_the_package_names_itself_relatively() -> None:
 
 def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
     outside = {name for names in IMPORTS.values() for name in names if not name.startswith(".")}
-    extras = {"click", "dask", "pyarrow", "pytest", "rich", "yaml"}
+    extras = {"click", "dask", "pandas", "pyarrow", "pytest", "rich", "yaml"}
     assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
     assert importers("cattrs") == {"manifest"}
     assert importers("yaml") <= {"documents", "dump"} | CLI

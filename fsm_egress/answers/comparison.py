@@ -22,6 +22,7 @@ from ..readings import reading_of_policy
 from ..resolution import Resolution
 from ..resource import ServiceIdentity
 from ..resources import KINDS
+from ..tables import Shown, Table
 from ..words import Word
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
 from .reach import unproven
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from ..division import Class
     from ..snapshot import Snapshot
 
-__all__ = ["Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]
+__all__ = ["ALTERATION", "Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]
+
+ALTERATION = ("effect", "identities", "connections", "such as", "before", "after")
 
 
 class Effect(Word):
@@ -69,6 +72,12 @@ class Alteration:
         """The smallest of the connections, with both decisions."""
         return Witness(self.identities[0], self.region.witness, (self.before, self.after))
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The alteration as texts, below `ALTERATION`."""
+        whom, witness = ", ".join(map(str, self.identities)), str(self.region.witness)
+        return self.effect.value, whom, str(self.region), witness, str(self.before), str(self.after)
+
     def to_mapping(self) -> dict[str, Any]:
         """The alteration for machines, with both decisions as they are for the witness."""
         return {
@@ -87,7 +96,7 @@ class Alteration:
 
 
 @frozen(repr=False)
-class MeshDiff:
+class MeshDiff(Shown):
     """What differs between two meshes; true unless it is proven that every connection fares the same.
 
     Attributes:
@@ -116,6 +125,11 @@ class MeshDiff:
             "attributions": [it.to_mapping() for it in self.attributions],
             "undecided": [it.to_mapping() for it in self.undecided],
         }
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        rows = tuple(it.row for it in (*self.changes, *self.attributions))
+        return Table(self.headline, ALTERATION, rows)
 
     @property
     def headline(self) -> str:

@@ -9,6 +9,7 @@ from attrs import frozen
 from ..connection import Connection
 from ..decision import Decision
 from ..resource import ServiceIdentity
+from ..tables import Shown, Table
 from .regions import Unproven
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Witness:
 
 
 @frozen
-class Answer:
+class Answer(Shown):
     """Whether a claim holds for every connection there is; true only where that is proven.
 
     Attributes:
@@ -95,6 +96,11 @@ class Answer:
 
     def __bool__(self) -> bool:
         return self.proven is True
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        headline, *lines = str(self).split("\n")
+        return Table(headline, (), tuple((line.strip(),) for line in lines))
 
     def to_mapping(self) -> dict[str, Any]:
         """The answer for machines; `proven` is null where there is neither proof nor refutation."""

@@ -23,6 +23,7 @@ from ..net import Prefix
 from ..readings import reading_of_policy
 from ..resolution import resolve
 from ..resource import ServiceIdentity, checked
+from ..tables import Shown, Table
 from .predicates import Where, read_range
 from .proofs import Answer, Identities, Progress, Witness, counted, identities_of
 from .regions import TCP, Region, Unproven, aligned, differing, joined
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
 
 __all__ = [
+    "PORTION",
     "Partial",
     "Partition",
     "Portion",
@@ -48,11 +50,13 @@ __all__ = [
     "unproven",
 ]
 
+PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
+
 # --- all connections -------------------------------------------------------------------------------------
 
 
 @frozen(repr=False)
-class Portion:
+class Portion(Shown):
     """Connections about which the same is decided."""
 
     region: Region
@@ -66,6 +70,17 @@ class Portion:
     def __contains__(self, connection: Connection) -> bool:
         return connection in self.region
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The portion as texts, below `PORTION`."""
+        port, addresses, sends = self.region.words
+        rule = str(self.decision.rule or "-")
+        return port, addresses, self.decision.verdict.value, self.decision.reason.value, rule, sends
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Table(str(self.decision.verdict), PORTION, (self.row,))
+
     def to_mapping(self) -> dict[str, Any]:
         """The portion for machines, with the decision as it is for the witness."""
         return {**self.region.to_mapping(), "decision": self.decision.to_mapping(self.witness)}
@@ -78,7 +93,7 @@ class Portion:
 
 
 @frozen(repr=False)
-class Partition:
+class Partition(Shown):
     """All connections of an identity: each is in one portion, or among what is undecided.
 
     Classes with equal decisions are joined: each portion is right as it stands, but there might be fewer.
@@ -93,6 +108,10 @@ class Partition:
     portions: tuple[Portion, ...]
     undecided: tuple[Unproven, ...]
     classes: int
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Table(f"{self.identity}: every connection, by {self.classes} classes", PORTION, _rows(self))
 
     def portion(self, connection: Connection) -> Portion | None:
         """The portion that holds a connection; None where it is among what is undecided."""
@@ -168,6 +187,15 @@ def _mapping(found: Partition | Residual) -> dict[str, Any]:
         "portions": [portion.to_mapping() for portion in found.portions],
         "undecided": [it.to_mapping() for it in found.undecided],
     }
+
+
+def _rows(found: Partition | Residual) -> tuple[tuple[str, ...], ...]:
+    unclear = (
+        (port, addresses, "-", f"not decided for some: {it.reason}", "-", sends)
+        for it in found.undecided
+        for port, addresses, sends in (it.region.words,)
+    )
+    return (*(portion.row for portion in found.portions), *unclear)
 
 
 def _table(found: Partition | Residual) -> str:
@@ -252,7 +280,7 @@ class Partial:
 
 
 @frozen(repr=False)
-class Residual:
+class Residual(Shown):
     """What is decided about a connection of which not all is known.
 
     Attributes:
@@ -295,6 +323,10 @@ class Residual:
             "classes": self.classes,
             **_mapping(self),
         }
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Table(self.headline, PORTION, _rows(self))
 
     @property
     def headline(self) -> str:
@@ -349,7 +381,7 @@ class Way:
 
 
 @frozen(repr=False)
-class Reachability:
+class Reachability(Shown):
     """Who reaches something, and how; true where somebody does.
 
     Attributes:
@@ -383,6 +415,11 @@ class Reachability:
             "ways": [way.to_mapping() for way in self.ways],
             "undecided": [it.to_mapping() for it in self.undecided],
         }
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        rows = tuple((str(way.identity), *way.portion.row) for way in self.ways)
+        return Table(self.headline, ("identity", *PORTION), rows)
 
     @property
     def headline(self) -> str:

@@ -10,6 +10,7 @@ import click
 from ..answers.comparison import diff as diff_meshes
 from ..answers.comparison import equivalent as equivalent_meshes
 from ..answers.comparison import implies as implies_meshes
+from ..answers.pictures import as_dot, as_mermaid, as_page
 from ..answers.predicates import Where
 from ..answers.reach import Partial, reachable
 from ..answers.reach import never as never_happens
@@ -35,12 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..answers.proofs import Answer
+    from ..answers.reach import Reachability
     from ..resource import ServiceIdentity
     from ..snapshot import Snapshot
 
 __all__ = ["diff", "equivalent", "implies", "never", "partition", "reach", "residual"]
 
 _KINDS = tuple(kind.value for kind in Sends)
+_PICTURES: dict[str, Callable[[Reachability], str]] = {
+    "html": as_page,
+    "mermaid": as_mermaid,
+    "dot": as_dot,
+}
 
 
 @click.command(
@@ -133,12 +140,13 @@ def _destination_options(command: Command) -> Command:
     epilog=examples(
         "fsm-egress reach -f mesh/ --to 54.0.0.0/8 --port 443",
         "fsm-egress reach -f mesh/ -n dev --host httpbin.org",
+        "fsm-egress reach -f mesh/ -o html > egress.html",
     )
 )
 @mesh_options
 @whose_options
 @_destination_options
-@output_option()
+@output_option("html", "mermaid", "dot")
 def reach(
     documents: Documents,
     whose: Whose,
@@ -165,7 +173,9 @@ def reach(
         )
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
-    if output != "table":
+    if output in _PICTURES:
+        say(_PICTURES[output](found).split("\n")[:-1])
+    elif output != "table":
         print_objects([found.to_mapping()], output)
     else:
         say([found.headline])

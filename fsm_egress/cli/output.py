@@ -17,6 +17,8 @@ from rich.progress import DownloadColumn, Progress, track
 from rich.table import Table
 from rich.text import Text
 
+from ..answers.comparison import ALTERATION
+from ..answers.reach import PORTION
 from ..decision import Verdict
 from ..dump import yaml_text
 from ..pipy.outcome import Fate
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ..answers.comparison import Alteration, MeshDiff
+    from ..answers.comparison import MeshDiff
     from ..answers.reach import Portion, Way
     from ..connection import Connection
     from ..decision import Decision, Target
@@ -68,8 +70,6 @@ DECISION = ("connection", "verdict", "reason", "target", "rule")
 OUTCOME = ("connection", "outcome", "target", "status", "mtls", "gateway")
 RULING = ("count", "identity", "verdict", "reason", "rule", "route")
 CHANGE = ("count", "identity", "before", "after", "differs", "example")
-PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
-ALTERATION = ("effect", "identities", "connections", "such as", "before", "after")
 DIFFERENCE = ("connection", "decision", "due", "sidecar", "findings", "rule")
 UNBROKEN = {"port", "effect", "verdict", "reason", "outcome", "status", "mtls", "findings"}
 STYLES = {
@@ -150,25 +150,23 @@ def print_outcomes(handled: Iterable[Handled]) -> None:
 
 def print_portions(portions: Iterable[Portion]) -> None:
     """The table of what is decided about which connections."""
-    _print_table(PORTION, list(map(_portion_row, portions)))
+    _print_table(PORTION, [portion.row for portion in portions])
 
 
 def print_ways(ways: Sequence[Way]) -> None:
     """The table of who reaches what."""
     if ways:
-        _print_table(
-            ("identity", *PORTION), [(str(way.identity), *_portion_row(way.portion)) for way in ways]
-        )
+        _print_table(("identity", *PORTION), [(str(way.identity), *way.portion.row) for way in ways])
 
 
 def print_alterations(found: MeshDiff) -> None:
     """What a change changes, then what is decided as before for another reason."""
     say([found.headline])
     if found.changes:
-        _print_table(ALTERATION, list(map(_alteration_row, found.changes)))
+        _print_table(ALTERATION, [it.row for it in found.changes])
     if found.attributions:
         say(["the same becomes of, for another reason:"])
-        _print_table(ALTERATION, list(map(_alteration_row, found.attributions)))
+        _print_table(ALTERATION, [it.row for it in found.attributions])
     say(found.undecided)
 
 
@@ -325,23 +323,6 @@ def _change_row(change: Change, changed: Changed) -> Row:
         str(change.after),
         ", ".join(change.differs),
         str(changed.examples[0]),
-    )
-
-
-def _portion_row(portion: Portion) -> Row:
-    port, addresses, sends = portion.region.words
-    decision = portion.decision
-    return (port, addresses, decision.verdict.value, decision.reason.value, str(decision.rule or "-"), sends)
-
-
-def _alteration_row(it: Alteration) -> Row:
-    return (
-        it.effect.value,
-        ", ".join(map(str, it.identities)),
-        str(it.region),
-        str(it.region.witness),
-        str(it.before),
-        str(it.after),
     )
 
 

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ..controller import stock_findings
 from ..errors import InvalidValue
-from ..findings import Code, Finding
+from ..findings import Code, Finding, Findings
 from ..resource import ServiceIdentity
 from ..shortcomings import enforceability, findings_of
 from ..verification import verify
@@ -48,7 +48,7 @@ def lint(
     stock: bool = False,
     suppressed: bool = False,
     progress: Callable[[Sequence[ServiceIdentity]], Iterable[ServiceIdentity]] = iter,
-) -> tuple[Finding, ...]:
+) -> Findings:
     """What is amiss with a mesh, by code, resource and field.
 
     A code is found once for a field, however many identities it concerns; the finding names the first whose
@@ -89,7 +89,7 @@ def lint(
         for it in (*found.values(), *unknown)
     )
     listed = sorted(marked, key=lambda it: (it.code.code, it.rule.resource, it.rule.path, it.message))
-    return tuple(it for it in listed if suppressed or not it.suppressed)
+    return Findings(it for it in listed if suppressed or not it.suppressed)
 
 
 _CODES = {side: {code for code, rule in RULES.items() if side in rule.sides} for side in Side}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from ..decision import Target, UsedGateway
+from ..tables import Shown, Table
 from ..words import Word
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Fate(Word):
 
 
 @frozen
-class Outcome:
+class Outcome(Shown):
     """What the sidecar does with a connection.
 
     Attributes:
@@ -77,6 +78,10 @@ class Outcome:
             **({"share": round(float(self.share), 6)} if self.share != 1 else {}),
             **({"others": [other.to_mapping(connection) for other in self.others]} if self.others else {}),
         }
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Table(str(self).partition("; else ")[0], (), tuple(("else", str(it)) for it in self.others))
 
     def __str__(self) -> str:
         parts = [self.fate.value]

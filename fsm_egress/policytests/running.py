@@ -13,6 +13,7 @@ from ..engine import Engine
 from ..explanation import Explanation, explain
 from ..resolution import resolve
 from ..snapshot import Snapshot, load
+from ..tables import Shown, Table
 from .coverage import Coverage, Part, parts_decided, parts_of
 from .document import Expected, MeshSource, PolicyTest, PolicyTests
 
@@ -72,13 +73,30 @@ class TestResult:
 
 
 @frozen
-class TestReport:
+class TestReport(Shown):
     """What came of all tests, and what they have covered."""
 
     __test__ = False  # ditto
 
     results: tuple[TestResult, ...]
     coverage: Coverage
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        rows = tuple(
+            (
+                "passed" if it.passed else "failed",
+                it.test.name,
+                str(it.test.connection),
+                str(it.decision),
+                "; ".join(it.failures) or "-",
+            )
+            for it in self.results
+        )
+        headline = (
+            f"{len(self.results)} tests, {len(self.failed)} failed, {self.coverage.percent:.0f} % covered"
+        )
+        return Table(headline, ("result", "test", "connection", "decision", "failures"), rows)
 
     @property
     def failed(self) -> tuple[TestResult, ...]:

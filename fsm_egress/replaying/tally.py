@@ -10,6 +10,7 @@ from attrs import field, frozen
 from ..connection import Connection
 from ..decision import Reason, Verdict
 from ..resolution.claims import resolve_claims
+from ..tables import Shown, Table
 from .records import Place, Unreadable
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Changed:
 
 
 @frozen
-class Summary:
+class Summary(Shown):
     """What became of connections, and what would; `Summary()` is that of none.
 
     Attributes:
@@ -163,6 +164,29 @@ class Summary:
     def merged(self, other: Summary) -> Summary:
         """The summary of what both are of."""
         return Summary.of((self, other))
+
+    def table(self) -> Table:
+        """What a notebook shows of it: the rulings with their counts, then what would change."""
+        rows = (
+            *(
+                (str(count), ruling.identity, ruling.verdict.value, ruling.reason.value, ruling.rule or "-")
+                for ruling, count in ordered(self.counts)
+            ),
+            *(
+                (
+                    str(changed.count),
+                    change.before.identity,
+                    str(change.before),
+                    "would be",
+                    str(change.after),
+                )
+                for change, changed in self.ordered_changes()
+            ),
+        )
+        headline = (
+            f"{self.connections} connections, {self.changed} would change, {self.unreadable} unreadable"
+        )
+        return Table(headline, ("count", "identity", "verdict", "reason", "rule"), rows)
 
     @property
     def connections(self) -> int:

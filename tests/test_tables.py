@@ -1,0 +1,143 @@
+"""What notebooks show: small tables, escaped, of everything that is an answer."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from small import WHO, config, egress, load, routes
+
+import fsm_egress as fe
+from fsm_egress.tables import MOST, Shown, Table, as_html, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOSTILE = '<script>alert("x")</script> & \u202e\'"'
+MESH = load(
+    config({"enableEgress": False}), egress("web", "http 80", "https 443", hosts=["a.com"]), routes("r")
+)
+OPEN = MESH.patched({"spec": {"traffic": {"enableEgress": True}}})
+GET = fe.http("54.9.9.9", 80, "GET", "a.com/x")
+LINE = b'{"identity": "curl.curl", "destination": "54.9.9.9:443", "server_name": "b.com"}\n'
+TESTS = (
+    "apiVersion: fsm-egress/v1\nkind: EgressTest\nmesh: [examples]\nas: curl.curl\n"
+    "tests: [{name: t, to: 9.9.9.9:1, tcp: true, expect: PASSTHROUGH}]\n"
+)
+
+
+class Balanced(HTMLParser):
+    """Reads HTML; every tag has to end where it should."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.said: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert all(not name.startswith("on") and name not in {"src", "href"} for name, _ in attrs)
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def report() -> fe.TestReport:
+    (tests,) = fe.read_tests(TESTS)
+    source = fe.MeshSource(("examples/egress-demo/mesh-config.yaml",))
+    return fe.run_tests([fe.PolicyTests("t", source, None, tests.tests)])
+
+
+ANSWERS: dict[str, Callable[[], Any]] = {
+    "DENIED": lambda: fe.compile(MESH, WHO).classify(fe.tls("54.9.9.9", 443, "b.com")),
+    "EGRESS_POLICY": lambda: fe.compile(MESH, WHO).classify(GET),
+    "dialled": lambda: fe.Sidecar.read(fe.pipy_config(MESH, WHO)).handle(GET),
+    "OutboundPolicy": lambda: fe.resolve(MESH, WHO),
+    "findings": lambda: fe.lint(MESH),
+    "finding": lambda: fe.lint(MESH)[0],
+    "stock": lambda: fe.stock_findings(MESH, WHO),
+    "enforceability": lambda: fe.enforceability(MESH, WHO),
+    "explanation": lambda: fe.explain(MESH, WHO, fe.tls("54.9.9.9", 443, "b.com")),
+    "differ": lambda: fe.verify(MESH, WHO),
+    "agree": lambda: fe.verify(OPEN, WHO, enforce=True),
+    "connections": lambda: fe.replay(MESH, [fe.Log(io.BytesIO(LINE), "a.jsonl")], after=OPEN),
+    "partition": lambda: fe.partition(MESH, WHO),
+    "portion": lambda: fe.partition(MESH, WHO).portions[0],
+    "residual": lambda: fe.residual(MESH, WHO, fe.Partial(port=80)),
+    "reach": lambda: fe.reachable(MESH, port=80),
+    "diff": lambda: fe.diff(MESH, OPEN),
+    "answer": lambda: fe.implies(OPEN, MESH),
+    "proof": lambda: fe.implies(MESH, OPEN),
+    "tests": report,
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_is_shown_as_a_small_table(name: str) -> None:
+    shown = ANSWERS[name]()
+    html = shown._repr_html_()  # because notebooks call it so
+    read = Balanced(html)
+    assert read.tags <= {"div", "b", "table", "thead", "tbody", "tr", "th", "td"}
+    table = shown.table()
+    assert table.headline
+    assert all(len(row) == len(table.columns or row) for row in table.rows)
+    for text in table.rows[0] if table.rows else ():
+        assert text in read.said
+
+
+def test_what_is_not_decided_is_shown() -> None:
+    named = {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}
+    group = routes("r", {"methods": ["GET"], "pathRegex": "^/(?:a|b)*a(?:a|b){16}$"})
+    mesh = load(egress("web", "http 80", hosts=["a.com"], matches=[named]), group)
+    assert "not decided for some: " in str(fe.partition(mesh, WHO).table().rows)
+    assert "too many states" in str(fe.verify(mesh, WHO).table().rows)
+
+
+def test_everything_is_escaped() -> None:
+    html = as_html(Table(HOSTILE, (HOSTILE,), ((HOSTILE,), (HOSTILE,))))
+    read = Balanced(html)
+    assert "script" not in read.tags
+    assert read.said.count(HOSTILE) == 3
+    assert as_html(Table("DENIED <b>", (), ())) == (
+        '<div><div><b style="color:#dc2626">DENIED</b> &lt;b&gt;</div></div>'
+    )
+
+
+def test_rows_beyond_the_first_few_are_counted() -> None:
+    rows = tuple((str(number),) for number in range(MOST + 7))
+    html = as_html(Table("many", ("n",), rows))
+    assert html.count("<tr>") == MOST + 1
+    assert "and 7 more" in html
+
+
+def test_a_word_has_its_colour() -> None:
+    assert '<td style="' in as_html(Table("x", ("a",), (("DENIED",),)))
+    assert "color:#dc2626" in as_html(Table("x", ("a",), (("DENIED",),)))
+
+
+def test_values_with_commas() -> None:
+    assert (listed([]), listed([1, 2])) == ("-", "1, 2")
+
+
+def test_what_has_no_table_says_so() -> None:
+    with pytest.raises(NotImplementedError):
+        Shown().table()
+
+
+def test_findings_stay_a_tuple() -> None:
+    findings = fe.lint(MESH)
+    assert isinstance(findings, tuple)
+    assert findings == tuple(findings)
+    assert findings.table().headline == f"{len(findings)} findings"
+    assert fe.Findings(findings[:1]).table().headline == "1 finding"
+    assert fe.Findings(fe.resolve(MESH, "nobody.nowhere").findings).table().rows == ()
