@@ -82,10 +82,10 @@ def dealt(random: Random, deck: Sequence[T]) -> Iterator[T]:
 # --- meshes ----------------------------------------------------------------------------------------------
 
 
-def documents(size: int, seed: int = SEED) -> list[Tree]:
+def documents(size: int, seed: int = SEED, identities: Sequence[Account] = IDENTITIES) -> list[Tree]:
     """The mesh with `size` Egress policies, each of which names one to three of the identities."""
     random = Random(seed)
-    cards = dealt(random, IDENTITIES)
+    cards = dealt(random, identities)
     times = dealt(random, TIMES)
     policies = _policies(random, size, ([*islice(_distinct(cards), next(times))] for _ in count()))
     return [mesh_config(), *services(random), *policies]

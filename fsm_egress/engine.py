@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+ORIGINAL = (ORIGINAL_DESTINATION,)
 PARTS = attrgetter("parts")
 SOCKET = attrgetter("host", "port")
 FORBIDDEN = 403
@@ -241,7 +242,7 @@ class _Compiler:
                 Verdict.PASSTHROUGH,
                 Reason.EGRESS_ENABLED,
                 self.policy.switch,
-                targets=(ORIGINAL_DESTINATION,),
+                targets=ORIGINAL,
                 gateways=self.gateways,
             )
         else:
@@ -426,7 +427,7 @@ def _leaf(plain: Decision, *, http: Cell, tls: Cell | None = None) -> Leaf:
 
 
 def _not_intercepted(rule: FieldRef | None) -> Decision:
-    return Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, rule, targets=(ORIGINAL_DESTINATION,))
+    return Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, rule, targets=ORIGINAL)
 
 
 UNSEEN = _not_intercepted(None)

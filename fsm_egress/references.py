@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
 
 from .making import opened
 
-__all__ = ["FieldRef", "Mark", "ResourceRef", "Source"]
+__all__ = ["FieldRef", "Mark", "ResourceRef", "Source", "item_path", "joined", "parent_path"]
 
 
 @frozen(order=True)
@@ -41,6 +42,12 @@ def parent_path(path: str) -> str:
 def joined(path: str, inner: str) -> str:
     """The path of `inner` below `path`; an inner path may be an element, `[0]`."""
     return f"{path}{inner}" if inner.startswith("[") or not (path and inner) else f"{path}.{inner}"
+
+
+@lru_cache(maxsize=4096)
+def item_path(path: str, index: int) -> str:
+    """The path of an item of a list: thousands of rules share one text."""
+    return f"{path}[{index}]"
 
 
 @frozen(eq=False)

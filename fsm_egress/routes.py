@@ -8,6 +8,7 @@ from attrs import evolve
 
 from .patterns import Pattern, parse_pattern
 from .policy import HTTPRoute, WeightedCluster
+from .references import item_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ def wildcard(rule: FieldRef) -> HTTPRoute:
 def routes_of(group: HTTPRouteGroup, rule: FieldRef) -> tuple[HTTPRoute, ...]:
     """The routes that a group contributes to `rule`, without clusters yet."""
     return tuple(
-        _route(match, rule, group.at(f"spec.matches[{index}]"))
+        _route(match, rule, group.at(item_path("spec.matches", index)))
         for index, match in enumerate(group.spec.matches)
     )
 

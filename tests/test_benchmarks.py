@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fsm_egress as fe
+from benchmarks import answers
 from benchmarks.deciding import connection
 from benchmarks.floor import Index, plain
 from benchmarks.meshes import documents, lone, mesh
@@ -90,3 +91,13 @@ def test_an_unknown_row_is_refused() -> None:
     run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)  # noqa: S603  # because the command is our own
     assert run.returncode == 2
     assert "unknown: speed; known: classify, " in run.stderr
+
+
+def test_answers_are_asked_about_a_mesh_with_so_many_identities(capsys: pytest.CaptureFixture[str]) -> None:
+    small = answers.mesh(10, 5)
+    assert len(small.identities()) == 5
+    asked = {name: ask() for name, ask in answers.answers(small).items()}
+    assert asked["diff of one changed policy, all identities"]
+    assert len(asked["lint with the sidecar, one identity"]) > 0
+    answers.main(small)
+    assert len(capsys.readouterr().out.splitlines()) == len(asked)

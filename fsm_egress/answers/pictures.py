@@ -29,7 +29,8 @@ th { font-weight: 600; } td b { white-space: nowrap; }
 @media (max-width: 45rem) {
   thead { display: none; } tr { display: block; border-bottom: 1px solid var(--line); padding: .5rem 0; }
   td { display: flex; gap: .75rem; border: 0; padding: .1rem 0; }
-  td::before { content: attr(data-name); flex: 0 0 6rem; opacity: .7; } td > span { min-width: 0; overflow-wrap: anywhere; }
+  td::before { content: attr(data-name); flex: 0 0 6rem; opacity: .7; }
+  td > span { min-width: 0; overflow-wrap: anywhere; }
 }
 """.strip()
 

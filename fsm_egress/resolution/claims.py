@@ -26,7 +26,7 @@ from ..policy import (
     VirtualHost,
     WeightedCluster,
 )
-from ..references import ResourceRef
+from ..references import ResourceRef, item_path
 from ..routes import routes_of, to_clusters, united, wildcard
 from ..smi import HTTPRouteGroup
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
@@ -189,7 +189,7 @@ def _claims_of(
         if (number, protocol) in seen:
             continue
         seen.add((number, protocol))
-        rule = policy.at(f"spec.ports[{index}]")
+        rule = policy.at(item_path("spec.ports", index))
         if protocol is Protocol.HTTP and not hosts:
             message = "an `http` port without hosts allows nothing"
             findings.append(Finding(Code.HTTP_WITHOUT_HOSTS, rule, message))

@@ -13,7 +13,7 @@ from ..checks import Protocol, ServiceAccessMode
 from ..core import EndpointAddress, Endpoints, Pod, Service, ServicePort
 from ..findings import Code, Finding
 from ..net import Address, parse_address
-from ..references import FieldRef
+from ..references import FieldRef, item_path
 from ..smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 
@@ -134,7 +134,7 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
     endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
     domain = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
     for index, port in enumerate(service.spec.ports):
-        rule = service.at(f"spec.ports[{index}]")
+        rule = service.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings)
         target = target_port(endpoints, port.name)
         if protocol is None or target is None or endpoints is None:
