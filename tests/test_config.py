@@ -489,7 +489,7 @@ def truncated() -> bytes:
         (b"\x1f\x8b", "expected the JSON of a config: "),
         (b"\x1f\x8b\x00\x00", "expected the JSON of a config: "),
         (truncated(), "expected the JSON of a config: the gzip file is incomplete"),
-        (gzip.compress(b"{"), "expected the JSON of a config: expecting property name"),
+        (gzip.compress(b"{", mtime=0), "expected the JSON of a config: expecting property name"),
         (b"[]", "expected a config with its `Version`, found an empty list"),
         (b"{}", "expected a config with its `Version`, found an empty mapping"),
         (b'{"Version": 1}', "expected a config with its `Version`, found a mapping"),

@@ -39,7 +39,8 @@ FLOORS = """
     replay_dask replay_spark stock verification
     answers shortcomings suspicions
     controller policytests
-    frames linting pytest_plugin
+    frames linting pytest_plugin strategies
+    hypothesis_plugin
     sarif
     __init__
     cli
@@ -120,11 +121,12 @@ def test_the_package_names_itself_relatively() -> None:
 
 def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
     outside = {name for names in IMPORTS.values() for name in names if not name.startswith(".")}
-    extras = {"click", "dask", "pandas", "pyarrow", "pytest", "rich", "yaml"}
+    extras = {"click", "dask", "hypothesis", "pandas", "pyarrow", "pytest", "rich", "yaml"}
     assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
     assert importers("cattrs") == {"manifest"}
     assert importers("yaml") <= {"documents", "dump"} | CLI
     assert importers("click", "rich") <= CLI
+    assert importers("hypothesis") == {"strategies"}
     assert importers("pytest") == {"pytest_plugin"}
     assert importers("dask", "pyarrow") <= {"replaying", "replay_dask", "replay_spark"}
 
