@@ -46,9 +46,9 @@ def api_page() -> str:
     lines = [
         "# Python",
         "",
-        "All names are in `fsm_egress`, which opens a room when a name is first asked for.",
+        "All names are in `fsm_egress`, which opens a room when one is asked for.",
     ]
-    for room, names in fe._ROOMS.items():  # noqa: SLF001  # because it is the table of public names
+    for room, names in sorted(fe._ROOMS.items()):  # noqa: SLF001  # because it is the table of public names
         lines.extend(["", f"## {room}", ""])
         lines.extend(f"::: fsm_egress.{room}.{name}" for name in names.split())
     lines.extend(["", "## strategies", "", "::: fsm_egress.strategies"])
@@ -137,6 +137,7 @@ def decision_svg() -> str:
             parts.append(f'<path d="M150 {y - 30}v22M144 {y - 14}l6 8 6-8" class="line"/>')
             parts.append(f'<text x="166" y="{y - 12}" class="soft">no: hands on</text>')
     style = (
+        "svg{color:#222}@media(prefers-color-scheme:dark){svg{color:#ddd}}"
         "text{font:15px system-ui,sans-serif;fill:currentColor}.soft{opacity:.7}"
         ".box{fill:none;stroke:currentColor;stroke-opacity:.4}.line{fill:none;stroke:currentColor;stroke-width:1.5}"
     )
