@@ -207,6 +207,10 @@ class HTTPRequest:
         headers = f", {dict(self.headers)!r}" if self.headers else ""
         return f"HTTPRequest({self.method!r}, {self.host!r}, {self.path!r}{headers})"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """As Hypothesis and IPython show it: by its repr."""
+        printer.text(repr(self))
+
 
 def hello_parts(server_name: str | None) -> HelloParts:
     """The content of a ClientHello: the name that is compared, and the server name.
@@ -246,6 +250,10 @@ class TLSClientHello:
 
     def __repr__(self) -> str:
         return f"TLSClientHello({self.server_name!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """As Hypothesis and IPython show it: by its repr."""
+        printer.text(repr(self))
 
 
 Payload: TypeAlias = "Sends | HTTPRequest | TLSClientHello"
@@ -347,7 +355,12 @@ class Connection:
         return Connection, (self.destination, self.port, self.sends)
 
     def __repr__(self) -> str:
-        return f"Connection({str(self.destination)!r}, {self.port}, {self.sends!r})"
+        sends = self.sends.value if isinstance(self.sends, Sends) else self.sends
+        return f"Connection({str(self.destination)!r}, {self.port}, {sends!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """As Hypothesis and IPython show it: by its repr."""
+        printer.text(repr(self))
 
     @classmethod
     def from_mapping(cls, value: Any) -> Connection:

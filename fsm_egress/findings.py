@@ -169,6 +169,10 @@ class Findings(tuple[Finding, ...], Shown):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        codes = ", ".join(dict.fromkeys(it.code.code for it in self))
+        return f"<{self.table().headline}: {codes}>" if self else "<0 findings>"
+
     def table(self) -> Table:
         """What a notebook shows of them."""
         rows = tuple(

@@ -314,4 +314,6 @@ class OutboundPolicy(Shown):
         return Table(repr(self)[1:-1], columns, rows)
 
     def __repr__(self) -> str:
-        return f"<OutboundPolicy of {self.identity}: {len(self.ports)} ports, {len(self.findings)} findings>"
+        counts = {"port": len(self.ports), "finding": len(self.findings)}
+        said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+        return f"<OutboundPolicy of {self.identity}: {said}>"

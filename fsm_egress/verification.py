@@ -187,7 +187,7 @@ class Sides:
         return frozenset(cluster.name for cluster in clusters if cluster.source_cert)
 
 
-@frozen
+@frozen(repr=False)
 class Verification(Shown):
     """How engine and sidecar compare for one identity.
 
@@ -202,6 +202,9 @@ class Verification(Shown):
     disagreements: tuple[Disagreement, ...]
     undecided: tuple[Undecided, ...]
     sides: Sides = field(repr=False, eq=False)
+
+    def __repr__(self) -> str:
+        return f"<Verification of {self.table().headline}>"
 
     def table(self) -> Table:
         """What a notebook shows of it: a row for each disagreement."""

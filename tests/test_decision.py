@@ -10,6 +10,7 @@ import documents
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 
 import fsm_egress as fe
 from fsm_egress.connection import KINDS
@@ -349,3 +350,18 @@ def test_a_traffic_match_in_words() -> None:
 def test_law_a_name_reads_as_its_value(name: fe.Verdict | fe.Reason | fe.Sends) -> None:
     assert str(name) == name.value
     assert type(name)(name.value) is name
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (fe.tcp("9.9.9.9", 1), "Connection('9.9.9.9', 1, 'bytes')"),
+        (fe.tls("9.9.9.9", 1, "A.com"), "Connection('9.9.9.9', 1, TLSClientHello('A.com'))"),
+        (fe.HTTPRequest("GET", "a", "/"), "HTTPRequest('GET', 'a', '/')"),
+        (fe.TLSClientHello(None), "TLSClientHello(None)"),
+    ],
+)
+def test_counterexamples_are_shown_as_they_are_written(value: object, text: str) -> None:
+    assert repr(value) == text
+    assert pretty(value) == text
+    assert eval(text, vars(fe) | {name: getattr(fe, name) for name in fe.__all__}) == value  # noqa: S307  # because the text is this file's own

@@ -140,4 +140,7 @@ def test_findings_stay_a_tuple() -> None:
     assert findings == tuple(findings)
     assert findings.table().headline == f"{len(findings)} findings"
     assert fe.Findings(findings[:1]).table().headline == "1 finding"
+    assert repr(fe.Findings(findings[:1])) == f"<1 finding: {findings[0].code.code}>"
+    assert repr(fe.Findings()) == "<0 findings>"
+    assert repr(fe.verify(OPEN, WHO, enforce=True)).startswith("<Verification of curl.curl: ")
     assert fe.Findings(fe.resolve(MESH, "nobody.nowhere").findings).table().rows == ()
