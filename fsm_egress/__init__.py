@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from .resolution import resolve
     from .resource import ObjectMeta, ServiceIdentity
     from .sarif import sarif_log
+    from .schemas import json_schema
     from .shortcomings import enforceability
     from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
     from .snapshot import Snapshot, load, loads
@@ -210,6 +211,7 @@ __all__ = [
     "helm_set",
     "http",
     "implies",
+    "json_schema",
     "junit_xml",
     "lint",
     "load",
@@ -281,6 +283,7 @@ _ROOMS = {
     "replaying": "replay",
     "resolution": "resolve",
     "resource": "ObjectMeta ServiceIdentity",
+    "schemas": "json_schema",
     "shortcomings": "enforceability",
     "sarif": "sarif_log",
     "smi": "HTTPRouteGroup TrafficSplit TrafficTarget",

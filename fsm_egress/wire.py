@@ -14,7 +14,7 @@ from .resources import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["FIELDS", "carries", "wire_name", "wire_path"]
+__all__ = ["FIELDS", "carried", "carries", "wire_name", "wire_path"]
 
 Fields: TypeAlias = "dict[str, attrs.Attribute[Any]]"
 
@@ -189,6 +189,12 @@ def _table(kinds: Iterable[type[Part]]) -> dict[type[Part], Fields]:
 
 FIELDS: Mapping[type[Part], Fields] = _table(KINDS)
 """The fields of every class, by wire name."""
+
+
+def carried(kind: type[Part]) -> frozenset[str] | None:
+    """The fields that an object of this class may have besides those that are read; None for any."""
+    found = _CARRIED.get(kind, frozenset())
+    return None if found is ANYTHING else found
 
 
 def carries(kind: type[Part], name: str) -> bool:

@@ -818,9 +818,9 @@ class TestHelp:
         assert first[0].isupper()
         assert first.endswith(".")
         options = {word: option for option in command.params for word in option.opts}
-        assert ("-f" in options) is (name not in {"completion", "sidecar", "test"})
-        assert ("-o" in options) is (name not in {"check", "completion", "config"})
-        assert ("--as" in options) is (name not in {"check", "completion", "sidecar", "test"})
+        assert ("-f" in options) is (name not in {"completion", "schema", "sidecar", "test"})
+        assert ("-o" in options) is (name not in {"check", "completion", "config", "schema"})
+        assert ("--as" in options) is (name not in {"check", "completion", "schema", "sidecar", "test"})
         assert ("-n" in options) is ("--as" in options)
         for option in command.params:
             if isinstance(option, click.Option) and option.help is not None:
@@ -829,6 +829,14 @@ class TestHelp:
             outputs = options["-o"].type
             assert isinstance(outputs, click.Choice)
             assert tuple(outputs.choices)[:3] == ("table", "json", "yaml")
+
+
+class TestSchema:
+    def test_of_a_kind_and_of_any(self) -> None:
+        (one,) = json_lines(run("schema", "Egress").stdout)
+        assert one == fe.json_schema("Egress")
+        (every,) = json_lines(run("schema").stdout)
+        assert every == fe.json_schema()
 
 
 class TestCompletion:

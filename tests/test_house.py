@@ -29,7 +29,7 @@ FLOORS = """
     findings resources
     policy
     routes wire
-    readers
+    readers schemas
     manifest
     dump loader
     snapshot

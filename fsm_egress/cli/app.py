@@ -95,6 +95,7 @@ for command in (
     answering.equivalent,
     answering.implies,
     deciding.config,
+    deciding.schema,
     deciding.sidecar,
     reviewing.verify,
     reviewing.lint,

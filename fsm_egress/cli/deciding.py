@@ -13,6 +13,8 @@ from ..engine import Engine
 from ..errors import LoadError, Severity
 from ..explanation import explain as explain_connection
 from ..resolution import resolve
+from ..resources import KINDS
+from ..schemas import json_schema
 from .connections import connection_options
 from .mesh import Documents, mesh_options
 from .options import as_option, config_option, examples, output_option, read_config
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from ..connection import Connection
     from ..resource import ServiceIdentity
 
-__all__ = ["check", "config", "decide", "explain", "sidecar"]
+__all__ = ["check", "config", "decide", "explain", "schema", "sidecar"]
 
 
 @click.command(
@@ -177,6 +179,21 @@ def _write(path: Path, content: bytes) -> None:
         write_file(path, content)
     except OSError as error:
         stop(f"{path}: cannot be written: {why(error)}")
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress schema > fsm-egress.schema.json",
+        "fsm-egress schema Egress | jq '.[\"$defs\"].EgressSpec'",
+    )
+)
+@click.argument("kind", required=False, type=click.Choice([kind.kind for kind in KINDS]))
+def schema(kind: str | None) -> None:
+    """Print the JSON Schema of documents of a kind, or of any document.
+
+    An editor that knows it completes and checks documents as you write; what it cannot say, `check` does.
+    """
+    print_objects([json_schema(kind)], "json")
 
 
 @click.command(
