@@ -1,4 +1,4 @@
-"""JSON Schemas against the loader: what it accepts validates, what is wrong in its structure neither takes."""
+"""JSON Schemas against the loader: what it accepts validates, wrong structures neither takes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from ..connection import HTTPRequest, TLSClientHello
 from ..egress import EgressPolicy
-from ..references import FieldRef, joined
+from ..references import FieldRef, item_path
 from ..resolution.claims import resolve_claims
 from ..words import Word
 
@@ -108,7 +108,8 @@ def parts_of(mesh: Snapshot) -> Iterator[Part]:
                 rule = claim.rule
                 yield _policy(rule)
                 yield Part(PartKind.PORT, rule)
-                yield from (_host(rule, mesh, host) for host in claim.hosts)
+                listed = _hosts(rule, mesh)
+                yield from (listed[host] for host in claim.hosts)
                 for route in claim.routes:
                     if route.route is not None:
                         yield Part(PartKind.ROUTE, route.route)
@@ -129,8 +130,9 @@ def parts_decided(mesh: Snapshot, connection: Connection, decision: Decision) ->
         name = sent.authority.removesuffix(f":{connection.port}")
     elif isinstance(sent, TLSClientHello):
         name = sent.name or ""
-    if name:
-        yield _host(rule, mesh, name)
+    listed = _hosts(rule, mesh)
+    if name in listed:  # by default, a Host that is not may be let out, too
+        yield listed[name]
     if decision.route is not None:
         yield Part(PartKind.ROUTE, decision.route)
 
@@ -139,9 +141,13 @@ def _policy(rule: FieldRef) -> Part:
     return Part(PartKind.POLICY, FieldRef(rule.resource, "", rule.source))
 
 
-def _host(rule: FieldRef, mesh: Snapshot, host: str) -> Part:
-    """A host of the policy that a rule is of, at its place in the list, where it is in it."""
+def _hosts(rule: FieldRef, mesh: Snapshot) -> dict[str, Part]:
+    """The hosts of the policy that a rule is of, each at its place in the list."""
     policy = mesh.kind(EgressPolicy).get(rule.resource.namespace, rule.resource.name)
-    hosts = [it.lower() for it in policy.spec.hosts] if policy else []
-    path = joined("spec.hosts", f"[{hosts.index(host)}]") if host in hosts else "spec.hosts"
-    return Part(PartKind.HOST, FieldRef(rule.resource, path, rule.source), host)
+    listed = enumerate(policy.spec.hosts if policy else ())
+    return {
+        host.lower(): Part(
+            PartKind.HOST, FieldRef(rule.resource, item_path("spec.hosts", index), rule.source), host.lower()
+        )
+        for index, host in listed
+    }
