@@ -1,0 +1,76 @@
+"""Where Kubernetes serves the kinds that the library reads, and what of an object is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import fields, frozen
+
+import fsm_egress as fe
+from fsm_egress.resources import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SERVED", "Served", "Tree", "bare", "ref_of", "version_of"]
+
+Tree = dict[str, Any]
+
+_PLURALS = {"Egress": "egresses", "Retry": "retries", "Endpoints": "endpoints"}
+_KEPT = ("name", "namespace", "labels", "annotations")
+
+
+@frozen
+class Served:
+    """A kind as the API server serves it; a group that has been renamed is watched under its new name."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+    has_status: bool  # whether what the library reads stands in `status`, too
+
+    @property
+    def api_version(self) -> str:
+        """`v1`, `policy.flomesh.io/v1alpha1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def path(self) -> str:
+        """The path of all its objects."""
+        return f"/{'apis' if self.group else 'api'}/{self.api_version}/{self.plural}"
+
+    def path_of(self, ref: fe.ResourceRef) -> str:
+        """The path of one object."""
+        root, _, plural = self.path.rpartition("/")
+        space = f"/namespaces/{ref.namespace}" if ref.namespace else ""
+        return f"{root}{space}/{plural}/{ref.name}"
+
+
+def _served(kind: type[Any]) -> Served:
+    group, _, version = kind.api_versions[0].rpartition("/")
+    plural = _PLURALS.get(kind.kind, f"{kind.kind.lower()}s")
+    has_status = any(attribute.name == "status" for attribute in fields(kind))
+    return Served(kind.kind, group, version, plural, has_status)
+
+
+SERVED: Mapping[str, Served] = {kind.kind: _served(kind) for kind in KINDS}
+
+
+def bare(document: Mapping[str, Any]) -> Tree:
+    """An object without what its server and its controllers write: equal as long as its meaning is."""
+    metadata = document["metadata"]
+    kept = {key: metadata[key] for key in _KEPT if key in metadata}
+    left = {"metadata"} if SERVED[document["kind"]].has_status else {"metadata", "status"}
+    return {**{key: value for key, value in document.items() if key not in left}, "metadata": kept}
+
+
+def ref_of(document: Mapping[str, Any]) -> fe.ResourceRef:
+    """The name of an object."""
+    metadata = document["metadata"]
+    return fe.ResourceRef(document["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def version_of(document: Mapping[str, Any]) -> int:
+    """The revision of the cluster at which an object, or a list, was as it is."""
+    return int(document["metadata"]["resourceVersion"])

@@ -1,0 +1,136 @@
+"""What kopf leaves to its user: whole lists, statuses and Events of objects that no handler is called for."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from attrs import field, frozen
+
+from .kinds import SERVED
+from .state import Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import kopf
+
+    import fsm_egress as fe
+
+    from .kinds import Served, Tree
+
+__all__ = ["Cluster", "session_of"]
+
+COMPONENT = "fsm-egress-controller"
+NOT_FOUND, CONFLICT = 404, 409
+PAGE = 500
+MAX_MESSAGE = 1024  # characters of an Event
+
+
+@frozen
+class Cluster:
+    """The Kubernetes API."""
+
+    session: aiohttp.ClientSession = field(repr=False)
+    server: str
+
+    async def listed(self, served: Served) -> Listed:
+        """All objects of a kind; none where the cluster does not know the kind.
+
+        Raises:
+            aiohttp.ClientError: the server did not answer, or not well.
+        """
+        documents: list[Tree] = []
+        version, token = 0, ""
+        while True:
+            params = {"limit": str(PAGE), **({"continue": token} if token else {})}
+            async with self.session.get(f"{self.server}{served.path}", params=params) as response:
+                if response.status == NOT_FOUND:
+                    return Listed(served.kind, 0, ())
+                response.raise_for_status()
+                page = await response.json()
+            named = {"apiVersion": served.api_version, "kind": served.kind}
+            documents += ({**named, **item} for item in page["items"])
+            version = int(page["metadata"]["resourceVersion"])
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return Listed(served.kind, version, tuple(documents))
+
+    async def set_status(self, ref: fe.ResourceRef, status: Mapping[str, Any]) -> None:
+        """Writes an object's status; one that is gone needs none.
+
+        Raises:
+            aiohttp.ClientError: the server did not answer, or not well.
+        """
+        url = f"{self.server}{SERVED[ref.kind].path_of(ref)}/status"
+        headers = {"Content-Type": "application/merge-patch+json"}
+        async with self.session.patch(url, json={"status": status}, headers=headers) as response:
+            if response.status != NOT_FOUND:
+                response.raise_for_status()
+
+    async def warn(self, ref: fe.ResourceRef, reason: str, message: str, now: str) -> None:
+        """Posts a warning about an object at a time (RFC 3339).
+
+        Raises:
+            aiohttp.ClientError: the server did not answer, or not well.
+        """
+        space = ref.namespace or "default"
+        event = {
+            "metadata": {"generateName": f"{ref.name}-", "namespace": space},
+            "involvedObject": {
+                "apiVersion": SERVED[ref.kind].api_version,
+                "kind": ref.kind,
+                "namespace": ref.namespace,
+                "name": ref.name,
+            },
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:MAX_MESSAGE],
+            "source": {"component": COMPONENT},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        url = f"{self.server}/api/v1/namespaces/{space}/events"
+        async with self.session.post(url, json=event) as response:
+            response.raise_for_status()
+
+
+def session_of(info: kopf.ConnectionInfo, timeout: float = 30) -> aiohttp.ClientSession:
+    """HTTP with the credentials that kopf has found."""
+    context: ssl.SSLContext | bool = True
+    if info.server.startswith("https:"):
+        context = ssl.create_default_context(cafile=_path(info.ca_path), cadata=_text(info.ca_data))
+        if info.insecure:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        _load_certificate(context, info)
+    headers = {"Authorization": f"{info.scheme or 'Bearer'} {info.token}"} if info.token else {}
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context, limit=16),
+        headers=headers,
+        timeout=aiohttp.ClientTimeout(total=timeout),
+    )
+
+
+def _load_certificate(context: ssl.SSLContext, info: kopf.ConnectionInfo) -> None:
+    """The client's certificate; Python reads one only from files."""
+    if info.certificate_path:
+        context.load_cert_chain(_path(info.certificate_path) or "", _path(info.private_key_path))
+    elif info.certificate_data:
+        with NamedTemporaryFile() as chain:
+            chain.write(f"{_text(info.certificate_data)}\n{_text(info.private_key_data)}".encode())
+            chain.flush()
+            context.load_cert_chain(chain.name)
+
+
+def _path(path: Any) -> str | None:
+    return str(path) if path else None
+
+
+def _text(data: str | bytes | None) -> str | None:
+    """PEM, which a kubeconfig has in base64."""
+    text = data.decode() if isinstance(data, bytes) else data
+    return base64.b64decode(text).decode() if text and not text.startswith("-----") else text

@@ -1,0 +1,253 @@
+"""The controller at work: changes are gathered, the state follows them, and the world is made to follow it.
+
+Whatever fails is tried again after a pause that grows up to a limit. What is to be done is always worked out
+from the newest state, so nothing is lost meanwhile and nothing outdated is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiohttp
+from attrs import define, field, frozen
+
+import fsm_egress as fe
+
+from .kinds import SERVED
+from .kube import Cluster
+from .repo import Codebase, Repo, RepoError
+from .state import Change, Refusal, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+
+__all__ = ["Controller", "Pace", "pauses"]
+
+log = logging.getLogger("fsm_egress.controller")
+
+FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RepoError)
+AT_ONCE = 8  # requests to one server
+WITHHELD = "an object that is not valid may concern it: what is published stays in force"
+
+T = TypeVar("T")
+
+
+@frozen
+class Pace:
+    """How often things are done, in seconds.
+
+    Attributes:
+        settle: how long changes are gathered: a rollout makes many.
+        resync: how long until the whole repo is compared again, as somebody may have emptied it.
+        relist: how long until all objects are listed again, as a deletion may have been missed.
+        first: the pause after a first failure; the next ones are twice as long each.
+        longest: the longest pause.
+    """
+
+    settle: float = 0.05
+    resync: float = 60
+    relist: float = 300
+    first: float = 0.5
+    longest: float = 60
+
+
+def pauses(pace: Pace, failures: int) -> float:
+    """The pause after so many failures in a row."""
+    return min(pace.longest, pace.first * 2.0 ** min(failures - 1, 30))
+
+
+@define
+class Controller:
+    """The one thing that changes: the state as it is now, and what is known to be published.
+
+    Attributes:
+        cluster: whose objects are listed and told their status.
+        repo: what is published to.
+        prefix: the codebase below which those of the identities are.
+        base: the codebase that they derive from, empty for none.
+        pace: how often things are done.
+        state: what is known now.
+        published: the version of each path that the repo is known to have.
+        present: the paths that the repo has at all.
+        failures: why the others are not there.
+    """
+
+    cluster: Cluster
+    repo: Repo
+    prefix: str = "fsm-sidecar"
+    base: str = ""
+    pace: Pace = field(factory=Pace)
+    state: State = field(factory=State)
+    published: dict[str, str] = field(factory=dict)
+    present: set[str] = field(factory=set)
+    failures: dict[str, str] = field(factory=dict)
+    _queue: list[Change] = field(factory=list)
+    _warned: dict[fe.ResourceRef, Refusal] = field(factory=dict)
+    _changed: asyncio.Event = field(factory=asyncio.Event)
+    _unpublished: asyncio.Event = field(factory=asyncio.Event)
+    _unreported: asyncio.Event = field(factory=asyncio.Event)
+
+    def take(self, *changes: Change) -> None:
+        """Changes that the state is to follow, soon."""
+        self._queue.extend(changes)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """All that it does, until it is cancelled."""
+        works = (
+            self._follow(),
+            self._repeat("list", self.relist, self.pace.relist, asyncio.Event()),
+            self._repeat("publish", self.publish, self.pace.resync, self._unpublished),
+            self._repeat("report", self.report, self.pace.relist, self._unreported),
+        )
+        tasks = [asyncio.ensure_future(work) for work in works]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(self.pace.settle)
+            await self.follow()
+
+    async def follow(self) -> None:
+        """Makes the state follow what has been taken; the event loop is free meanwhile."""
+        self._changed.clear()
+        changes, self._queue = self._queue, []
+        before = self.state
+        self.state = await asyncio.to_thread(before.after, *changes)
+        if self.state.codebases is not before.codebases or self.state.refused != before.refused:
+            self._unpublished.set()
+        self._unreported.set()
+
+    async def _repeat(
+        self, name: str, work: Callable[[bool], Coroutine[Any, Any, None]], period: float, wake: asyncio.Event
+    ) -> None:
+        """Does a work when it is woken, and in full after a period and after a failure."""
+        failures, full = 0, True
+        while True:
+            wake.clear()
+            try:
+                await work(full)
+            except FAILURES as error:
+                failures += 1
+                full = True
+                pause = pauses(self.pace, failures)
+                log.warning("cannot %s: %s; tried again in %.1f s", name, _words(error), pause)
+                await asyncio.sleep(pause)
+                continue
+            failures = 0
+            try:
+                await asyncio.wait_for(wake.wait(), period)
+                full = False
+            except asyncio.TimeoutError:
+                full = True
+
+    async def relist(self, _: bool = True) -> None:
+        """Takes the whole lists of all kinds: what was missed is made up for."""
+        for served in SERVED.values():
+            self.take(await self.cluster.listed(served))
+
+    def path_of(self, identity: fe.ServiceIdentity) -> str:
+        """The codebase of an identity."""
+        return f"{self.prefix}/{identity}"
+
+    async def publish(self, full: bool) -> None:
+        """Makes the repo have what it should; in full also where it is believed to have it.
+
+        Raises:
+            RepoError: the repo refused something; everything else has been sent nevertheless.
+            aiohttp.ClientError: the repo does not answer.
+        """
+        state = self.state
+        if not state.is_known:
+            return
+        wanted = {path: Codebase(path, files, self.base) for path, files in self._files(state).items()}
+        try:
+            if full:
+                self.published.clear()
+                below = f"{self.prefix}/"
+                self.present = {path for path in await self.repo.paths() if path.startswith(below)}
+            held = self.present if state.withheld is None else set(map(self.path_of, state.withheld))
+            self.failures = dict.fromkeys(held & self.present, WITHHELD)
+            due = [
+                codebase
+                for path, codebase in wanted.items()
+                if path not in self.failures and self.published.get(path) != codebase.version
+            ]
+            refused = [error for some in _some(due) for error in await self._put(some) if error]
+            for path in self.present - wanted.keys() - held:
+                await self.repo.delete(path)
+                self.present.discard(path)
+                self.published.pop(path, None)
+        except FAILURES as error:
+            self.failures = {path: _words(error) for path in wanted if path not in self.published}
+            raise
+        finally:
+            self._unreported.set()
+        if refused:
+            raise refused[0]
+
+    async def _put(self, codebases: Sequence[Codebase]) -> list[RepoError | None]:
+        """Sends some at once; what the repo says of each that it does not take."""
+        return await asyncio.gather(*map(self._put_one, codebases))
+
+    async def _put_one(self, codebase: Codebase) -> RepoError | None:
+        try:
+            await self.repo.put(codebase)
+        except RepoError as error:
+            self.failures[codebase.path] = str(error)
+            return error
+        self.present.add(codebase.path)
+        self.published[codebase.path] = codebase.version
+        return None
+
+    def _files(self, state: State) -> dict[str, Mapping[str, bytes]]:
+        return {self.path_of(who): files for who, files in state.codebases.items()}
+
+    async def report(self, _: bool = True) -> None:
+        """Tells the policies their state, and the owners of other refused objects what is wrong with them.
+
+        Raises:
+            aiohttp.ClientError: the API server does not answer.
+        """
+        state = self.state
+        if not state.is_known:
+            return
+        due = list(state.reports(self.pending(state)).items())
+        failed: list[BaseException] = []
+        for some in _some(due):
+            told = (self.cluster.set_status(ref, it.to_mapping()) for ref, it in some)
+            failed += filter(None, await asyncio.gather(*told, return_exceptions=True))
+        self._warned = {ref: it for ref, it in self._warned.items() if ref in state.refused}
+        for ref, refusal in state.refused.items():
+            if ref.kind != fe.EgressPolicy.kind and self._warned.get(ref) != refusal:
+                now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                await self.cluster.warn(ref, "Invalid", refusal.message, now)
+                self._warned[ref] = refusal
+        if failed:
+            raise failed[0]
+
+    def pending(self, state: State) -> Mapping[fe.ServiceIdentity, str]:
+        """The identities whose config the repo does not have yet, and why."""
+        waiting = {}
+        for who, files in state.codebases.items():
+            path = self.path_of(who)
+            if self.published.get(path) != Codebase(path, files).version:
+                waiting[who] = self.failures.get(path, "the config is not published yet")
+        return waiting
+
+
+def _some(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
