@@ -1,0 +1,482 @@
+"""The controller at work, quickly: kmock plays the Kubernetes API, and a repo over real HTTP keeps what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import subprocess
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import kmock
+import kopf
+import pytest
+from attrs import define
+from cluster import certificate, free_port
+from small import WHO, config, egress
+from standin import StandIn
+from test_controller_state import BROKEN, CURL, DB, WEB, at, due
+
+import fsm_egress as fe
+from examples.controller import __main__, handlers
+from examples.controller.admission import warnings_of
+from examples.controller.handlers import Options, registry_of
+from examples.controller.kinds import SERVED, ref_of
+from examples.controller.kube import Cluster, session_of
+from examples.controller.repo import Codebase, Repo, RepoError
+from examples.controller.running import WITHHELD, Controller, Pace, pauses
+from examples.controller.state import Gone, Listed, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from examples.controller.kinds import Served
+
+Tree = dict[str, Any]
+OTHER = fe.ServiceIdentity.parse("other.curl")
+QUICK = Pace(settle=0.01, resync=0.2, relist=0.2, first=0.01, longest=0.05)
+PATH = f"/fsm-sidecar/{WHO}"
+VERBS = ["list", "watch", "patch"]
+GROUP = "policy.flomesh.io/v1alpha1"
+
+
+def of_other(document: Tree) -> Tree:
+    source = {**document["spec"]["sources"][0], "name": "other"}
+    return {**document, "spec": {**document["spec"], "sources": [source]}}
+
+
+OTHERS = of_other(DB)
+
+
+@pytest.fixture
+def repo() -> Iterator[StandIn]:
+    it = StandIn()
+    yield it
+    if it.is_up:
+        it.stop()
+
+
+class NoNamespaces(Cluster):
+    """kmock cannot read the path of all namespaces."""
+
+    async def listed(self, served: Served) -> Listed:
+        if served.kind == fe.Namespace.kind:
+            return Listed(served.kind, 1, ())
+        return await super().listed(served)
+
+
+@define(eq=False)
+class World:
+    """What the controller lives in."""
+
+    api: Any
+    cluster: Cluster
+    repo: Repo
+    version: int = 10
+
+    def put(self, *documents: Mapping[str, Any]) -> None:
+        """Makes objects be there, silently."""
+        for document in documents:
+            self.version += 1
+            ref = ref_of(document)
+            served = SERVED[ref.kind]
+            known = (served.group, served.version, served.plural)
+            self.api.objects[kmock.resource(*known), ref.namespace, ref.name] = at(self.version, document)
+
+    def listing(self, request: Any) -> Tree:
+        """A list as a real server gives it, with its revision."""
+        wanted = (request.resource.group or "", request.resource.plural)
+        found = [
+            it.raw
+            for (resource, _, _), it in self.api.objects.items()
+            if (resource.group or "", resource.plural) == wanted and not it.deleted
+        ]
+        return {"metadata": {"resourceVersion": str(self.version)}, "items": found}
+
+
+def live(test: Callable[[World], Awaitable[None]], repo: StandIn) -> None:
+    """Runs a test in a world of its own."""
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            api = await stack.enter_async_context(kmock.KubernetesEmulator())
+            server = await stack.enter_async_context(kmock.Server(api))
+            for served in filter(lambda it: it.kind != fe.Namespace.kind, SERVED.values()):
+                found = kmock.resource(served.group, served.version, served.plural)
+                api.resources[found] = {"kind": served.kind, "namespaced": True, "verbs": VERBS, "subresources": ["status"]}
+            url = str(server.url).rstrip("/")
+            session = await stack.enter_async_context(session_of(kopf.ConnectionInfo(server=url)))
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            world = World(api, NoNamespaces(session, url), Repo(http, repo.url))
+            api["list"] ** -1 << world.listing
+            await test(world)
+
+    asyncio.run(run())
+
+
+async def settled(controller: Controller, *documents: Mapping[str, Any]) -> None:
+    """Lists everything and makes the state follow."""
+    await controller.relist()
+    await controller.follow()
+
+
+def test_a_codebase_is_made_and_sent_once(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        codebase = Codebase("fsm-sidecar/a.b", {"config.json": b"{}"})
+        assert await world.repo.put(codebase)
+        assert not await world.repo.put(codebase)
+        assert repo.codebases["/fsm-sidecar/a.b"].files["/config.json"] == b"{}"
+        assert repo.codebases["/fsm-sidecar/a.b"].version == codebase.version
+        assert len(repo.changes) == 3
+        packed = Codebase("fsm-sidecar/a.b", {"config.json.gz": b"x", "modules/fsm-egress.js": b"y"})
+        assert await world.repo.put(packed)
+        files = repo.codebases["/fsm-sidecar/a.b"].files
+        assert set(files) == {"/main.js", "/config.json.gz", "/modules/fsm-egress.js"}
+        assert await world.repo.paths() == ["fsm-sidecar/a.b"]
+        await world.repo.delete("fsm-sidecar/a.b")
+        await world.repo.delete("fsm-sidecar/a.b")
+        assert await world.repo.paths() == []
+
+    live(test, repo)
+
+
+def test_a_codebase_left_half_written_is_written_again(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        codebase = Codebase("fsm-sidecar/a.b", {"config.json": b"1"})
+        await world.repo.put(codebase)
+        repo.codebases["/fsm-sidecar/a.b"].edits["/config.json"] = b"2"
+        assert await world.repo.put(codebase)
+        repo.codebases["/fsm-sidecar/a.b"].erased.add("/config.json")
+        assert await world.repo.put(codebase)
+        assert repo.codebases["/fsm-sidecar/a.b"].files["/config.json"] == b"1"
+
+    live(test, repo)
+
+
+def test_a_base_is_derived_from_and_must_be_there(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        codebase = Codebase("fsm-sidecar/a.b", {"config.json": b"1"}, "fsm-base")
+        with pytest.raises(RepoError, match="POST repo/fsm-sidecar/a.b: 400 Base codebase not found"):
+            await world.repo.put(codebase)
+        await world.repo.put(Codebase("fsm-base", {"main.js": b"pipy()"}))
+        assert await world.repo.put(codebase)
+        assert repo.codebases["/fsm-sidecar/a.b"].base == "/fsm-base"
+
+    live(test, repo)
+
+
+@pytest.mark.parametrize(
+    ("failures", "pause"), [(1, 0.5), (2, 1.0), (3, 2.0), (7, 32.0), (8, 60), (10_000, 60)]
+)
+def test_pauses_grow_up_to_a_limit(failures: int, pause: float) -> None:
+    assert pauses(Pace(), failures) == pause
+
+
+def test_published_and_reported(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB, OTHERS)
+        controller = Controller(world.cluster, world.repo)
+        await controller.publish(full=True)
+        await controller.report()
+        assert repo.asked == []  # nothing is known yet
+        await settled(controller)
+        await controller.report()
+        assert status(world, "web") == ("pending", "the config is not published yet")
+        await controller.publish(full=True)
+        await controller.relist()
+        await controller.follow()
+        await controller.report()
+        assert repo.config(WHO) == fe.pipy_config(fe.load([WEB]), WHO).to_mapping()
+        assert status(world, "web") == status(world, "db") == ("published", "")
+        sent = len(repo.changes)
+        await controller.publish(full=True)
+        await controller.publish(full=False)
+        assert len(repo.changes) == sent
+        await Controller(world.cluster, world.repo, state=controller.state).publish(full=True)
+        assert len(repo.changes) == sent  # after a restart neither
+
+    live(test, repo)
+
+
+def status(world: World, name: str) -> tuple[str, str]:
+    (found,) = (it.raw["status"] for (_, _, own), it in world.api.objects.items() if own == name)
+    return found["currentStatus"], found["reason"]
+
+
+def test_whom_nobody_names_any_more_loses_its_codebase_and_others_keep_theirs(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB, OTHERS)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        await world.repo.put(Codebase("elsewhere/x.y", {"config.json": b"1"}))
+        await controller.publish(full=True)
+        controller.take(Gone(at(90, WEB)))
+        await controller.follow()
+        await controller.publish(full=False)
+        assert set(repo.codebases) == {"/fsm-sidecar/other.curl", "/elsewhere/x.y"}
+
+    live(test, repo)
+
+
+def test_a_repo_that_is_away_gets_everything_when_it_is_back(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        repo.stop()
+        with pytest.raises(aiohttp.ClientError):
+            await controller.publish(full=True)
+        assert "Connect" in controller.pending(controller.state)[CURL]
+        repo.start()
+        await controller.publish(full=True)
+        assert controller.pending(controller.state) == {}
+        repo.codebases.clear()  # it keeps everything in memory, and has been started anew
+        await controller.publish(full=True)
+        assert PATH in repo.codebases
+
+    live(test, repo)
+
+
+def test_what_the_repo_refuses_keeps_nothing_else_back(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB, OTHERS)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        repo.refuses.add(WHO)
+        with pytest.raises(RepoError, match=rf"GET repo/fsm-sidecar/{WHO}: 500 out of order"):
+            await controller.publish(full=True)
+        assert "/fsm-sidecar/other.curl" in repo.codebases
+        assert list(controller.pending(controller.state)) == [CURL]
+        await controller.report()
+        assert status(world, "web") == ("pending", f"GET repo/fsm-sidecar/{WHO}: 500 out of order")
+
+    live(test, repo)
+
+
+def test_after_a_restart_an_invalid_policy_leaves_in_force_what_is_published(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB, OTHERS)
+        before = Controller(world.cluster, world.repo)
+        await settled(before)
+        await before.publish(full=True)
+        world.put(BROKEN)
+        after = Controller(world.cluster, world.repo)
+        await settled(after)
+        for full in (True, False):
+            await after.publish(full=full)
+        assert repo.config(WHO) == fe.pipy_config(fe.load([WEB]), WHO).to_mapping()
+        world.put(DB)
+        await settled(after)
+        await after.publish(full=False)
+        assert after.pending(after.state) == {CURL: WITHHELD}
+        assert repo.config(WHO) == fe.pipy_config(fe.load([WEB]), WHO).to_mapping()
+        after.take(Gone(at(91, WEB)))
+        await after.follow()
+        await after.publish(full=False)
+        assert repo.config(WHO) == fe.pipy_config(fe.load([DB]), WHO).to_mapping()
+
+    live(test, repo)
+
+
+def test_an_unknown_mesh_config_holds_everyone_who_has_a_codebase(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        await world.repo.put(Codebase(f"fsm-sidecar/{WHO}", {"config.json": b"{}"}))
+        await world.repo.put(Codebase("fsm-sidecar/gone.curl", {"config.json": b"{}"}))
+        broken = {**config(), "spec": {"traffic": 3}}
+        world.put(WEB, OTHERS, broken)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        await controller.publish(full=True)
+        assert repo.config(WHO) == {}
+        assert set(repo.codebases) == {PATH, "/fsm-sidecar/gone.curl", "/fsm-sidecar/other.curl"}
+        world.api["create"] << {}
+        for _ in range(2):
+            await controller.report()
+        (event,) = (it.data for it in world.api["post"])
+        assert (event["reason"], event["type"]) == ("Invalid", "Warning")
+        assert event["involvedObject"]["kind"] == "MeshConfig"
+        assert event["message"].startswith("spec.traffic: expected")
+
+    live(test, repo)
+
+
+def test_one_status_that_cannot_be_written_keeps_no_other_back(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB, OTHERS)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        world.api["patch", f"/apis/{GROUP}/namespaces/curl/egresses/db/status"] << 409
+        with pytest.raises(aiohttp.ClientResponseError):
+            await controller.report()
+        assert status(world, "web")[0] == "pending"
+
+    live(test, repo)
+
+
+def test_a_policy_that_is_gone_needs_no_status_and_a_kind_that_is_unknown_has_no_objects(
+    repo: StandIn,
+) -> None:
+    async def test(world: World) -> None:
+        await world.cluster.set_status(ref_of(WEB), {"currentStatus": "published"})
+        world.api["list", f"/apis/{GROUP}/retries"] << 404
+        assert (await world.cluster.listed(SERVED["Retry"])).version == 0
+
+    live(test, repo)
+
+
+def test_long_lists_come_in_pages(repo: StandIn) -> None:
+    def page(request: Any) -> Tree:
+        if "continue" in request.params:
+            return {"metadata": {"resourceVersion": "7"}, "items": [at(5, DB)]}
+        return {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [at(4, WEB)]}
+
+    async def test(world: World) -> None:
+        world.api["get", f"/apis/{GROUP}/egresses"] << page
+        found = await Cluster(world.cluster.session, world.cluster.server).listed(SERVED["Egress"])
+        assert [it["metadata"]["name"] for it in found.documents] == ["web", "db"]
+        assert found.version == 7
+
+    live(test, repo)
+
+
+async def until(wanted: Callable[[], object], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not wanted():
+            await asyncio.sleep(0.01)
+
+
+def test_it_goes_on_by_itself_through_failures(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB)
+        repo.stop()
+        controller = Controller(world.cluster, world.repo, pace=QUICK)
+        work = asyncio.ensure_future(controller.run())
+        await until(lambda: controller.failures)
+        await asyncio.sleep(0.3)
+        repo.start()
+        await until(lambda: PATH in repo.codebases)
+        await until(lambda: controller.pending(controller.state) == {})
+        repo.codebases.clear()
+        await until(lambda: PATH in repo.codebases)
+        controller.take(Seen(at(80, DB)))
+        await until(lambda: repo.config(WHO) == fe.pipy_config(fe.load([WEB, DB]), WHO).to_mapping())
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    live(test, repo)
+
+
+def test_a_repo_that_is_away_is_not_asked_in_a_busy_loop(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB)
+        repo.refuses.add("repo")
+        controller = Controller(world.cluster, world.repo, pace=QUICK)
+        work = asyncio.ensure_future(controller.run())
+        await until(lambda: repo.asked)
+        for version in range(60, 80):
+            controller.take(Seen(at(version, egress("web", f"http {version}", hosts=["a.com"]))))
+            await asyncio.sleep(0.02)
+        assert len(repo.asked) <= 15
+        repo.refuses.clear()
+        last = egress("web", "http 79", hosts=["a.com"])
+        await until(lambda: repo.config(WHO) == fe.pipy_config(fe.load([last]), WHO).to_mapping())
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    live(test, repo)
+
+
+# --- admission -------------------------------------------------------------------------------------------
+
+
+def test_an_invalid_object_is_refused_with_everything_that_is_wrong() -> None:
+    with pytest.raises(fe.LoadError) as caught:
+        warnings_of(fe.Snapshot(), egress("web", "smtp 80", hosts=[7]))
+    assert {it.path for it in caught.value.problems} == {"spec.ports[0].protocol", "spec.hosts[0]"}
+
+
+def test_warnings_are_the_findings_about_the_object_itself() -> None:
+    mesh = fe.load([config(), DB, of_other(egress("api", "http 443", hosts=["b.com"]))])
+    assert warnings_of(mesh, WEB) == ()
+    everything = egress("all", "tcp 1", ipAddresses=["0.0.0.0/0"])
+    assert any("FSE075" in it and len(it) <= 256 for it in warnings_of(mesh, everything))
+    (shown,) = {it[:6] for it in warnings_of(fe.load([config(), WEB]), {**WEB, "metadata": MORE})}
+    assert shown == "FSE074"
+    assert warnings_of(mesh, config()) == ()
+
+
+MORE = {"name": "wec", "namespace": "curl"}
+
+
+# --- kopf ------------------------------------------------------------------------------------------------
+
+
+def test_kopf_starts_it_and_tells_it_of_objects(
+    repo: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(world: World) -> None:
+        monkeypatch.setattr(handlers, "Cluster", NoNamespaces)
+        kubeconfig(tmp_path, world.cluster.server, monkeypatch)
+        chain, key = certificate(tmp_path)
+        hook = kopf.WebhookServer(
+            addr="127.0.0.1", port=free_port(), host="127.0.0.1", certfile=chain, pkeyfile=key, cafile=chain
+        )
+        options = Options(repo.url, webhook=hook, pace=QUICK)
+        stop, started = asyncio.Event(), list[Controller]()
+        world.put(WEB)
+        registry = registry_of(options, stop, started.append)
+        work = asyncio.ensure_future(
+            kopf.operator(registry=registry, stop_flag=stop, standalone=True, clusterwide=True)
+        )
+        await until(lambda: PATH in repo.codebases)
+        async with aiohttp.ClientSession() as session:
+            answers = [await admitted(session, hook.port, document) for document in (WEB, BROKEN, EVERY)]
+        assert [it["allowed"] for it in answers] == [True, False, True]
+        assert answers[1]["status"]["code"] == 422
+        assert "spec.ports[0].protocol: expected" in answers[1]["status"]["message"]
+        assert any("FSE075" in it for it in answers[2]["warnings"])
+        world.version = 200
+        served = SERVED["Egress"]
+        resource = kmock.resource(served.group, served.version, served.plural)
+        del world.api.objects[resource, "curl", "web"]
+        started[0].take(Gone(at(200, WEB)))
+        await until(lambda: PATH not in repo.codebases)
+        stop.set()
+        await work
+
+    live(test, repo)
+
+
+EVERY = egress("all", "tcp 1", ipAddresses=["0.0.0.0/0"])
+
+
+async def admitted(session: aiohttp.ClientSession, port: int | None, document: Tree) -> Tree:
+    served = SERVED[document["kind"]]
+    review = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "1",
+            "operation": "CREATE",
+            "resource": {"group": served.group, "version": served.version, "resource": served.plural},
+            "kind": {"group": served.group, "version": served.version, "kind": served.kind},
+            "userInfo": {"username": "x"},
+            "object": document,
+            "oldObject": None,
+        },
+    }
+    async with session.post(f"https://127.0.0.1:{port}/valid", json=review, ssl=False) as response:
+        answer: Tree = (await response.json())["response"]
+    return answer
+
+
+def kubeconfig(folder: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "config"
+    path.write_text(
+        f"{{current-context: c, contexts: [{{name: c, context: {{cluster: c, user: c}}}}],"
+        f" clusters: [{{name: c, cluster: {{server: '{server}'}}}}], users: [{{name: c, user: {{token: t}}}}]}}"
+    )
+    monkeypatch.setenv("KUBECONFIG", str(path))
