@@ -17,7 +17,7 @@ MAX_WARNING = 256  # characters: a client shows no more
 
 
 def warnings_of(mesh: fe.Snapshot, document: Mapping[str, Any], *, enforce: bool = False) -> tuple[str, ...]:
-    """What the linter says of an object as it would be in a mesh.
+    """What the linter warns of in an object as it would be in a mesh.
 
     The whole comparison with the sidecar takes longer than an API server waits: `fsm-egress lint` has it.
 
@@ -31,7 +31,7 @@ def warnings_of(mesh: fe.Snapshot, document: Mapping[str, Any], *, enforce: bool
     return tuple(
         f"{it.code} {it.rule.path}: {it.message}"[:MAX_WARNING]
         for it in findings
-        if it.rule.resource == resource.ref
+        if it.rule.resource == resource.ref and it.severity is not fe.Severity.INFO
     )
 
 

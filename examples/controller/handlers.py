@@ -109,7 +109,7 @@ def registry_of(
         kopf.on.event(*where, id="seen", registry=registry)(seen)
         if served.group and options.webhook is not None:
             kopf.on.validate(
-                *where, id="valid", operations=OPERATIONS, side_effects=False, registry=registry
+                *where, id=served.plural, operations=OPERATIONS, side_effects=False, registry=registry
             )(admit)
     return registry
 

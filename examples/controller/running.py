@@ -73,6 +73,7 @@ class Controller:
         published: the version of each path that the repo is known to have.
         present: the paths that the repo has at all.
         failures: why the others are not there.
+        is_compared: whether the repo has been asked what it has: before, nothing can be said of any policy.
     """
 
     cluster: Cluster
@@ -84,6 +85,7 @@ class Controller:
     published: dict[str, str] = field(factory=dict)
     present: set[str] = field(factory=set)
     failures: dict[str, str] = field(factory=dict)
+    is_compared: bool = False
     _queue: list[Change] = field(factory=list)
     _warned: dict[fe.ResourceRef, Refusal] = field(factory=dict)
     _changed: asyncio.Event = field(factory=asyncio.Event)
@@ -191,6 +193,7 @@ class Controller:
             self.failures = {path: _words(error) for path in wanted if path not in self.published}
             raise
         finally:
+            self.is_compared = True
             self._unreported.set()
         if refused:
             raise refused[0]
@@ -219,7 +222,7 @@ class Controller:
             aiohttp.ClientError: the API server does not answer.
         """
         state = self.state
-        if not state.is_known:
+        if not (state.is_known and self.is_compared):
             return
         due = list(state.reports(self.pending(state)).items())
         failed: list[BaseException] = []

@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cluster import Cluster, Refused, certificate, free_port, until
-from small import WHO, config, egress
+from small import WHO, egress, routes
 from standin import StandIn
 
 import fsm_egress as fe
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Tree = dict[str, Any]
 ROOT = Path(__file__).parents[2]
-MESH = config({"enableEgress": False})
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,6 @@ def repo() -> Iterator[StandIn]:
     it = StandIn()
     yield it
     it.stop()
-
-
-Start = "Callable[..., subprocess.Popen[bytes]]"
 
 
 @pytest.fixture
@@ -107,3 +104,163 @@ def test_what_is_published_follows_the_cluster(
     until(lambda: repo.config(WHO) == due(db))
     cluster.delete(db)
     until(lambda: f"/fsm-sidecar/{WHO}" not in repo.codebases)
+
+
+def test_the_webhook_refuses_what_is_wrong_and_warns_of_what_is_odd(
+    cluster: Cluster, repo: StandIn, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    chain, key = certificate(tmp_path)
+    port = str(free_port())
+    given = ["--webhook-port", port, "--webhook-host", "127.0.0.1", "--managed", "fsm-egress.flomesh.io"]
+    start(*given, "--certificate", str(chain), "--key", str(key), "--authority", str(chain))
+    hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/fsm-egress.flomesh.io"
+    until(lambda: served(cluster, hooks))
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "curl", "namespace": "curl"},
+    }
+    cluster.create(account)
+    broken = egress("broken", "smtp 80", hosts=["a.com"], colour="red")
+
+    def refusal() -> str:
+        try:
+            cluster.create(broken)
+        except Refused as error:
+            return str(json.loads(str(error))["message"])
+        cluster.delete(broken)
+        return ""
+
+    words = until(refusal)
+    assert "spec.ports[0].protocol: expected" in words
+    assert "spec.colour: expected a known field" in words
+    cluster.warnings.clear()
+    cluster.create(egress("all", "tcp 1", ipAddresses=["0.0.0.0/0"]))
+    assert any("FSE075" in it for it in cluster.warnings)
+    good = egress("good", "http 80", hosts=["a.com"])
+    cluster.warnings.clear()
+    cluster.create(good)
+    assert cluster.warnings == []
+    with pytest.raises(Refused, match="spec.ports"):
+        cluster.patch(good, {"spec": {"ports": 3}})
+    until(lambda: status(cluster, good) == "published")
+    cluster.ask("DELETE", hooks)
+    cluster.delete(account)
+
+
+def served(cluster: Cluster, hooks: str) -> bool:
+    try:
+        found = cluster.ask("GET", hooks)
+    except Refused:
+        return False
+    return any(
+        "egresses" in rule["resources"] for hook in found.get("webhooks", ()) for rule in hook["rules"]
+    )
+
+
+def test_it_survives_being_killed_and_sends_nothing_twice(
+    cluster: Cluster, repo: StandIn, start: Callable[..., Any]
+) -> None:
+    web, db = egress("web", "http 80", hosts=["a.com"]), egress("db", "tcp 3306", ipAddresses=["54.0.0.0/8"])
+    cluster.create(web)
+    cluster.create(db)
+    first = start()
+    until(lambda: repo.config(WHO) == due(web, db) and status(cluster, db) == "published")
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    asked, changes, before = len(repo.asked), len(repo.changes), cluster.get(db)
+    second = start()
+    until(lambda: len(repo.asked) > asked + 1)
+    second.terminate()
+    second.wait(30)
+    assert len(repo.changes) == changes
+    assert cluster.get(db)["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    cluster.delete(web)
+    start()
+    until(lambda: repo.config(WHO) == due(db))
+
+
+def test_a_repo_that_is_away_or_empty_gets_everything_when_it_is_back(
+    cluster: Cluster, repo: StandIn, start: Callable[..., Any]
+) -> None:
+    web, db = egress("web", "http 80", hosts=["a.com"]), egress("db", "tcp 3306", ipAddresses=["54.0.0.0/8"])
+    repo.stop()
+    cluster.create(web)
+    start()
+    until(lambda: status(cluster, web) == "pending")
+    assert "Connect" in cluster.get(web)["status"]["reason"]
+    cluster.create(db)
+    until(lambda: status(cluster, db) == "pending")
+    repo.start()
+    until(lambda: repo.config(WHO) == due(web, db))
+    until(lambda: status(cluster, web) == status(cluster, db) == "published")
+
+
+def test_what_got_past_the_webhook_leaves_the_last_good_state_in_force(
+    cluster: Cluster, repo: StandIn, start: Callable[..., Any]
+) -> None:
+    web = egress("web", "http 80", hosts=["a.com"])
+    cluster.create(web)
+    first = start()
+    until(lambda: repo.config(WHO) == due(web))
+    until(lambda: status(cluster, web) == "published")
+    cluster.patch(web, {"spec": {"hosts": 7}})
+    until(lambda: status(cluster, web) == "invalid")
+    assert (
+        cluster.get(web)["status"]["reason"] == "spec.hosts: expected a list of hosts, found the number `7`"
+    )
+    assert repo.config(WHO) == due(web)
+    first.terminate()
+    first.wait(30)
+    asked = len(repo.asked)
+    start()
+    until(lambda: len(repo.asked) > asked)
+    group = routes("odd", {"pathRegex": "/a"})
+    group["spec"]["matches"] = 3
+    cluster.create(group)
+    until(lambda: events(cluster, "odd"))
+    assert events(cluster, "odd") == ["spec.matches: expected a list, found the number `3`"]
+    assert repo.config(WHO) == due(web)
+    cluster.patch(web, {"spec": {"hosts": ["b.com"]}})
+    until(lambda: repo.config(WHO) == due(egress("web", "http 80", hosts=["b.com"])))
+
+
+def events(cluster: Cluster, name: str) -> list[str]:
+    found = cluster.ask("GET", "/api/v1/namespaces/curl/events")["items"]
+    return [it["message"] for it in found if it["involvedObject"]["name"] == name]
+
+
+@pytest.mark.skipif("PIPY_BIN" not in os.environ, reason="PIPY_BIN is not set: a stand-in plays the repo")
+def test_a_real_pipy_repo_gets_it(cluster: Cluster, tmp_path: Path, start: Callable[..., Any]) -> None:
+    port = free_port()
+    pipy = subprocess.Popen(
+        [os.environ["PIPY_BIN"], f"--admin-port=127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        web = egress("web", "http 80", hosts=["a.com"])
+        cluster.create(web)
+        start("--repo", f"http://127.0.0.1:{port}", "--enforce")
+        root = f"http://127.0.0.1:{port}/repo/fsm-sidecar/{WHO}"
+        files = fe.pipy_codebase(fe.load([web]), WHO, enforce=True)
+        until(lambda: all(fetched(f"{root}/{name}") == content for name, content in files.items()))
+        tag = etag(f"{root}/")
+        cluster.create(egress("db", "tcp 3306", ipAddresses=["54.0.0.0/8"]))
+        until(lambda: etag(f"{root}/") != tag)
+    finally:
+        pipy.terminate()
+        pipy.wait(10)
+
+
+def fetched(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bytes(response.read())
+    except OSError:
+        return b""
+
+
+def etag(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as response:
+        return str(response.headers["ETag"])

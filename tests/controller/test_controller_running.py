@@ -103,14 +103,19 @@ def live(test: Callable[[World], Awaitable[None]], repo: StandIn) -> None:
         async with AsyncExitStack() as stack:
             api = await stack.enter_async_context(kmock.KubernetesEmulator())
             server = await stack.enter_async_context(kmock.Server(api))
-            for served in filter(lambda it: it.kind != fe.Namespace.kind, SERVED.values()):
-                found = kmock.resource(served.group, served.version, served.plural)
-                api.resources[found] = {"kind": served.kind, "namespaced": True, "verbs": VERBS, "subresources": ["status"]}
             url = str(server.url).rstrip("/")
             session = await stack.enter_async_context(session_of(kopf.ConnectionInfo(server=url)))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             world = World(api, NoNamespaces(session, url), Repo(http, repo.url))
-            api["list"] ** -1 << world.listing
+            for served in filter(lambda it: it.kind != fe.Namespace.kind, SERVED.values()):
+                known = kmock.resource(served.group, served.version, served.plural)
+                api.resources[known] = {
+                    "kind": served.kind,
+                    "namespaced": True,
+                    "verbs": VERBS,
+                    "subresources": ["status"],
+                }
+                api["list", known] ** -1 << world.listing
             await test(world)
 
     asyncio.run(run())
@@ -182,6 +187,9 @@ def test_published_and_reported(repo: StandIn) -> None:
         await controller.report()
         assert repo.asked == []  # nothing is known yet
         await settled(controller)
+        await controller.report()
+        assert not world.api["patch"]  # what the repo has is not known yet
+        controller.is_compared = True
         await controller.report()
         assert status(world, "web") == ("pending", "the config is not published yet")
         await controller.publish(full=True)
@@ -307,10 +315,11 @@ def test_one_status_that_cannot_be_written_keeps_no_other_back(repo: StandIn) ->
         world.put(WEB, OTHERS)
         controller = Controller(world.cluster, world.repo)
         await settled(controller)
+        await controller.publish(full=True)
         world.api["patch", f"/apis/{GROUP}/namespaces/curl/egresses/db/status"] << 409
         with pytest.raises(aiohttp.ClientResponseError):
             await controller.report()
-        assert status(world, "web")[0] == "pending"
+        assert status(world, "web")[0] == "published"
 
     live(test, repo)
 
@@ -468,7 +477,7 @@ async def admitted(session: aiohttp.ClientSession, port: int | None, document: T
             "oldObject": None,
         },
     }
-    async with session.post(f"https://127.0.0.1:{port}/valid", json=review, ssl=False) as response:
+    async with session.post(f"https://127.0.0.1:{port}/{served.plural}", json=review, ssl=False) as response:
         answer: Tree = (await response.json())["response"]
     return answer
 
