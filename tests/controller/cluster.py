@@ -1,4 +1,4 @@
-"""A real Kubernetes API server on loopback: etcd and kube-apiserver, with minimal CRDs of the kinds read here."""
+"""A real Kubernetes API server on loopback: etcd and kube-apiserver, with minimal CRDs of our own."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
-"""The controller at work, quickly: kmock plays the Kubernetes API, and a repo over real HTTP keeps what it gets."""
+"""The controller at work, quickly: kmock plays the Kubernetes API; a repo over real HTTP keeps what it gets."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import subprocess
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +14,10 @@ from attrs import define
 from cluster import certificate, free_port
 from small import WHO, config, egress
 from standin import StandIn
-from test_controller_state import BROKEN, CURL, DB, WEB, at, due
+from test_controller_state import BROKEN, CURL, DB, WEB, at
 
 import fsm_egress as fe
-from examples.controller import __main__, handlers
+from examples.controller import __main__, handlers, load
 from examples.controller.admission import warnings_of
 from examples.controller.handlers import Options, registry_of
 from examples.controller.kinds import SERVED, ref_of
@@ -121,7 +119,7 @@ def live(test: Callable[[World], Awaitable[None]], repo: StandIn) -> None:
     asyncio.run(run())
 
 
-async def settled(controller: Controller, *documents: Mapping[str, Any]) -> None:
+async def settled(controller: Controller) -> None:
     """Lists everything and makes the state follow."""
     await controller.relist()
     await controller.follow()
@@ -351,9 +349,11 @@ def test_long_lists_come_in_pages(repo: StandIn) -> None:
 
 
 async def until(wanted: Callable[[], object], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
+    async def poll() -> None:
         while not wanted():
             await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(poll(), seconds)
 
 
 def test_it_goes_on_by_itself_through_failures(repo: StandIn) -> None:
@@ -418,6 +418,24 @@ def test_warnings_are_the_findings_about_the_object_itself() -> None:
 
 
 MORE = {"name": "wec", "namespace": "curl"}
+
+
+# --- the command line ------------------------------------------------------------------------------------
+
+
+def test_the_command_line_says_how_it_is_started() -> None:
+    plain = __main__.options_of(["--repo", "http://r"])
+    assert plain == Options("http://r")
+    given = ["--repo", "http://r", "--prefix", "p", "--base", "b", "--enforce", "--managed", "m"]
+    options = __main__.options_of([*given, "--webhook-port", "9443", "--webhook-host", "h"])
+    assert (options.prefix, options.base, options.enforce, options.managed) == ("p", "b", True, "m")
+    assert options.webhook is not None
+    assert (options.webhook.port, options.webhook.host) == (9443, "h")
+
+
+def test_the_figures_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    load.main(identities=3, policies=9, events=2)
+    assert "3 identities, 9 policies: known in" in capsys.readouterr().out
 
 
 # --- kopf ------------------------------------------------------------------------------------------------
@@ -486,6 +504,7 @@ def kubeconfig(folder: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> No
     path = folder / "config"
     path.write_text(
         f"{{current-context: c, contexts: [{{name: c, context: {{cluster: c, user: c}}}}],"
-        f" clusters: [{{name: c, cluster: {{server: '{server}'}}}}], users: [{{name: c, user: {{token: t}}}}]}}"
+        f" clusters: [{{name: c, cluster: {{server: '{server}'}}}}],"
+        " users: [{name: c, user: {token: t}}]}"
     )
     monkeypatch.setenv("KUBECONFIG", str(path))

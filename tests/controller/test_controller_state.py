@@ -1,4 +1,4 @@
-"""The state of the controller: whatever comes in which order, and how often, what is published is the same."""
+"""The state of the controller: in whatever order and how often things come, what is published is the same."""
 
 from __future__ import annotations
 
