@@ -1,8 +1,10 @@
-"""The controller at work, quickly: kmock plays the Kubernetes API; a repo over real HTTP keeps what it gets."""
+"""The controller at work, quickly: kmock plays the Kubernetes API; a repo keeps what it gets over real HTTP."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import ssl
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -418,6 +420,44 @@ def test_warnings_are_the_findings_about_the_object_itself() -> None:
 
 
 MORE = {"name": "wec", "namespace": "curl"}
+
+
+# --- credentials -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+def test_the_credentials_that_kopf_finds_are_used(tmp_path: Path, *, in_files: bool) -> None:
+    chain, key = certificate(tmp_path)
+    if in_files:
+        info = kopf.ConnectionInfo(
+            server="https://h", ca_path=str(chain), certificate_path=str(chain), private_key_path=str(key)
+        )
+    else:
+        info = kopf.ConnectionInfo(
+            server="https://h",
+            ca_data=chain.read_text(),
+            certificate_data=base64.b64encode(chain.read_bytes()).decode(),
+            private_key_data=base64.b64encode(key.read_bytes()),
+            insecure=True,
+            scheme="Basic",
+            token="t",
+        )
+
+    async def run() -> None:
+        async with session_of(info) as session:
+            assert session.headers.get("Authorization") == (None if in_files else "Basic t")
+            context = session.connector._ssl  # type: ignore[union-attr]  # noqa: SLF001  # because it tells nobody
+            assert context.check_hostname is in_files
+            assert [it["subject"] for it in context.get_ca_certs()] == [((("commonName", "server"),),)]
+
+    asyncio.run(run())
+
+
+def test_a_wrong_key_is_not_taken(tmp_path: Path) -> None:
+    (chain, _), (_, key) = certificate(tmp_path), certificate(tmp_path, "other")
+    info = kopf.ConnectionInfo(server="https://h", certificate_path=str(chain), private_key_path=str(key))
+    with pytest.raises(ssl.SSLError, match="KEY_VALUES_MISMATCH"):
+        session_of(info)
 
 
 # --- the command line ------------------------------------------------------------------------------------
