@@ -1,4 +1,4 @@
-"""The controller at work, quickly: kmock plays the Kubernetes API; a repo keeps what it gets over real HTTP."""
+"""The controller at work, quickly: kmock plays the Kubernetes API; a repo keeps what it is sent over HTTP."""
 
 from __future__ import annotations
 
