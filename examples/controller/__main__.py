@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import kopf
@@ -50,13 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = options_of(arguments)
     kopf.configure()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it tells of every object
-    asyncio.run(_operate(options))
+    if asyncio.run(_operate(options)):
+        sys.exit(1)
 
 
-async def _operate(options: Options) -> None:
+async def _operate(options: Options) -> bool:
+    """Runs the controller, and says whether it has ended by a fault."""
     stop = asyncio.Event()
     registry = registry_of(options, stop)
     await kopf.operator(registry=registry, stop_flag=stop, standalone=True, clusterwide=True)
+    return stop.is_set()
 
 
 if __name__ == "__main__":

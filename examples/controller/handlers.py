@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "registry_of"]
 
 UNPROCESSABLE = 422
+logger = logging.getLogger(__name__)
 OPERATIONS: Final = ("CREATE", "UPDATE")
 
 
@@ -83,7 +86,7 @@ def registry_of(
         controller = Controller(cluster, repo, options.prefix, options.base, options.pace, state)
         running.append(controller)
         task = asyncio.get_running_loop().create_task(controller.run())
-        task.add_done_callback(lambda _: stop.set())
+        task.add_done_callback(partial(stopped, stop))
         ending.push_async_callback(_ended, task)
         started(controller)
 
@@ -116,6 +119,13 @@ def registry_of(
 
 def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
+
+def stopped(stop: asyncio.Event, task: asyncio.Task[None]) -> None:
+    """The controller has ended; by itself it never does, so that is told."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("the controller has ended", exc_info=task.exception())
+    stop.set()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

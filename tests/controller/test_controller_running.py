@@ -6,12 +6,15 @@ import asyncio
 import base64
 import ssl
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import kmock
 import kopf
 import pytest
+import yaml
 from attrs import define
 from cluster import certificate, free_port
 from small import WHO, config, egress
@@ -30,7 +33,6 @@ from examples.controller.state import Gone, Listed, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
-    from pathlib import Path
 
     from examples.controller.kinds import Served
 
@@ -548,3 +550,54 @@ def kubeconfig(folder: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> No
         " users: [{name: c, user: {token: t}}]}"
     )
     monkeypatch.setenv("KUBECONFIG", str(path))
+
+
+def test_a_fault_of_its_own_ends_it_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise RuntimeError("broken")
+
+    async def test() -> None:
+        stop = asyncio.Event()
+        task = asyncio.ensure_future(fail())
+        task.add_done_callback(partial(handlers.stopped, stop))
+        await stop.wait()
+        cancelled = asyncio.ensure_future(asyncio.sleep(60))
+        cancelled.add_done_callback(partial(handlers.stopped, stop := asyncio.Event()))
+        cancelled.cancel()
+        await stop.wait()
+
+    asyncio.run(test())
+    assert [record.getMessage() for record in caplog.records] == ["the controller has ended"]
+
+
+@pytest.mark.parametrize("by_a_fault", [False, True])
+def test_it_leaves_with_1_after_a_fault(by_a_fault: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def operator(*, stop_flag: asyncio.Event, **_: Any) -> None:
+        if by_a_fault:
+            stop_flag.set()
+
+    monkeypatch.setattr(kopf, "operator", operator)
+    if by_a_fault:
+        with pytest.raises(SystemExit, match="1"):
+            __main__.main(["--repo", "http://r"])
+    else:
+        __main__.main(["--repo", "http://r"])
+
+
+DEPLOY = Path(__main__.__file__).parent / "deploy"
+
+
+def test_what_is_deployed_runs_with_the_rights_that_it_is_given() -> None:
+    texts = [path.read_text() for path in sorted(DEPLOY.glob("*.yaml"))]
+    by_kind = {document["kind"]: document for text in texts for document in yaml.safe_load_all(text)}
+    account, deployment = by_kind["ServiceAccount"]["metadata"], by_kind["Deployment"]
+    spec = deployment["spec"]["template"]["spec"]
+    assert spec["serviceAccountName"] == account["name"]
+    assert deployment["metadata"]["namespace"] == account["namespace"]
+    (container,) = spec["containers"]
+    options = __main__.options_of([it for it in container["args"] if "webhook" not in it])
+    assert len(options.managed.split(".")) >= 3  # as a ValidatingWebhookConfiguration is named
+    (port,) = by_kind["Service"]["spec"]["ports"]
+    assert f"--webhook-port={port['port']}" in container["args"]
+    name, space = by_kind["Service"]["metadata"]["name"], by_kind["Service"]["metadata"]["namespace"]
+    assert f"--webhook-host={name}.{space}.svc" in container["args"]
