@@ -55,7 +55,6 @@ def effect(before: fe.Decision, after: fe.Decision) -> fe.Effect | None:
 
 
 @given(changes(), drawn(80))
-@settings(max_examples=50)
 def test_law_a_diff_holds_just_the_connections_that_fare_otherwise(
     meshes: Meshes, some: list[fe.Connection]
 ) -> None:

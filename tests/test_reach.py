@@ -35,7 +35,6 @@ def holding(portions: Iterable[fe.Portion], connection: fe.Connection) -> list[f
 
 
 @given(documents.cases(12), drawn(120))
-@settings(max_examples=25)
 def test_law_every_connection_is_in_one_portion_with_its_decision(
     case: tuple[Wire, str, Wire], some: list[fe.Connection]
 ) -> None:
