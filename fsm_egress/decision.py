@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import TYPE_CHECKING, Any, final
 
 from attrs import frozen
@@ -13,6 +14,8 @@ from .tables import Shown, Table
 from .words import Word
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .connection import Connection
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "TrafficMatch",
     "UsedGateway",
     "Verdict",
+    "shares",
 ]
 
 
@@ -187,3 +191,10 @@ class Decision(Shown):
 
     def __repr__(self) -> str:
         return f"<Decision {self}>"
+
+
+def shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:
+    """Entries whose last part is a weight, with the weights in their smallest terms."""
+    listed = list(entries)
+    common = gcd(*(entry[-1] for entry in listed)) or 1
+    return frozenset((*entry[:-1], entry[-1] // common) for entry in listed)

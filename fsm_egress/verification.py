@@ -8,13 +8,12 @@ classes that neither side divides further (`division.py`), and one of each is pu
 from __future__ import annotations
 
 from functools import cached_property
-from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
 from .connection import Connection, HTTPRequest, Sends
-from .decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict
+from .decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
 from .division import divide
 from .engine import Engine
 from .frozen import EMPTY
@@ -30,7 +29,7 @@ from .resource import ServiceIdentity
 from .tables import Shown, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from .policy import Interception
     from .references import FieldRef
@@ -288,15 +287,8 @@ def _agree(due: Outcome, outcome: Outcome) -> bool:
 
 def _comparable(outcome: Outcome) -> tuple[Any, ...]:
     fate = Fate.CLOSED if outcome.fate is Fate.REFUSED else outcome.fate
-    targets = _shares((target.host, target.port, target.weight) for target in outcome.targets)
-    gateways = _shares(
+    targets = shares((target.host, target.port, target.weight) for target in outcome.targets)
+    gateways = shares(
         (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in outcome.gateways
     )
     return fate, targets, outcome.status, outcome.mtls, gateways, outcome.others
-
-
-def _shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:
-    """Entries whose last part is a weight, with the weights in their smallest terms."""
-    listed = list(entries)
-    common = gcd(*(entry[-1] for entry in listed)) or 1
-    return frozenset((*entry[:-1], entry[-1] // common) for entry in listed)

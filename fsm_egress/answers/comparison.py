@@ -7,13 +7,12 @@ put to both engines (`division.py`). Ports on which both policies are equal need
 from __future__ import annotations
 
 from functools import cached_property
-from math import gcd
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from ..decision import Decision
+from ..decision import Decision, shares
 from ..division import Line, Place, Reading, divide
 from ..egress import EgressPolicy
 from ..engine import Engine
@@ -271,18 +270,11 @@ _Change: TypeAlias = tuple[Decision, Decision]
 
 def _outcome(decision: Decision) -> Hashable:
     """What becomes of the connection."""
-    targets = _shares((target.host, target.port, target.weight) for target in decision.targets)
-    gateways = _shares(
+    targets = shares((target.host, target.port, target.weight) for target in decision.targets)
+    gateways = shares(
         (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in decision.gateways
     )
     return decision.verdict, decision.status, targets, gateways
-
-
-def _shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:
-    """Entries whose last part is a weight, with the weights in their smallest terms."""
-    listed = list(entries)
-    common = gcd(*(entry[-1] for entry in listed)) or 1
-    return frozenset((*entry[:-1], entry[-1] // common) for entry in listed)
 
 
 def _meaning(decision: Decision) -> Hashable:
