@@ -1178,6 +1178,9 @@ class TestAnswers:
         assert shown.endswith(end)
         assert "httpbin" in shown
 
+    def test_the_page_has_the_findings_beside(self) -> None:
+        assert "FSE083" in run("reach", *MESHES, "-o", "html").stdout
+
     @pytest.mark.parametrize(
         ("words", "code", "text"),
         [

@@ -96,7 +96,14 @@ def test_what_passes_through_by_the_switch_has_no_target_of_its_own() -> None:
     assert '|"MeshConfig fsm-system/fsm-mesh-config"|' in chart
 
 
-@pytest.mark.parametrize("text", ['a"b', "a]b", "a|b", "<b>", "a\\", "a#b", "é\u202e", "a\nb", "`x`"])
+@pytest.mark.parametrize(
+    "text", ['a"b', "a]b", "a|b", "<b>", "a\\", "a#b", "é\u202e", "a\nb", "`x`", "_a_", "**a**"]
+)
 def test_no_text_ends_a_label(text: str) -> None:
-    assert not set(_mermaid(text)) & set('"|<>[]{}\\\n`')
+    assert not set(_mermaid(text)) & set('"|<>[]{}\\\n`_*\u202e')
     assert re.fullmatch(r'"(?:[^"\\\n]|\\.)*"', _dot(text))
+
+
+def test_texts_of_graphs_are_read_as_they_are() -> None:
+    assert _dot("&lt;b&#8238;\u202e") == '"&amp;lt;b&amp;#8238; "'
+    assert _mermaid("&lt;b\u202e#8238;") == "#38;lt;b #35;8238;"

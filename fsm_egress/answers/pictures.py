@@ -153,10 +153,18 @@ def _where(portion: Portion) -> Iterator[str]:
 
 
 def _mermaid(text: str) -> str:
-    """A text between quotes: what Mermaid or HTML could read is written as an entity."""
-    return "".join(char if char.isalnum() or char in " .,:;/-_()*+=" else f"#{ord(char)};" for char in text)
+    """A text between quotes: what Mermaid, Markdown or HTML could read is written as an entity."""
+    return "".join(
+        char if char.isalnum() or char in " .,:;/-()+=" else f"#{ord(char)};" for char in _printable(text)
+    )
 
 
 def _dot(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{"".join(char if char.isprintable() else " " for char in escaped)}"'
+    """A quoted text, in which Graphviz reads entities of HTML as well as what is behind a backslash."""
+    escaped = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_printable(escaped)}"'
+
+
+def _printable(text: str) -> str:
+    """A text on one line that nothing turns around."""
+    return "".join(char if char.isprintable() else " " for char in text)

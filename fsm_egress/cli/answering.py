@@ -18,6 +18,7 @@ from ..answers.reach import partition as partition_of
 from ..answers.reach import residual as residual_of
 from ..connection import Sends
 from ..errors import InvalidValue
+from ..linting import lint as lint_mesh
 from ..replaying.records import split_socket_address
 from .connections import read_headers
 from .mesh import Documents, mesh_options, two_meshes_options
@@ -43,11 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["diff", "equivalent", "implies", "never", "partition", "reach", "residual"]
 
 _KINDS = tuple(kind.value for kind in Sends)
-_PICTURES: dict[str, Callable[[Reachability], str]] = {
-    "html": as_page,
-    "mermaid": as_mermaid,
-    "dot": as_dot,
-}
+_GRAPHS: dict[str, Callable[[Reachability], str]] = {"mermaid": as_mermaid, "dot": as_dot}
 
 
 @click.command(
@@ -158,7 +155,8 @@ def reach(
 ) -> None:
     """Say which identities reach a destination, and by which rules.
 
-    What no option says is open: without any, everything that is allowed is shown.
+    What no option says is open: without any, everything that is allowed is shown. The page of `-o html` has
+    the findings of `lint --no-sidecar` below.
     """
     mesh = documents.changed(documents.load())
     try:
@@ -173,8 +171,13 @@ def reach(
         )
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
-    if output in _PICTURES:
-        say(_PICTURES[output](found).split("\n")[:-1])
+    if output == "html":
+        findings = lint_mesh(
+            mesh, identities=found.identities, sidecar=False, progress=progressing("linting")
+        )
+        say(as_page(found, findings).split("\n")[:-1])
+    elif output in _GRAPHS:
+        say(_GRAPHS[output](found).split("\n")[:-1])
     elif output != "table":
         print_objects([found.to_mapping()], output)
     else:
