@@ -272,7 +272,7 @@ class Explanation(Shown):
             *((name, str(text)) for name, text in self._facts()),
             *(("but for", f"{miss} ({miss.at})") for miss in self.near_misses[:SHOWN]),
         )
-        return Table(f"{self.decision.verdict} {self.answer}", (), rows)
+        return Table(self.answer, (), rows)
 
     def lines(self, most: int = SHOWN) -> Iterator[str]:
         """The explanation for people: the answer, the stages, what decided, and at `most` so many misses."""

@@ -76,7 +76,7 @@ def _cell(text: str) -> str:
 def _coloured(text: str) -> str:
     """A headline, whose first word has a colour if it is known."""
     first, space, rest = text.partition(" ")
-    colour = COLOURS.get(first)
+    colour = COLOURS.get(first.rstrip(":"))
     mark = f'<b style="color:{colour}">{escape(first)}</b>' if colour else f"<b>{escape(first)}</b>"
     return f"{mark}{space}{escape(rest)}"
 

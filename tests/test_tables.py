@@ -113,6 +113,19 @@ def test_everything_is_escaped() -> None:
     )
 
 
+def test_an_explanation_says_once_what_becomes_of_a_connection() -> None:
+    assert (
+        fe.explain(MESH, WHO, GET)
+        ._repr_html_()
+        .startswith('<div><div><b style="color:#16a34a">allowed:</b> Egress curl/web takes ')
+    )
+    assert (
+        ANSWERS["explanation"]()
+        ._repr_html_()
+        .startswith('<div><div><b style="color:#dc2626">denied</b> (closed): ')
+    )
+
+
 def test_rows_beyond_the_first_few_are_counted() -> None:
     rows = tuple((str(number),) for number in range(MOST + 7))
     html = as_html(Table("many", ("n",), rows))
