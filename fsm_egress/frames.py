@@ -11,6 +11,7 @@ from .connection import Connection
 from .decision import Decision
 from .errors import InvalidValue, MissingExtra
 from .findings import Finding
+from .policy import OutboundPolicy
 from .policytests.running import TestReport
 from .replaying.tally import Summary, ordered
 from .verification import Verification
@@ -32,8 +33,8 @@ def frame(answer: Any) -> pd.DataFrame:
     """An answer as a data frame of pandas; `rows` gives the same for any other library.
 
     Args:
-        answer: a Partition, Residual, Reachability, MeshDiff, Verification, Summary or TestReport; or
-            findings; or pairs of a connection and its decision.
+        answer: an OutboundPolicy, Partition, Residual, Reachability, MeshDiff, Verification, Summary
+            or TestReport; or findings; or pairs of a connection and its decision.
 
     Raises:
         InvalidValue: it is something else.
@@ -118,6 +119,21 @@ def _portions(portions: Iterable[Portion]) -> list[Row]:
         }
         for portion in portions
         for port, addresses, sends in (portion.region.words,)
+    ]
+
+
+@rows.register
+def _(answer: OutboundPolicy) -> list[Row]:
+    return [
+        {
+            "port": claim.port,
+            "protocol": claim.protocol.value,
+            "ranges": ", ".join(map(str, claim.prefixes)) or None,
+            "hosts": ", ".join(claim.hosts) or None,
+            "routes": len(claim.routes),
+            **_ruled(claim.rule),
+        }
+        for claim in answer.claims
     ]
 
 

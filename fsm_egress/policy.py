@@ -296,6 +296,12 @@ class OutboundPolicy(Shown):
     forwarded: bool
     findings: tuple[Finding, ...]
 
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """The claims of Egress policies, by port."""
+        groups = (group for port in self.ports for group in port.groups)
+        return tuple(dict.fromkeys(claim for group in groups for claim in group.claims))
+
     def table(self) -> Table:
         """What a notebook shows of it: a row for each claim of an Egress policy."""
         rows = tuple(
@@ -307,8 +313,7 @@ class OutboundPolicy(Shown):
                 str(len(claim.routes) or "-"),
                 str(claim.rule),
             )
-            for port in self.ports
-            for claim in dict.fromkeys(claim for group in port.groups for claim in group.claims)
+            for claim in self.claims
         )
         columns = ("port", "protocol", "addresses", "hosts", "routes", "rule")
         return Table(repr(self)[1:-1], columns, rows)

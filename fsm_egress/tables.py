@@ -60,7 +60,8 @@ def as_html(table: Table, most: int = MOST) -> str:
     rest = len(table.rows) - most
     more = f'<div style="opacity:0.7">and {rest} more</div>' if rest > 0 else ""
     rows = f'<table style="border-collapse:collapse">{_head(head)}<tbody>{body}</tbody></table>'
-    return f"<div><div>{_coloured(table.headline)}</div>{rows if table.rows else ''}{more}</div>"
+    shown = f"<div>{_coloured(table.headline)}</div>{rows if table.rows else ''}{more}"
+    return f'<div style="overflow-x:auto">{shown}</div>'
 
 
 def _head(cells: str) -> str:

@@ -28,6 +28,7 @@ def test_connections_with_their_decisions() -> None:
 @pytest.mark.parametrize(
     ("answer", "columns", "count"),
     [
+        (lambda: fe.resolve(MESH, WHO), {"port", "protocol", "hosts", "rule"}, 2),
         (lambda: fe.partition(MESH, WHO), {"ports", "addresses", "verdict", "witness"}, None),
         (lambda: fe.residual(MESH, WHO, fe.Partial(port=80)), {"ports", "ranges", "sends"}, None),
         (lambda: fe.reachable(MESH, port=80), {"identity", "addresses", "rule"}, 2),

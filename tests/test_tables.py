@@ -109,7 +109,7 @@ def test_everything_is_escaped() -> None:
     assert "script" not in read.tags
     assert read.said.count(HOSTILE) == 3
     assert as_html(Table("DENIED <b>", (), ())) == (
-        '<div><div><b style="color:#dc2626">DENIED</b> &lt;b&gt;</div></div>'
+        '<div style="overflow-x:auto"><div><b style="color:#dc2626">DENIED</b> &lt;b&gt;</div></div>'
     )
 
 
