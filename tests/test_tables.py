@@ -117,12 +117,14 @@ def test_an_explanation_says_once_what_becomes_of_a_connection() -> None:
     assert (
         fe.explain(MESH, WHO, GET)
         ._repr_html_()
-        .startswith('<div><div><b style="color:#16a34a">allowed:</b> Egress curl/web takes ')
+        .startswith(
+            '<div style="overflow-x:auto"><div><b style="color:#16a34a">allowed:</b> Egress curl/web takes '
+        )
     )
     assert (
         ANSWERS["explanation"]()
         ._repr_html_()
-        .startswith('<div><div><b style="color:#dc2626">denied</b> (closed): ')
+        .startswith('<div style="overflow-x:auto"><div><b style="color:#dc2626">denied</b> (closed): ')
     )
 
 
