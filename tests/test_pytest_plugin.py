@@ -25,7 +25,8 @@ tests:
     http: GET http://$host/
     expect: EGRESS_POLICY
 """
-PLUGIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:xdist")
+OTHERS = ("cacheprovider", "hypothesispytest", "kmock", "xdist")
+PLUGIN = tuple(word for name in OTHERS for word in ("-p", f"no:{name}"))
 
 
 def test_each_case_is_a_test(pytester: pytest.Pytester) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..connection import HTTPRequest, TLSClientHello
+from ..decision import Reason
 from ..egress import EgressPolicy
 from ..references import FieldRef, item_path
 from ..resolution.claims import resolve_claims
@@ -122,19 +123,17 @@ def parts_decided(mesh: Snapshot, connection: Connection, decision: Decision) ->
         return
     yield _policy(rule)
     yield Part(PartKind.PORT, rule)
-    if not decision.allowed:
-        return
+    if decision.route is not None:
+        yield Part(PartKind.ROUTE, decision.route)
     sent = connection.sends
     name = ""
-    if isinstance(sent, HTTPRequest):
+    if decision.reason is Reason.HTTP_ROUTE and isinstance(sent, HTTPRequest):
         name = sent.authority.removesuffix(f":{connection.port}")
-    elif isinstance(sent, TLSClientHello):
-        name = sent.name or ""
+    elif decision.reason is Reason.TLS_SERVER_NAME and isinstance(sent, TLSClientHello):
+        name = sent.name
     listed = _hosts(rule, mesh)
     if name in listed:  # by default, a Host that is not may be let out, too
         yield listed[name]
-    if decision.route is not None:
-        yield Part(PartKind.ROUTE, decision.route)
 
 
 def _policy(rule: FieldRef) -> Part:
