@@ -817,6 +817,7 @@ class TestHelp:
         first, *_ = command.help.splitlines()
         assert first[0].isupper()
         assert first.endswith(".")
+        assert len(first) <= 60  # so that the list of commands has it whole
         options = {word: option for option in command.params for word in option.opts}
         assert ("-f" in options) is (name not in {"completion", "schema", "sidecar", "test"})
         assert ("-o" in options) is (name not in {"check", "completion", "config", "schema"})

@@ -57,7 +57,7 @@ _GRAPHS: dict[str, Callable[[Reachability], str]] = {"mermaid": as_mermaid, "dot
 @as_option(required=True)
 @output_option()
 def partition(documents: Documents, identity: ServiceIdentity, output: str) -> None:
-    """Divide all connections of an identity by what is decided about them.
+    """Divide all connections by what is decided about them.
 
     Every connection is in one row, or among those that could not be decided about, which are named with the
     reason; then the exit code is 1.
@@ -112,7 +112,7 @@ _DESTINATION = (
 @_known_options
 @output_option()
 def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, output: str) -> None:
-    """Say what is decided about a connection of which not all is known.
+    """Say what hangs on what is not known of a connection.
 
     What no option says is open: on which of the unknown the decision hangs is said, and how. Exit code 1
     where it hangs on something, or is not proven.
@@ -153,7 +153,7 @@ def reach(
     host: str | None,
     output: str,
 ) -> None:
-    """Say which identities reach a destination, and by which rules.
+    """Say who reaches a destination, and by which rules.
 
     What no option says is open: without any, everything that is allowed is shown. The page of `-o html` has
     the findings of `lint --no-sidecar` below.
@@ -205,7 +205,7 @@ def reach(
 @click.option("--but-to", "spared", multiple=True, metavar="RANGE", help="But to this range.")
 @output_option()
 def never(documents: Documents, whose: Whose, outside: bool, output: str, **said: tuple[Any, ...]) -> None:
-    """Prove that no connection of some kind is ever allowed, or show one that is.
+    """Prove that something is never allowed, or show it.
 
     An option that is given more than once asks for any of its values; different options must hold together.
     Exit code 1 if it is refuted or not proven.
@@ -259,7 +259,7 @@ def _meshes(documents: Documents, after: Documents) -> tuple[Snapshot, Snapshot]
 @whose_options
 @output_option()
 def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
-    """Say which connections a change of the mesh allows, denies or re-routes.
+    """Say what a change of the mesh allows and denies.
 
     Each change is shown by its smallest connection, with both decisions; identities with the same change
     are together. Exit code 1 if something changes, or could not be decided.
@@ -280,9 +280,9 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
 @whose_options
 @output_option()
 def equivalent(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
-    """Prove that the same becomes of every connection in two meshes, or show one that fares otherwise.
+    """Prove that two meshes treat all connections alike.
 
-    Exit code 1 if it is refuted or not proven.
+    Else a connection that fares otherwise is shown. Exit code 1 if it is refuted or not proven.
     """
     before, later = _meshes(documents, after)
     _answer(
@@ -297,9 +297,9 @@ def equivalent(documents: Documents, after: Documents, whose: Whose, output: str
 @whose_options
 @output_option()
 def implies(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
-    """Prove that all that is allowed before is allowed after, or show a connection that no longer is.
+    """Prove that a change takes nothing away.
 
-    Exit code 1 if it is refuted or not proven.
+    Else a connection is shown that was allowed and no longer is. Exit code 1 if it is refuted or not proven.
     """
     meshes = _meshes(documents, after)
     _answer(implies_meshes(*meshes, whose.of(*meshes), progress=progressing("proving")), output)

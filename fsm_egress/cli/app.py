@@ -77,7 +77,10 @@ def app() -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script by which a shell completes commands, options, identities and codes."""
+    """Print the script for completion in a shell.
+
+    Commands and options are completed, identities of the documents that are named, and codes of findings.
+    """
     complete = get_completion_class(shell)
     assert complete is not None  # noqa: S101  # click has these three
     say(complete(app, {}, PROGRAM, COMPLETE).source().split("\n"))

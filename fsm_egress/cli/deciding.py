@@ -45,9 +45,10 @@ __all__ = ["check", "config", "decide", "explain", "schema", "sidecar"]
 )
 @mesh_options
 def check(documents: Documents) -> None:
-    """Say everything that is wrong with documents, as file:line:column.
+    """Say everything that is wrong with documents.
 
-    Exit code 1 if there is an error or a warning; kinds that play no part are named and skipped.
+    Each mistake has its place, file:line:column. Exit code 1 if there is an error or a warning; kinds
+    that play no part are named and skipped.
     """
     mesh = documents.load(strict=False)
     problems = list(mesh.problems)
@@ -113,9 +114,10 @@ def explain(
     connections: tuple[Connection, ...],
     output: str,
 ) -> None:
-    """Say why connections are decided as they are, and what the denied ones miss by one thing only.
+    """Say why connections are decided as they are.
 
-    A connection in JSON has the form that `decide` reads.
+    What denied ones miss by one thing only is said, too. A connection in JSON has the form that `decide`
+    reads.
     """
     mesh = documents.changed(documents.load())
     explained = [explain_connection(mesh, identity, connection) for connection in connections]
@@ -153,8 +155,8 @@ def config(
 ) -> None:
     """Write the config.json that the sidecar of an identity reads.
 
-    With --enforce, write a folder that is laid over FSM's sidecar scripts: the config, and the module that
-    makes the sidecar enforce what the stock scripts cannot.
+    With --enforce, write a folder that is laid over FSM's sidecar scripts: the config, and the module
+    that makes the sidecar enforce what the stock scripts cannot.
     """
     if enforce and (output_file is None or is_gzip):
         raise click.UsageError(
@@ -189,9 +191,10 @@ def _write(path: Path, content: bytes) -> None:
 )
 @click.argument("kind", required=False, type=click.Choice([kind.kind for kind in KINDS]))
 def schema(kind: str | None) -> None:
-    """Print the JSON Schema of documents of a kind, or of any document.
+    """Print the JSON Schema of documents.
 
-    An editor that knows it completes and checks documents as you write; what it cannot say, `check` does.
+    It is of a kind, or of any document of a mesh. An editor that knows it completes and checks documents
+    as you write; what it cannot say, `check` does.
     """
     print_objects([json_schema(kind)], "json")
 
@@ -206,10 +209,10 @@ def schema(kind: str | None) -> None:
 @connection_options
 @output_option()
 def sidecar(config_file: str, connections: tuple[Connection, ...], output: str) -> None:
-    """Say what the stock sidecar does with connections, given its config.json.
+    """Say what the stock sidecar does with connections.
 
-    A connection in JSON has the form that `decide` reads. The outcome is dialled, answered, closed, refused,
-    echoed, or unknown where the config asks for what the model does not know.
+    A connection in JSON has the form that `decide` reads. The outcome is dialled, answered, closed,
+    refused, echoed, or unknown where the config asks for what the model does not know.
     """
     model = read_config(config_file)
     handled = [(connection, model.handle(connection)) for connection in connections]

@@ -77,10 +77,11 @@ def verify(
     enforce: bool,
     output: str,
 ) -> None:
-    """Compare what the policies mean with what the stock sidecar does, for all connections.
+    """Compare the policies with what the sidecar does.
 
-    Each difference is shown by its smallest connection, with the known shortcoming of the sidecar behind it.
-    Exit code 1 if there is a difference, or something that could not be decided.
+    All connections are compared. Each difference is shown by its smallest connection, with the known
+    shortcoming of the sidecar behind it. Exit code 1 if there is a difference, or something that could
+    not be decided.
     """
     if (identity is None) is not every:
         raise click.UsageError("give one of --as and --all")
@@ -144,8 +145,8 @@ def lint(
 ) -> None:
     """Say what is amiss with a mesh, and what to do about it.
 
-    A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if there
-    is a finding that is more than an information.
+    A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if
+    there is a finding that is more than an information.
     """
     mesh = documents.changed(documents.load())
     try:
@@ -203,15 +204,17 @@ def replay(
     strict: bool,
     output: str,
 ) -> None:
-    """Say what becomes of the connections in logs, by which rules, and which rules no connection uses.
+    """Say what becomes of the connections in logs.
 
-    With another mesh, say also which connections would change. A log is JSON lines, CSV with a header, or
-    Parquet. A record has an `identity` (`name.namespace`; else --as says it), a `destination` and a `port`,
-    or both in `destination`; for HTTP `host`, `method`, `path` and `headers`, for TLS `server_name`. What is
-    sent is what `sends` says as for `decide`; without it HTTP if there is a host, a method or a path, else
-    TLS if there is a server name, else bytes. Null, nothing and `-` are no value.
+    It says by which rules, and which rules no connection uses. With another mesh, say also which
+    connections would change. A log is JSON lines, CSV with a header, or Parquet. A record has an
+    `identity` (`name.namespace`; else --as says it), a `destination` and a `port`, or both in
+    `destination`; for HTTP `host`, `method`, `path` and `headers`, for TLS `server_name`. What is sent is
+    what `sends` says as for `decide`; without it HTTP if there is a host, a method or a path, else TLS if
+    there is a server name, else bytes. Null, nothing and `-` are no value.
 
-    Exit code 1 if a connection would change, or a record cannot be read; those are counted and passed over.
+    Exit code 1 if a connection would change, or a record cannot be read; those are counted and passed
+    over.
     """
     mesh = documents.changed(documents.load())
     later = after.changed(documents.changed(after.load()) if after.files else mesh) if after else None

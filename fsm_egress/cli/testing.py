@@ -42,10 +42,11 @@ __all__ = ["test"]
 )
 @output_option("junit")
 def test(paths: tuple[str, ...], coverage: bool, fail_under: float | None, output: str) -> None:
-    """Run policy tests: files that say what is expected of connections.
+    """Run policy tests.
 
-    A path is a file, or a folder with files named *.egress-test.yaml (or .yml, .json). Exit code 1 if a test
-    fails, or less is covered than it should be.
+    They are files that say what is expected of connections. A path is a file, or a folder with files
+    named *.egress-test.yaml (or .yml, .json). Exit code 1 if a test fails, or less is covered than it
+    should be.
     """
     report = run_tests(_files(paths))
     if output == "junit":
@@ -61,8 +62,7 @@ def test(paths: tuple[str, ...], coverage: bool, fail_under: float | None, outpu
 def _files(paths: tuple[str, ...]) -> list[PolicyTests]:
     """The tests of all files.
 
-    Raises:
-        LoadError: with everything that is wrong in any of them.
+    Raises: LoadError: with everything that is wrong in any of them.
     """
     found: list[PolicyTests] = []
     problems: list[Problem] = []
