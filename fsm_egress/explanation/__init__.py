@@ -1,0 +1,46 @@
+"""Why a connection is decided as it is: the way through the stages, and what it missed by one thing only.
+
+A near miss is proposed by looking at the rules, nearest first, and told only if the engine allows the changed
+question by that very rule: what is told was tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..engine import Engine
+from ..resolution import resolve
+from ..resource import ServiceIdentity
+from .questions import Question
+from .stages import answer_of, stages_of
+from .types import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..snapshot import Snapshot
+
+__all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage", "StageName", "explain"]
+
+
+def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connection) -> Explanation:
+    """Why a connection of `identity` (`name.namespace`) is decided as it is (`spec/decision.md`).
+
+    Near misses are told of a connection that is denied, and of no other: one that is allowed lacks nothing,
+    and by what else it might be allowed is nothing that its owner has to change. A rule is a near miss if the
+    engine allows the connection by that rule once one thing is changed: one part of the connection, the
+    account, or one resource of the mesh. A rule whose change another rule would decide is left out; so is one
+    whose pattern no text was found for, and one that lets a host in by `enableAutoDefaultRoute` only.
+
+    Raises:
+        InvalidValue: the text is no identity.
+    """
+    who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+    question = Question.of(mesh, who, connection)
+    policy = resolve(question.here(), who)
+    engine = Engine.compile(policy)
+    decision = engine.classify(connection)
+    stages = tuple(stages_of(question, policy, decision))
+    offers = () if decision.allowed else tuple(question.offers_of(policy))
+    found, untried = ((), 0) if decision.allowed else question.near_misses(offers, decision, engine)
+    answer = answer_of(question, decision, offers, stages[-1])
+    return Explanation(who, connection, decision, answer, stages, found, untried)

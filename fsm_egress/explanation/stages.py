@@ -1,0 +1,168 @@
+"""The stages that a connection comes to, and the answer in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..checks import Protocol
+from ..connection import HTTPRequest, Sends
+from ..decision import Decision, Reason, Verdict
+from ..egress import EgressPolicy
+from ..errors import shortly
+from .types import STAGES, Stage, StageName
+from .wording import ending, owner_of, those
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..policy import OutboundPolicy
+    from ..references import FieldRef
+    from .offers import Offer
+    from .questions import Question
+
+__all__ = ["Found", "answer_of", "stages_of"]
+
+Found: TypeAlias = "tuple[str, tuple[FieldRef, ...]]"
+"""What a stage found, in words, and the rules."""
+
+_VERDICTS = {
+    Verdict.IN_MESH: "in mesh",
+    Verdict.EGRESS_POLICY: "allowed",
+    Verdict.PASSTHROUGH: "passed through",
+    Verdict.DENIED: "denied",
+}
+_ANSWERS = {
+    Reason.TCP_SERVICE: "{by} has {place}",
+    Reason.HTTP_ROUTE: "{by} takes {request} of {name}",
+    Reason.TCP_PORT: "{by} lets anything out to {place}",
+    Reason.TLS_SERVER_NAME: "{by} has the server name {name}",
+    Reason.TLS_ANY: "{by} lets any TLS out to {place}",
+    Reason.NO_HOST: "{name} is no host of {those}",
+    Reason.NO_ROUTE: "no route of {those} takes {request}",
+    Reason.NO_ENDPOINTS: "{by} has no endpoints",
+    Reason.NO_SERVER_NAME: "server name {name} is no host of {those}",
+    Reason.NO_CERTIFICATE: "the certificate of {by} does not exist",
+    Reason.PROTOCOL_MISMATCH: "`{sent}` is sent, which no port of {those} takes",
+    Reason.EGRESS_ENABLED: "no rule claims {place}, and `enableEgress` is on",
+    Reason.EGRESS_DISABLED: "no rule claims {place}, and `enableEgress` is off",
+}
+_UNNAMED = {
+    Reason.NO_HOST: "no host is asked for, which {those} would need",
+    Reason.NO_SERVER_NAME: "no server name is asked for, which {those} would need",
+}
+_CONCERNED = {
+    Reason.NO_HOST: Protocol.HTTP,
+    Reason.NO_ROUTE: Protocol.HTTP,
+    Reason.NO_SERVER_NAME: Protocol.HTTPS,
+}
+
+
+def stages_of(question: Question, policy: OutboundPolicy, decision: Decision) -> Iterator[Stage]:
+    """The stages up to the one that decides."""
+    last = _stage_of(decision)
+    findings = (_interception, _in_mesh, _egress_policies, _passthrough)
+    for name, find in zip(STAGES[: STAGES.index(last) + 1], findings, strict=False):
+        finding, rules = find(question, policy, decision, is_last=name is last)
+        yield Stage(name, finding, rules, name is last)
+
+
+def _interception(question: Question, policy: OutboundPolicy, decision: Decision, *, is_last: bool) -> Found:
+    """Stage 0: why the sidecar never sees the connection, or that it does."""
+    here, port, rule = shortly(str(question.connection.destination)), question.connection.port, decision.rule
+    lists = policy.interception
+    if not is_last:
+        return f"no list keeps {here}, port {port}, from the sidecar", ()
+    if rule is None:
+        what = "UDP" if question.connection.kind is Sends.DATAGRAM else here
+        return f"{what} is never redirected to the sidecar", ()
+    if any(rule == listed for _, listed in lists.excluded_ports):
+        return f"port {port} is excluded by {owner_of(rule)}", (rule,)
+    if any(rule == listed for _, listed in lists.included):
+        return f"{here} is in no range that {owner_of(rule)} includes", (rule,)
+    return f"{here} is excluded by {owner_of(rule)}", (rule,)
+
+
+def _in_mesh(question: Question, policy: OutboundPolicy, _: Decision, *, is_last: bool) -> Found:
+    """Stage 1: the service that has the destination, if one has that may be reached."""
+    if is_last:
+        owners = (
+            owner.rule
+            for port in policy.ports
+            if port.port == question.connection.port
+            for match in port.mesh
+            for owner in match.owners
+            if question.connection.destination in owner.prefix
+        )
+        rule = next(owners)
+        return f"{owner_of(rule)} has {question.place}", (rule,)
+    is_open = question.mesh.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
+    return f"no service{'' if is_open else f' that `{question.who}` may reach'} has {question.place}", ()
+
+
+def _egress_policies(question: Question, _: OutboundPolicy, decision: Decision, *, is_last: bool) -> Found:
+    """Stage 2: the policies of the identity that claim the destination."""
+    count = len(question.own)
+    if is_last:
+        rules = decision.considered
+        return f"{those(rules)} claim{ending(rules)} {question.place}", rules
+    if not count:
+        return f"no policy names `{question.who}`", ()
+    is_one = count == 1
+    policies = f"{'policy' if is_one else f'{count} policies'} of `{question.who}`"
+    if not question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
+        return f"`enableEgressPolicy` is off: the {policies} do{'es' * is_one} not count", ()
+    if is_one:
+        return f"the only {policies} does not claim {question.place}", ()
+    return f"none of the {policies} claims {question.place}", ()
+
+
+def _passthrough(_question: Question, policy: OutboundPolicy, _: Decision, *, is_last: bool) -> Found:
+    """Stage 3: the switch."""
+    return f"`enableEgress` is {'on' if policy.spec.enable_egress else 'off'}", (policy.switch,) * is_last
+
+
+def answer_of(question: Question, decision: Decision, offers: tuple[Offer, ...], last: Stage) -> str:
+    """Verdict and reason, in words."""
+    sent = question.connection.sends
+    reason = last.finding
+    if last.name is not StageName.INTERCEPTION:
+        unnamed = not question.name and decision.reason in _UNNAMED
+        reason = (_UNNAMED if unnamed else _ANSWERS)[decision.reason].format(
+            by=owner_of(decision.rule) if decision.rule else "",
+            those=those(_concerned(question, decision, offers)),
+            place=question.place,
+            name=shortly(sent.host if isinstance(sent, HTTPRequest) else question.name),
+            request=shortly(f"{sent.method} {sent.path}") if isinstance(sent, HTTPRequest) else "",
+            sent=question.connection.kind.value,
+        )
+    verdict = _VERDICTS[decision.verdict]
+    if not decision.allowed:
+        verdict += f" ({decision.status or 'closed'})"
+    return f"{verdict}: {reason}"
+
+
+def _concerned(question: Question, decision: Decision, offers: tuple[Offer, ...]) -> tuple[FieldRef, ...]:
+    """The rules that a reason is about: those that might have let the connection through, and did not."""
+    rule, rules = decision.rule, frozenset(decision.considered)
+    protocol = _CONCERNED.get(decision.reason)
+    found = [
+        offer.rule
+        for offer in offers
+        if offer.rule in rules
+        and offer.port == question.connection.port
+        and offer.protocol is protocol
+        and (decision.reason is not Reason.NO_ROUTE or offer.has(question.name))
+    ]
+    if decision.reason is Reason.PROTOCOL_MISMATCH and rule and rule.resource.kind == EgressPolicy.kind:
+        found = list(decision.considered)
+    return tuple(found) or ((rule,) if rule else ())
+
+
+def _stage_of(decision: Decision) -> StageName:
+    """The stage that decided."""
+    if decision.reason is Reason.NOT_INTERCEPTED:
+        return StageName.INTERCEPTION
+    if not decision.considered:
+        return StageName.PASSTHROUGH
+    is_policy = decision.considered[0].resource.kind == EgressPolicy.kind
+    return StageName.EGRESS_POLICIES if is_policy else StageName.IN_MESH
