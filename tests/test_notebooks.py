@@ -35,7 +35,8 @@ def texts(output: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter itself
-def test_it_shows_what_was_committed(path: Path) -> None:
+def test_it_shows_what_was_committed(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path))
     committed = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     fresh = nbformat.from_dict(json.loads(json.dumps(committed)))  # type: ignore[no-untyped-call]
     for cell in fresh.cells:
