@@ -86,7 +86,7 @@ def completion(shell: str) -> None:
     say(complete(app, {}, PROGRAM, COMPLETE).source().split("\n"))
 
 
-for command in (
+for _command in (
     deciding.check,
     deciding.decide,
     deciding.explain,
@@ -105,4 +105,4 @@ for command in (
     reviewing.replay,
     testing.test,
 ):
-    app.add_command(command)
+    app.add_command(_command)
