@@ -28,6 +28,7 @@ EnumT = TypeVar("EnumT", bound=Enum)
 UINT32_MAX = 2**32 - 1
 INT64_MAX = 2**63 - 1
 NAME_LENGTH = 253  # RFC 1123
+LAST_PORT = 65_535
 LABEL_LENGTH = 63  # RFC 1123
 NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that could be proposed
 DURATION_LENGTH = 64  # Go's durations end at 292 years
@@ -159,7 +160,7 @@ def _whole(value: Any, low: int, high: int, expected: str) -> int:
 
 def port_number(value: Any) -> int:
     """A TCP port, 1 to 65535."""
-    return _whole(value, 1, 65535, "a port number from 1 to 65535")
+    return _whole(value, 1, LAST_PORT, "a port number from 1 to 65535")
 
 
 def port_numbers(value: Iterable[int]) -> tuple[int, ...]:

@@ -8,10 +8,9 @@ from typing import Any
 
 from attrs import evolve, field, fields, frozen
 
-from .checks import one_of
+from .checks import LAST_PORT, one_of
 from .connection import (
     HTTP,
-    LAST_PORT,
     SLOTS,
     TLS,
     USUAL_METHODS,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, frozen
 
 from . import checks
+from .checks import LAST_PORT
 from .errors import InvalidValue, Problem
 from .frozen import EMPTY, FrozenMap
 from .net import UNREADABLE, Address, read_key
@@ -44,7 +45,6 @@ _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _URL = re.compile(r"(?:http://)?([A-Za-z0-9._-]+(?::[0-9]+)?)(/[!-\"$-~]*(?<!\?))?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 USUAL_METHODS = frozenset(checks.KNOWN_METHODS)
-LAST_PORT = 65535
 
 
 class Sends(Word):

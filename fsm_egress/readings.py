@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from .checks import FORWARDED_METHODS, KNOWN_METHODS, Protocol
+from .checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
 from .connection import HTTPRequest
 from .division import Condition, Line, Place, Reading, asked_of
 from .errors import InvalidValue
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .policy import EgressGroup, HTTPRoute, Interception, MeshMatch, OutboundPolicy, VirtualHost
 
 __all__ = ["reading_of_policy", "reading_of_sidecar"]
-
-LAST_PORT = 65_535
 
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:

@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 
 _STRING: Schema = {"type": "string"}
 _STRINGS: Schema = {"type": "array", "items": _STRING}
-_PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65_535}
+_PORT: Schema = {"type": "integer", "minimum": 1, "maximum": checks.LAST_PORT}
 _UNSIGNED: Schema = {"type": "integer", "minimum": 0, "maximum": checks.UINT32_MAX}
 _MAP: Schema = {"type": "object", "additionalProperties": _STRING}
 _MODES: Schema = {"enum": [mode.value for mode in checks.ServiceAccessMode]}

@@ -26,6 +26,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .automata import Texts, Undecided, witness
+from .checks import LAST_PORT
 from .connection import Connection, HTTPRequest, Payload, Sends, TLSClientHello
 from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
 from .decision import Reason, Verdict
@@ -121,16 +122,15 @@ def prefixes(*, version: int | None = None) -> SearchStrategy[Prefix]:
     """Ranges of addresses, of any length."""
 
     def around(address: Address) -> SearchStrategy[Prefix]:
-        return st.integers(0, 32 if address.version == 4 else 128).map(  # noqa: PLR2004
-            lambda length: Prefix.around(address, length)
-        )
+        lengths = st.integers(0, Prefix.host(address).length)
+        return lengths.map(lambda length: Prefix.around(address, length))
 
     return addresses(version=version).flatmap(around)
 
 
 def ports() -> SearchStrategy[int]:
     """Port numbers: those that meshes of this room have, or any other."""
-    return st.sampled_from(PORTS) | st.integers(1, 65_535)
+    return st.sampled_from(PORTS) | st.integers(1, LAST_PORT)
 
 
 def hosts() -> SearchStrategy[str]:
@@ -205,7 +205,7 @@ def connections_near(mesh: Snapshot, identity: ServiceIdentity | str) -> SearchS
     anywhere = st.builds(
         Connection,
         keys.map(Address.from_key),
-        _some([*(number for number in numbers if number <= 65_535), *PORTS[:1]]),  # noqa: PLR2004
+        _some([*(number for number in numbers if number <= LAST_PORT), *PORTS[:1]]),
         _payloads(names.map(_as_server_name), sent),
     )
     aims = list(dict.fromkeys(_aims(policy)))

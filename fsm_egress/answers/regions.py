@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, frozen
 
-from ..checks import KNOWN_METHODS
+from ..checks import KNOWN_METHODS, LAST_PORT
 from ..connection import Connection, Sends
 from ..division import EVERY, Among, Class, Literal, Sent, Span
 from ..net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
@@ -20,7 +20,6 @@ __all__ = ["Region", "Unproven", "aligned", "differing", "joined"]
 
 T = TypeVar("T")
 
-LAST_PORT = 65_535
 LISTED = 3  # prefixes, hosts or conditions that a text names before it counts the rest
 COUNTED = 1 << 33  # addresses that a text counts to the letter
 FAMILIES = ((0, IPV6_START - 1, "IPv4"), (IPV6_START, LAST_KEY, "IPv6"))

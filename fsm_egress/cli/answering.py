@@ -21,7 +21,7 @@ from ..errors import InvalidValue
 from ..linting import lint as lint_mesh
 from ..replaying.records import split_socket_address
 from .connections import read_headers
-from .mesh import Documents, mesh_options, two_meshes_options
+from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import Command, Whose, as_option, examples, output_option, whose_options
 from .output import (
     FOUND_PROBLEMS,
@@ -245,7 +245,7 @@ def _meshes(documents: Documents, after: Documents) -> tuple[Snapshot, Snapshot]
     if not after:
         raise click.UsageError("say what changes: --after, --after-patch or --after-set")
     mesh = documents.changed(documents.load())
-    return mesh, after.changed(documents.changed(after.load()) if after.files else mesh)
+    return mesh, later_mesh(mesh, documents, after)
 
 
 @click.command(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..loader import Input
 
-__all__ = ["Documents", "mesh_options", "two_meshes_options"]
+__all__ = ["Documents", "later_mesh", "mesh_options", "two_meshes_options"]
 
 
 @frozen
@@ -57,6 +57,17 @@ class Documents:
     def __bool__(self) -> bool:
         """Whether they say anything."""
         return bool(self.files or self.patches or self.settings)
+
+
+def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapshot:
+    """What becomes of a mesh: of documents of its own, or of the mesh itself, changed on top of that.
+
+    Args:
+        mesh: the first one.
+        documents: what is changed in the first one, and in the other.
+        after: what is said of the other.
+    """
+    return after.changed(documents.changed(after.load()) if after.files else mesh)
 
 
 def _with_each(

@@ -18,7 +18,7 @@ from ..replaying.tally import unused_rules
 from ..sarif import sarif_log
 from ..verification import verify as verify_mesh
 from .logs import Logs, log_options
-from .mesh import Documents, mesh_options, two_meshes_options
+from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import (
     Whose,
     as_option,
@@ -217,7 +217,7 @@ def replay(
     over.
     """
     mesh = documents.changed(documents.load())
-    later = after.changed(documents.changed(after.load()) if after.files else mesh) if after else None
+    later = later_mesh(mesh, documents, after) if after else None
     try:
         with progress_by_bytes(logs.size(), "replaying") as advance:
             summary = replay_logs(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from ..checks import STREAMS, Protocol
+from ..checks import LAST_PORT, STREAMS, Protocol
 from ..connection import Connection, HTTPRequest, Sends, TLSClientHello
 from ..decision import Decision, Reason
 from ..engine import Engine
@@ -37,7 +37,6 @@ __all__ = ["View", "disputable_findings", "shown_findings"]
 QUERY = "/x?u="  # what may stand before a path that is not anchored
 OTHER_PATH = "/other"
 OTHER_METHOD = "DELETE"
-LAST_PORT = 65_535
 
 
 @frozen(eq=False)

@@ -119,7 +119,7 @@ def parts_of(mesh: Snapshot) -> Iterator[Part]:
 def parts_decided(mesh: Snapshot, connection: Connection, decision: Decision) -> Iterator[Part]:
     """The parts that a connection was decided by: the rule, and what of it let the connection out."""
     rule = decision.rule
-    if rule is None or rule.resource.kind != "Egress":
+    if rule is None or rule.resource.kind != EgressPolicy.kind:
         return
     yield _policy(rule)
     yield Part(PartKind.PORT, rule)

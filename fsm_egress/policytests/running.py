@@ -125,18 +125,20 @@ def run_tests(files: Iterable[PolicyTests]) -> TestReport:
         MissingExtra: they are YAML, and PyYAML is not installed.
     """
     mesh_of = lru_cache(maxsize=None)(_load)
-    meshes: list[Snapshot] = []
+    meshes: dict[int, Snapshot] = {}
     decided: list[Part] = []
     results: list[TestResult] = []
     for file in files:
         mesh = _changed(mesh_of(file.mesh.paths), file.mesh)
         after = None if file.after is None else _changed(mesh_of(file.after.paths), file.after)
         sides = [_Side(mesh), *([] if after is None else [_Side(after)])]
-        meshes.extend(side.mesh for side in sides)
+        meshes.update((id(side.mesh), side.mesh) for side in sides)
         for test in file.tests:
-            results.append(_result(test, sides))
-            decided.extend(part for side in sides for part in side.parts(test))
-    parts = (part for mesh in meshes for part in parts_of(mesh))
+            decisions = [side.decide(test) for side in sides]
+            results.append(_result(test, sides, decisions))
+            for side, decision in zip(sides, decisions, strict=True):
+                decided.extend(parts_decided(side.mesh, test.connection, decision))
+    parts = (part for mesh in meshes.values() for part in parts_of(mesh))
     return TestReport(tuple(results), Coverage.of(parts, decided))
 
 
@@ -165,12 +167,8 @@ class _Side:
     def decide(self, test: PolicyTest) -> Decision:
         return self.engine(test.identity).classify(test.connection)
 
-    def parts(self, test: PolicyTest) -> Iterator[Part]:
-        return parts_decided(self.mesh, test.connection, self.decide(test))
 
-
-def _result(test: PolicyTest, sides: list[_Side]) -> TestResult:
-    decisions = [side.decide(test) for side in sides]
+def _result(test: PolicyTest, sides: list[_Side], decisions: list[Decision]) -> TestResult:
     failures = list(_unlike(test.expected, decisions[0], test.connection))
     asked = [sides[0]] if failures else []
     if test.changes is not None:
