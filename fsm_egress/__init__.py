@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .answers.comparison import Alteration, Effect, MeshDiff, diff, equivalent, implies
-    from .answers.pictures import as_dot, as_mermaid, as_page
     from .answers.predicates import Where
     from .answers.proofs import Answer, Witness
     from .answers.reach import (
@@ -37,9 +36,8 @@ if TYPE_CHECKING:
     )
     from .answers.regions import Region, Unproven
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
-    from .checks import Protocol, ServiceAccessMode
-    from .columns import Columns
-    from .connection import (
+    from .connections.columns import Columns
+    from .connections.connection import (
         Connection,
         HTTPRequest,
         Sends,
@@ -50,13 +48,41 @@ if TYPE_CHECKING:
         tls,
         udp,
     )
-    from .controller import stock_findings
-    from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-    from .decision import Decision, Reason, Target, Verdict
-    from .dump import dump_json, dump_yaml
-    from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+    from .connections.decision import Decision, Reason, Target, Verdict
+    from .connections.findings import Code, Finding, Findings
+    from .documents.helm import apply_set, helm_set
+    from .documents.patch import merge_patch
     from .engine import Engine
-    from .errors import (
+    from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
+    from .linting import lint
+    from .linting.rules import LintRule, rules_markdown
+    from .manifests.dump import dump_json, dump_yaml
+    from .manifests.manifest import to_mapping
+    from .manifests.schemas import json_schema
+    from .outputs.frames import frame, rows
+    from .outputs.junit import junit_xml
+    from .outputs.pictures import as_dot, as_mermaid, as_page
+    from .outputs.sarif import sarif_log
+    from .patterns import Pattern
+    from .pipy.config import PipyConfig
+    from .pipy.outcome import Fate, Outcome
+    from .pipy.sidecar import Sidecar
+    from .policy import OutboundPolicy
+    from .policytests.coverage import Coverage, Part, PartKind
+    from .policytests.document import Expected, MeshSource, PolicyTest, PolicyTests, read_tests
+    from .policytests.running import TestReport, TestResult, run_tests
+    from .replaying import replay
+    from .replaying.logs import Format, Log
+    from .replaying.tally import Change, Changed, Ruling, Summary
+    from .resolution import resolve
+    from .resources.checks import Protocol, ServiceAccessMode
+    from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
+    from .resources.egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+    from .resources.meshconfig import MeshConfig
+    from .resources.resource import ObjectMeta, ServiceIdentity
+    from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+    from .snapshot import Snapshot, load, loads
+    from .values.errors import (
         FSMEgressError,
         InvalidValue,
         LoadError,
@@ -65,38 +91,12 @@ if TYPE_CHECKING:
         Problem,
         Severity,
     )
-    from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
-    from .findings import Code, Finding, Findings
-    from .frames import frame, rows
-    from .helm import apply_set, helm_set
-    from .linting import lint
-    from .linting.rules import LintRule, rules_markdown
-    from .manifest import to_mapping
-    from .meshconfig import MeshConfig
-    from .net import Address, Prefix
-    from .patch import merge_patch
-    from .patterns import Pattern
-    from .pipy.config import PipyConfig
-    from .pipy.outcome import Fate, Outcome
-    from .pipy.sidecar import Sidecar
-    from .policy import OutboundPolicy
-    from .policytests.coverage import Coverage, Part, PartKind
-    from .policytests.document import Expected, MeshSource, PolicyTest, PolicyTests, read_tests
-    from .policytests.junit import junit_xml
-    from .policytests.running import TestReport, TestResult, run_tests
-    from .references import FieldRef, Mark, ResourceRef, Source
-    from .replaying import replay
-    from .replaying.logs import Format, Log
-    from .replaying.tally import Change, Changed, Ruling, Summary
-    from .resolution import resolve
-    from .resource import ObjectMeta, ServiceIdentity
-    from .sarif import sarif_log
-    from .schemas import json_schema
-    from .shortcomings import enforceability
-    from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-    from .snapshot import Snapshot, load, loads
-    from .stock import stock_config
-    from .verification import Disagreement, Sides, Undecided, Verification, verify
+    from .values.net import Address, Prefix
+    from .values.references import FieldRef, Mark, ResourceRef, Source
+    from .verification.agreement import Disagreement, Sides, Undecided, Verification, verify
+    from .verification.enforceability import enforceability
+    from .verification.stock_config import stock_config
+    from .verification.stock_findings import stock_findings
     from .workload import Workload
 
 __version__ = "0.1.0"
@@ -242,34 +242,34 @@ __all__ = [
 
 # The room of each public name, which is opened when the name is first asked for (PEP 562).
 _ROOMS = {
-    "answers.pictures": "as_dot as_mermaid as_page",
-    "frames": "frame rows",
+    "outputs.pictures": "as_dot as_mermaid as_page",
+    "outputs.frames": "frame rows",
     "answers.comparison": "Alteration Effect MeshDiff diff equivalent implies",
     "answers.predicates": "Where",
     "answers.proofs": "Answer Witness",
     "answers.reach": "Partial Partition Portion Reachability Residual Way never partition reachable residual",
     "answers.regions": "Region Unproven",
     "api": "compile pipy_codebase pipy_config",
-    "checks": "Protocol ServiceAccessMode",
-    "controller": "stock_findings",
-    "core": "Endpoints Namespace Pod Secret Service ServiceAccount",
-    "columns": "Columns",
-    "connection": "Connection HTTPRequest Sends TLSClientHello http server_first tcp tls udp",
-    "decision": "Decision Reason Target Verdict",
-    "dump": "dump_json dump_yaml",
-    "egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
+    "resources.checks": "Protocol ServiceAccessMode",
+    "verification.stock_findings": "stock_findings",
+    "resources.core": "Endpoints Namespace Pod Secret Service ServiceAccount",
+    "connections.columns": "Columns",
+    "connections.connection": "Connection HTTPRequest Sends TLSClientHello http server_first tcp tls udp",
+    "connections.decision": "Decision Reason Target Verdict",
+    "manifests.dump": "dump_json dump_yaml",
+    "resources.egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
     "engine": "Engine",
-    "errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
+    "values.errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
-    "findings": "Code Finding Findings",
-    "helm": "apply_set helm_set",
+    "connections.findings": "Code Finding Findings",
+    "documents.helm": "apply_set helm_set",
     "linting.rules": "LintRule rules_markdown",
     "linting": "lint",
     "replaying.logs": "Format Log",
-    "manifest": "to_mapping",
-    "meshconfig": "MeshConfig",
-    "net": "Address Prefix",
-    "patch": "merge_patch",
+    "manifests.manifest": "to_mapping",
+    "resources.meshconfig": "MeshConfig",
+    "values.net": "Address Prefix",
+    "documents.patch": "merge_patch",
     "patterns": "Pattern",
     "pipy.config": "PipyConfig",
     "pipy.outcome": "Fate Outcome",
@@ -277,20 +277,20 @@ _ROOMS = {
     "policy": "OutboundPolicy",
     "policytests.coverage": "Coverage Part PartKind",
     "policytests.document": "Expected MeshSource PolicyTest PolicyTests read_tests",
-    "policytests.junit": "junit_xml",
+    "outputs.junit": "junit_xml",
     "policytests.running": "TestReport TestResult run_tests",
-    "references": "FieldRef Mark ResourceRef Source",
+    "values.references": "FieldRef Mark ResourceRef Source",
     "replaying": "replay",
     "resolution": "resolve",
-    "resource": "ObjectMeta ServiceIdentity",
-    "schemas": "json_schema",
-    "shortcomings": "enforceability",
-    "sarif": "sarif_log",
-    "smi": "HTTPRouteGroup TrafficSplit TrafficTarget",
+    "resources.resource": "ObjectMeta ServiceIdentity",
+    "manifests.schemas": "json_schema",
+    "verification.enforceability": "enforceability",
+    "outputs.sarif": "sarif_log",
+    "resources.smi": "HTTPRouteGroup TrafficSplit TrafficTarget",
     "snapshot": "Snapshot load loads",
-    "stock": "stock_config",
+    "verification.stock_config": "stock_config",
     "replaying.tally": "Change Changed Ruling Summary",
-    "verification": "Disagreement Sides Undecided Verification verify",
+    "verification.agreement": "Disagreement Sides Undecided Verification verify",
     "workload": "Workload",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

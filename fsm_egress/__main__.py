@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .errors import MissingExtra
+from .values.errors import MissingExtra
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ from .resolution import resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .resource import ServiceIdentity
+    from .resources.resource import ServiceIdentity
     from .snapshot import Snapshot
 
 __all__ = ["compile", "pipy_codebase", "pipy_config"]

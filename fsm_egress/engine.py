@@ -16,15 +16,23 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
-from .checks import FORWARDED_METHODS, STREAMS, Protocol
-from .columns import Columns
-from .connection import KINDS, Connection, Sends, socket_address
-from .decision import ORIGINAL_DESTINATION, Decision, Reason, Target, TrafficMatch, UsedGateway, Verdict
-from .net import LAST_KEY, Prefix, PrefixTable
+from .connections.columns import Columns
+from .connections.connection import KINDS, Connection, Sends, socket_address
+from .connections.decision import (
+    ORIGINAL_DESTINATION,
+    Decision,
+    Reason,
+    Target,
+    TrafficMatch,
+    UsedGateway,
+    Verdict,
+)
 from .patterns import searchable
 from .policy import LOOPBACK
-from .resource import ServiceIdentity
-from .routes import united
+from .resolution.routes import united
+from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
+from .resources.resource import ServiceIdentity
+from .values.net import LAST_KEY, Prefix, PrefixTable
 
 if TYPE_CHECKING:
     from .patterns import Pattern
@@ -40,7 +48,7 @@ if TYPE_CHECKING:
         VirtualHost,
         WeightedCluster,
     )
-    from .references import FieldRef
+    from .values.references import FieldRef
 
 __all__ = ["Engine"]
 

@@ -10,15 +10,15 @@ from operator import attrgetter
 
 from attrs import Factory, field, frozen
 
-from .checks import Protocol
-from .egress import ConnectionSettings, RetryPolicy
-from .findings import Finding
-from .frozen import FrozenMap
-from .net import Prefix
+from .connections.findings import Finding
 from .patterns import Pattern
-from .references import FieldRef
-from .resource import ServiceIdentity
-from .tables import Shown, Table, listed
+from .resources.checks import Protocol
+from .resources.egress import ConnectionSettings, RetryPolicy
+from .resources.resource import ServiceIdentity
+from .values.frozen import FrozenMap
+from .values.net import Prefix
+from .values.notebook import Shown, Table, listed
+from .values.references import FieldRef
 
 __all__ = [
     "LOOPBACK",

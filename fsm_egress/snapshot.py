@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .core import Namespace, Pod, ServiceAccount
-from .egress import EgressPolicy, Retry
-from .errors import InvalidValue, PatchError, Problem
-from .helm import helm_set
-from .loader import Input, NamedText, Refused, load_resources
-from .manifest import structure, to_mapping
-from .meshconfig import MeshConfig
-from .patch import merge_patch, parse_merge_patch
-from .resource import Resource, ServiceIdentity
-from .smi import TrafficTarget
+from .documents.helm import helm_set
+from .documents.patch import merge_patch, parse_merge_patch
+from .manifests.loader import Input, NamedText, Refused, load_resources
+from .manifests.manifest import structure, to_mapping
+from .resources.core import Namespace, Pod, ServiceAccount
+from .resources.egress import EgressPolicy, Retry
+from .resources.meshconfig import MeshConfig
+from .resources.resource import Resource, ServiceIdentity
+from .resources.smi import TrafficTarget
+from .values.errors import InvalidValue, PatchError, Problem
 
 if TYPE_CHECKING:
-    from .references import ResourceRef
+    from .values.references import ResourceRef
 
 __all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from .engine import Engine
 from .pipy.config import PipyConfig, PortConfig, assembled, named_gateway, write_clusters, write_port
 from .resolution import Resolution
-from .resource import ServiceIdentity
+from .resources.resource import ServiceIdentity
 
 if TYPE_CHECKING:
     from .policy import OutboundPolicy

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-from fsm_egress.errors import PatchError, Problem
+from fsm_egress.values.errors import PatchError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import fsm_egress as fe
-from fsm_egress.checks import KNOWN_METHODS
 from fsm_egress.pipy.outcome import Fate
+from fsm_egress.resources.checks import KNOWN_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

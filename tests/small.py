@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from documents import FLOMESH, account, mesh_config, resource
+from random_meshes import FLOMESH, account, mesh_config, resource
 
 import fsm_egress as fe
 

@@ -12,8 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import documents
 import pytest
+import random_meshes
 import reference
 import small
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ from small import ROUTES, WHO
 import fsm_egress as fe
 
 if TYPE_CHECKING:
-    from fsm_egress.decision import Decision
+    from fsm_egress.connections.decision import Decision
     from fsm_egress.engine import Engine
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -32,7 +32,7 @@ PAIRS_PER_MESH = 24
 
 Mesh = list[dict[str, Any]]
 Case = tuple[Mesh, str, list[dict[str, Any]]]
-cases = documents.cases(PAIRS_PER_MESH)
+cases = random_meshes.cases(PAIRS_PER_MESH)
 
 
 def engine_of(mesh: Mesh, identity: str) -> Engine:
@@ -120,11 +120,11 @@ def test_law_the_engine_equals_the_reference_implementation(case: Case) -> None:
 @settings(max_examples=50)
 def test_law_order_free(case: Case, data: st.DataObject) -> None:
     mesh, identity, connections = case
-    permuted = data.draw(documents.permuted(mesh))
+    permuted = data.draw(random_meshes.permuted(mesh))
     assert verdicts(permuted, identity, connections) == verdicts(mesh, identity, connections)
 
 
-@given(cases, documents.egress_policies(names=("added",)))
+@given(cases, random_meshes.egress_policies(names=("added",)))
 def test_law_monotone(case: Case, policy: dict[str, Any]) -> None:
     mesh, identity, connections = without_default_route(case[0]), *case[1:]
     changes = {
@@ -143,7 +143,7 @@ def test_law_monotone(case: Case, policy: dict[str, Any]) -> None:
     }
 
 
-@given(cases, documents.egress_policies(names=("added",)))
+@given(cases, random_meshes.egress_policies(names=("added",)))
 @settings(max_examples=50)
 def test_law_isolation(case: Case, policy: dict[str, Any]) -> None:
     mesh, identity, connections = case

@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-import documents
 import pytest
+import random_meshes
 from hypothesis import given, settings
 from small import WHO, egress, load, routes, service
 from traffic import MATCHES
@@ -73,7 +73,7 @@ def test_the_connections_lead_everywhere() -> None:
 
 
 @settings(max_examples=30)
-@given(documents.cases(12))
+@given(random_meshes.cases(12))
 def test_an_engine_decides_the_same_when_it_was_pickled(
     case: tuple[list[dict[str, Any]], str, list[dict[str, Any]]],
 ) -> None:

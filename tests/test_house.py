@@ -7,91 +7,93 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fsm_egress
 
-PACKAGE = Path(fsm_egress.__file__).parent
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-# The ground floor comes first, and a room imports only from floors that come before its own. A folder
-# is one room.
+PACKAGE = Path(fsm_egress.__file__).parent
+TESTS = Path(__file__).parent
+
+# The ground floor comes first, and a wing imports only from floors that come before its own.
 FLOORS = """
-    making
-    frozen references tables words
-    errors
-    documents net patch patterns
-    helm
-    automata checks
-    resource
-    connection core egress meshconfig smi
-    columns decision
-    findings resources
-    policy
-    routes wire
-    readers schemas
-    manifest
-    dump loader
-    snapshot
-    resolution
-    division engine pipy
-    api explanation readings replaying workload
-    replay_dask replay_spark stock verification
-    answers shortcomings suspicions
-    controller policytests
-    frames linting pytest_plugin strategies
-    hypothesis_plugin
-    sarif
-    __init__
+    values
+    documents patterns
+    resources
+    connections manifests
+    policy snapshot
+    pipy resolution
+    division engine
+    answers api explanation replaying verification workload
+    linting policytests replay_dask replay_spark
+    outputs testing
+    __init__ strategies
     cli
     __main__
 """
+STREAM = {"__init__", "__main__", "api", "engine", "policy", "snapshot", "workload"}
+DOORS = {"replay_dask", "replay_spark", "strategies"}  # three lines each, for what is documented by that name
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
 
 
 def room_of(path: Path) -> str:
+    """The wing that a module is in; the modules of the root are rooms of their own."""
     first, *rest = path.relative_to(PACKAGE).parts
     return first if rest else path.stem
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {room_of(path) for path in SOURCES}
 CLI = {"cli", "__main__"}
+TESTERS = {"policytests.document"}
 
 
-def imports_of(path: Path) -> set[str]:
-    """What a module imports, late or for the type checker too: `.room` of the package, `name` of another."""
-    names: set[str] = set()
+def sources_of(node: ast.ImportFrom, path: Path) -> Iterator[Path]:
+    """The files of the package that a relative import opens, without the doors on the way to them."""
+    home = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+    for alias in node.names:
+        inner = home / alias.name
+        tried = (
+            inner / "__init__.py",
+            inner.with_suffix(".py"),
+            home / "__init__.py",
+            home.with_suffix(".py"),
+        )
+        yield next(it for it in tried if it.is_file())
+
+
+def imports_of(path: Path) -> Iterator[str | Path]:
+    """What a module imports, late or for the type checker too: files of the package, names of others."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names.update(alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add((node.module or "").partition(".")[0])
+            yield (node.module or "").partition(".")[0]
         elif isinstance(node, ast.ImportFrom):
-            home = path.parents[node.level - 1]
-            targets = [node.module] if node.module else [alias.name for alias in node.names]
-            for target in targets:
-                found = home.joinpath(*target.split("."))
-                is_module = found.is_dir() or found.with_suffix(".py").is_file()
-                names.add("." + (room_of(found) if is_module else "__init__"))
-    return names
+            yield from sources_of(node, path)
 
 
-IMPORTS = {path: imports_of(path) for path in SOURCES}
+IMPORTS = {path: set(imports_of(path)) for path in SOURCES}
+OPENED = {path: {it for it in found if isinstance(it, Path)} for path, found in IMPORTS.items()}
 
 
-def reach(room: str) -> set[str]:
-    """Every room that a room stands on, however far below."""
-    reached: set[str] = set()
-    waiting = {room}
+def reach(*start: Path) -> set[str]:
+    """The wing of every module that these modules stand on, however far below."""
+    reached: set[Path] = set()
+    waiting = set(start)
     while waiting:
         at = waiting.pop()
         reached.add(at)
-        inner = {
-            name[1:] for path in SOURCES if room_of(path) == at for name in IMPORTS[path] if name[0] == "."
-        }
-        waiting |= inner - reached
-    return reached - {room}
+        waiting |= OPENED[at] - reached
+    return {room_of(path) for path in reached - set(start)}
 
 
 def importers(*names: str) -> set[str]:
@@ -104,14 +106,35 @@ def run_fresh(code: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout  # noqa: S603  # because the code is this file's own
 
 
-def test_every_room_has_a_floor() -> None:
+def test_every_wing_has_a_floor() -> None:
     assert set(FLOOR) == ROOMS
+
+
+def test_the_root_holds_the_stream_and_its_doors() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == STREAM | DOORS
+    for door in DOORS:
+        body = ast.parse((PACKAGE / f"{door}.py").read_text(encoding="utf-8")).body
+        assert all(isinstance(node, ast.ImportFrom) for node in body[1:])
+
+
+@pytest.mark.parametrize("wing", sorted(ROOMS - STREAM - DOORS))
+def test_a_wing_says_in_a_sentence_what_it_is_for(wing: str) -> None:
+    said = ast.get_docstring(ast.parse((PACKAGE / wing / "__init__.py").read_text(encoding="utf-8")))
+    assert said
+    assert said.partition("\n")[0].endswith(".")
+
+
+def test_the_tests_have_the_wings_of_the_package() -> None:
+    wings = {path.parent.name for path in TESTS.glob("*/test_*.py")}
+    assert wings - {"client", "controller", "dataplane", "spark"} == ROOMS - STREAM - DOORS
+    named = {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
+    assert STREAM - {"__init__", "__main__"} <= named
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: ".".join(path.relative_to(PACKAGE).parts))
 def test_a_module_imports_only_from_lower_floors(path: Path) -> None:
     room = room_of(path)
-    inner = {name[1:] for name in IMPORTS[path] if name.startswith(".")} - {room}
+    inner = {room_of(it) for it in OPENED[path]} - {room}
     assert {name for name in inner if FLOOR[name] >= FLOOR[room]} == set()
 
 
@@ -120,31 +143,30 @@ def test_the_package_names_itself_relatively() -> None:
 
 
 def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
-    outside = {name for names in IMPORTS.values() for name in names if not name.startswith(".")}
+    outside = {name for names in IMPORTS.values() for name in names if isinstance(name, str)}
     extras = {"click", "dask", "hypothesis", "pandas", "pyarrow", "pytest", "rich", "yaml"}
     assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
-    assert importers("cattrs") == {"manifest"}
-    assert importers("yaml") <= {"documents", "dump"} | CLI
+    assert importers("cattrs") == {"manifests"}
+    assert importers("yaml") <= {"documents", "manifests"} | CLI
     assert importers("click", "rich") <= CLI
-    assert importers("hypothesis") == {"strategies"}
-    assert importers("pytest") == {"pytest_plugin"}
-    assert importers("dask", "pyarrow") <= {"replaying", "replay_dask", "replay_spark"}
+    assert importers("hypothesis") == {"testing"}
+    assert importers("pytest") == {"testing"}
+    assert importers("dask", "pyarrow") <= {"replaying"}
 
 
 def test_the_oracle_of_the_tests_is_used_by_no_module() -> None:
     assert importers("ipaddress") == set()
 
 
-@pytest.mark.parametrize(
-    "room", ["resource", "resources", "meshconfig", "egress", "smi", "core", "decision", "policy"]
-)
-def test_the_models_know_no_wire_format(room: str) -> None:
-    assert reach(room) & {"wire", "manifest", "documents", "loader"} == set()
+@pytest.mark.parametrize("wing", ["resources", "connections", "policy"])
+def test_the_models_know_no_wire_format(wing: str) -> None:
+    assert reach(*(path for path in SOURCES if room_of(path) == wing)) & {"manifests", "documents"} == set()
 
 
 def test_the_engine_and_the_config_are_made_independently() -> None:
-    assert reach("engine") & {"pipy", "wire", "manifest", "resources"} == set()
-    assert reach("pipy") & {"engine", "wire", "manifest", "resources"} == set()
+    config = [path for path in SOURCES if room_of(path) == "pipy"]
+    assert reach(PACKAGE / "engine.py") & {"pipy", "manifests", "snapshot"} == set()
+    assert reach(*config) & {"engine", "manifests", "snapshot"} == set()
 
 
 def test_nothing_below_the_command_line_touches_clock_chance_network_or_log() -> None:
@@ -154,10 +176,16 @@ def test_nothing_below_the_command_line_touches_clock_chance_network_or_log() ->
 
 
 def test_only_the_loader_reads_files() -> None:
-    doors = {"loader", "pytest_plugin"} | CLI
+    files = {"fileinput", "glob", "io", "os", "pathlib", "shutil", "sys"}
+    readers = {module_of(path) for path in SOURCES if IMPORTS[path] & files and room_of(path) not in CLI}
     # Tests of policies name paths, and have them read by the loader.
-    assert importers("fileinput", "glob", "io", "os", "pathlib", "shutil", "sys") <= doors | {"policytests"}
-    named = (path.read_text(encoding="utf-8") for path in SOURCES if room_of(path) == "policytests")
+    assert readers <= {
+        "manifests.loader",
+        "testing.pytest_plugin.items",
+        "testing.pytest_plugin.__init__",
+        *TESTERS,
+    }
+    named = ((PACKAGE / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8") for name in TESTERS)
     assert {line for text in named for line in text.splitlines() if "pathlib" in line} == {
         "from pathlib import PurePath"
     }
@@ -191,7 +219,7 @@ def test_importing_the_package_opens_no_room() -> None:
 
 def test_the_public_names_load_no_reader_of_documents() -> None:
     loaded = run_fresh("import sys; from fsm_egress import *; print(*sys.modules)").split()
-    assert "fsm_egress.manifest" in loaded
+    assert "fsm_egress.manifests.manifest" in loaded
     assert {name.partition(".")[0] for name in loaded} & {"cattrs", "click", "rich", "yaml"} == set()
 
 

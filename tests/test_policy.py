@@ -9,8 +9,6 @@ import pytest
 from attrs.exceptions import FrozenInstanceError
 
 from fsm_egress import policy
-from fsm_egress.checks import Protocol
-from fsm_egress.frozen import EMPTY, FrozenMap
 from fsm_egress.policy import (
     Claim,
     EgressGroup,
@@ -22,8 +20,10 @@ from fsm_egress.policy import (
     SourceCert,
     WeightedCluster,
 )
-from fsm_egress.references import FieldRef, ResourceRef
-from fsm_egress.resource import ServiceIdentity
+from fsm_egress.resources.checks import Protocol
+from fsm_egress.resources.resource import ServiceIdentity
+from fsm_egress.values.frozen import EMPTY, FrozenMap
+from fsm_egress.values.references import FieldRef, ResourceRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

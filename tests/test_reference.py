@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from documents import Document, Documents, cases, connections, egress_policies, meshes, permuted
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
+from random_meshes import Document, Documents, cases, connections, egress_policies, meshes, permuted
 from reference import (
     Claim,
     Part,

@@ -6,16 +6,16 @@ import json
 import pickle
 from typing import TYPE_CHECKING, Any
 
-import documents
 import pytest
+import random_meshes
 from hypothesis import given, settings
 from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
-from fsm_egress.resources import KINDS
+from fsm_egress.resources.kinds import KINDS
 
 if TYPE_CHECKING:
-    from fsm_egress.resource import Resource
+    from fsm_egress.resources.resource import Resource
     from fsm_egress.snapshot import Kind
 
 CURL = fe.ServiceIdentity.parse(WHO)
@@ -106,7 +106,7 @@ def test_a_text_is_loaded_tolerantly_on_request() -> None:
 # --- changed snapshots -----------------------------------------------------------------------------------
 
 
-@given(documents.meshes())
+@given(random_meshes.meshes())
 @settings(max_examples=25)
 def test_law_a_changed_snapshot_shares_every_other_kind(mesh: list[dict[str, Any]]) -> None:
     before = fe.load(mesh)
@@ -119,7 +119,7 @@ def test_law_a_changed_snapshot_shares_every_other_kind(mesh: list[dict[str, Any
     assert before.kind(fe.EgressPolicy).get("curl", "added") is None
 
 
-@given(documents.meshes())
+@given(random_meshes.meshes())
 @settings(max_examples=25)
 def test_law_what_is_added_and_taken_away_leaves_the_same(mesh: list[dict[str, Any]]) -> None:
     before = fe.load(mesh)
@@ -247,17 +247,17 @@ def test_the_identities_of_a_mesh_are_those_that_something_names() -> None:
         "rules": [],
     }
     retry = {"source": named("ServiceAccount", "slow", "curl"), "destinations": [], "retryPolicy": {}}
-    pod = documents.resource("v1", "Pod", "shop", "p", spec={"serviceAccountName": "web"})
-    nowhere = documents.resource(
-        documents.FLOMESH, "Egress", "curl", "e", spec={"sources": [named("ServiceAccount", "a", "b.c")]}
+    pod = random_meshes.resource("v1", "Pod", "shop", "p", spec={"serviceAccountName": "web"})
+    nowhere = random_meshes.resource(
+        random_meshes.FLOMESH, "Egress", "curl", "e", spec={"sources": [named("ServiceAccount", "a", "b.c")]}
     )
     mesh = load(
         egress("a", "tcp 80"),
         nowhere,
         pod,
-        documents.resource("v1", "ServiceAccount", "curl", "idle"),
-        documents.resource("access.smi-spec.io/v1alpha3", "TrafficTarget", "shop", "t", spec=target),
-        documents.resource(documents.FLOMESH, "Retry", "curl", "r", spec=retry),
+        random_meshes.resource("v1", "ServiceAccount", "curl", "idle"),
+        random_meshes.resource("access.smi-spec.io/v1alpha3", "TrafficTarget", "shop", "t", spec=target),
+        random_meshes.resource(random_meshes.FLOMESH, "Retry", "curl", "r", spec=retry),
     )
     assert list(map(str, mesh.identities())) == [
         "job.batch",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import documents
 import pytest
+import random_meshes
 from hypothesis import given
 from hypothesis import strategies as st
 from small import WHO, config, egress, load, routes, service
@@ -34,7 +34,7 @@ def same(one: fe.Workload, other: fe.Workload, connections: Mesh) -> bool:
     )
 
 
-@given(documents.cases(24), documents.meshes(), st.randoms(use_true_random=False))
+@given(random_meshes.cases(24), random_meshes.meshes(), st.randoms(use_true_random=False))
 def test_law_a_workload_that_follows_is_the_one_made_anew(case: Case, others: Mesh, random: Any) -> None:
     mesh, identity, connections = case
     before = fe.load(mesh)
@@ -51,7 +51,7 @@ def test_law_a_workload_that_follows_is_the_one_made_anew(case: Case, others: Me
         before, workload, ours = after, following, policies_of(after)
 
 
-@given(documents.cases(24), documents.meshes())
+@given(random_meshes.cases(24), random_meshes.meshes())
 def test_law_a_workload_follows_any_other_mesh(case: Case, others: Mesh) -> None:
     mesh, identity, connections = case
     other = fe.load(others)

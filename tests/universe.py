@@ -1,4 +1,4 @@
-"""A small universe of connections that meshes of `documents.py` tell apart: brute force is the judge.
+"""A small universe of connections that meshes of `random_meshes.py` tell apart: brute force is the judge.
 
 A mesh is drawn with a change of it: one resource less, one more, or another switch.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import documents
+import random_meshes
 from hypothesis import strategies as st
 
 import fsm_egress as fe
-from fsm_egress.connection import HTTPRequest, Payload, Sends, TLSClientHello
-from fsm_egress.errors import InvalidValue
+from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def drawn(count: int) -> SearchStrategy[list[fe.Connection]]:
 
 
 def aimed(wires: Wire) -> Iterator[fe.Connection]:
-    """The connections of a case of `documents.py`."""
+    """The connections of a case of `random_meshes.py`."""
     for wire in wires:
         try:
             yield fe.Connection.from_mapping(wire)
@@ -80,7 +80,7 @@ def aimed(wires: Wire) -> Iterator[fe.Connection]:
 @st.composite
 def changes(draw: st.DrawFn) -> tuple[fe.Snapshot, fe.Snapshot]:
     """A mesh before and after: most of it is the same."""
-    mesh = draw(documents.meshes())
+    mesh = draw(random_meshes.meshes())
     before = fe.load(mesh)
     traffic = before.mesh_config.spec.traffic
     switches = (
@@ -96,6 +96,6 @@ def changes(draw: st.DrawFn) -> tuple[fe.Snapshot, fe.Snapshot]:
             gone = draw(st.sampled_from(policies))
             return before, fe.load([document for document in mesh if document is not gone])
         case "other":
-            return before, fe.load(draw(documents.meshes()))
+            return before, fe.load(draw(random_meshes.meshes()))
         case _:
             return before, fe.load(mesh)

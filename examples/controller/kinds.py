@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import fields, frozen
 
 import fsm_egress as fe
-from fsm_egress.resources import KINDS
+from fsm_egress.resources.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

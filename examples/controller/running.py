@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Controller", "Pace", "pauses"]
 
-log = logging.getLogger("fsm_egress.controller")
+log = logging.getLogger("fsm_egress.verification.stock_findings")
 
 FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RepoError)
 AT_ONCE = 8  # requests to one server

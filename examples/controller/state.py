@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from attrs import evolve, field, frozen
 
 import fsm_egress as fe
-from fsm_egress.resources import KINDS
+from fsm_egress.resources.kinds import KINDS
 
 from .kinds import SERVED, Tree, bare, ref_of, version_of
 

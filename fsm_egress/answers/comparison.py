@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from ..decision import Decision, shares
-from ..division import Line, Place, Reading, divide
-from ..egress import EgressPolicy
+from ..connections.decision import Decision, shares
+from ..division.criteria import reading_of_policy
+from ..division.dividing import Line, Place, Reading, divide
 from ..engine import Engine
 from ..policy import OutboundPolicy
-from ..readings import reading_of_policy
 from ..resolution import Resolution
-from ..resource import ServiceIdentity
-from ..resources import KINDS
-from ..tables import Shown, Table
-from ..words import Word
+from ..resources.egress import EgressPolicy
+from ..resources.kinds import KINDS
+from ..resources.resource import ServiceIdentity
+from ..values.enums import Word
+from ..values.notebook import Shown, Table
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
 from .reach import unproven
 from .regions import Region, Unproven, joined
@@ -30,7 +30,7 @@ from .regions import Region, Unproven, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 
-    from ..division import Class
+    from ..division.dividing import Class
     from ..snapshot import Snapshot
 
 __all__ = ["ALTERATION", "Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
-from .. import checks
-from ..checks import KNOWN_METHODS
-from ..connection import HTTPRequest, Sends, TLSClientHello, read_host
-from ..decision import Decision, Reason, Verdict
-from ..division import Condition, Line, Place, Reading
-from ..errors import InvalidValue
-from ..net import Address, Prefix, PrefixTable
+from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_host
+from ..connections.decision import Decision, Reason, Verdict
+from ..division.dividing import Condition, Line, Place, Reading
+from ..resources import checks
+from ..resources.checks import KNOWN_METHODS
+from ..values.errors import InvalidValue
+from ..values.net import Address, Prefix, PrefixTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..connection import Connection
+    from ..connections.connection import Connection
 
 __all__ = ["Where", "read_range"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
-from ..connection import Connection
-from ..decision import Decision
-from ..resource import ServiceIdentity
-from ..tables import Shown, Table
+from ..connections.connection import Connection
+from ..connections.decision import Decision
+from ..resources.resource import ServiceIdentity
+from ..values.notebook import Shown, Table
 from .regions import Unproven
 
 if TYPE_CHECKING:

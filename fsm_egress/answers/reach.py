@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, evolve, field, frozen
 from attrs.converters import optional
 
-from .. import checks
-from ..connection import Connection, Sends, read_headers, read_host, read_method, read_path
-from ..decision import Decision
-from ..division import ANYTHING, Scope, divide
+from ..connections.connection import Connection, Sends, read_headers, read_host, read_method, read_path
+from ..connections.decision import Decision
+from ..division.criteria import reading_of_policy
+from ..division.dividing import ANYTHING, Scope, divide
 from ..engine import Engine
-from ..errors import InvalidValue
-from ..frozen import FrozenMap
-from ..net import Prefix
-from ..readings import reading_of_policy
 from ..resolution import resolve
-from ..resource import ServiceIdentity, checked
-from ..tables import Shown, Table
+from ..resources import checks
+from ..resources.resource import ServiceIdentity, checked
+from ..values.errors import InvalidValue
+from ..values.frozen import FrozenMap
+from ..values.net import Prefix
+from ..values.notebook import Shown, Table
 from .predicates import Where, read_range
 from .proofs import Answer, Identities, Progress, Witness, counted, identities_of
 from .regions import TCP, Region, Unproven, aligned, differing, joined
@@ -31,9 +31,9 @@ from .regions import TCP, Region, Unproven, aligned, differing, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from ..net import Address
     from ..policy import OutboundPolicy
     from ..snapshot import Snapshot
+    from ..values.net import Address
 
 __all__ = [
     "PORTION",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, frozen
 
-from ..checks import KNOWN_METHODS, LAST_PORT
-from ..connection import Connection, Sends
-from ..division import EVERY, Among, Class, Literal, Sent, Span
-from ..net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
-from ..resource import ServiceIdentity
+from ..connections.connection import Connection, Sends
+from ..division.dividing import EVERY, Among, Class, Literal, Sent, Span
+from ..resources.checks import KNOWN_METHODS, LAST_PORT
+from ..resources.resource import ServiceIdentity
+from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence

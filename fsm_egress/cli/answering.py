@@ -10,16 +10,16 @@ import click
 from ..answers.comparison import diff as diff_meshes
 from ..answers.comparison import equivalent as equivalent_meshes
 from ..answers.comparison import implies as implies_meshes
-from ..answers.pictures import as_dot, as_mermaid, as_page
 from ..answers.predicates import Where
 from ..answers.reach import Partial, reachable
 from ..answers.reach import never as never_happens
 from ..answers.reach import partition as partition_of
 from ..answers.reach import residual as residual_of
-from ..connection import Sends
-from ..errors import InvalidValue
+from ..connections.connection import Sends
 from ..linting import lint as lint_mesh
+from ..outputs.pictures import as_dot, as_mermaid, as_page
 from ..replaying.records import split_socket_address
+from ..values.errors import InvalidValue
 from .connections import read_headers
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import Command, Whose, as_option, examples, output_option, whose_options
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ..answers.proofs import Answer
     from ..answers.reach import Reachability
-    from ..resource import ServiceIdentity
+    from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
 
 __all__ = ["diff", "equivalent", "implies", "never", "partition", "reach", "residual"]

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..errors import InvalidValue, LoadError, PatchError
+from ..values.errors import InvalidValue, LoadError, PatchError
 from . import answering, deciding, reviewing, testing
 from .options import examples
 from .output import say

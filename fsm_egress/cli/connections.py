@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..connection import Connection, http, server_first, tcp, tls, udp
+from ..connections.connection import Connection, http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
-from ..errors import InvalidValue, Problem
-from ..references import Mark, Source
 from ..replaying.records import split_socket_address
+from ..values.errors import InvalidValue, Problem
+from ..values.references import Mark, Source
 from .inputs import read_input
 from .problems import stop_for
 

@@ -10,11 +10,11 @@ import click
 
 from ..api import pipy_codebase, pipy_config
 from ..engine import Engine
-from ..errors import LoadError, Severity
 from ..explanation import explain as explain_connection
+from ..manifests.schemas import json_schema
 from ..resolution import resolve
-from ..resources import KINDS
-from ..schemas import json_schema
+from ..resources.kinds import KINDS
+from ..values.errors import LoadError, Severity
 from .connections import connection_options
 from .mesh import Documents, mesh_options
 from .options import as_option, config_option, examples, output_option, read_config
@@ -31,8 +31,8 @@ from .output import (
 from .problems import print_problems
 
 if TYPE_CHECKING:
-    from ..connection import Connection
-    from ..resource import ServiceIdentity
+    from ..connections.connection import Connection
+    from ..resources.resource import ServiceIdentity
 
 __all__ = ["check", "config", "decide", "explain", "schema", "sidecar"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import click
 from attrs import frozen
 
-from ..errors import InvalidValue, shortly
 from ..replaying.logs import Format, Log
 from ..replaying.records import FIELDS, Layout
+from ..values.errors import InvalidValue, shortly
 from .inputs import STDIN, STDIN_NAME, take_stdin
 from .output import stop, why
 

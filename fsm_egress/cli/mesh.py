@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from ..errors import PatchError
-from ..loader import NamedText
+from ..manifests.loader import NamedText
 from ..snapshot import Snapshot, load
+from ..values.errors import PatchError
 from .inputs import STDIN, STDIN_NAME, read_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..loader import Input
+    from ..manifests.loader import Input
 
 __all__ = ["Documents", "later_mesh", "mesh_options", "two_meshes_options"]
 

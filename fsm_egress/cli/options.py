@@ -11,10 +11,10 @@ import click
 from attrs import evolve, frozen
 from click.shell_completion import CompletionItem
 
-from ..errors import FSMEgressError, InvalidValue
 from ..pipy.sidecar import Sidecar
-from ..resource import ServiceIdentity
+from ..resources.resource import ServiceIdentity
 from ..snapshot import load
+from ..values.errors import FSMEgressError, InvalidValue
 from .inputs import STDIN, read_input
 
 if TYPE_CHECKING:

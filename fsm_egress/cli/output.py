@@ -19,11 +19,11 @@ from rich.text import Text
 
 from ..answers.comparison import ALTERATION
 from ..answers.reach import PORTION
-from ..decision import Verdict
-from ..dump import yaml_text
+from ..connections.decision import Verdict
+from ..manifests.dump import yaml_text
 from ..pipy.outcome import Fate
 from ..replaying.tally import ordered
-from ..shortcomings import advice, codes_of
+from ..verification.enforceability import advice, codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from ..answers.comparison import MeshDiff
     from ..answers.reach import Portion, Way
-    from ..connection import Connection
-    from ..decision import Decision, Target
-    from ..findings import Finding
+    from ..connections.connection import Connection
+    from ..connections.decision import Decision, Target
+    from ..connections.findings import Finding
     from ..pipy.outcome import Outcome
     from ..policytests.running import TestReport
-    from ..references import FieldRef
     from ..replaying.tally import Change, Changed, Ruling, Summary
-    from ..verification import Disagreement, Verification
+    from ..values.references import FieldRef
+    from ..verification.agreement import Disagreement, Verification
 
 __all__ = [
     "FOUND_PROBLEMS",

@@ -11,14 +11,14 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from ..documents import MAX_TEXT
-from ..errors import Severity
+from ..values.errors import Severity
 from .inputs import STDIN_NAME, known_stdin
 from .output import FOUND_PROBLEMS, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..errors import Problem
+    from ..values.errors import Problem
 
 __all__ = ["excerpt", "print_problems", "problem_line", "stop_for"]
 

@@ -10,13 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import __version__
-from ..errors import InvalidValue, Severity
 from ..linting import lint as lint_mesh
 from ..linting.rules import RULES
+from ..outputs.sarif import sarif_log
 from ..replaying import replay as replay_logs
 from ..replaying.tally import unused_rules
-from ..sarif import sarif_log
-from ..verification import verify as verify_mesh
+from ..values.errors import InvalidValue, Severity
+from ..verification.agreement import verify as verify_mesh
 from .logs import Logs, log_options
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import (
@@ -45,7 +45,7 @@ from .output import (
 from .problems import print_problems
 
 if TYPE_CHECKING:
-    from ..resource import ServiceIdentity
+    from ..resources.resource import ServiceIdentity
 
 __all__ = ["lint", "replay", "verify"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import LoadError
+from ..outputs.junit import junit_xml
 from ..policytests.document import read_tests
-from ..policytests.junit import junit_xml
 from ..policytests.naming import SUFFIXES, is_test_file
 from ..policytests.running import run_tests
+from ..values.errors import LoadError
 from .inputs import read_input
 from .options import examples, output_option
 from .output import FOUND_PROBLEMS, print_objects, print_report, say, stop
@@ -19,8 +19,8 @@ from .output import FOUND_PROBLEMS, print_objects, print_report, say, stop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..errors import Problem
     from ..policytests.document import PolicyTests
+    from ..values.errors import Problem
 
 __all__ = ["test"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MAX_PROBLEMS, InvalidValue, Problem
+from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem
 from .base import (
     MAX_DIGITS,
     Bounds,
@@ -25,7 +25,7 @@ from .yaml_text import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..references import Mark
+    from ..values.references import Mark
     from .json_items import Take
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from ..errors import Problem
-from ..frozen import is_unicode
-from ..references import Mark
+from ..values.errors import Problem
+from ..values.frozen import is_unicode
+from ..values.references import Mark
 
 MAX_DIGITS = 64  # digits of a number
 UNICODE = "a string of Unicode characters", "half of one, a lone surrogate"

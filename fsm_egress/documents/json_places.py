@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from attrs import define, field
 
-from ..references import Mark
+from ..values.references import Mark
 from .base import Bounds
 from .json_items import members
 

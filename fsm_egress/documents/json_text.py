@@ -8,9 +8,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Problem
-from ..frozen import is_unicode
-from ..references import Mark
+from ..values.errors import Problem
+from ..values.frozen import is_unicode
+from ..values.references import Mark
 from .base import (
     UNICODE,
     Bounds,

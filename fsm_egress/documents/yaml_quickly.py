@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from ..frozen import is_unicode
-from ..references import Mark
+from ..values.frozen import is_unicode
+from ..values.references import Mark
 from .base import Bounds, Document
 from .yaml_scalars import Doubtful, Scalars
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from ..errors import MissingExtra, Problem, shortly, show
-from ..frozen import is_unicode
-from ..references import Mark
+from ..values.errors import MissingExtra, Problem, shortly, show
+from ..values.frozen import is_unicode
+from ..values.references import Mark
 from .base import MAX_DIGITS, UNICODE, Bounds, Document, Unreadable, end_of, repeated, too_many, unreadable
 from .yaml_quickly import read_yaml_quickly
 from .yaml_scalars import TRUTHS, Doubtful, is_disputed, resolved

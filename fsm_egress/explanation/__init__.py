@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..engine import Engine
 from ..resolution import resolve
-from ..resource import ServiceIdentity
-from .questions import Question
+from ..resources.resource import ServiceIdentity
+from .near_misses import Question
 from .stages import answer_of, stages_of
 from .types import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..connections.connection import Connection
     from ..snapshot import Snapshot
 
 __all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage", "StageName", "explain"]

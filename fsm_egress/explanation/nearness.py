@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..net import IPV6_START, Address, Prefix
+from ..values.net import IPV6_START, Address, Prefix
 from .types import SLIP, Nearness
 
 __all__ = ["OTHER_FAMILY", "differing", "host_nearness", "plain_host", "unlikeness"]

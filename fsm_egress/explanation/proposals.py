@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..automata import Texts, Undecided, witness
-from ..checks import FORWARDED_METHODS, KNOWN_METHODS
 from ..engine import Engine
-from ..errors import InvalidValue
-from ..references import FieldRef, ResourceRef
+from ..patterns.automata import Texts, Undecided, witness
 from ..resolution import resolve
-from ..resource import Resource, ServiceIdentity
+from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS
+from ..resources.resource import Resource, ServiceIdentity
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.errors import InvalidValue
+from ..values.references import FieldRef, ResourceRef
 from .types import SWITCHES, Change, Difference, Edit, Nearness
 
 if TYPE_CHECKING:
-    from ..egress import EgressSource
-    from ..meshconfig import MeshConfig
     from ..patterns import Pattern
     from ..policy import HTTPRoute
+    from ..resources.egress import EgressSource
+    from ..resources.meshconfig import MeshConfig
 
 __all__ = [
     "NEEDS",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..checks import Protocol
-from ..connection import HTTPRequest, Sends
-from ..decision import Decision, Reason, Verdict
-from ..egress import EgressPolicy
-from ..errors import shortly
+from ..connections.connection import HTTPRequest, Sends
+from ..connections.decision import Decision, Reason, Verdict
+from ..resources.checks import Protocol
+from ..resources.egress import EgressPolicy
+from ..values.errors import shortly
 from .types import STAGES, Stage, StageName
 from .wording import ending, owner_of, those
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..policy import OutboundPolicy
-    from ..references import FieldRef
-    from .offers import Offer
-    from .questions import Question
+    from ..values.references import FieldRef
+    from .near_misses import Question
+    from .rule_parts import Offer
 
 __all__ = ["Found", "answer_of", "stages_of"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
-from ..connection import Connection
-from ..decision import Decision
-from ..errors import shortly
-from ..references import FieldRef
-from ..resource import Resource, ServiceIdentity
-from ..tables import Shown, Table
-from ..words import Word
+from ..connections.connection import Connection
+from ..connections.decision import Decision
+from ..resources.resource import Resource, ServiceIdentity
+from ..values.enums import Word
+from ..values.errors import shortly
+from ..values.notebook import Shown, Table
+from ..values.references import FieldRef
 from .wording import rule_name
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..references import FieldRef
+    from ..values.references import FieldRef
 
 __all__ = ["LISTED", "NAMED", "ending", "owner_of", "rule_name", "shortened", "those"]
 

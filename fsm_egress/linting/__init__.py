@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from ..controller import stock_findings
-from ..errors import InvalidValue
-from ..findings import Code, Finding, Findings
-from ..resource import ServiceIdentity
-from ..shortcomings import enforceability, findings_of
-from ..verification import verify
+from ..connections.findings import Code, Finding, Findings
+from ..resources.resource import ServiceIdentity
+from ..values.errors import InvalidValue
+from ..verification.agreement import verify
+from ..verification.enforceability import enforceability, findings_of
+from ..verification.stock_findings import stock_findings
 from .policies import View, disputable_findings, shown_findings
 from .resources import missing_elsewhere, resource_findings
 from .rules import RULES, Side
@@ -25,8 +25,8 @@ from .rules import RULES, Side
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..references import FieldRef, ResourceRef
     from ..snapshot import Snapshot
+    from ..values.references import FieldRef, ResourceRef
 
 __all__ = ["IGNORE", "lint"]
 

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from ..checks import LAST_PORT, STREAMS, Protocol
-from ..connection import Connection, HTTPRequest, Sends, TLSClientHello
-from ..decision import Decision, Reason
+from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
+from ..connections.decision import Decision, Reason
+from ..connections.findings import Code, Finding
 from ..engine import Engine
-from ..findings import Code, Finding
-from ..net import IPV6_START, Address, PrefixTable
 from ..policy import LOOPBACK, Claim, EgressGroup, HTTPRoute, PortPolicy
 from ..resolution import Resolution
+from ..resources.checks import LAST_PORT, STREAMS, Protocol
+from ..values.net import IPV6_START, Address, PrefixTable
 from .routes import begins_with_slash, covers, request_of, takes_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from ..connection import Payload
-    from ..net import Prefix
+    from ..connections.connection import Payload
     from ..policy import OutboundPolicy
-    from ..references import FieldRef
-    from ..resource import ServiceIdentity
+    from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
+    from ..values.net import Prefix
+    from ..values.references import FieldRef
 
 __all__ = ["View", "disputable_findings", "shown_findings"]
 

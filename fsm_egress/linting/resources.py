@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..core import Pod, ServiceAccount
-from ..egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
-from ..errors import Severity
-from ..findings import Code, Finding
-from ..net import BY_PLACE
-from ..routes import routes_of
-from ..smi import HTTPRouteGroup, TrafficTarget
+from ..connections.findings import Code, Finding
+from ..resolution.routes import routes_of
+from ..resources.core import Pod, ServiceAccount
+from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
+from ..resources.smi import HTTPRouteGroup, TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT
+from ..values.errors import Severity
+from ..values.net import BY_PLACE
 from .routes import covers, never
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..errors import Problem
-    from ..resource import Resource
+    from ..resources.resource import Resource
     from ..snapshot import Snapshot
+    from ..values.errors import Problem
 
 __all__ = ["missing_elsewhere", "resource_findings"]
 

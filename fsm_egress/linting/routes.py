@@ -8,12 +8,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..automata import Texts, Undecided, witness
-from ..checks import FORWARDED_METHODS
-from ..connection import HTTPRequest
-from ..errors import InvalidValue
+from ..connections.connection import HTTPRequest
 from ..patterns import Pattern
+from ..patterns.automata import Texts, Undecided, witness
 from ..patterns.tree import Alternation, Chars, Group, Sequence
+from ..resources.checks import FORWARDED_METHODS
+from ..values.errors import InvalidValue
 
 if TYPE_CHECKING:
     from ..patterns.tree import Node

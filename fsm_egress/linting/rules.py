@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from ..findings import Code
+from ..connections.findings import Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

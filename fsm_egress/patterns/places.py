@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from ..errors import FSMEgressError
+from ..values.errors import FSMEgressError
 from .tree import (
     Alternation,
     Assertion,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from attrs import define, field, frozen
 
-from ..errors import InvalidValue, Problem, show
+from ..values.errors import InvalidValue, Problem, show
 from .captures import NOTHING, abandoned, unsure, volatile
 from .tree import (
     BYTES,

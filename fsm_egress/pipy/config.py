@@ -16,13 +16,11 @@ from zlib import error as ZlibError  # noqa: N812  # because `error` alone says 
 
 from attrs import field, frozen
 
-from ..checks import Protocol, seconds
-from ..errors import InvalidValue, Problem
-from ..frozen import FrozenMap, freeze
+from ..resources.checks import Protocol, seconds
+from ..values.errors import InvalidValue, Problem
+from ..values.frozen import FrozenMap, freeze
 
 if TYPE_CHECKING:
-    from ..egress import CircuitBreaking, ConnectionSettings, RetryPolicy
-    from ..net import Prefix
     from ..policy import (
         Cluster,
         EgressGroup,
@@ -37,6 +35,8 @@ if TYPE_CHECKING:
         VirtualHost,
         WeightedCluster,
     )
+    from ..resources.egress import CircuitBreaking, ConnectionSettings, RetryPolicy
+    from ..values.net import Prefix
 
 __all__ = [
     "PipyConfig",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from ..checks import Protocol
+from ..resources.checks import Protocol
 from .config import certificate, group_matches, mesh_match, named_gateway, sealed, write_config
 
 if TYPE_CHECKING:

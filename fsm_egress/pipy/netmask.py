@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..net import GAP_END, GAP_START, IPV4_BITS, IPV6_BITS, IPV6_START
+from ..values.net import GAP_END, GAP_START, IPV4_BITS, IPV6_BITS, IPV6_START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

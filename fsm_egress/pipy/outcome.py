@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from ..decision import Target, UsedGateway
-from ..tables import Shown, Table
-from ..words import Word
+from ..connections.decision import Target, UsedGateway
+from ..values.enums import Word
+from ..values.notebook import Shown, Table
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..connections.connection import Connection
 
 __all__ = [
     "CLOSED",

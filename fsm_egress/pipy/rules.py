@@ -14,7 +14,7 @@ from .outcome import CLOSED, Outcome, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..connection import HTTPRequest
+    from ..connections.connection import HTTPRequest
     from .scripts import Rule
 
 __all__ = ["FORWARDED_METHODS", "ReadRule", "read_rules"]

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
-from ..errors import InvalidValue, Problem, show
-from ..references import joined
+from ..values.errors import InvalidValue, Problem, show
+from ..values.references import joined
 from .enforcement import ENFORCE
 from .netmask import Mask, read_mask
 

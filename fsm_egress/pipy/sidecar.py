@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, frozen
 
-from ..connection import HTTPRequest, Sends, TLSClientHello
-from ..decision import Target, UsedGateway
+from ..connections.connection import HTTPRequest, Sends, TLSClientHello
+from ..connections.decision import Target, UsedGateway
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
@@ -24,7 +24,7 @@ from .scripts import ANY_GATEWAY, Cert, Cluster, Enforcement, Match, OutboundCon
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from ..connection import Connection
+    from ..connections.connection import Connection
     from .rules import ReadRule
     from .scripts import Host
 

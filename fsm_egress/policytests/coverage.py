@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ..connection import HTTPRequest, TLSClientHello
-from ..decision import Reason
-from ..egress import EgressPolicy
-from ..references import FieldRef, item_path
+from ..connections.connection import HTTPRequest, TLSClientHello
+from ..connections.decision import Reason
 from ..resolution.claims import resolve_claims
-from ..words import Word
+from ..resources.egress import EgressPolicy
+from ..values.enums import Word
+from ..values.references import FieldRef, item_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..connection import Connection
-    from ..decision import Decision
+    from ..connections.connection import Connection
+    from ..connections.decision import Decision
     from ..snapshot import Snapshot
 
 __all__ = ["Coverage", "Part", "PartKind", "parts_decided", "parts_of"]

@@ -11,14 +11,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ..answers.comparison import Effect
-from ..checks import one_of
-from ..connection import Connection, http, server_first, tcp, tls, udp
-from ..decision import Reason, Verdict
+from ..connections.connection import Connection, http, server_first, tcp, tls, udp
+from ..connections.decision import Reason, Verdict
 from ..documents import Document, read_text
-from ..errors import InvalidValue, LoadError, Problem, show
-from ..references import Source, joined
 from ..replaying.records import split_socket_address
-from ..resource import ServiceIdentity
+from ..resources.checks import one_of
+from ..resources.resource import ServiceIdentity
+from ..values.errors import InvalidValue, LoadError, Problem, show
+from ..values.references import Source, joined
 
 __all__ = ["API_VERSION", "KIND", "Expected", "MeshSource", "PolicyTest", "PolicyTests", "read_tests"]
 

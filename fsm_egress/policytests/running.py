@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..answers.comparison import Effect, effect_of
-from ..decision import Decision
+from ..connections.decision import Decision
 from ..engine import Engine
 from ..explanation import Explanation, explain
 from ..resolution import resolve
 from ..snapshot import Snapshot, load
-from ..tables import Shown, Table
+from ..values.notebook import Shown, Table
 from .coverage import Coverage, Part, parts_decided, parts_of
 from .document import Expected, MeshSource, PolicyTest, PolicyTests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..connection import Connection
-    from ..references import FieldRef
-    from ..resource import ServiceIdentity
+    from ..connections.connection import Connection
+    from ..resources.resource import ServiceIdentity
+    from ..values.references import FieldRef
 
 __all__ = ["TestReport", "TestResult", "run_tests"]
 

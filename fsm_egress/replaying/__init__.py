@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import Factory, field, frozen
 
-from ..columns import Columns
-from ..decision import Decision
+from ..connections.columns import Columns
+from ..connections.decision import Decision
 from ..engine import Engine
-from ..errors import InvalidValue
 from ..resolution import resolve
-from ..resource import ServiceIdentity
+from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.errors import InvalidValue
 from .logs import Block, Log, cut, read
 from .records import Layout, Records, Unreadable
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from attrs import evolve, field, frozen
 
-from ..checks import one_of
-from ..errors import InvalidValue, MissingExtra, Problem
-from ..references import Mark
-from ..words import Word
+from ..resources.checks import one_of
+from ..values.enums import Word
+from ..values.errors import InvalidValue, MissingExtra, Problem
+from ..values.references import Mark
 from .records import Place, Records, Unreadable, column_of, column_of_batch
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from attrs import evolve, field, frozen
 from attrs.converters import optional
 
-from ..columns import Columns
-from ..connection import Sends
-from ..errors import InvalidValue, Problem, shortly
-from ..references import Mark
+from ..connections.columns import Columns
+from ..connections.connection import Sends
+from ..values.errors import InvalidValue, Problem, shortly
+from ..values.references import Mark
 
 __all__ = [
     "FIELDS",

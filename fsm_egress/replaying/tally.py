@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ..connection import Connection
-from ..decision import Reason, Verdict
+from ..connections.connection import Connection
+from ..connections.decision import Reason, Verdict
 from ..resolution.claims import resolve_claims
-from ..tables import Shown, Table
+from ..values.notebook import Shown, Table
 from .records import Place, Unreadable
 
 if TYPE_CHECKING:
-    from ..decision import Decision
-    from ..references import FieldRef
+    from ..connections.decision import Decision
     from ..snapshot import Snapshot
+    from ..values.references import FieldRef
 
 __all__ = ["Change", "Changed", "Example", "Ruling", "Summary", "ordered", "unused_rules"]
 

@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, frozen
 
-from .. import checks
-from ..checks import STREAMS, Protocol
-from ..core import Endpoints, Pod, Service
-from ..egress import EgressGateway, EgressPolicy, Retry
-from ..errors import InvalidValue
-from ..findings import Code, Finding
-from ..frozen import FrozenMap
-from ..meshconfig import MeshConfig
+from ..connections.findings import Code, Finding
 from ..policy import (
     Claim,
     Cluster,
@@ -32,19 +25,26 @@ from ..policy import (
     PortPolicy,
     SidecarSpec,
 )
-from ..references import FieldRef
-from ..resource import ServiceIdentity
-from ..resources import KINDS
+from ..resources import checks
+from ..resources.checks import STREAMS, Protocol
+from ..resources.core import Endpoints, Pod, Service
+from ..resources.egress import EgressGateway, EgressPolicy, Retry
+from ..resources.kinds import KINDS
+from ..resources.meshconfig import MeshConfig
+from ..resources.resource import ServiceIdentity
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
+from ..values.errors import InvalidValue
+from ..values.frozen import FrozenMap
+from ..values.references import FieldRef
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
 from .inmesh import resolve_in_mesh, retries_of, retry_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..meshconfig import PluginChainEntry, RemoteLogging, Tracing
-    from ..net import Prefix
     from ..policy import MeshMatch
+    from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
+    from ..values.net import Prefix
 
 __all__ = ["Resolution", "resolve"]
 

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..checks import STREAMS, Protocol
-from ..core import Namespace, Secret
-from ..egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
-from ..findings import Code, Finding
-from ..net import BY_PLACE, LAST_KEY
+from ..connections.findings import Code, Finding
 from ..policy import (
     Claim,
     Cluster,
@@ -26,16 +22,20 @@ from ..policy import (
     VirtualHost,
     WeightedCluster,
 )
-from ..references import ResourceRef, item_path
-from ..routes import routes_of, to_clusters, united, wildcard
-from ..smi import HTTPRouteGroup
+from ..resources.checks import STREAMS, Protocol
+from ..resources.core import Namespace, Secret
+from ..resources.egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
+from ..resources.smi import HTTPRouteGroup
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.net import BY_PLACE, LAST_KEY
+from ..values.references import ResourceRef, item_path
+from .routes import routes_of, to_clusters, united, wildcard
 
 if TYPE_CHECKING:
-    from ..egress import ConnectionSettings
-    from ..net import Prefix
-    from ..references import FieldRef
-    from ..resource import ServiceIdentity
+    from ..resources.egress import ConnectionSettings
+    from ..resources.resource import ServiceIdentity
+    from ..values.net import Prefix
+    from ..values.references import FieldRef
 
 __all__ = ["Claims", "changed_claims", "groups_of", "host_clusters", "resolve_claims"]
 

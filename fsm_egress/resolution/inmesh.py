@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
-from ..checks import STREAMS, Protocol
-from ..core import Endpoints, Namespace, Pod, Service
-from ..egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
-from ..findings import Code, Finding
-from ..meshconfig import MeshConfig
-from ..net import Address, Prefix
+from ..connections.findings import Code, Finding
 from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
-from ..resource import ServiceIdentity
-from ..routes import routes_of, to_clusters, united, wildcard
-from ..smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from ..resources.checks import STREAMS, Protocol
+from ..resources.core import Endpoints, Namespace, Pod, Service
+from ..resources.egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
+from ..resources.meshconfig import MeshConfig
+from ..resources.resource import ServiceIdentity
+from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.net import Address, Prefix
+from .routes import routes_of, to_clusters, united, wildcard
 from .services import TRUST_DOMAIN, MeshService, hostnames_of, reached_services, target_port
 
 __all__ = [

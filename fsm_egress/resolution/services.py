@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from ..checks import Protocol, ServiceAccessMode
-from ..core import EndpointAddress, Endpoints, Pod, Service, ServicePort
-from ..findings import Code, Finding
-from ..net import Address, parse_address
-from ..references import FieldRef, item_path
-from ..smi import TrafficTarget
+from ..connections.findings import Code, Finding
+from ..resources.checks import Protocol, ServiceAccessMode
+from ..resources.core import EndpointAddress, Endpoints, Pod, Service, ServicePort
+from ..resources.smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.net import Address, parse_address
+from ..values.references import FieldRef, item_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..resource import ServiceIdentity
+    from ..resources.resource import ServiceIdentity
 
 __all__ = ["TRUST_DOMAIN", "MeshService", "hostnames_of", "reached_services", "target_port"]
 

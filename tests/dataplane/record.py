@@ -19,15 +19,15 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-import documents  # noqa: E402  # because the tests are no package
+import random_meshes  # noqa: E402  # because the tests are no package
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402  # ditto
 from observe import observe  # noqa: E402  # ditto
 from observed import goes_as_due  # noqa: E402  # ditto
 
 import fsm_egress as fe  # noqa: E402  # ditto
-from fsm_egress.net import IPV6_START  # noqa: E402  # ditto
 from fsm_egress.pipy.enforcement import MODULE, module_source  # noqa: E402  # ditto
-from fsm_egress.verification import intercepted, own_config  # noqa: E402  # ditto
+from fsm_egress.values.net import IPV6_START  # noqa: E402  # ditto
+from fsm_egress.verification.agreement import intercepted, own_config  # noqa: E402  # ditto
 
 KEPT = TESTS / "vectors" / "dataplane.json.gz"
 ABOUT = (
@@ -52,7 +52,7 @@ def meshes(count: int, number: int) -> list[tuple[list[Any], str, list[Wire]]]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(documents.cases(40))
+    @given(random_meshes.cases(40))
     def collect(case: tuple[list[Any], str, list[Wire]]) -> None:
         mesh, identity, connections = case
         found.append((mesh, identity, [wire for wire in connections if _can_be_sent(wire)]))

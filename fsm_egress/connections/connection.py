@@ -1,0 +1,531 @@
+"""One connection of a pod: where to, and what its client sends first (`spec/decision.md`).
+
+Each class keeps its content in one tuple, `parts`, in the order in which an engine looks it up: that is
+quicker to make and to read than a field for each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from attrs import evolve, frozen
+
+from ..resources import checks
+from ..resources.checks import LAST_PORT
+from ..values.enums import Word
+from ..values.errors import InvalidValue, Problem
+from ..values.frozen import EMPTY, FrozenMap
+from ..values.net import UNREADABLE, Address, read_key
+
+__all__ = [
+    "KINDS",
+    "Connection",
+    "HTTPRequest",
+    "Parts",
+    "Payload",
+    "Sends",
+    "TLSClientHello",
+    "hello_parts",
+    "http",
+    "request_parts",
+    "server_first",
+    "socket_address",
+    "tcp",
+    "tls",
+    "udp",
+]
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
+_LINE = re.compile(r"[^\x00-\x20\x7f]+")
+_FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+# A URL that needs no more looking at: host, port, path and query of ASCII; `urlsplit` reads all others.
+_URL = re.compile(r"(?:http://)?([A-Za-z0-9._-]+(?::[0-9]+)?)(/[!-\"$-~]*(?<!\?))?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
+USUAL_METHODS = frozenset(checks.KNOWN_METHODS)
+
+
+class Sends(Word):
+    """What the client sends first; in the wire form of a connection, the value of `sends`."""
+
+    BYTES = "bytes"
+    NOTHING = "nothing"
+    DATAGRAM = "datagram"
+    TLS = "tls"
+    HTTP = "http"
+
+
+KINDS = tuple(Sends)
+BYTES, NOTHING, DATAGRAM, TLS, HTTP = range(len(KINDS))
+SLOTS: dict[str, int] = {kind.value: slot for slot, kind in enumerate(KINDS)}
+_PLAIN = {kind: slot for kind, slot in SLOTS.items() if slot not in {TLS, HTTP}}
+
+
+def is_line(text: str) -> bool:
+    """Whether a text has a character, and neither spaces nor control characters."""
+    if text.isascii():
+        return text.isprintable() and " " not in text and text != ""
+    return _LINE.fullmatch(text) is not None
+
+
+def read_method(value: Any) -> str:
+    """An HTTP method, exactly as sent."""
+    if not isinstance(value, str) or not _METHOD.fullmatch(value):
+        raise InvalidValue.of("an HTTP method", value)
+    return value
+
+
+def read_host(value: Any) -> str:
+    """A Host header or `:authority`, perhaps empty."""
+    if not isinstance(value, str) or (value and not is_line(value)):
+        raise InvalidValue.of("a Host header, without spaces or control characters", value)
+    return value
+
+
+def read_path(value: Any) -> str:
+    """A request path with its query."""
+    if not isinstance(value, str) or not is_line(value):
+        raise InvalidValue.of("a request path with query, without spaces or control characters", value)
+    return value
+
+
+def read_headers(value: Any) -> FrozenMap[str]:
+    """Headers by name, in lower case."""
+    if not isinstance(value, Mapping):
+        raise InvalidValue.of("a mapping of header names to values", value)
+    headers: dict[str, str] = {}
+    for name, text in value.items():
+        if not isinstance(name, str) or not _METHOD.fullmatch(name):
+            raise InvalidValue.of("a header name", name)
+        if not isinstance(text, str) or not _FIELD_VALUE.fullmatch(text):
+            raise InvalidValue.of("a header value, without control characters", text).at(name)
+        if name.lower() in headers:
+            raise InvalidValue(Problem("each header once, whatever its letter case", found=f"`{name}` again"))
+        headers[name.lower()] = text
+    return FrozenMap(headers)
+
+
+def read_server_name(value: Any) -> str | None:
+    """A TLS server name, or None where none is asked for."""
+    if value is not None and (not isinstance(value, str) or not is_line(value)):
+        raise InvalidValue.of("a server name, without spaces or control characters", value)
+    return value
+
+
+RequestParts: TypeAlias = "tuple[str, str, str, FrozenMap[str], str]"
+HelloParts: TypeAlias = "tuple[str, str | None]"
+Parts: TypeAlias = "tuple[int, int, int, Any]"
+
+
+def request_parts(method: str, host: str, path: str, headers: Mapping[str, str]) -> RequestParts:
+    """The content of an HTTP request: authority, method, path, headers, host.
+
+    Raises:
+        InvalidValue: a method, host, path or header that cannot be.
+    """
+    try:
+        is_usual = method in USUAL_METHODS and path and is_line(host + path)
+    except (TypeError, AttributeError):
+        is_usual = False
+    if not is_usual:
+        method = _checked("method", read_method, method)
+        host = _checked("host", read_host, host)
+        path = _checked("path", read_path, path)
+    if headers is not EMPTY:
+        headers = _checked("headers", read_headers, headers)
+    return host.lower(), method, path, headers, host  # type: ignore[return-value]  # because they are frozen now
+
+
+def _checked(name: str, check: Any, value: Any) -> Any:
+    """The value of a field by its check; the error says which field it was."""
+    try:
+        return check(value)
+    except InvalidValue as error:
+        raise error.at(name) from None
+
+
+@frozen(init=False, repr=False)
+class HTTPRequest:
+    """An HTTP/1.1, HTTP/2 or gRPC request, as far as a decision depends on it.
+
+    Raises:
+        InvalidValue: a method, host, path or header that cannot be.
+    """
+
+    parts: RequestParts
+
+    def __init__(
+        self, method: str = "GET", host: str = "", path: str = "/", headers: Mapping[str, str] = EMPTY
+    ) -> None:
+        _set_request(self, request_parts(method, host, path, headers))
+
+    @property
+    def method(self) -> str:
+        """Exactly as sent."""
+        return self.parts[1]
+
+    @property
+    def host(self) -> str:
+        """The Host header or `:authority`, as sent."""
+        return self.parts[4]
+
+    @property
+    def path(self) -> str:
+        """With the query."""
+        return self.parts[2]
+
+    @property
+    def headers(self) -> FrozenMap[str]:
+        """By name in lower case."""
+        return self.parts[3]
+
+    @property
+    def authority(self) -> str:
+        """The host in lower case, as hosts are compared."""
+        return self.parts[0]
+
+    def header(self, name: str) -> str:
+        """The value of the header `name` (in lower case); a missing one reads as the empty string."""
+        return self.host if name == "host" else self.headers.get(name, "")
+
+    def replace(self, **changes: Any) -> HTTPRequest:
+        """The request with other arguments.
+
+        Raises:
+            InvalidValue: a method, host, path or header that cannot be.
+        """
+        _, method, path, headers, host = self.parts
+        return HTTPRequest(**{"method": method, "host": host, "path": path, "headers": headers, **changes})
+
+    def __reduce__(self) -> tuple[type[HTTPRequest], tuple[Any, ...]]:
+        _, method, path, headers, host = self.parts
+        return HTTPRequest, (method, host, path, headers)
+
+    def __repr__(self) -> str:
+        headers = f", {dict(self.headers)!r}" if self.headers else ""
+        return f"HTTPRequest({self.method!r}, {self.host!r}, {self.path!r}{headers})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """As Hypothesis and IPython show it: by its repr."""
+        printer.text(repr(self))
+
+
+def hello_parts(server_name: str | None) -> HelloParts:
+    """The content of a ClientHello: the name that is compared, and the server name.
+
+    Raises:
+        InvalidValue: a server name that cannot be.
+    """
+    name = _checked("server_name", read_server_name, server_name)
+    return (name or "").lower(), name
+
+
+@frozen(init=False, repr=False)
+class TLSClientHello:
+    """The start of a TLS connection, with the server name the client asks for, if it names one.
+
+    Raises:
+        InvalidValue: a server name that cannot be.
+    """
+
+    parts: HelloParts
+
+    def __init__(self, server_name: str | None = None) -> None:
+        _set_hello(self, hello_parts(server_name))
+
+    @property
+    def server_name(self) -> str | None:
+        """As sent; None where none is."""
+        return self.parts[1]
+
+    @property
+    def name(self) -> str:
+        """The server name in lower case, as names are compared; empty where there is none."""
+        return self.parts[0]
+
+    def __reduce__(self) -> tuple[type[TLSClientHello], tuple[str | None]]:
+        return TLSClientHello, (self.server_name,)
+
+    def __repr__(self) -> str:
+        return f"TLSClientHello({self.server_name!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """As Hypothesis and IPython show it: by its repr."""
+        printer.text(repr(self))
+
+
+Payload: TypeAlias = "Sends | HTTPRequest | TLSClientHello"
+
+
+def _plain(value: Any) -> int:
+    if isinstance(value, str) and value in _PLAIN:
+        return _PLAIN[value]
+    raise InvalidValue.of("`bytes`, `nothing`, `datagram`, an HTTP request or a TLS ClientHello", value)
+
+
+def _parts(destination: Address | str, port: int, slot: int, sent: Any) -> Parts:
+    """The content of a connection: port, key, slot, what is sent.
+
+    Raises:
+        InvalidValue: an address or a port that cannot be.
+    """
+    try:
+        key = read_key(destination)  # type: ignore[arg-type]  # because what is no text is looked at again
+    except UNREADABLE:
+        key = _checked("destination", checks.address, destination).key
+    if type(port) is not int or not 0 < port <= LAST_PORT:
+        _checked("port", checks.port_number, port)
+    return port, key, slot, sent
+
+
+@frozen(init=False, repr=False)
+class Connection:
+    """One connection that a pod opens: where to, and what its client sends.
+
+    Raises:
+        InvalidValue: an address, a port or a payload that cannot be.
+    """
+
+    parts: Parts
+
+    def __init__(self, destination: Address | str, port: int, sends: Payload) -> None:
+        sent: RequestParts | HelloParts | None = None
+        if isinstance(sends, HTTPRequest):
+            slot, sent = HTTP, sends.parts
+        elif isinstance(sends, TLSClientHello):
+            slot, sent = TLS, sends.parts
+        else:
+            slot = _checked("sends", _plain, sends)
+        _set_connection(self, _parts(destination, port, slot, sent))
+
+    @property
+    def destination(self) -> Address:
+        """The address; an IPv4-mapped one is its IPv4 address."""
+        return Address.from_key(self.parts[1])
+
+    @property
+    def port(self) -> int:
+        """The destination port."""
+        return self.parts[0]
+
+    @property
+    def sends(self) -> Payload:
+        """The first thing that the client sends.
+
+        `Sends.DATAGRAM` stands for UDP, which passes by the sidecar; everything else is TCP.
+        """
+        _, _, slot, sent = self.parts
+        if slot == HTTP:
+            request = object.__new__(HTTPRequest)
+            _set_request(request, sent)
+            return request
+        if slot == TLS:
+            hello = object.__new__(TLSClientHello)
+            _set_hello(hello, sent)
+            return hello
+        return KINDS[slot]
+
+    @property
+    def key(self) -> int:
+        """The destination's place on the line of all addresses (`net.py`)."""
+        return self.parts[1]
+
+    @property
+    def slot(self) -> int:
+        """The index of what is sent in `KINDS`; with `key`, what tables are looked up by."""
+        return self.parts[2]
+
+    @property
+    def kind(self) -> Sends:
+        """What is sent, without its content."""
+        return KINDS[self.parts[2]]
+
+    def replace(self, **changes: Any) -> Connection:
+        """The connection with other arguments.
+
+        Raises:
+            InvalidValue: an address, a port or a payload that cannot be.
+        """
+        same = {"destination": self.destination, "port": self.port, "sends": self.sends}
+        return Connection(**{**same, **changes})
+
+    def __reduce__(self) -> tuple[type[Connection], tuple[Any, ...]]:
+        return Connection, (self.destination, self.port, self.sends)
+
+    def __repr__(self) -> str:
+        sends = self.sends.value if isinstance(self.sends, Sends) else self.sends
+        return f"Connection({str(self.destination)!r}, {self.port}, {sends!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """As Hypothesis and IPython show it: by its repr."""
+        printer.text(repr(self))
+
+    @classmethod
+    def from_mapping(cls, value: Any) -> Connection:
+        """A connection in the form of the vectors.
+
+        `{"destination", "port", "sends": "bytes"|"nothing"|"datagram"|"http"|"tls",
+        "request": {"method", "host", "path", "headers"}, "sni"}`
+
+        Raises:
+            InvalidValue: a key is missing, unknown, or does not go with what is sent, or a value is wrong.
+        """
+        if not isinstance(value, Mapping):
+            raise InvalidValue.of("a connection as a mapping", value)
+        kind = checks.one_of(_required(value, "sends"), Sends)
+        _only(value, {"destination", "port", "sends", *_OWN_KEYS.get(kind, ())})
+        sends: Payload = kind
+        if kind is Sends.HTTP:
+            request = _required(value, "request")
+            if not isinstance(request, Mapping):
+                raise InvalidValue.of("a mapping", request).at("request")
+            try:
+                _only(request, {"method", "host", "path", "headers"})
+                sends = HTTPRequest(**request)
+            except InvalidValue as error:
+                raise error.at("request") from None
+        elif kind is Sends.TLS:
+            try:
+                sends = TLSClientHello(value.get("sni"))
+            except InvalidValue as error:
+                raise InvalidValue(*(evolve(problem, path="sni") for problem in error.problems)) from None
+        return cls(_required(value, "destination"), _required(value, "port"), sends)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The connection in the form of the vectors, as `from_mapping` reads it."""
+        wire: dict[str, Any] = {
+            "destination": str(self.destination),
+            "port": self.port,
+            "sends": self.kind.value,
+        }
+        if isinstance(self.sends, HTTPRequest):
+            request = self.sends
+            wire["request"] = {
+                "method": request.method,
+                "host": request.host,
+                "path": request.path,
+                "headers": dict(request.headers),
+            }
+        elif isinstance(self.sends, TLSClientHello):
+            wire["sni"] = self.sends.server_name
+        return wire
+
+    def __str__(self) -> str:
+        return f"{socket_address(str(self.destination), self.port)} {_spoken(self.sends)}"
+
+
+_OWN_KEYS = {Sends.HTTP: ("request",), Sends.TLS: ("sni",)}
+
+
+def _required(value: Mapping[str, Any], key: str) -> Any:
+    if key not in value:
+        raise InvalidValue(Problem(f"the key `{key}`", found="none"))
+    return value[key]
+
+
+def _only(value: Mapping[str, Any], known: set[str]) -> None:
+    for key in value:
+        if key not in known:
+            names = ", ".join(f"`{name}`" for name in sorted(known))
+            raise InvalidValue.of(f"only the keys {names}", key)
+
+
+def _spoken(payload: Payload) -> str:
+    if isinstance(payload, HTTPRequest):
+        return f"{payload.method} http://{payload.host}{payload.path}"
+    if isinstance(payload, TLSClientHello):
+        return f"TLS {payload.server_name}" if payload.server_name is not None else "TLS without server name"
+    return {Sends.BYTES: "TCP", Sends.NOTHING: "TCP, the server speaks first", Sends.DATAGRAM: "UDP"}[payload]
+
+
+def socket_address(host: str, port: int) -> str:
+    """`host:port`, with brackets where the host is an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def http(
+    destination: Address | str,
+    port: int,
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+) -> Connection:
+    """A connection whose client sends an HTTP request.
+
+    The Host header is what `url` has before its path (`http://httpbin.org/get` or just `httpbin.org/get`).
+
+    Raises:
+        InvalidValue: an address, port, method, URL or header that cannot be.
+    """
+    try:
+        found = _URL.fullmatch(url)
+    except TypeError:
+        raise InvalidValue.of("a URL", url).at("url") from None
+    host, path = found.groups("/") if found else _taken_apart(url)
+    if found and not headers and type(method) is str and method in USUAL_METHODS:
+        sent: RequestParts = (host.lower(), method, path, EMPTY, host)
+    else:
+        sent = request_parts(method, host, path, headers or EMPTY)
+    return _made(destination, port, HTTP, sent)
+
+
+def _taken_apart(url: str) -> tuple[str, str]:
+    """The Host header and the path of a URL."""
+    try:
+        split = urlsplit(url if _SCHEME.match(url) else f"http://{url}")
+    except ValueError as error:
+        raise InvalidValue.of("a URL", url, reason=str(error)).at("url") from None
+    if split.scheme != "http":
+        expected, reason = "a URL with the scheme `http`", "HTTPS is `tls` to the sidecar"
+        raise InvalidValue.of(expected, url, reason=reason).at("url")
+    return split.netloc, (split.path or "/") + (f"?{split.query}" if split.query else "")
+
+
+def tls(destination: Address | str, port: int, server_name: str | None = None) -> Connection:
+    """A connection whose client opens TLS, asking for `server_name` or for none.
+
+    Raises:
+        InvalidValue: an address, port or server name that cannot be.
+    """
+    return _made(destination, port, TLS, hello_parts(server_name))
+
+
+def tcp(destination: Address | str, port: int) -> Connection:
+    """A connection whose client sends bytes that are neither HTTP nor TLS.
+
+    Raises:
+        InvalidValue: an address or port that cannot be.
+    """
+    return _made(destination, port, BYTES, None)
+
+
+def server_first(destination: Address | str, port: int) -> Connection:
+    """A connection whose client waits for the server to speak, such as MySQL's.
+
+    Raises:
+        InvalidValue: an address or port that cannot be.
+    """
+    return _made(destination, port, NOTHING, None)
+
+
+def udp(destination: Address | str, port: int) -> Connection:
+    """A UDP datagram: FSM intercepts TCP only.
+
+    Raises:
+        InvalidValue: an address or port that cannot be.
+    """
+    return _made(destination, port, DATAGRAM, None)
+
+
+def _made(destination: Address | str, port: int, slot: int, sent: Any) -> Connection:
+    """The connection that sends what is known to be right."""
+    connection = object.__new__(Connection)
+    _set_connection(connection, _parts(destination, port, slot, sent))
+    return connection
+
+
+_set_request = HTTPRequest.__dict__["parts"].__set__
+_set_hello = TLSClientHello.__dict__["parts"].__set__
+_set_connection = Connection.__dict__["parts"].__set__

@@ -1,0 +1,200 @@
+"""What is decided for a connection, and by what (`spec/decision.md`)."""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING, Any, final
+
+from attrs import frozen
+
+from ..values.enums import Word
+from ..values.net import Prefix
+from ..values.notebook import Shown, Table
+from ..values.references import FieldRef
+from .connection import socket_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .connection import Connection
+
+__all__ = [
+    "ORIGINAL_DESTINATION",
+    "Decision",
+    "Reason",
+    "Target",
+    "TrafficMatch",
+    "UsedGateway",
+    "Verdict",
+    "shares",
+]
+
+
+class Verdict(Word):
+    """What becomes of a connection."""
+
+    IN_MESH = "IN_MESH"
+    EGRESS_POLICY = "EGRESS_POLICY"
+    PASSTHROUGH = "PASSTHROUGH"
+    DENIED = "DENIED"
+
+
+class Reason(Word):
+    """Why, from a closed set."""
+
+    NOT_INTERCEPTED = "not_intercepted"
+    TCP_SERVICE = "tcp_service"
+    HTTP_ROUTE = "http_route"
+    TCP_PORT = "tcp_port"
+    TLS_SERVER_NAME = "tls_server_name"
+    TLS_ANY = "tls_any"
+    NO_HOST = "no_host"
+    NO_ROUTE = "no_route"
+    NO_ENDPOINTS = "no_endpoints"
+    NO_SERVER_NAME = "no_server_name"
+    NO_CERTIFICATE = "no_certificate"
+    PROTOCOL_MISMATCH = "protocol_mismatch"
+    EGRESS_ENABLED = "egress_enabled"
+    EGRESS_DISABLED = "egress_disabled"
+
+
+@frozen(order=True)
+class Target:
+    """Where a connection goes, and its weight relative to the other targets.
+
+    `host` is an address or a DNS name; `ORIGINAL_DESTINATION` stands for the connection's own destination.
+    """
+
+    host: str
+    port: int
+    weight: int = 100
+
+    @property
+    def original(self) -> bool:
+        """Whether this is the connection's own destination."""
+        return not self.host
+
+    def address(self, connection: Connection) -> str:
+        """`host:port` of the target, for this connection."""
+        if self.original:
+            return socket_address(str(connection.destination), connection.port)
+        return socket_address(self.host, self.port)
+
+    def to_mapping(self, connection: Connection) -> dict[str, Any]:
+        """The target for machines, for this connection."""
+        original = {"original": True} if self.original else {}
+        return {"address": self.address(connection), "weight": self.weight, **original}
+
+    def spoken(self, *, with_weight: bool = False) -> str:
+        """The target in words, whatever the connection."""
+        place = "the original destination" if self.original else socket_address(self.host, self.port)
+        return f"{place} ({self.weight})" if with_weight else place
+
+
+ORIGINAL_DESTINATION = Target("", 0)
+
+
+@frozen
+class UsedGateway:
+    """An egress gateway that the connection is tunnelled through, with its share."""
+
+    name: str
+    weight: int
+    mode: str
+    endpoints: tuple[str, ...]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The gateway for machines."""
+        return {
+            "name": self.name,
+            "weight": self.weight,
+            "mode": self.mode,
+            "endpoints": list(self.endpoints),
+        }
+
+
+@frozen
+class TrafficMatch:
+    """The port, protocol and addresses by which a connection was taken; no ranges: any address."""
+
+    port: int
+    protocol: str
+    ranges: tuple[Prefix, ...]
+
+    def __str__(self) -> str:
+        where = ", ".join(map(str, self.ranges)) or "any address"
+        return f"{self.protocol} port {self.port}, {where}"
+
+
+@final
+@frozen
+class Decision(Shown):
+    """What is decided, and by what. It belongs to its rule, not to the connection, and is made once.
+
+    Attributes:
+        verdict: what becomes of the connection.
+        reason: why.
+        rule: the field of the resource that decided; None where nothing but the absence of a rule did.
+        match: the traffic match that took the connection.
+        targets: where it goes; empty when it is denied.
+        gateways: the egress gateways that carry it.
+        status: the HTTP status that the client gets when it is denied; None where the connection is closed.
+        route: the match of an HTTPRouteGroup that let the request through.
+        considered: all rules that claim the destination, the deciding one among them.
+    """
+
+    verdict: Verdict
+    reason: Reason
+    rule: FieldRef | None = None
+    match: TrafficMatch | None = None
+    targets: tuple[Target, ...] = ()
+    gateways: tuple[UsedGateway, ...] = ()
+    status: int | None = None
+    route: FieldRef | None = None
+    considered: tuple[FieldRef, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the connection gets anywhere."""
+        return self.verdict is not Verdict.DENIED
+
+    def to_mapping(self, connection: Connection) -> dict[str, Any]:
+        """The decision for machines, as `fsm-egress decide -o json` prints it for this connection."""
+        return {
+            "verdict": self.verdict.value,
+            "reason": self.reason.value,
+            "status": self.status,
+            "targets": [target.to_mapping(connection) for target in self.targets],
+            "gateway": [used.to_mapping() for used in self.gateways] or None,
+            "rule": f"{self.rule.resource} {self.rule.path}".rstrip() if self.rule else None,
+            "source": self.rule.location if self.rule else None,
+        }
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        facts = {
+            "reason": self.reason.value,
+            "rule": str(self.rule or ""),
+            "route": str(self.route or ""),
+            "match": str(self.match or ""),
+            "targets": ", ".join(it.spoken(with_weight=len(self.targets) > 1) for it in self.targets),
+            "gateways": ", ".join(used.name for used in self.gateways),
+            "status": str(self.status or ""),
+            "considered": ", ".join(map(str, self.considered)) if len(self.considered) > 1 else "",
+        }
+        rows = tuple((name, text) for name, text in facts.items() if text)
+        return Table(self.verdict.value, (), rows)
+
+    def __str__(self) -> str:
+        text = f"{self.verdict} ({self.reason})"
+        return f"{text} by {self.rule}" if self.rule else text
+
+    def __repr__(self) -> str:
+        return f"<Decision {self}>"
+
+
+def shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:
+    """Entries whose last part is a weight, with the weights in their smallest terms."""
+    listed = list(entries)
+    common = gcd(*(entry[-1] for entry in listed)) or 1
+    return frozenset((*entry[:-1], entry[-1] // common) for entry in listed)

@@ -1,0 +1,1 @@
+"""All connections divided into the classes that no reading of a policy tells apart."""

@@ -1,0 +1,240 @@
+"""What a resolved policy looks at, and what a sidecar's scripts look at: the two sides that are compared."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from ..connections.connection import HTTPRequest
+from ..pipy.outcome import Outcome
+from ..policy import LOOPBACK, Cluster, Forward
+from ..resolution.routes import united
+from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
+from ..values.errors import InvalidValue
+from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
+from .dividing import Condition, Line, Place, Reading, asked_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..patterns import Pattern
+    from ..pipy.scripts import Host, Match
+    from ..pipy.sidecar import Sidecar, Taken
+    from ..policy import EgressGroup, HTTPRoute, Interception, MeshMatch, OutboundPolicy, VirtualHost
+
+__all__ = ["reading_of_policy", "reading_of_sidecar"]
+
+
+def reading_of_policy(policy: OutboundPolicy) -> Reading:
+    """What a resolved policy looks at (`spec/decision.md`), stage by stage."""
+    seen = _excluded(policy.interception)
+    stages = [*seen, *_not_included(policy.interception)]
+    around = _Around(policy.spec.enable_auto_default_route, policy.forward, policy.clusters)
+    unclaimed = Place()
+    lines = {
+        port.port: _line(
+            *stages,
+            _table(_owned(port.mesh, around)),
+            _table(_claimed(port.groups, around)),
+            PrefixTable((), _anywhere(port.groups, unclaimed, around)),
+        )
+        for port in policy.ports
+    }
+    passed = _line(*seen, PrefixTable((), Place()))
+    lines.update((number, passed) for number, _ in policy.interception.excluded_ports)
+    return Reading(lines, _line(*stages, PrefixTable((), unclaimed)))
+
+
+def _line(*layers: PrefixTable[Place | None]) -> Line:
+    """The line on which the first layer that has a place counts; the last one has a place everywhere."""
+    starts: list[int] = []
+    places: list[Place] = []
+    for start in sorted(frozenset().union(*(layer.starts for layer in layers))):
+        place = next(place for layer in layers for place in (layer.lookup(start),) if place is not None)
+        if not places or places[-1] is not place:
+            starts.append(start)
+            places.append(place)
+    return Line(tuple(starts), tuple(places))
+
+
+def _table(pairs: Iterable[tuple[Prefix, Place]]) -> PrefixTable[Place | None]:
+    return PrefixTable(dict[Prefix, "Place | None"](pairs).items(), None)
+
+
+def _excluded(interception: Interception) -> list[PrefixTable[Place | None]]:
+    return [_table([(LOOPBACK, Place())]), _table((prefix, Place()) for prefix, _ in interception.excluded)]
+
+
+def _not_included(interception: Interception) -> Iterator[PrefixTable[Place | None]]:
+    if interception.included:
+        inside: dict[Prefix, Place | None] = dict.fromkeys(prefix for prefix, _ in interception.included)
+        yield PrefixTable(inside.items(), Place())
+
+
+@frozen
+class _Around:
+    """What decisions by rules depend on besides the rules."""
+
+    default: bool
+    forward: Forward | None
+    clusters: tuple[Cluster, ...]
+
+
+def _owned(matches: Iterable[MeshMatch], around: _Around) -> Iterator[tuple[Prefix, Place]]:
+    """The place of each in-mesh address; a match has one for each service."""
+    for match in matches:
+        routed = _routed(match.virtual_hosts, default=around.default)
+        places = {owner.rule: evolve(routed, source=(match, owner.rule, around)) for owner in match.owners}
+        yield from ((owner.prefix, places[owner.rule]) for owner in match.owners)
+
+
+def _claimed(groups: Iterable[EgressGroup], around: _Around) -> Iterator[tuple[Prefix, Place]]:
+    for group in groups:
+        place = _group_place(group, around)
+        yield from ((prefix, place) for prefix in group.prefixes)
+
+
+def _anywhere(groups: Iterable[EgressGroup], unclaimed: Place, around: _Around) -> Place:
+    rest = (_group_place(group, around) for group in groups if not group.prefixes)
+    return next(rest, unclaimed)
+
+
+def _group_place(group: EgressGroup, around: _Around) -> Place:
+    """A group's place: what its claims list, those too that allow nothing for want of a certificate."""
+    source = group, around
+    if group.stream:
+        return Place(source=source)
+    https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)
+    names = frozenset(host for claim in https for host in claim.hosts)
+    place = _routed(group.virtual_hosts, default=around.default)
+    broken = [claim for claim in group.claims if claim.protocol is Protocol.HTTP and claim.broken]
+    hosts = dict(place.hosts)
+    for host in {host for claim in broken for host in claim.hosts}:
+        refused = united(route for claim in broken if host in claim.hosts for route in claim.routes)
+        for text in (host, f"{host}:{group.port}"):
+            hosts[text] = (*place.conditions(text), *_conditions_of(tuple(refused)))
+    return Place(names, hosts, place.otherwise, source=source)
+
+
+def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
+    """The place where the routes of these hosts are looked at; by `default` an unknown one is the first."""
+    by_host = {hostname: _conditions_of(host.routes) for host in hosts for hostname in host.hostnames}
+    return Place(frozenset(), by_host, by_host[min(by_host)] if by_host and default else ())
+
+
+@lru_cache(maxsize=4096)
+def _conditions_of(routes: tuple[HTTPRoute, ...]) -> tuple[Condition, ...]:
+    return tuple(
+        condition
+        for route in routes
+        for path in (None if route.path.matches_everything else route.path,)
+        for condition in _asked(route.methods or FORWARDED_METHODS, path, route.headers)
+    )
+
+
+def _asked(
+    methods: tuple[str, ...], path: Pattern | None, headers: tuple[tuple[str, Pattern], ...]
+) -> Iterator[Condition]:
+    """What is asked of a request that can be; nothing, if a header is asked for that no request can have."""
+    unsent = [pattern for name, pattern in headers if not _can_be(headers={name: ""})]
+    if all(pattern.search("") for pattern in unsent):
+        known = tuple(method for method in KNOWN_METHODS if method in methods)
+        sent = tuple(header for header in headers if _can_be(headers={header[0]: ""}))
+        yield Condition(known, path, sent)
+
+
+def _can_be(**parts: Any) -> bool:
+    """Whether a request can have these parts: a header of that name, that Host."""
+    try:
+        HTTPRequest(**parts)
+    except InvalidValue:
+        return False
+    return True
+
+
+# --- the sidecar -----------------------------------------------------------------------------------------
+
+
+def reading_of_sidecar(sidecar: Sidecar) -> Reading:
+    """What the scripts look at with a config."""
+    nothing = Line((0,), (Place(folds=False),))
+    lines = {
+        port: _taken_line(sidecar, matches)
+        for text, matches in sidecar.config.matches.items()
+        for port in (int(text),)
+        if 0 < port <= LAST_PORT and str(port) == text  # others are never looked up
+    }
+    return Reading(lines, nothing)
+
+
+def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:
+    """The line of a port, cut where another match is taken, or another certificate shown."""
+    places: dict[tuple[int, int], Place] = {}
+    starts: list[int] = []
+    listed: list[Place] = []
+    for start, taken in _cuts(sidecar, matches):
+        key = id(taken.match), id(taken.cert)
+        if key not in places:
+            places[key] = _place(sidecar, taken)
+        if not listed or listed[-1] is not places[key]:
+            starts.append(start)
+            listed.append(places[key])
+    return Line(tuple(starts), tuple(listed))
+
+
+def _cuts(sidecar: Sidecar, matches: tuple[Match, ...]) -> Iterator[tuple[int, Taken]]:
+    """Where ranges begin and end, and what is taken from there on."""
+    masks = sorted(
+        (entry.mask.first, order, entry.mask.last)
+        for order, match in enumerate(matches)
+        for entry in match.ranges or ()
+        if entry.mask is not None
+    )
+    edges = {0, *(first for first, _, _ in masks), *(last + 1 for _, _, last in masks)}
+    starts = sorted({GAP_END if GAP_START <= edge < GAP_END else edge for edge in edges if edge <= LAST_KEY})
+    around: list[tuple[int, int]] = []
+    following = iter(masks)
+    coming = next(following, None)
+    for start in starts:
+        while coming is not None and coming[0] <= start:
+            heappush(around, (coming[1], coming[2]))
+            coming = next(following, None)
+        while around and around[0][1] < start:
+            heappop(around)
+        first = matches[around[0][0] :][:1] if around else matches
+        yield start, sidecar.take(first, start)
+
+
+def _place(sidecar: Sidecar, taken: Taken) -> Place:
+    match = taken.match
+    if match is None:
+        return Place(folds=False)
+    rules = match.enforcement
+    names = frozenset((rules.server_names if rules else None) or ())
+    if not match.is_http and not (rules and "http" in (rules.accept or ())):
+        return Place(names, folds=False)
+    hosts = match.hosts or {}
+    by_host = {text: _conditions(sidecar, match, host) for text, host in hosts.items() if _can_be(host=text)}
+    otherwise: tuple[Condition, ...] = ()
+    if hosts and sidecar.config.auto_default_route:
+        default = next(iter(hosts.values()))
+        otherwise = asked_of(default.service or default.rule_name, _conditions(sidecar, match, default))
+    return Place(names, by_host, otherwise, folds=False)
+
+
+def _conditions(sidecar: Sidecar, match: Match, host: Host) -> tuple[Condition, ...]:
+    """What the rules of a host ask for; nothing where all of them break on a pattern."""
+    rules = sidecar.rules(match, host)
+    if isinstance(rules, Outcome):
+        return ()
+    return tuple(
+        condition
+        for rule in rules
+        if rule.breaks or not rule.never
+        for condition in (
+            _asked(rule.methods, None, ()) if rule.breaks else _asked(rule.methods, rule.path, rule.headers)
+        )
+    )

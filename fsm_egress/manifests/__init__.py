@@ -1,0 +1,1 @@
+"""Documents of Kubernetes to resources and back: wire names, readers, files, schemas."""

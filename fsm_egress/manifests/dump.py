@@ -1,0 +1,71 @@
+"""Resources -> JSON and YAML texts that `kubectl apply` takes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..documents import is_disputed
+from ..documents.yaml_scalars import resolved
+from ..resources.resource import Resource
+from ..values.errors import MissingExtra
+from .manifest import to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["dump_json", "dump_yaml", "yaml_text"]
+
+_UNICODE_BREAKS = frozenset("\x85\u2028\u2029")  # YAML 1.1 folds them, so that a plain one reads as a space
+
+
+def dump_json(resources: Resource | Iterable[Resource], *, indent: int | None = 2) -> str:
+    """One resource as a JSON object, several as a `List`; it ends with a line break."""
+    if isinstance(resources, Resource):
+        tree = to_mapping(resources)
+    else:
+        tree = {"apiVersion": "v1", "kind": "List", "items": [to_mapping(resource) for resource in resources]}
+    return json.dumps(tree, indent=indent, ensure_ascii=False) + "\n"
+
+
+def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
+    """Resources as YAML, a document each; what YAML versions read differently is quoted.
+
+    Raises:
+        MissingExtra: PyYAML is not installed.
+    """
+    listed = [resources] if isinstance(resources, Resource) else resources
+    return yaml_text(to_mapping(resource) for resource in listed)
+
+
+def yaml_text(trees: Iterable[Any]) -> str:
+    """JSON trees as YAML, a document each.
+
+    Raises:
+        MissingExtra: PyYAML is not installed.
+    """
+    try:
+        import yaml  # noqa: PLC0415  # because YAML is an extra
+    except ImportError:
+        raise MissingExtra("writing YAML", "yaml") from None
+
+    class Dumper(yaml.SafeDumper):
+        """Writes every value where it stands, and no string that reads as something else."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # because PyYAML calls it so
+            return True
+
+        def represent_str(self, data: str) -> yaml.ScalarNode:
+            is_text = isinstance(resolved(data)[0], str) and not is_disputed(data)
+            style = None if is_text and _UNICODE_BREAKS.isdisjoint(data) else '"'
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+    Dumper.add_representer(str, Dumper.represent_str)
+    text: str = yaml.dump_all(
+        trees,
+        Dumper=Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        explicit_start=True,
+    )
+    return text

@@ -1,0 +1,374 @@
+"""Files, folders, texts, streams and mappings -> resources: what is read, and what is said of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
+
+from attrs import evolve, field, frozen
+
+from ..documents import MAX_DEPTH, MAX_TEXT, Document, excess, places_in, read_at_once, read_text, size_of
+from ..resources.resource import Resource
+from ..values.errors import InvalidValue, LoadError, Problem, Severity
+from ..values.frozen import FrozenMap, freeze
+from ..values.references import Mark, ResourceRef, Source, parent_path
+from .manifest import good_reader, read_resource
+from .readers import ROOM, UNREADABLE, Reading
+
+__all__ = ["Input", "Loaded", "NamedText", "Refused", "load_resources"]
+
+MAX_ERRORS = 10_000  # of one load
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Anything that a text can be read from."""
+
+    def read(self) -> bytes | str: ...  # because it is what every file does
+
+
+@frozen
+class NamedText:
+    """A text and what errors call it, as a stream."""
+
+    content: str | bytes = field(repr=False)
+    name: str
+
+    def read(self) -> bytes | str:
+        """The whole text."""
+        return self.content
+
+
+Name: TypeAlias = tuple[str, str]
+"""A namespace and a name."""
+
+Input: TypeAlias = Union[str, "os.PathLike[str]", bytes, Stream, Mapping[str, Any], Iterable[Any]]
+
+
+@frozen
+class Refused:
+    """A resource that a tolerant load left out whole: as it was written, and why."""
+
+    ref: ResourceRef
+    document: FrozenMap[Any] = field(repr=False)  # it may be a Secret
+    source: Source | None
+    problems: tuple[Problem, ...]
+
+
+@frozen
+class Loaded:
+    """What a load found.
+
+    Attributes:
+        resources: the resources, in the order of the documents.
+        problems: everything that is wrong.
+        refused: what that kept out.
+        tables: the resources by kind, namespace and name.
+    """
+
+    resources: tuple[Resource, ...]
+    problems: tuple[Problem, ...]
+    refused: tuple[Refused, ...] = ()
+    tables: Mapping[type[Resource], Mapping[Name, Resource]] = field(factory=dict, eq=False, repr=False)
+
+
+def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Loaded:
+    """The resources of files, folders, texts, streams and mappings.
+
+    Args:
+        sources: paths of files and folders (read recursively, `.yaml`, `.yml`, `.json`); texts as bytes, or
+            as strings that hold a line break or start with `{`; streams; mappings; iterables of all these.
+        strict: raise if anything is wrong; otherwise leave each invalid resource out whole and report it.
+        lenient_fields: report unknown fields as warnings and carry them along.
+
+    Raises:
+        LoadError: with all problems of all documents, in their order.
+        MissingExtra: a text is YAML, and PyYAML is not installed.
+    """
+    reader = _Reader(lenient_fields)
+    for source in sources:
+        reader.read(source)
+    loaded = reader.loaded()
+    errors = list(filter(_is_error, loaded.problems))
+    if strict and errors:
+        raise LoadError(errors)
+    return loaded
+
+
+class _Reader:
+    """Collects the resources of one load."""
+
+    def __init__(self, lenient_fields: bool) -> None:
+        self.lenient_fields = lenient_fields
+        self.reading = Reading()
+        self.found: list[Resource] = []
+        self.tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(
+            dict
+        )  # of equal names the first
+        self.documents: dict[int, str] = {}  # what they stand in, where that is no text
+        self.twins: set[tuple[type[Resource], Name]] = set()
+        self.problems: list[Problem] = []
+        self.refused: list[Refused] = []
+        self.errors = 0
+        self.mappings = 0
+
+    def loaded(self) -> Loaded:
+        """Everything read, without the resources of which there are several."""
+        for kind, name in self.twins:
+            del self.tables[kind][name]
+        found = self.found
+        if self.twins:
+            found = [resource for resource in found if (type(resource), _name_of(resource)) not in self.twins]
+        return Loaded(tuple(found), tuple(self.problems), tuple(self.refused), self.tables)
+
+    @cached_property
+    def good(self) -> Callable[[Any], Resource]:
+        """The quick way of reading a resource."""
+        return good_reader(self.reading)
+
+    def read(self, source: Any, depth: int = 0) -> None:
+        """One source, whatever it is."""
+        if isinstance(source, str) and ("\n" in source or source.lstrip()[:1] == "{"):
+            self.text(source, "<text>")
+        elif isinstance(source, (str, os.PathLike)):
+            self.path(os.fsdecode(source))
+        elif isinstance(source, bytes):
+            self.text(source, "<text>")
+        elif isinstance(source, Stream):
+            self.stream(source)
+        elif isinstance(source, Mapping):
+            self.mapping(source)
+        elif isinstance(source, Iterable) and depth < MAX_DEPTH:
+            for item in source:
+                self.read(item, depth + 1)
+        else:
+            raise InvalidValue.of("a path, a text, a stream, a mapping or several of them", source)
+
+    def path(self, name: str) -> None:
+        """A file, or all documents below a folder in the order of their names."""
+        path = Path(name)
+        try:
+            if not name:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            if not path.is_dir():
+                with path.open("rb") as opened:
+                    content = opened.read(MAX_TEXT + 1)
+                self.text(content, path.as_posix())
+                return
+            files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        except (OSError, ValueError) as error:  # because a path with a NUL is no OSError
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            self.problems.append(Problem("a file or a folder that can be read", document=name, reason=reason))
+            return
+        if not files:
+            suffixes = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
+            problem = Problem(f"a folder with {suffixes} files", "none", document=path.as_posix())
+            self.problems.append(problem)
+        for file in files:
+            self.path(str(file))
+
+    def stream(self, source: Stream) -> None:
+        """All documents of a stream."""
+        name = getattr(source, "name", None)
+        name = name if isinstance(name, str) else "<stream>"
+        try:
+            content = source.read()
+        except (OSError, UnicodeError) as error:
+            reason = str(error).lower()
+            self.problems.append(Problem("a stream that can be read", document=name, reason=reason))
+            return
+        if not isinstance(content, (bytes, str)):
+            raise InvalidValue.of(f"a text from the stream `{name}`", content)
+        self.text(content, name)
+
+    def mapping(self, source: Mapping[str, Any]) -> None:
+        """A document that a caller holds."""
+        self.mappings += 1
+        document = Document(f"<mapping {self.mappings}>", source, dict)
+        broken = excess(source)
+        if broken:
+            self.problems.append(Problem(broken, "more", document=document.name))
+        else:
+            self.document(document, None)
+
+    def text(self, content: bytes | str, name: str) -> None:
+        """All documents of a text."""
+        if not self.lenient_fields and self.at_once(content, name):
+            return
+        documents, problems = read_text(content, name)
+        for document in documents:
+            if document.value is not None or document.problems:
+                self.document(document, Source(name, document.marks))
+        self.problems.extend(problems)
+
+    def at_once(self, content: bytes | str, name: str) -> bool:
+        """A JSON text without flaws, read in one go; nothing is kept of any other."""
+        reading, good = self.reading, self.good
+        source = Source(name, partial(places_in, content, name))
+        sources = source.items()
+        items: list[Any] = []  # resources, and values about which there is something to say
+        tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(dict)
+        reading.strings = reading.levels = 0
+
+        def take(item: Any, _: int) -> None:
+            strings = reading.strings
+            reading.source = next(sources)
+            try:
+                resource = good(item)
+            except UNREADABLE:
+                more, levels = size_of(item)
+                reading.strings = strings + more
+                reading.levels = max(reading.levels, levels + 2 - ROOM)
+                items.append(item)
+            else:
+                items.append(resource)
+                metadata = resource.metadata
+                tables[type(resource)][metadata.namespace, metadata.name] = resource
+
+        try:
+            found = read_at_once(content, name, take)
+        except InvalidValue:
+            return False
+        if found is None:
+            return False
+        value, strings = found
+        document = Document(name, value, source.marks)
+        if "items" not in value and not strings:
+            self.document(document, source)
+        elif _is_list(value) and strings == reading.strings and reading.levels <= MAX_DEPTH - ROOM:
+            self.listed(document, source, items, tables)
+        else:
+            return False
+        return True
+
+    def listed(
+        self,
+        document: Document,
+        source: Source,
+        items: list[Any],
+        tables: dict[type[Resource], dict[Name, Resource]],
+    ) -> None:
+        """The items of a `List`, among them good resources that come in tables, too."""
+        names = sum(map(len, tables.values()))
+        is_known = any(self.tables[kind].keys() & table.keys() for kind, table in tables.items())
+        if names == len(items) and not is_known:
+            self.found += items
+            for kind, table in tables.items():
+                self.tables[kind].update(table)
+            return
+        for index, item in enumerate(items):
+            if isinstance(item, Resource):
+                self.keep(item, [], document.name)
+                continue
+            for path, value in _items(_whole(item, document.value), f"items[{index}]"):
+                self.item(document, value, path, source.below(path))
+
+    def document(self, document: Document, source: Source | None) -> None:
+        """One document: a resource, or a list of them."""
+        items = list(_items(document.value, ""))
+        owned: dict[str, list[Problem]] = {path: [] for path, _ in items}
+        for problem in document.problems:
+            owner = problem.path
+            while owner and owner not in owned:
+                owner = parent_path(owner)
+            owned.get(owner, self.problems).append(problem)
+        for path, value in items:
+            whose = source.below(path) if source and path else source
+            own = evolve(document, problems=tuple(owned[path])) if document.problems else document
+            self.item(own, value, path, whose)
+
+    def item(self, document: Document, value: Any, path: str, source: Source | None) -> None:
+        """A document or an item of it."""
+        if not (document.problems or self.lenient_fields):
+            self.reading.source = source
+            try:
+                return self.keep(self.good(value), [], document.name)
+            except UNREADABLE:
+                pass
+        resource, problems = read_resource(document, value, path, source, lenient_fields=self.lenient_fields)
+        if resource is not None:
+            self.keep(resource, problems, document.name)
+        else:
+            if problems[0].resource is not None and any(map(_is_error, problems)):
+                self.refused.append(Refused(problems[0].resource, freeze(value), source, tuple(problems)))
+            self.report(problems, document.name)
+        return None
+
+    def keep(self, resource: Resource, problems: list[Problem], document: str) -> None:
+        """A resource, and what there is to say about it."""
+        self.found.append(resource)
+        problems += self.twin(resource, document)
+        if problems:
+            self.report(problems, document)
+
+    def report(self, problems: list[Problem], name: str) -> None:
+        """Keeps problems in mind, unless there are too many already."""
+        self.problems.extend(problems)
+        self.errors += sum(map(_is_error, problems))
+        if self.errors > MAX_ERRORS:
+            last = Problem(f"at most {MAX_ERRORS} mistakes", "more", document=name)
+            raise LoadError([*self.problems, last])
+
+    def twin(self, resource: Resource, document: str) -> list[Problem]:
+        """Of several resources of one name none counts."""
+        name = _name_of(resource)
+        first = self.tables[type(resource)].setdefault(name, resource)
+        if first is resource:
+            if resource.source is None:
+                self.documents[id(resource)] = document
+            return []
+        self.twins.add((type(resource), name))
+        found = f"another one{_place(first, self.documents.get(id(first)))}"
+        return [Problem("each resource once", found, "", resource.ref, document, _mark(resource))]
+
+
+def _name_of(resource: Resource) -> Name:
+    return resource.metadata.namespace, resource.metadata.name
+
+
+def _is_error(problem: Problem) -> bool:
+    return problem.severity is Severity.ERROR
+
+
+def _mark(resource: Resource) -> Mark | None:
+    return resource.source.mark("") if resource.source else None
+
+
+def _place(resource: Resource, document: str | None) -> str:
+    """In which document a resource stands: that which its source names, or else this one."""
+    mark = _mark(resource)
+    name = resource.source.document if resource.source else document
+    return f" in `{name}`, line {mark.line}" if mark else f" in `{name}`"
+
+
+def _is_list(value: Any) -> bool:
+    """Whether a document is a list of resources; one that is a `List` may have no items at all."""
+    if not isinstance(value, (dict, Mapping)):
+        return False
+    kind, items = value.get("kind"), value.get("items")
+    if items is None:
+        return kind == "List"
+    return isinstance(kind, str) and kind.endswith("List") and isinstance(items, (list, tuple))
+
+
+def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
+    if not _is_list(value):
+        yield path, value
+        return
+    for index, item in enumerate(value.get("items") or ()):
+        yield from _items(_whole(item, value), f"{path and path + '.'}items[{index}]")
+
+
+def _whole(item: Any, holder: Mapping[str, Any]) -> Any:
+    """An item of a list, with the kind that it has from the list if the list is one of one kind."""
+    kind = holder["kind"].removesuffix("List")
+    if not kind or not isinstance(item, (dict, Mapping)) or "kind" in item:
+        return item
+    return {"apiVersion": holder.get("apiVersion"), "kind": kind, **item}

@@ -1,0 +1,1 @@
+"""Answers for other tools: data frames, SARIF, JUnit, pages and graphs."""

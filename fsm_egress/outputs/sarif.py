@@ -1,0 +1,93 @@
+"""Findings as a SARIF 2.1.0 log, the form in which code hosts and editors read what a linter found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..linting.rules import RULES
+from ..values.errors import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..connections.findings import Finding
+    from ..linting.rules import LintRule
+    from ..values.references import FieldRef
+
+__all__ = ["sarif_log"]
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+VERSION = "2.1.0"
+LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_INDEX = {code: index for index, code in enumerate(RULES)}
+
+
+def sarif_log(findings: Iterable[Finding], tool_version: str) -> dict[str, Any]:
+    """A log of one run, as a tree that `json.dumps` writes.
+
+    A finding is at the line where its field was written, if it was read from a file, and has the witness and
+    its identity among its properties. One that its resource does not want to hear of is marked as suppressed.
+
+    Args:
+        findings: what was found, in the order of the log.
+        tool_version: of the program that says so, such as `0.7.0`.
+    """
+    driver = {"name": "fsm-egress", "version": tool_version, "rules": list(map(_rule, RULES.values()))}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": list(map(_result, findings)),
+    }
+    return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
+
+
+def _rule(rule: LintRule) -> dict[str, Any]:
+    return {
+        "id": rule.code.code,
+        "name": rule.code.name.title().replace("_", ""),
+        "shortDescription": {"text": _sentence(rule.title)},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": _sentence(rule.fix), "markdown": rule.markdown},
+        "defaultConfiguration": {"level": LEVELS[rule.code.severity]},
+    }
+
+
+def _sentence(phrase: str) -> str:
+    return f"{phrase[:1].upper()}{phrase[1:]}."
+
+
+def _result(finding: Finding) -> dict[str, Any]:
+    advice = f"; to do: {finding.fix}" if finding.fix else ""
+    properties: dict[str, Any] = {}
+    if finding.identity is not None:
+        properties["identity"] = str(finding.identity)
+    if finding.witness is not None:
+        properties["witness"] = finding.witness.to_mapping()
+    return {
+        "ruleId": finding.code.code,
+        "ruleIndex": _INDEX[finding.code],
+        "level": LEVELS[finding.severity],
+        "message": {"text": f"{finding.message}{advice}"},
+        "locations": [_location(finding.rule)],
+        **({"suppressions": [{"kind": "inSource"}]} if finding.suppressed else {}),
+        **({"properties": properties} if properties else {}),
+    }
+
+
+def _location(rule: FieldRef) -> dict[str, Any]:
+    """The field by name, and by line where it was read from a file: `<stdin>` and the like are none."""
+    name = f"{rule.resource} {rule.path}".rstrip()
+    location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": name, "kind": "member"}]}
+    if rule.source is not None and not rule.source.document.startswith("<"):
+        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(rule.source.document)}}
+        mark = rule.mark
+        if mark is not None:
+            physical["region"] = {"startLine": mark.line, "startColumn": mark.column}
+        location["physicalLocation"] = physical
+    return location
+
+
+def _uri(document: str) -> str:
+    """A path as a URI: one that begins with a slash names its file, any other is relative."""
+    return f"file://{quote(document)}" if document.startswith("/") else quote(document)

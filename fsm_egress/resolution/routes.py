@@ -1,0 +1,85 @@
+"""HTTPRouteGroups as the routes of a policy: one form, one order, each route once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ..patterns import Pattern, parse_pattern
+from ..policy import HTTPRoute, WeightedCluster
+from ..values.references import item_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..resources.smi import HTTPMatch, HTTPRouteGroup
+    from ..values.references import FieldRef
+
+__all__ = ["WILDCARD_PATH", "in_order", "routes_of", "to_clusters", "united", "wildcard"]
+
+WILDCARD_PATH = parse_pattern(".*")
+
+_Key = tuple[str, tuple[str, ...], tuple[tuple[str, Pattern], ...]]
+
+
+def wildcard(rule: FieldRef) -> HTTPRoute:
+    """The route that takes every request."""
+    return HTTPRoute(WILDCARD_PATH, (), (), (), rule)
+
+
+def routes_of(group: HTTPRouteGroup, rule: FieldRef) -> tuple[HTTPRoute, ...]:
+    """The routes that a group contributes to `rule`, without clusters yet."""
+    return tuple(
+        _route(match, rule, group.at(item_path("spec.matches", index)))
+        for index, match in enumerate(group.spec.matches)
+    )
+
+
+def _route(match: HTTPMatch, rule: FieldRef, route: FieldRef) -> HTTPRoute:
+    """A match in the form of the sidecar: no path is `.*`, no methods or `*` are any, names in lower case."""
+    path = match.path_regex if match.path_regex and match.path_regex.text else WILDCARD_PATH
+    methods = () if "*" in match.methods else tuple(sorted(set(match.methods)))
+    headers = {name.lower(): value for name, value in match.headers.items()}
+    return HTTPRoute(path, methods, tuple(sorted(headers.items(), key=_name)), (), rule, route)
+
+
+def _name(header: tuple[str, Pattern]) -> str:
+    return header[0]
+
+
+def _key(route: HTTPRoute) -> _Key:
+    return route.path.text, route.methods, route.headers
+
+
+def to_clusters(routes: Iterable[HTTPRoute], *clusters: WeightedCluster) -> tuple[HTTPRoute, ...]:
+    """The routes, leading to these clusters."""
+    return tuple([HTTPRoute(it.path, it.methods, it.headers, clusters, it.rule, it.route) for it in routes])
+
+
+def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
+    """Each route once, in canonical order; clusters of equal routes come together, the later weight counts.
+
+    The rule of a route is that of the first of its equals (`spec/controller.md`: written once).
+    """
+    given = tuple(routes)
+    if len(given) == 1:
+        return given
+    found: dict[_Key, HTTPRoute] = {}
+    for route in given:
+        first = found.setdefault(_key(route), route)
+        if first is not route and first.clusters != route.clusters:
+            weights = {cluster.name: cluster for cluster in (*first.clusters, *route.clusters)}
+            found[_key(route)] = evolve(first, clusters=tuple(weights.values()))
+    return in_order(found.values())
+
+
+def in_order(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
+    """The canonical order of routes (`spec/pipy-config.md`, canonical form, 4)."""
+    return tuple(sorted(routes, key=_rank))
+
+
+def _rank(route: HTTPRoute) -> tuple[bool, str, int, int, tuple[tuple[str, str], ...], tuple[str, ...]]:
+    path = route.path.text
+    headers = tuple((name, value.text) for name, value in route.headers)
+    return path == WILDCARD_PATH.text, path, -len(headers), -len(route.methods), headers, route.methods

@@ -1,0 +1,431 @@
+"""What a single field may hold: one function for each kind of value, for Python callers and documents alike.
+
+Each takes a value as a document or a caller gives it and returns it as the models hold it, or raises
+`InvalidValue`. Nothing is coerced: `"443"` is no port, `1` is no boolean (`spec/resources.md`).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from fractions import Fraction
+from itertools import islice
+from typing import Any, TypeVar
+
+from ..patterns import Pattern, parse_pattern
+from ..values.enums import Word
+from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem
+from ..values.frozen import FrozenMap, freeze, is_unicode
+from ..values.net import Address, Prefix, parse_address, parse_prefix
+
+T = TypeVar("T")
+UNQUOTED = "without quotes"  # why a value is proposed that looks like the one found
+
+EnumT = TypeVar("EnumT", bound=Enum)
+
+UINT32_MAX = 2**32 - 1
+INT64_MAX = 2**63 - 1
+NAME_LENGTH = 253  # RFC 1123
+LAST_PORT = 65_535
+LABEL_LENGTH = 63  # RFC 1123
+NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that could be proposed
+DURATION_LENGTH = 64  # Go's durations end at 292 years
+JSON_DEPTH = 64  # the API server's own documents stay far below
+
+_LABEL = rf"(?!-)[a-z0-9-]{{1,{LABEL_LENGTH}}}(?<!-)"
+is_subdomain: Callable[[str], re.Match[str] | None] = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
+_HOST_LABEL = rf"(?!-)[a-z0-9_-]{{1,{LABEL_LENGTH}}}(?<!-)"
+_HOST = re.compile(rf"(?:\*\.)?{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
+_HOST_IN_URL = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?(\[[^\]\s]*\]|[^\s:/?#]+)([:/?#]\S*)?", re.ASCII
+)
+_URL_LENGTH = 2048  # a longer text is nothing that a host could be proposed from
+_FRACTION = re.compile(r"0?\.\d{1,16}|0|1(\.0{0,16})?|0\.", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_DURATION = re.compile(rf"[+-]?(0|({_DURATION_PART.pattern})+)", re.ASCII)
+_SECONDS = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "µs": Fraction(1, 10**6),
+    "μs": Fraction(1, 10**6),
+    "ms": Fraction(1, 10**3),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+}
+
+
+class Protocol(Word):
+    """The protocol of an Egress port, or of a service port inside the mesh."""
+
+    HTTP = "http"
+    HTTPS = "https"
+    GRPC = "grpc"
+    TCP = "tcp"
+    TCP_SERVER_FIRST = "tcp-server-first"
+
+
+class ServiceAccessMode(Word):
+    """By what the services of the mesh are addressed (`spec.traffic.serviceAccessMode`)."""
+
+    MIXED = "mixed"
+    IP = "ip"
+    DOMAIN = "domain"
+
+
+STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes
+EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
+EGRESS_PROTOCOLS_BY_NAME = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
+FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")  # `spec/sidecar.md`: of any
+KNOWN_METHODS = (*FORWARDED_METHODS, "TRACE", "CONNECT")
+HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+
+
+def each(check: Callable[[Any], T], values: Any, what: str) -> tuple[T, ...]:
+    """Every element of a list by `check`; the mistakes of all elements come together.
+
+    A string is no list of its letters, and a mapping none of its keys.
+    """
+    if not isinstance(values, (list, tuple)) and (
+        isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable)
+    ):
+        raise InvalidValue.of(f"a list of {what}", values)
+    given = tuple(values)
+    try:
+        return tuple([check(value) for value in given])
+    except InvalidValue:
+        raise _mistakes(check, ((f"[{index}]", value) for index, value in enumerate(given))) from None
+
+
+def _mistakes(check: Callable[[Any], object], items: Iterable[tuple[str, Any]]) -> InvalidValue:
+    """What `check` finds wrong with the values, each at its path."""
+    problems: list[Problem] = []
+    for path, value in items:
+        try:
+            check(value)
+        except InvalidValue as error:
+            problems.extend(error.at(path).problems)
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    return InvalidValue(*problems)
+
+
+def one_of(value: Any, choices: Iterable[EnumT]) -> EnumT:
+    """The choice whose value this is, to the letter."""
+    for choice in choices:
+        if value == choice.value and isinstance(value, str):
+            return choice
+    names = ", ".join(f"`{choice.value}`" for choice in choices)
+    raise InvalidValue.of(f"one of {names}", value)
+
+
+def string(value: Any) -> str:
+    """A string, of any content."""
+    if not isinstance(value, str):
+        raise InvalidValue.of("a string", value)
+    if not is_unicode(value):
+        raise InvalidValue(Problem("a string of Unicode characters", "half of one, a lone surrogate"))
+    return value
+
+
+def optional_string(value: Any) -> str | None:
+    """A string, or nothing."""
+    return None if value is None else string(value)
+
+
+def boolean(value: Any) -> bool:
+    """`true` or `false`."""
+    if not isinstance(value, bool):
+        spelled = isinstance(value, str) and value.lower() in {"true", "false"}
+        proposal, reason = (value.lower(), UNQUOTED) if spelled else (None, None)
+        raise InvalidValue.of("a boolean", value, proposal=proposal, reason=reason)
+    return value
+
+
+def optional_boolean(value: Any) -> bool | None:
+    """`true`, `false`, or nothing."""
+    return None if value is None else boolean(value)
+
+
+def _whole(value: Any, low: int, high: int, expected: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    quoted = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= NUMBER_LENGTH
+    proposal = str(int(value)) if quoted and low <= int(value) <= high else None
+    raise InvalidValue.of(expected, value, proposal=proposal, reason=UNQUOTED if proposal else None)
+
+
+def port_number(value: Any) -> int:
+    """A TCP port, 1 to 65535."""
+    return _whole(value, 1, LAST_PORT, "a port number from 1 to 65535")
+
+
+def port_numbers(value: Iterable[int]) -> tuple[int, ...]:
+    """A list of TCP ports."""
+    return each(port_number, value, "port numbers")
+
+
+def unsigned(value: Any) -> int:
+    """An unsigned number of 32 bits."""
+    return _whole(value, 0, UINT32_MAX, f"a whole number from 0 to {UINT32_MAX}")
+
+
+def optional_unsigned(value: Any) -> int | None:
+    """An unsigned number of 32 bits, or nothing."""
+    return None if value is None else unsigned(value)
+
+
+def whole_number(value: Any) -> int:
+    """A signed number of 64 bits."""
+    return _whole(value, -INT64_MAX - 1, INT64_MAX, "a whole number of at most 64 bits")
+
+
+def optional_whole_number(value: Any) -> int | None:
+    """A signed number of 64 bits, or nothing."""
+    return None if value is None else whole_number(value)
+
+
+def optional_ratio(value: Any) -> float | None:
+    """A number from 0 to 1, or nothing."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidValue.of("a number from 0 to 1", value)
+    return value
+
+
+def optional_fraction(value: Any) -> str | None:
+    """A number from 0 to 1 written as a string, as Kubernetes keeps fractions, or nothing."""
+    if value is None:
+        return None
+    text = string(value)
+    if not _FRACTION.fullmatch(text):
+        raise InvalidValue.of('a number from 0 to 1 as a string, such as `"0.5"`', value)
+    return text
+
+
+def target_port(value: Any) -> int | str | None:
+    """A port of the pods by number or by name, or nothing."""
+    return value if value is None or isinstance(value, str) else port_number(value)
+
+
+def resource_name(value: Any) -> str:
+    """The name of a Kubernetes object: a DNS subdomain in lower case."""
+    if isinstance(value, str) and len(value) <= NAME_LENGTH and is_subdomain(value):
+        return value
+    text = string(value)
+    lower = text[: NAME_LENGTH + 1].lower()
+    proposal = lower if len(lower) <= NAME_LENGTH and is_subdomain(lower) else None
+    raise InvalidValue.of(
+        "a resource name of lower-case letters, digits, `-` and `.`", value, proposal=proposal
+    )
+
+
+def namespace(value: Any) -> str:
+    """The name of a namespace: a DNS label, without dots."""
+    name = resource_name(value)
+    if len(name) > LABEL_LENGTH or "." in name:
+        raise InvalidValue.of("a namespace of lower-case letters, digits and `-`", value)
+    return name
+
+
+def optional_name(value: Any) -> str:
+    """The name of a Kubernetes object, or the empty string for none."""
+    return "" if value == "" else resource_name(value)
+
+
+def duration(value: Any) -> str:
+    """A duration in Go's notation (`1m0.5s`), kept as it is written."""
+    text = string(value)
+    if len(text) <= DURATION_LENGTH and _DURATION.fullmatch(text):
+        return text
+    number = text.isascii() and text.isdecimal() and len(text) <= NUMBER_LENGTH
+    raise InvalidValue.of("a duration such as `1m30s`", value, proposal=f"{text}s" if number else None)
+
+
+def optional_duration(value: Any) -> str | None:
+    """A duration in Go's notation, or nothing."""
+    return None if value is None else duration(value)
+
+
+def seconds(text: str) -> int | float:
+    """A valid duration in seconds: `1m0.5s` is 60.5, `5s` is 5."""
+    parts = _DURATION_PART.findall(text)
+    total = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
+    signed = -total if text.startswith("-") else total
+    return int(signed) if signed.denominator == 1 else float(signed)
+
+
+def egress_protocol(value: Any) -> Protocol:
+    """A protocol that an Egress port may have, in any letter case."""
+    text = value.lower() if isinstance(value, str) else value
+    if isinstance(text, str) and text in EGRESS_PROTOCOLS_BY_NAME:
+        return EGRESS_PROTOCOLS_BY_NAME[text]
+    if text == Protocol.GRPC:
+        raise InvalidValue.of(
+            "one of `http`, `https`, `tcp`, `tcp-server-first`",
+            str(value),
+            proposal="http",
+            reason="it carries HTTP/2 and gRPC, and FSM ignores `grpc` in an Egress silently",
+        )
+    names = ", ".join(f"`{protocol}`" for protocol in EGRESS_PROTOCOLS)
+    raise InvalidValue.of(f"one of {names}", value)
+
+
+def service_access_mode(value: Any) -> ServiceAccessMode:
+    """How services are addressed: `mixed`, `ip` or `domain`."""
+    return one_of(value, ServiceAccessMode)
+
+
+def address(value: Any) -> Address:
+    """An IP address, without port or length."""
+    return value if isinstance(value, Address) else parse_address(value)
+
+
+def cluster_ip(value: Any) -> str:
+    """A service's ClusterIP: an address, `None` for a headless service, or nothing."""
+    if isinstance(value, str) and value in {"", "None"}:
+        return value
+    try:
+        return str(parse_address(value))
+    except InvalidValue:
+        proposal = "None" if isinstance(value, str) and value.lower() == "none" else None
+        raise InvalidValue.of("an IP address or `None`", value, proposal=proposal) from None
+
+
+def prefix(value: Any) -> Prefix:
+    """An address range in CIDR notation; host bits are cleared."""
+    return value if isinstance(value, Prefix) else parse_prefix(value)
+
+
+def prefixes(value: Iterable[Prefix | str]) -> tuple[Prefix, ...]:
+    """A list of address ranges in CIDR notation."""
+    return each(prefix, value, "address ranges in CIDR notation")
+
+
+def host(value: Any) -> str:
+    """A DNS name or an IP address, in lower case."""
+    if isinstance(value, str) and len(value) <= NAME_LENGTH and _HOST.fullmatch(value):
+        return value
+    text = string(value)
+    lower = text.lower()
+    if len(text) <= NAME_LENGTH and text.isascii() and (_HOST.fullmatch(lower) or _is_address(text)):
+        return lower
+    inner = _HOST_IN_URL.fullmatch(lower) if len(text) <= _URL_LENGTH else None
+    bare = inner[1].strip("[]").rstrip(".") if inner else ""
+    good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or _is_address(bare))
+    proposal = bare if good else None
+    raise InvalidValue.of(
+        "a DNS name or an IP address, without scheme, port or path", value, proposal=proposal
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except InvalidValue:
+        return False
+    return True
+
+
+def hosts(value: Iterable[str]) -> tuple[str, ...]:
+    """A list of DNS names or IP addresses."""
+    return each(host, value, "hosts")
+
+
+def strings(value: Iterable[str]) -> tuple[str, ...]:
+    """A list of strings."""
+    return each(string, value, "strings")
+
+
+def http_method(value: Any) -> str:
+    """An HTTP method that an HTTPRouteGroup may name, or `*` for any."""
+    if isinstance(value, str) and value in HTTP_METHODS:
+        return value
+    upper = value.upper() if isinstance(value, str) and len(value) <= NUMBER_LENGTH else None
+    names = ", ".join(f"`{method}`" for method in HTTP_METHODS)
+    raise InvalidValue.of(f"one of {names}", value, proposal=upper if upper in HTTP_METHODS else None)
+
+
+def http_methods(value: Iterable[str]) -> tuple[str, ...]:
+    """A list of HTTP methods."""
+    return each(http_method, value, "HTTP methods")
+
+
+def pattern(value: Any) -> Pattern:
+    """A regular expression as the sidecar reads it."""
+    return value if isinstance(value, Pattern) else parse_pattern(value)
+
+
+def optional_pattern(value: Any) -> Pattern | None:
+    """A regular expression as the sidecar reads it, or nothing."""
+    return None if value is None else pattern(value)
+
+
+def header_patterns(value: Any) -> FrozenMap[Pattern]:
+    """Header names and the patterns of their values: a list of maps with one entry each.
+
+    Of equal names the last counts. A `FrozenMap` is what a caller in Python hands over.
+    """
+    if isinstance(value, Mapping) and not isinstance(value, FrozenMap):
+        shown = ", ".join(f"{{{name}: …}}" for name in islice(value, 3) if isinstance(name, str))
+        raise InvalidValue.of(
+            "a list of maps with one entry each", value, proposal=f"[{shown}]" if shown else None
+        )
+    entries = [{name: item} for name, item in value.items()] if isinstance(value, FrozenMap) else value
+    return FrozenMap(dict(each(_header, entries, "maps with one entry each")))
+
+
+def _header(value: Any) -> tuple[str, Pattern]:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise InvalidValue.of("a map with one entry, a header's name and the pattern of its value", value)
+    ((name, text),) = value.items()
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise InvalidValue.of("a header name", name)
+    try:
+        return name, pattern(text)
+    except InvalidValue as error:
+        raise error.at(name) from None
+
+
+def string_map(value: Any) -> FrozenMap[str]:
+    """A mapping of strings to strings: labels, annotations, a selector."""
+    if not isinstance(value, Mapping):
+        raise InvalidValue.of("a mapping of strings", value)
+    try:
+        for key, item in value.items():
+            if not (type(key) is str is type(item) and key.isascii() and item.isascii()):
+                string(key)
+                string(item)
+    except InvalidValue:
+        pairs = ((str(key), part) for key, item in value.items() for part in (key, item))
+        raise _mistakes(string, pairs) from None
+    return value if isinstance(value, FrozenMap) else FrozenMap(value)
+
+
+def secret_data(value: Any) -> FrozenMap[bytes]:
+    """A Secret's data: bytes, in documents as base64. No error shows what it holds."""
+    if not isinstance(value, Mapping):
+        raise InvalidValue(Problem(expected="a mapping of base64 texts"))
+    data: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    for key, item in value.items():
+        try:
+            data[string(key)] = item if isinstance(item, bytes) else b64decode(item, validate=True)
+        except (InvalidValue, ValueError, TypeError):
+            problems.append(Problem(expected="a base64 text", path=str(key)))
+            if len(problems) == MAX_PROBLEMS:
+                break
+    if problems:
+        raise InvalidValue(*problems)
+    return FrozenMap(data)
+
+
+def json_map(value: Any) -> FrozenMap[Any]:
+    """A mapping of JSON values that this library carries along unread."""
+    if not isinstance(value, Mapping):
+        raise InvalidValue.of("a mapping", value)
+    return value if isinstance(value, FrozenMap) else freeze(value)

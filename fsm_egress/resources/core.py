@@ -1,0 +1,148 @@
+"""The core API group of Kubernetes: services, pods, accounts, namespaces, secrets (`spec/resources.md`)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from ..values.frozen import EMPTY, FrozenMap
+from ..values.net import Address
+from . import checks
+from .resource import Part, Resource, checked, part, parts
+
+
+@frozen(field_transformer=checked)
+class ServicePort(Part):
+    """A port of a Service; `app_protocol` wins over the prefix of `name`."""
+
+    port: int = field(converter=checks.port_number)
+    name: str = field(default="", converter=checks.string)
+    protocol: str = field(default="TCP", converter=checks.string)
+    app_protocol: str | None = field(default=None, converter=checks.optional_string)
+    target_port: int | str | None = field(default=None, converter=checks.target_port)
+
+
+@frozen(field_transformer=checked)
+class ServiceSpec(Part):
+    """`spec` of a Service."""
+
+    cluster_ip: str = field(default="", converter=checks.cluster_ip)
+    selector: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map)
+    ports: tuple[ServicePort, ...] = field(default=(), metadata=parts(ServicePort))
+
+    @property
+    def headless(self) -> bool:
+        """Whether the service has no address of its own."""
+        return self.cluster_ip in {"", "None"}
+
+
+@frozen(field_transformer=checked)
+class Service(Resource):
+    """A service, inside the mesh or a gateway out of it."""
+
+    kind: ClassVar[str] = "Service"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+    spec: ServiceSpec = field(metadata=part(ServiceSpec))
+
+
+@frozen(field_transformer=checked)
+class EndpointAddress(Part):
+    """The address of a pod behind a service."""
+
+    ip: Address = field(converter=checks.address)
+    hostname: str = field(default="", converter=checks.string)
+
+
+@frozen(field_transformer=checked)
+class EndpointPort(Part):
+    """A port that the pods behind a service listen on."""
+
+    port: int = field(converter=checks.port_number)
+    name: str = field(default="", converter=checks.string)
+    protocol: str = field(default="TCP", converter=checks.string)
+    app_protocol: str | None = field(default=None, converter=checks.optional_string)
+
+
+@frozen(field_transformer=checked)
+class EndpointSubset(Part):
+    """Addresses that have the same ports."""
+
+    addresses: tuple[EndpointAddress, ...] = field(default=(), metadata=parts(EndpointAddress))
+    not_ready_addresses: tuple[EndpointAddress, ...] = field(default=(), metadata=parts(EndpointAddress))
+    ports: tuple[EndpointPort, ...] = field(default=(), metadata=parts(EndpointPort))
+
+
+@frozen(field_transformer=checked)
+class Endpoints(Resource):
+    """The pods behind the service of the same name."""
+
+    kind: ClassVar[str] = "Endpoints"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+    subsets: tuple[EndpointSubset, ...] = field(default=(), metadata=parts(EndpointSubset))
+
+
+@frozen(field_transformer=checked)
+class PodSpec(Part):
+    """`spec` of a Pod; containers and the rest are carried along."""
+
+    service_account_name: str = field(default="default", converter=checks.resource_name)
+
+
+@frozen(field_transformer=checked)
+class PodIP(Part):
+    """An address of a pod."""
+
+    ip: Address = field(converter=checks.address)
+
+
+@frozen(field_transformer=checked)
+class PodStatus(Part):
+    """`status` of a Pod."""
+
+    pod_ips: tuple[PodIP, ...] = field(default=(), metadata=parts(PodIP))
+
+
+@frozen(field_transformer=checked)
+class Pod(Resource):
+    """A pod: whose account it runs under, its addresses, its annotations."""
+
+    kind: ClassVar[str] = "Pod"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+    spec: PodSpec = field(factory=PodSpec, metadata=part(PodSpec))
+    status: PodStatus = field(factory=PodStatus, metadata=part(PodStatus))
+
+
+@frozen(field_transformer=checked)
+class Namespace(Resource):
+    """A namespace; the mesh watches those labelled `flomesh.io/monitored-by`."""
+
+    kind: ClassVar[str] = "Namespace"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+    @property
+    def monitored(self) -> bool:
+        """Whether the mesh watches this namespace."""
+        return "flomesh.io/monitored-by" in self.metadata.labels
+
+
+@frozen(field_transformer=checked)
+class ServiceAccount(Resource):
+    """An account that pods run under."""
+
+    kind: ClassVar[str] = "ServiceAccount"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+
+@frozen(field_transformer=checked)
+class Secret(Resource):
+    """A client certificate and its key. What it holds is in no `repr`, error or log."""
+
+    kind: ClassVar[str] = "Secret"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+    data: FrozenMap[bytes] = field(default=EMPTY, converter=checks.secret_data, repr=False)
+    type: str = field(default="Opaque", converter=checks.string)

@@ -1,0 +1,1 @@
+"""For tests: Hypothesis strategies, and the plugins of Hypothesis and pytest."""

@@ -1,0 +1,294 @@
+"""Engine against sidecar: every class of connections on which they differ, with the smallest witness.
+
+The engine states what the policies mean (`spec/decision.md`), the model of the stock sidecar what a
+`config.json` makes of it (`spec/sidecar.md`). Nothing is sampled: the connections are divided into the
+classes that neither side divides further (`division.py`), and one of each is put to both.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ..connections.connection import Connection, HTTPRequest, Sends
+from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
+from ..division.criteria import reading_of_policy, reading_of_sidecar
+from ..division.dividing import divide
+from ..engine import Engine
+from ..pipy.config import PipyConfig, write_config
+from ..pipy.enforcement import write_enforced_config
+from ..pipy.outcome import Fate, Outcome
+from ..pipy.sidecar import Sidecar
+from ..policy import LOOPBACK, OutboundPolicy
+from ..resolution import resolve
+from ..resources.resource import ServiceIdentity
+from ..values.frozen import EMPTY
+from ..values.net import IPV6_START
+from ..values.notebook import Shown, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..policy import Interception
+    from ..snapshot import Snapshot
+    from ..values.references import FieldRef
+
+__all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_config", "verify"]
+
+ROOT = "/"
+CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
+
+
+@frozen
+class Disagreement:
+    """A class of connections on which engine and sidecar differ.
+
+    Attributes:
+        connection: the smallest of them.
+        decision: what the policies mean, and the rule that says so.
+        due: what a sidecar that honours the decision would do.
+        outcome: what becomes of the connection in the stock sidecar, or beside it.
+    """
+
+    connection: Connection
+    decision: Decision
+    due: Outcome
+    outcome: Outcome
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The disagreement for machines, as `fsm-egress verify -o json` prints it."""
+        return {
+            "connection": self.connection.to_mapping(),
+            "decision": self.decision.to_mapping(self.connection),
+            "due": self.due.to_mapping(self.connection),
+            "sidecar": self.outcome.to_mapping(self.connection),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.decision}; due: {self.due}; the sidecar: {self.outcome}"
+
+
+@frozen
+class Undecided:
+    """A class of connections, shown by one, on which it could not be decided whether they differ, and why."""
+
+    connection: Connection
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}: not decided: {self.reason}"
+
+
+@frozen(eq=False)
+class Sides:
+    """The two sides of a comparison: what the policies of an identity mean, and a sidecar with a config."""
+
+    policy: OutboundPolicy
+    engine: Engine
+    sidecar: Sidecar
+    _dues: dict[int, Outcome] = field(init=False, factory=dict, repr=False)
+    _alike: dict[tuple[int, Outcome], bool] = field(init=False, factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        identity: ServiceIdentity | str,
+        config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
+        *,
+        enforce: bool = False,
+    ) -> Sides:
+        """The sides of an identity; see `verify`."""
+        policy = resolve(snapshot, identity)
+        given = own_config(snapshot, policy, enforce=enforce) if config is None else config
+        sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given)
+        return cls(policy, Engine.compile(policy), sidecar)
+
+    def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
+        return Sides, (self.policy, self.engine, self.sidecar)
+
+    def compare(self, connection: Connection) -> Disagreement | Undecided | None:
+        """How the sides differ on a connection, if they do."""
+        decision = self.engine.classify(connection)
+        outcome = self.outcome(connection)
+        if outcome.fate is Fate.UNKNOWN:
+            return Undecided(connection, outcome.cause)
+        due = self.due(decision)
+        key = id(decision), outcome  # the engine keeps its decisions
+        if key not in self._alike:
+            self._alike[key] = _agree(due, outcome)
+        return None if self._alike[key] else Disagreement(connection, decision, due, outcome)
+
+    def sort(self, found: Disagreement) -> object:
+        """What disagreements of one sort have in common, besides being shown by different connections.
+
+        What passes by the sidecar is told from what it handles, and TLS that is denied from the rest, as
+        other shortcomings are behind them.
+        """
+        reaches = intercepted(self.policy.interception, found.connection)
+        denied_tls = not found.decision.allowed and found.connection.kind is Sends.TLS
+        return id(found.decision), found.outcome, reaches, denied_tls
+
+    def simplest(self, found: Disagreement) -> Disagreement:
+        """A disagreement of the same sort by a plainer request, where there is one."""
+        request = found.connection.sends
+        if isinstance(request, HTTPRequest):
+            for path, headers in ((ROOT, EMPTY), (request.path, EMPTY), (ROOT, request.headers)):
+                plain = found.connection.replace(sends=request.replace(path=path, headers=headers))
+                other = self.compare(plain)
+                if isinstance(other, Disagreement) and self.sort(other) == self.sort(found):
+                    return other
+        return found
+
+    def outcome(self, connection: Connection) -> Outcome:
+        """What becomes of a connection: past the sidecar, or in it."""
+        if intercepted(self.policy.interception, connection):
+            return self.sidecar.handle(connection)
+        return Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))
+
+    def due(self, decision: Decision) -> Outcome:
+        """What a sidecar that honours a decision of the engine does."""
+        if id(decision) not in self._dues:
+            self._dues[id(decision)] = self._due(decision)
+        return self._dues[id(decision)]
+
+    def _due(self, decision: Decision) -> Outcome:
+        if not decision.allowed:
+            return Outcome(Fate.ANSWERED if decision.status else Fate.CLOSED, status=decision.status)
+        mtls = self._mtls_due(decision)
+        return Outcome(Fate.DIALLED, decision.targets, mtls=mtls, gateways=decision.gateways)
+
+    def _mtls_due(self, decision: Decision) -> bool:
+        """Whether TLS by the sidecar is due: in the mesh, and where a policy shows a certificate.
+
+        A client that opens TLS itself is passed on as it is (`spec/decision.md`, `https`).
+        """
+        if decision.verdict is Verdict.IN_MESH:
+            return self.sidecar.config.cert is not None
+        if decision.reason is Reason.HTTP_ROUTE:
+            return {f"{target.host}:{target.port}" for target in decision.targets} <= self._certified_clusters
+        return decision.reason is Reason.TCP_PORT and self.certified(decision)
+
+    def certified(self, decision: Decision) -> bool:
+        """Whether the policy that decides shows a certificate."""
+        return decision.rule in self._certified_rules
+
+    @cached_property
+    def _certified_rules(self) -> frozenset[FieldRef]:
+        groups = (group for port in self.policy.ports for group in port.groups)
+        return frozenset(claim.rule for group in groups for claim in group.claims if claim.source_cert)
+
+    @cached_property
+    def _certified_clusters(self) -> frozenset[str]:
+        clusters = (cluster for port in self.policy.ports for cluster in port.clusters)
+        return frozenset(cluster.name for cluster in clusters if cluster.source_cert)
+
+
+@frozen(repr=False)
+class Verification(Shown):
+    """How engine and sidecar compare for one identity.
+
+    Attributes:
+        classes: how many classes of connections were put to both.
+        disagreements: each once, by port, address and what is sent.
+        undecided: what no proof was found for.
+    """
+
+    identity: ServiceIdentity
+    classes: int
+    disagreements: tuple[Disagreement, ...]
+    undecided: tuple[Undecided, ...]
+    sides: Sides = field(repr=False, eq=False)
+
+    def __repr__(self) -> str:
+        return f"<Verification of {self.table().headline}>"
+
+    def table(self) -> Table:
+        """What a notebook shows of it: a row for each disagreement."""
+        differ = len(self.disagreements)
+        result = "proved to agree" if self.agreed else f"{differ} differ"
+        rows = tuple(
+            (str(it.connection), str(it.decision), str(it.due), str(it.outcome)) for it in self.disagreements
+        )
+        unclear = tuple((str(it.connection), "-", "-", it.reason) for it in self.undecided)
+        columns = ("connection", "decision", "due", "sidecar")
+        return Table(f"{self.identity}: {self.classes} classes, {result}", columns, (*rows, *unclear))
+
+    @property
+    def agreed(self) -> bool:
+        """Whether engine and sidecar are proved to agree on every connection."""
+        return not (self.disagreements or self.undecided)
+
+
+def own_config(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = False) -> PipyConfig:
+    """The config of a policy, with a certificate where the mesh gives its sidecars one."""
+    disabled = snapshot.mesh_config.spec.sidecar.sidecar_disabled_mtls
+    write = write_enforced_config if enforce else write_config
+    return write(policy, {} if disabled else {"Certificate": CERTIFICATE})
+
+
+def verify(
+    snapshot: Snapshot,
+    identity: ServiceIdentity | str,
+    config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
+    *,
+    enforce: bool = False,
+) -> Verification:
+    """Compare what the policies of an identity mean with what the stock sidecar does.
+
+    Args:
+        snapshot: the mesh.
+        identity: `name.namespace`.
+        config: the sidecar, or the `config.json` that it has, for example one dumped from a pod; by default
+            the one that this library writes, with a certificate unless `sidecarDisabledMTLS` is set.
+
+        enforce: whether the sidecar has this library's module, and the config that goes with it; a config
+            that is given says itself whether it has.
+
+    Raises:
+        InvalidValue: the text is no identity, or the config is malformed.
+    """
+    sides = Sides.of(snapshot, identity, config, enforce=enforce)
+    disagreements: dict[object, Disagreement] = {}
+    undecided: dict[str, Undecided] = {}
+    classes = 0
+    for part in divide(reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)):
+        classes += not part.undecided
+        found = Undecided(part.witness, part.undecided) if part.undecided else sides.compare(part.witness)
+        if isinstance(found, Disagreement):
+            sort = sides.sort(found)
+            if sort not in disagreements:
+                disagreements[sort] = sides.simplest(found)
+        elif found is not None:
+            undecided.setdefault(found.reason, found)
+    return Verification(
+        sides.policy.identity, classes, tuple(disagreements.values()), tuple(undecided.values()), sides
+    )
+
+
+def intercepted(interception: Interception, connection: Connection) -> bool:
+    """Whether FSM's iptables rules redirect the connection to the sidecar: IPv4 and TCP only."""
+    if connection.key >= IPV6_START or connection.sends is Sends.DATAGRAM:
+        return False
+    address = connection.destination
+    if address in LOOPBACK or any(address in prefix for prefix, _ in interception.excluded):
+        return False
+    if any(connection.port == port for port, _ in interception.excluded_ports):
+        return False
+    return not interception.included or any(address in prefix for prefix, _ in interception.included)
+
+
+def _agree(due: Outcome, outcome: Outcome) -> bool:
+    """Whether what happens is what is due; refused is as good as closed, and weights count as shares."""
+    return _comparable(due) == _comparable(outcome)
+
+
+def _comparable(outcome: Outcome) -> tuple[Any, ...]:
+    fate = Fate.CLOSED if outcome.fate is Fate.REFUSED else outcome.fate
+    targets = shares((target.host, target.port, target.weight) for target in outcome.targets)
+    gateways = shares(
+        (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in outcome.gateways
+    )
+    return fate, targets, outcome.status, outcome.mtls, gateways, outcome.others

@@ -1,0 +1,247 @@
+"""Where the stock sidecar cannot honour the policies: its known shortcomings, each a finding with a witness.
+
+The list is that of `spec/decision.md`, "Enforceability", and what else was observed (`spec/sidecar.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ..connections.connection import HTTPRequest, Sends, TLSClientHello
+from ..connections.decision import ORIGINAL_DESTINATION, Reason, Verdict
+from ..connections.findings import Code, Finding, Findings
+from ..pipy.outcome import Fate
+from ..resources.checks import KNOWN_METHODS
+from ..values.net import IPV6_START
+from .agreement import Disagreement, Verification, verify
+
+if TYPE_CHECKING:
+    from ..resources.resource import ServiceIdentity
+    from ..snapshot import Snapshot
+    from ..values.references import FieldRef
+
+__all__ = ["advice", "codes_of", "enforceability", "findings_of"]
+
+
+def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
+    """Every place where the stock sidecar cannot honour the policies of an identity, with a witness.
+
+    The sidecar is one that has the config which this library writes. A mesh without such findings is one
+    where engine and sidecar agree on every connection. A finding is `cured` if it is none of a sidecar that
+    has the module as well.
+
+    Raises:
+        InvalidValue: the text is no identity.
+    """
+    enforced = findings_of(verify(snapshot, identity, enforce=True))
+    left = {_place(finding.code, finding.rule) for finding in enforced}
+    findings = findings_of(verify(snapshot, identity))
+    return Findings(evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
+
+
+def _place(code: Code, rule: FieldRef) -> tuple[Code, FieldRef | None]:
+    """What is found, and at which rule, where that is of any interest."""
+    return code, None if code in _EVERYWHERE else rule
+
+
+def findings_of(verification: Verification) -> Findings:
+    """The shortcomings behind the disagreements, each once for every rule that it touches, by code."""
+    found: dict[tuple[Code, FieldRef | None], Finding] = {}
+    for disagreement in verification.disagreements:
+        rule = disagreement.decision.rule or verification.sides.policy.switch
+        for code in codes_of(verification, disagreement):
+            key = _place(code, rule)
+            if key not in found:
+                found[key] = _finding(code, rule, disagreement)
+    for undecided in verification.undecided:
+        message = f"{undecided.connection}: not decided: {undecided.reason}"
+        rule = verification.sides.policy.switch
+        found[Code.NOT_DECIDED, rule] = Finding(Code.NOT_DECIDED, rule, message)
+    return Findings(sorted(found.values(), key=lambda finding: finding.code.code))
+
+
+def advice(code: Code) -> str:
+    """What a shortcoming is, and what to do about it: `FSE029 error: …; fix: …`."""
+    message, fix = _WORDS[code]
+    return f"{code} {code.severity}: {message}; fix: {fix}"
+
+
+def codes_of(verification: Verification, disagreement: Disagreement) -> tuple[Code, ...]:
+    """The known shortcomings that a disagreement shows; one that nobody foresaw is named as such."""
+    alone = _alone(verification, disagreement)
+    if alone is not None:
+        return (alone,)
+    codes = [code for code, shows in _TOGETHER if shows(disagreement)]
+    if disagreement.decision.allowed and disagreement.outcome.mtls and not disagreement.due.mtls:
+        in_tls = disagreement.connection.kind is Sends.TLS and verification.sides.certified(
+            disagreement.decision
+        )
+        codes.append(Code.TLS_IN_TLS if in_tls else Code.MTLS_TO_OUTSIDE)
+    return tuple(codes) or (Code.NOT_ENFORCED,)
+
+
+def _alone(verification: Verification, disagreement: Disagreement) -> Code | None:
+    """The shortcoming that lies in the sidecar itself, whatever the rule, where it is the cause.
+
+    It is where the connection would fare otherwise with the host in lower case, or with a method that the
+    sidecar knows.
+    """
+    connection, request = disagreement.connection, disagreement.connection.sends
+    if connection.key >= IPV6_START:
+        return Code.IPV6_NOT_INTERCEPTED
+    if not isinstance(request, HTTPRequest):
+        return None
+    causes = {
+        Code.HOST_LETTER_CASE: request.replace(host=request.authority),
+        Code.UNKNOWN_METHOD: request.replace(method=_known(request.method)),
+    }
+    for code, plain in causes.items():
+        if plain != request:
+            found = verification.sides.compare(connection.replace(sends=plain))
+            if not isinstance(found, Disagreement) or found.outcome != disagreement.outcome:
+                return code
+    return None
+
+
+def _known(method: str) -> str:
+    return method if method in KNOWN_METHODS else KNOWN_METHODS[0]
+
+
+# --- what shows what -------------------------------------------------------------------------------------
+
+_Shows = Callable[[Disagreement], bool]
+_OVER_TLS = {Reason.TLS_SERVER_NAME, Reason.TLS_ANY}
+_WANTING = {Reason.NO_ENDPOINTS, Reason.NO_CERTIFICATE}
+
+
+def _dialled(it: Disagreement) -> bool:
+    return it.outcome.fate is Fate.DIALLED
+
+
+def _passes(it: Disagreement) -> bool:
+    """Whether a connection that has nowhere to go is passed to its original destination."""
+    wanting = not it.decision.allowed and it.decision.reason in _WANTING
+    return wanting and it.outcome.targets == (ORIGINAL_DESTINATION,)
+
+
+def _opens(it: Disagreement) -> bool:
+    """Whether a connection that is denied gets somewhere all the same."""
+    return not it.decision.allowed and _dialled(it) and not _passes(it)
+
+
+_TOGETHER: tuple[tuple[Code, _Shows], ...] = (
+    (Code.PASSES_FOR_WANT_OF_TARGET, _passes),
+    (
+        Code.SERVER_NAME_NOT_COMPARED,
+        lambda it: _opens(it) and isinstance(it.connection.sends, TLSClientHello),
+    ),
+    (
+        Code.PROTOCOL_NOT_COMPARED,
+        lambda it: _opens(it) and not isinstance(it.connection.sends, TLSClientHello),
+    ),
+    (
+        Code.SERVER_NAMES_BALANCED,
+        lambda it: it.decision.reason is Reason.TLS_SERVER_NAME and len(it.outcome.targets) > 1,
+    ),
+    (
+        Code.PROTOCOLS_MEET,
+        lambda it: it.decision.reason in _OVER_TLS and it.outcome.fate is Fate.CLOSED,
+    ),
+    (Code.CERTIFICATE_LOST, lambda it: it.due.mtls and _dialled(it) and not it.outcome.mtls),
+    (
+        Code.CERTIFICATE_UNUSABLE,
+        lambda it: it.due.mtls and it.outcome.fate in {Fate.CLOSED, Fate.ANSWERED},
+    ),
+    (
+        Code.GATEWAY_BYPASSED,
+        lambda it: (
+            bool(it.due.gateways)
+            and _dialled(it)
+            and (not it.outcome.gateways or any(not other.gateways for other in it.outcome.others))
+        ),
+    ),
+    (
+        Code.BACKEND_WITHOUT_ENDPOINTS,
+        lambda it: it.decision.verdict is Verdict.IN_MESH and bool(it.outcome.others),
+    ),
+    (
+        Code.DEFAULT_ROUTE_WITHOUT_HOSTS,
+        lambda it: it.due.fate is Fate.ANSWERED and it.outcome.fate is Fate.CLOSED,
+    ),
+)
+
+# These lie in the sidecar itself, whatever the rule: once for a mesh is enough.
+_EVERYWHERE = {Code.IPV6_NOT_INTERCEPTED, Code.HOST_LETTER_CASE, Code.UNKNOWN_METHOD}
+
+_WORDS: dict[Code, tuple[str, str]] = {
+    Code.IPV6_NOT_INTERCEPTED: (
+        "only IPv4 is redirected to the sidecar: IPv6 passes by it",
+        "block IPv6 in the cluster's network, or give the pods none",
+    ),
+    Code.HOST_LETTER_CASE: (
+        "the sidecar compares a Host in its letters: one in capitals is refused",
+        "have clients write the host in lower case",
+    ),
+    Code.UNKNOWN_METHOD: (
+        "the sidecar closes a connection whose method it does not know, without an answer",
+        "nothing: it fails closed",
+    ),
+    Code.PASSES_FOR_WANT_OF_TARGET: (
+        "the rule leads nowhere, and the sidecar passes the connection on to its original destination",
+        "switch `enableEgress` off, give the rule what it lacks, or add the module",
+    ),
+    Code.SERVER_NAME_NOT_COMPARED: (
+        "the sidecar never compares the server name: TLS with any other goes out as well",
+        "restrict the policy by `ipAddresses`, or add the module",
+    ),
+    Code.SERVER_NAMES_BALANCED: (
+        "the sidecar balances over all hosts of the port, whatever the server name",
+        "give each host a port or `ipAddresses` of its own, or add the module",
+    ),
+    Code.PROTOCOL_NOT_COMPARED: (
+        "the sidecar does not see what is sent: everything goes out, not TLS alone",
+        "restrict the policy by `ipAddresses`, or add the module",
+    ),
+    Code.MTLS_TO_OUTSIDE: (
+        "the sidecar opens the mesh's own mTLS towards the outside host, which cannot answer it",
+        "leave `ipAddresses` out of the policy, set `sidecarDisabledMTLS`, or add the module",
+    ),
+    Code.TLS_IN_TLS: (
+        "the sidecar wraps the client's TLS in TLS of its own",
+        "use the protocol `tcp` or `http` with `mtls`, and let the client speak in the clear",
+    ),
+    Code.GATEWAY_BYPASSED: (
+        "the sidecar dials directly, not through the egress gateway",
+        "leave `ipAddresses` and `mtls` out, give every gateway endpoints, or add the module",
+    ),
+    Code.BACKEND_WITHOUT_ENDPOINTS: (
+        "a backend without endpoints is still picked by its weight: that share of the connections fails",
+        "take the backend out of the TrafficSplit, give it endpoints, or add the module",
+    ),
+    Code.CERTIFICATE_UNUSABLE: (
+        "the sidecar has no certificate and key to show: the connection fails",
+        "put both into the secret; a certificate of issuer `fsm` needs the sidecar's mTLS",
+    ),
+    Code.CERTIFICATE_LOST: (
+        "the certificate of the policy is not shown: it goes with `ipAddresses` only",
+        "give the policy `ipAddresses`, or add the module",
+    ),
+    Code.DEFAULT_ROUTE_WITHOUT_HOSTS: (
+        "with `enableAutoDefaultRoute` and no host at all the sidecar closes, instead of answering 403",
+        "nothing: it fails closed",
+    ),
+    Code.PROTOCOLS_MEET: (
+        "`http` and `https` claims meet on one port and range, and the sidecar takes everything for HTTP",
+        "give the policies ports or `ipAddresses` of their own, or add the module",
+    ),
+    Code.NOT_ENFORCED: ("the sidecar does otherwise", "look at the config that it was given"),
+}
+
+
+def _finding(code: Code, rule: FieldRef, shown: Disagreement) -> Finding:
+    message, fix = _WORDS[code]
+    text = f"{message}: {shown.connection} is due {shown.due}, and is {shown.outcome}"
+    return Finding(code, rule, text, witness=shown.connection, fix=fix)

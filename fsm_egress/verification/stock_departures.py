@@ -1,0 +1,458 @@
+"""The lines of `spec/controller.md`, "Goes its own way", that a mesh touches, and what each would show.
+
+Whether a line is what makes a connection go astray cannot be read from the connection alone: each suspicion
+knows the rule that it touches, and which disagreements of policies and sidecar it would bring about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello, socket_address
+from ..connections.decision import Reason
+from ..connections.findings import Code, Finding
+from ..pipy.outcome import Fate
+from ..pipy.sidecar import Sidecar
+from ..policy import Claim, OutboundPolicy
+from ..resolution.services import MeshService, hostnames_of, reached_services
+from ..resources.checks import Protocol
+from ..resources.egress import EgressPolicy, Retry
+from ..snapshot import Snapshot
+from ..values.errors import InvalidValue
+from ..values.net import Address, parse_address
+from ..values.references import FieldRef
+from .agreement import Disagreement
+from .stock_config import GRPC, StockView, stock_claims, view_of, written_protocol
+
+if TYPE_CHECKING:
+    from ..connections.connection import Payload
+    from ..connections.decision import Decision
+    from ..manifests.loader import Refused
+    from ..pipy.scripts import Match
+    from ..values.net import Prefix
+    from ..values.references import ResourceRef
+
+__all__ = ["Shown", "StockMesh", "Suspicion", "suspicions"]
+
+OUTSIDE = Address("192.0.2.1")  # of no mesh: RFC 5737
+IPV6 = 6
+
+
+@frozen(eq=False)
+class Shown:
+    """A disagreement of policies and the controller's config; `differs` unless ours has the same outcome."""
+
+    of: Disagreement
+    differs: bool
+
+    @property
+    def connection(self) -> Connection:
+        """One of its class."""
+        return self.of.connection
+
+    @property
+    def decision(self) -> Decision:
+        """What the policies mean for it."""
+        return self.of.decision
+
+    def concerns(self, rule: FieldRef) -> bool:
+        """Whether the rule decides, or claims the destination."""
+        return rule == self.decision.rule or rule in self.decision.considered
+
+    def at(self, prefixes: Iterable[Prefix]) -> bool:
+        """Whether it goes to an address in one of these."""
+        return any(self.connection.destination in prefix for prefix in prefixes)
+
+    def reaches(self, hosts: Iterable[str]) -> bool:
+        """Whether one of these is dialled."""
+        return bool({target.host for target in self.of.outcome.targets} & set(hosts))
+
+    @property
+    def is_certified_otherwise(self) -> bool:
+        """Whether another certificate is shown, or none, or one that is none."""
+        is_closed = self.of.outcome.fate is Fate.CLOSED and self.of.due.fate is Fate.DIALLED
+        return is_closed or self.of.outcome.mtls != self.of.due.mtls
+
+
+def _never(_: Shown) -> bool:
+    return False
+
+
+@frozen(eq=False)
+class Suspicion:
+    """A line of the page that a rule touches.
+
+    Attributes:
+        shows: whether a disagreement is brought about by it, one on its port where it has one.
+        concerns: a connection that the rule is about, for a finding that nothing shows.
+        always: whether there is a finding where nothing shows it.
+    """
+
+    code: Code
+    rule: FieldRef
+    shows: Callable[[Shown], bool] = _never
+    port: int | None = None
+    concerns: Connection | None = None
+    always: bool = field(default=False, kw_only=True)
+
+
+@frozen(eq=False)
+class StockMesh:
+    """A mesh as the controller reads it, for one identity, and the sidecar that has its config."""
+
+    view: StockView
+    snapshot: Snapshot
+    policy: OutboundPolicy
+    sidecar: Sidecar
+    claims: tuple[Claim, ...]
+    services: tuple[MeshService, ...]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, policy: OutboundPolicy, sidecar: Sidecar) -> StockMesh:
+        """The mesh, given our policy of the identity and the sidecar with the controller's config."""
+        view = view_of(snapshot)
+        by_port = stock_claims(view, policy.identity)
+        return cls(
+            view,
+            snapshot,
+            policy,
+            sidecar,
+            tuple(claim for claims in by_port.values() for claim in claims),
+            tuple(reached_services(view.snapshot, policy.identity, [])),
+        )
+
+    def match(self, connection: Connection) -> Match | None:
+        """The match of the controller's config that takes a connection."""
+        matches = self.sidecar.config.matches.get(str(connection.port), ())
+        return self.sidecar.take(matches, connection.key).match
+
+    def claims_of(self, resource: ResourceRef) -> tuple[Claim, ...]:
+        """What a policy claims."""
+        return tuple(claim for claim in self.claims if claim.rule.resource == resource)
+
+
+def suspicions(mesh: StockMesh) -> Iterator[Suspicion]:
+    """Every line that a rule of the mesh touches."""
+    yield from _of_refused_policies(mesh)
+    yield from _of_claims(mesh)
+    yield from _of_services(mesh)
+    yield from _of_names(mesh)
+    for finding in mesh.policy.findings:
+        suspects = _OF_FINDINGS.get(finding.code)
+        if suspects is not None:
+            yield from suspects(mesh, finding)
+
+
+def _to(claim: Claim, address: Address | None = None) -> Connection:
+    """A connection that a claim is about."""
+    first = claim.prefixes[0].network if claim.prefixes else OUTSIDE
+    host = next(iter(claim.hosts), None)
+    sends: Payload = Sends.BYTES
+    if claim.protocol is Protocol.HTTP:
+        sends = HTTPRequest("GET", host or "")
+    elif claim.protocol is Protocol.HTTPS:
+        sends = TLSClientHello(host)
+    return Connection(address or first, claim.port, sends)
+
+
+def _to_service(service: MeshService, address: Address | None = None) -> Connection:
+    """A connection to a service, or to its port."""
+    first = next(iter(service.addresses), OUTSIDE)
+    sends = HTTPRequest("GET", service.full_name) if service.is_http else Sends.BYTES
+    return Connection(address or first, service.port, sends)
+
+
+# --- policies that are refused ---------------------------------------------------------------------------
+
+
+def _of_refused_policies(mesh: StockMesh) -> Iterator[Suspicion]:
+    in_force = mesh.view.snapshot.mesh_config.spec.feature_flags.egress_policies_apply
+    named = {policy.ref for policy in mesh.view.snapshot.policies_for(mesh.policy.identity)}
+    for refused in mesh.snapshot.refused:
+        if in_force and refused.ref in named:
+            yield from _of_refused(mesh, refused)
+
+
+def _of_refused(mesh: StockMesh, refused: Refused) -> Iterator[Suspicion]:
+    claims = mesh.claims_of(refused.ref)
+    spec = refused.document["spec"]
+    for index, text in enumerate(spec.get("ipAddresses") or ()):
+        if text in mesh.view.raw[refused.ref]:
+            rule = FieldRef(refused.ref, f"spec.ipAddresses[{index}]", refused.source)
+            for claim in claims:
+                yield _of_no_range(claim, rule, text)
+    policies = mesh.view.snapshot.kind(EgressPolicy)
+    policy = policies.by_name[refused.ref.namespace, refused.ref.name]
+    for index, port in enumerate(spec.get("ports") or ()):
+        if port["protocol"].lower() == GRPC:
+            rule = FieldRef(refused.ref, f"spec.ports[{index}]", refused.source)
+            about = Claim(rule, port["number"], Protocol.HTTP, policy.spec.ip_addresses, policy.spec.hosts)
+            yield Suspicion(Code.GRPC_PORT, rule, concerns=_to(about), always=True)
+    ports = {claim.port for claim in claims}
+    yield Suspicion(Code.REFUSED_IN_FORCE, policy.at(), lambda it: it.differs and it.connection.port in ports)
+
+
+def _of_no_range(claim: Claim, rule: FieldRef, text: str) -> Suspicion:
+    try:
+        address = parse_address(text)
+    except InvalidValue:
+        address = OUTSIDE
+    if claim.protocol is Protocol.HTTP:
+        code = Code.RANGE_DROPPED
+
+        def shows(it: Shown) -> bool:
+            return it.differs and it.reaches(claim.hosts) and not it.at(claim.prefixes)
+    else:
+        code = Code.RANGE_PASSED_ON
+
+        def shows(it: Shown) -> bool:
+            return it.differs
+
+    return Suspicion(code, rule, shows, claim.port, _to(claim, address), always=True)
+
+
+# --- claims that share a match ---------------------------------------------------------------------------
+
+
+def _of_claims(mesh: StockMesh) -> Iterator[Suspicion]:
+    together: dict[tuple[int, Protocol], list[Claim]] = {}
+    streams: dict[int, Claim] = {}
+    for claim in mesh.claims:
+        together.setdefault((claim.port, claim.protocol), []).append(claim)
+        if claim.protocol is not Protocol.HTTP:
+            streams.setdefault(claim.port, claim)
+    for own in together.values():
+        ranges = {prefix for claim in own if _keeps_ranges(claim) for prefix in claim.prefixes}
+        for claim in own:
+            if claim.rule.resource in mesh.view.raw:
+                continue
+            yield from _of_ranges(mesh, claim, ranges, shared=len(own) > 1)
+            first = streams.get(claim.port, claim)
+            if claim.protocol is not Protocol.HTTP and claim.source_cert != first.source_cert:
+                yield Suspicion(
+                    Code.CERTIFICATE_OF_NEIGHBOUR, claim.rule, _certified_otherwise(claim), claim.port
+                )
+
+
+def _keeps_ranges(claim: Claim) -> bool:
+    """Whether the ranges of a claim get into its match: those of HTTP go with the routes of hosts."""
+    return claim.protocol is not Protocol.HTTP or bool(claim.hosts and claim.routes)
+
+
+def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bool) -> Iterator[Suspicion]:
+    """What sharing a match makes of a claim; `ranges` are those of the match."""
+
+    def is_elsewhere(it: Shown) -> bool:
+        return it.differs and it.concerns(claim.rule) and not it.at(ranges)
+
+    def is_foreign(it: Shown) -> bool:
+        is_default = mesh.policy.spec.enable_auto_default_route and it.at(ranges)
+        return it.differs and not it.at(claim.prefixes) and (it.reaches(claim.hosts) or is_default)
+
+    def is_beyond(it: Shown) -> bool:
+        return it.differs and not it.at(claim.prefixes)
+
+    def is_taken(it: Shown) -> bool:
+        match = mesh.match(it.connection)
+        return (
+            it.differs
+            and it.concerns(claim.rule)
+            and match is not None
+            and match.protocol != written_protocol(claim.protocol)
+        )
+
+    def is_shut(it: Shown) -> bool:
+        match = mesh.match(it.connection)
+        is_tls = match is not None and match.protocol == Protocol.HTTPS.value
+        return it.differs and it.concerns(claim.rule) and is_tls
+
+    if not claim.prefixes and ranges:
+        yield Suspicion(Code.NEIGHBOURS_RANGES, claim.rule, is_elsewhere, claim.port)
+    if claim.prefixes and shared:
+        yield Suspicion(Code.NEIGHBOURS_HOSTS, claim.rule, is_foreign, claim.port)
+    if claim.prefixes and not ranges:
+        yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port)
+    if claim.protocol is Protocol.HTTPS and not claim.hosts:
+        yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port)
+    yield Suspicion(Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port)
+    yield from _of_endpoints(claim.rule, claim.hosts, claim.port)
+
+
+def _certified_otherwise(claim: Claim) -> Callable[[Shown], bool]:
+    return lambda it: it.differs and it.decision.rule == claim.rule and it.is_certified_otherwise
+
+
+# --- services --------------------------------------------------------------------------------------------
+
+
+def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
+    claimed: dict[int, list[Prefix]] = {}
+    for claim in mesh.claims:
+        claimed.setdefault(claim.port, []).extend(claim.prefixes)
+    for service in mesh.services:
+        rule, port, addresses = service.rule, service.port, service.addresses
+        if any(address in prefix for address in addresses for prefix in claimed.get(port, ())):
+            yield Suspicion(Code.EGRESS_BEFORE_MESH, rule, _taken_from(mesh, service), port)
+        for address in addresses:
+            if address.version == IPV6:
+                neighbour = Address.from_key(address.key ^ 1)
+                about = _to_service(service, neighbour)
+                yield Suspicion(Code.IPV6_ADDRESS_AS_RANGE, rule, concerns=about, always=True)
+        yield from _of_endpoints(rule, map(str, service.endpoints), port)
+    forward = mesh.policy.forward
+    if forward:
+        ends = {endpoint.host for gateway in forward.gateways for endpoint in gateway.endpoints}
+        yield from _of_endpoints(forward.rule, ends, None)
+
+
+def _taken_from(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:
+    """Whether a connection to a service is taken by a match that is no service's."""
+
+    def shows(it: Shown) -> bool:
+        match = mesh.match(it.connection)
+        names = () if match is None else (*match.clusters, *(match.rules or ()))
+        is_mesh = any(name == service.full_name or "/" in name for name in names)
+        return it.differs and it.connection.destination in service.addresses and not is_mesh
+
+    return shows
+
+
+def _of_endpoints(rule: FieldRef, hosts: Iterable[str], port: int | None) -> Iterator[Suspicion]:
+    """The sidecar takes the end of an IPv6 address for a port, where none is written."""
+    parts = (host.rpartition(":") for host in hosts if ":" in host)
+    ends = {socket_address(head, int(tail)) for head, _, tail in parts if tail.isdecimal()}
+
+    def shows(it: Shown) -> bool:
+        outcome = it.of.outcome
+        dialled = {target.address(it.connection) for target in outcome.targets}
+        ways = (outcome, *outcome.others)
+        dialled.update(end for way in ways for used in way.gateways for end in used.endpoints)
+        return it.differs and not ends.isdisjoint(dialled)
+
+    if ends:
+        yield Suspicion(Code.IPV6_ENDPOINT_WITHOUT_PORT, rule, shows, port)
+
+
+# --- names -----------------------------------------------------------------------------------------------
+
+
+def _of_names(mesh: StockMesh) -> Iterator[Suspicion]:
+    for route in mesh.view.headers:
+        yield Suspicion(Code.HEADER_NAME_AS_WRITTEN, route, _of_route(route))
+    for policy in mesh.snapshot.policies_for(mesh.policy.identity):
+        about = next(map(_to, mesh.claims_of(policy.ref)), None)
+        accounts = [(source.kind, source.name, source.namespace) for source in policy.spec.sources]
+        ports = [(port.number, port.protocol) for port in policy.spec.ports]
+        for name, entries in (("sources", accounts), ("ports", ports)):
+            for index, entry in enumerate(entries):
+                if entry in entries[:index]:
+                    rule = policy.at(f"spec.{name}[{index}]")
+                    yield Suspicion(Code.NAMED_TWICE, rule, concerns=about, always=True)
+
+
+def _of_route(route: FieldRef) -> Callable[[Shown], bool]:
+    return lambda it: it.differs and (it.decision.route == route or it.decision.reason is Reason.NO_ROUTE)
+
+
+# --- what resolving has found already --------------------------------------------------------------------
+
+_Suspect = Callable[[StockMesh, Finding], Iterator[Suspicion]]
+
+
+def _on_policy(shows: Callable[[Shown, FieldRef], bool]) -> _Suspect:
+    """The finding is about a field of an Egress policy: a port of it, or all of it."""
+
+    def suspects(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
+        claims = mesh.claims_of(finding.rule.resource)
+        about = next((claim for claim in claims if claim.rule == finding.rule), next(iter(claims), None))
+        if about is not None:
+            yield Suspicion(
+                finding.code,
+                finding.rule,
+                lambda it: shows(it, finding.rule),
+                concerns=_to(about),
+                always=True,
+            )
+
+    return suspects
+
+
+def _on_service(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
+    """The finding is about a port of a service: what goes to its addresses or hosts; without them, to any."""
+    for service in mesh.services:
+        if service.rule == finding.rule:
+            shows, about = _touching(mesh, service), _to_service(service)
+            yield Suspicion(finding.code, finding.rule, shows, service.port, about, always=True)
+
+
+def _touching(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:
+    addresses = frozenset(service.addresses)
+    hosts = hostnames_of(mesh.view.snapshot, mesh.policy.identity, service) if service.is_http else ()
+    names = frozenset(hosts)
+
+    def shows(it: Shown) -> bool:
+        sent, match = it.connection.sends, mesh.match(it.connection)
+        is_named = isinstance(sent, HTTPRequest) and sent.authority in names
+        is_anywhere = not addresses and match is not None and match.ranges is None
+        return it.differs and (it.connection.destination in addresses or is_named or is_anywhere)
+
+    return shows
+
+
+def _on_any_egress(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
+    """The finding is about all egress."""
+    about = next(map(_to, mesh.claims), None)
+    yield Suspicion(finding.code, finding.rule, concerns=about, always=True)
+
+
+def _on_the_flag(_: StockMesh, finding: Finding) -> Iterator[Suspicion]:
+    def shows(it: Shown) -> bool:
+        rule = it.decision.rule
+        return it.differs and rule is not None and rule.resource.kind == EgressPolicy.kind
+
+    yield Suspicion(finding.code, finding.rule, shows, always=True)
+
+
+def _on_retry(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
+    resource = finding.rule.resource
+    retry = mesh.snapshot.kind(Retry).by_name[resource.namespace, resource.name]
+    names = {(to.name, to.namespace) for to in retry.spec.destinations}
+    services = (service for service in mesh.services if (service.name, service.namespace) in names)
+    about = next(map(_to_service, services), None)
+    yield Suspicion(finding.code, finding.rule, concerns=about, always=True)
+
+
+_OF_FINDINGS: dict[Code, _Suspect] = {
+    Code.MISSING_SECRET: _on_policy(
+        lambda it, rule: (
+            it.differs and any(claim.resource == rule.resource for claim in it.decision.considered)
+        )
+    ),
+    Code.CERTIFICATE_LOST: _on_policy(
+        lambda it, rule: it.decision.rule == rule and it.of.due.mtls and not it.of.outcome.mtls
+    ),
+    Code.TLS_IN_TLS: _on_policy(
+        lambda it, rule: (
+            it.decision.rule == rule
+            and it.decision.allowed
+            and isinstance(it.connection.sends, TLSClientHello)
+            and it.of.outcome.mtls
+        )
+    ),
+    Code.SETTING_WITHOUT_EFFECT: _on_policy(lambda *_: False),
+    Code.CONFLICTING_SETTINGS: _on_policy(
+        lambda it, rule: it.differs and it.decision.rule == rule and it.is_certified_otherwise
+    ),
+    Code.UNKNOWN_APP_PROTOCOL: _on_service,
+    Code.NOT_TCP: _on_service,
+    Code.SHARED_ADDRESS: _on_service,
+    Code.HTTP_AND_GRPC: _on_service,
+    Code.HEADLESS_WITHOUT_ADDRESSES: _on_service,
+    Code.GATEWAY_MODE: _on_any_egress,
+    Code.UNUSABLE_GATEWAY: _on_any_egress,
+    Code.RETRY_WITHOUT_TIMES: _on_retry,
+    Code.EGRESS_POLICY_FLAG_ABSENT: _on_the_flag,
+}

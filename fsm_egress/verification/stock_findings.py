@@ -1,0 +1,190 @@
+"""What a stock `fsm-controller` makes of a mesh otherwise than its policies mean, each with a connection.
+
+The controller's config (`stock.py`) and this library's are put to the same model of the sidecar, on one
+connection of each class that either tells apart. What differs is laid to the line of `spec/controller.md`
+("Goes its own way") that brings it about (`suspicions.py`); what no line explains is reported as such.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..connections.findings import Code, Finding, Findings
+from ..division.criteria import reading_of_policy, reading_of_sidecar
+from ..division.dividing import divide
+from .agreement import Disagreement, Sides, own_config
+from .stock_config import stock_config
+from .stock_departures import Shown, StockMesh, suspicions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..connections.connection import Connection
+    from ..resources.resource import ServiceIdentity
+    from ..snapshot import Snapshot
+    from ..values.references import FieldRef
+
+__all__ = ["stock_findings"]
+
+_WORDS: dict[Code, tuple[str, str]] = {
+    Code.NEIGHBOURS_RANGES: (
+        "the policy has no `ipAddresses`, and is narrowed to those of its neighbours on the port",
+        "give it a port of its own, or `ipAddresses`",
+    ),
+    Code.NEIGHBOURS_HOSTS: (
+        "the hosts of the policy are reached in the `ipAddresses` of its neighbours on the port",
+        "give it a port of its own",
+    ),
+    Code.TLS_WITHOUT_HOSTS: (
+        "without `hosts` the `https` port lets nothing through",
+        "name the hosts, or use the protocol `tcp`",
+    ),
+    Code.RANGE_DROPPED: (
+        "it is no address range, and is dropped for `http`: with no other one every address is open",
+        "write a range in CIDR notation",
+    ),
+    Code.RANGE_PASSED_ON: (
+        "it is no range, and passed on: the sidecar takes a bare IPv4 address for all, else closes the port",
+        "write a range in CIDR notation",
+    ),
+    Code.GRPC_PORT: ("the port is dropped silently", "write `http`, which carries gRPC"),
+    Code.REFUSED_IN_FORCE: (
+        "the policy is refused here, and in force there",
+        "correct what is wrong with it",
+    ),
+    Code.IPV6_ADDRESS_AS_RANGE: (
+        "an IPv6 address of the service takes the whole /32 around it into the mesh",
+        "nothing while IPv6 is not redirected to the sidecar",
+    ),
+    Code.HEADER_NAME_AS_WRITTEN: (
+        "header names keep their capitals, and the sidecar never finds them",
+        "write header names in lower case",
+    ),
+    Code.NAMED_TWICE: ("it is named before, and counts once", "leave it out"),
+    Code.EGRESS_BEFORE_MESH: (
+        "an Egress policy with more or longer ranges takes addresses of the service",
+        "leave the addresses of the mesh out of `ipAddresses`",
+    ),
+    Code.RANGES_LOST: (
+        "without hosts and routes the `ipAddresses` are lost: the policy claims its port at every address",
+        "give the policy hosts, and route groups that exist",
+    ),
+    Code.CERTIFICATE_OF_NEIGHBOUR: (
+        "its ranges have the certificate of another policy of the port, or none",
+        "give it a port of its own",
+    ),
+    Code.IPV6_ENDPOINT_WITHOUT_PORT: (
+        "an IPv6 endpoint that ends in a number is written without its port",
+        "give the pods IPv4 addresses",
+    ),
+    Code.PROTOCOLS_OVERLAP: (
+        "policies of other protocols overlap with its addresses: the sidecar uses one of them only",
+        "give the policies ports or `ipAddresses` of their own",
+    ),
+    Code.STOCK_CONTROLLER_DIFFERS: (
+        "the config of a stock controller does otherwise",
+        "look at the witness",
+    ),
+    Code.EGRESS_POLICY_FLAG_ABSENT: (
+        "the flag is absent, and read as false: no Egress policy is in force",
+        "set `enableEgressPolicy: true`",
+    ),
+    Code.MISSING_SECRET: (
+        "the secret of the certificate does not exist: an empty certificate is shown",
+        "create the secret",
+    ),
+    Code.CERTIFICATE_LOST: (
+        "the certificate is lost: it goes with `ipAddresses` only",
+        "give the policy `ipAddresses`",
+    ),
+    Code.TLS_IN_TLS: (
+        "the sidecar wraps the client's TLS in TLS of its own",
+        "use the protocol `tcp` or `http` with `mtls`, and let the client speak in the clear",
+    ),
+    Code.SETTING_WITHOUT_EFFECT: (
+        "the UpstreamTrafficSetting has no effect here",
+        "use it with the protocol `http` only",
+    ),
+    Code.CONFLICTING_SETTINGS: (
+        "a host of it has other settings or another certificate in another policy: which count is chance",
+        "say the same in both policies",
+    ),
+    Code.UNKNOWN_APP_PROTOCOL: (
+        "the `appProtocol` is unknown to the sidecar: its match leads nowhere",
+        "write one of `http`, `grpc`, `tcp`, `tcp-server-first`",
+    ),
+    Code.HEADLESS_WITHOUT_ADDRESSES: (
+        "without ready addresses the headless service takes its whole port, whatever the destination",
+        "take the service away while it has no pods",
+    ),
+    Code.NOT_TCP: ("the port is proxied as TCP", "exclude the port, if TCP to it matters"),
+    Code.SHARED_ADDRESS: (
+        "an address is behind two services: which of them has it is chance",
+        "give the services ports of their own",
+    ),
+    Code.HTTP_AND_GRPC: (
+        "HTTP and gRPC services share the port: which of both is spoken is chance",
+        "give the services ports of their own",
+    ),
+    Code.GATEWAY_MODE: ("the mode is read as `http2tunnel`", "SOCKS5 is spelled `sock5`"),
+    Code.UNUSABLE_GATEWAY: (
+        "the gateway carries nothing, and egress rules name it all the same",
+        "give the gateway's service endpoints",
+    ),
+    Code.RETRY_WITHOUT_TIMES: (
+        "without `perTryTimeout` or `retryBackoffBaseInterval` the controller crashes",
+        "give both",
+    ),
+}
+
+
+def stock_findings(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
+    """What becomes of an identity's policies under a stock `fsm-controller`, by code.
+
+    Each finding has a witness: a connection that the sidecar with the controller's config treats otherwise
+    than is due, or, where nothing can be seen of it (a setting without effect, a choice left to chance, IPv6,
+    which is not redirected), one that the rule concerns. Policies that a tolerant load refused are looked at
+    as the controller reads them.
+
+    Raises:
+        InvalidValue: the text is no identity.
+    """
+    ours = Sides.of(snapshot, identity)
+    certificate = own_config(snapshot, ours.policy).tree["Certificate"]
+    theirs = Sides.of(snapshot, identity, stock_config(snapshot, identity, {"Certificate": certificate}))
+    shown = list(enumerate(_shown(ours, theirs)))
+    by_port: dict[int | None, list[tuple[int, Shown]]] = {None: shown}
+    for number, it in shown:
+        by_port.setdefault(it.connection.port, []).append((number, it))
+    seen: dict[tuple[Code, FieldRef], Connection | None] = {}
+    unseen: dict[tuple[Code, FieldRef], Connection | None] = {}
+    explained: set[int] = set()
+    for suspicion in suspicions(StockMesh.of(snapshot, ours.policy, theirs.sidecar)):
+        mine = [(number, it) for number, it in by_port.get(suspicion.port, ()) if suspicion.shows(it)]
+        explained.update(number for number, _ in mine)
+        if mine:
+            seen.setdefault((suspicion.code, suspicion.rule), mine[0][1].connection)
+        elif suspicion.always:
+            unseen.setdefault((suspicion.code, suspicion.rule), suspicion.concerns)
+    for number, it in shown:
+        if it.differs and number not in explained:
+            rule = it.decision.rule or ours.policy.switch
+            seen.setdefault((Code.STOCK_CONTROLLER_DIFFERS, rule), it.connection)
+    findings = (_finding(code, rule, witness) for (code, rule), witness in {**unseen, **seen}.items())
+    return Findings(sorted(findings, key=lambda finding: finding.code.code))
+
+
+def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:
+    message, fix = _WORDS[code]
+    return Finding(code, rule, message, witness=witness, fix=fix)
+
+
+def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
+    readings = (
+        reading_of_policy(ours.policy),
+        *(reading_of_sidecar(side.sidecar) for side in (ours, theirs)),
+    )
+    for part in divide(*readings):
+        found = None if part.undecided else theirs.compare(part.witness)
+        if isinstance(found, Disagreement):
+            yield Shown(found, differs=ours.outcome(part.witness) != found.outcome)

@@ -1,0 +1,286 @@
+"""What a change of a mesh changes: a small universe of connections is the judge of diffs and their proofs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import random_meshes
+from hypothesis import given, settings
+from small import ROUTES, WHO, config, egress, load, routes, service
+from universe import UNIVERSE, Wire, changes, drawn
+
+import fsm_egress as fe
+from fsm_egress.connections.connection import Sends
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+Effect = fe.Effect
+Meshes = tuple[fe.Snapshot, fe.Snapshot]
+OPEN = {"spec": {"traffic": {"enableEgress": True}}}
+
+
+def fares(decision: fe.Decision) -> Hashable:
+    """What becomes of a connection, by the letter: shares of one, whatever the weights are."""
+    return (
+        decision.verdict,
+        decision.status,
+        shares((target.host, target.port, target.weight) for target in decision.targets),
+        shares((used.name, used.mode, frozenset(used.endpoints), used.weight) for used in decision.gateways),
+    )
+
+
+def shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:
+    listed = list(entries)
+    total = sum(weight for *_, weight in listed)
+    return frozenset((*rest, weight / total) for *rest, weight in listed)
+
+
+def by(decision: fe.Decision) -> Hashable:
+    return decision.reason, decision.rule, decision.route
+
+
+def effect(before: fe.Decision, after: fe.Decision) -> fe.Effect | None:
+    """What a change does to a connection, by the letter."""
+    if before.allowed is not after.allowed:
+        return Effect.ALLOWED if after.allowed else Effect.DENIED
+    if fares(before) != fares(after):
+        return Effect.REROUTED
+    return None if by(before) == by(after) else Effect.ATTRIBUTED
+
+
+# --- the laws --------------------------------------------------------------------------------------------
+
+
+@given(changes(), drawn(80))
+def test_law_a_diff_holds_just_the_connections_that_fare_otherwise(
+    meshes: Meshes, some: list[fe.Connection]
+) -> None:
+    before, after = meshes
+    found = fe.diff(before, after)
+    assert found.undecided == ()
+    for identity in found.identities:
+        old, new = fe.compile(before, identity), fe.compile(after, identity)
+        own = [it for it in (*found.changes, *found.attributions) if identity in it.identities]
+        for connection in some:
+            pair = old.classify(connection), new.classify(connection)
+            holding = [it for it in own if connection in it.region]
+            assert [it.effect for it in holding] == [effect(*pair)] * (effect(*pair) is not None)
+            for it in holding:
+                assert (fares(it.before), by(it.before)) == (fares(pair[0]), by(pair[0]))
+                assert (fares(it.after), by(it.after)) == (fares(pair[1]), by(pair[1]))
+
+
+@given(changes())
+@settings(max_examples=25)
+def test_law_a_witness_of_a_diff_differs_for_each_identity(meshes: Meshes) -> None:
+    before, after = meshes
+    found = fe.diff(before, after)
+    for it in (*found.changes, *found.attributions):
+        witness = it.witness
+        assert witness.connection in it.region
+        assert witness.identity == it.identities[0]
+        for identity in it.identities:
+            pair = [fe.compile(mesh, identity).classify(witness.connection) for mesh in meshes]
+            assert effect(*pair) is it.effect
+        assert witness.decisions == (it.before, it.after)
+
+
+@given(random_meshes.cases(0))
+@settings(max_examples=20)
+def test_law_nothing_changes_from_a_mesh_to_itself(case: tuple[Wire, str, Wire]) -> None:
+    mesh, *_ = case
+    snapshot = fe.load(mesh)
+    for again in (snapshot, fe.load(mesh)):
+        found = fe.diff(snapshot, again)
+        assert not found
+        assert (found.changes, found.attributions) == ((), ())
+        assert fe.equivalent(snapshot, again)
+        assert fe.implies(snapshot, again)
+
+
+@given(changes(), drawn(80))
+@settings(max_examples=40)
+def test_law_equivalent_and_implies_are_proofs_or_have_a_witness(
+    meshes: Meshes, some: list[fe.Connection]
+) -> None:
+    before, after = meshes
+    alike, implied = fe.equivalent(before, after), fe.implies(before, after)
+    found = fe.diff(before, after)
+    assert bool(alike) is not bool(found)
+    assert bool(implied) is not any(it.effect is Effect.DENIED for it in found.changes)
+    refuting = {
+        "equivalent": {Effect.ALLOWED, Effect.DENIED, Effect.REROUTED},
+        "implies": {Effect.DENIED},
+    }
+    for answer, effects in ((alike, refuting["equivalent"]), (implied, refuting["implies"])):
+        if answer.witness is not None:
+            identity, connection = answer.witness.identity, answer.witness.connection
+            pair = [fe.compile(mesh, identity).classify(connection) for mesh in meshes]
+            assert effect(*pair) in effects
+            assert answer.witness.decisions == tuple(pair)
+        else:
+            assert answer.proven
+            for identity in answer.identities:
+                old, new = fe.compile(before, identity), fe.compile(after, identity)
+                assert not any(effect(old.classify(it), new.classify(it)) in effects for it in some)
+
+
+@given(changes())
+@settings(max_examples=20)
+def test_law_the_way_back_undoes_a_diff(meshes: Meshes) -> None:
+    before, after = meshes
+    turned = {Effect.ALLOWED: Effect.DENIED, Effect.DENIED: Effect.ALLOWED}
+    there, back = fe.diff(before, after), fe.diff(after, before)
+    assert {(it.region, turned.get(it.effect, it.effect), it.identities) for it in there.changes} == {
+        (it.region, it.effect, it.identities) for it in back.changes
+    }
+
+
+# --- one by one ------------------------------------------------------------------------------------------
+
+
+def policy_of(account: str, name: str, *ports: str, **spec: Any) -> dict[str, Any]:
+    policy = egress(name, *ports, **spec)
+    name_, _, space = account.partition(".")
+    policy["spec"]["sources"] = [{"kind": "ServiceAccount", "name": name_, "namespace": space}]
+    return policy
+
+
+CLOSED = (config({"enableEgress": False}), egress("web", "https 443", hosts=["a.com"]))
+
+
+def test_what_enabling_egress_would_open() -> None:
+    mesh = load(*CLOSED)
+    found = fe.diff(mesh, mesh.patched(OPEN))
+    assert found
+    assert repr(found) == "<MeshDiff: 1 change, 1 identity>"
+    switch = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"
+    assert str(found).splitlines() == [
+        "curl.curl:",
+        "  allowed     any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any but 443",
+        "              such as 0.0.0.0:1 TCP",
+        f"              was DENIED (egress_disabled) by {switch}",
+        f"              now PASSTHROUGH (egress_enabled) by {switch}",
+    ]
+    (change,) = found.changes
+    assert repr(change).startswith(
+        "<Alteration allowed: any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any"
+    )
+    mapping = found.to_mapping()
+    assert json.loads(json.dumps(mapping)) == mapping
+    assert [it["effect"] for it in mapping["changes"]] == ["allowed"]
+    assert mapping["changes"][0]["before"]["verdict"] == "DENIED"
+    assert mapping["changes"][0]["after"]["verdict"] == "PASSTHROUGH"
+    assert mapping["changes"][0]["identities"] == ["curl.curl"]
+
+
+def test_identities_with_the_same_change_are_together() -> None:
+    accounts = ("curl.curl", "api.shop", "job.batch")
+    policies = [policy_of(who, f"e{index}", "tcp 3306") for index, who in enumerate(accounts)]
+    mesh = load(config({"enableEgress": False}), *policies)
+    found = fe.diff(mesh, mesh.patched(OPEN))
+    assert [list(map(str, it.identities)) for it in found.changes] == [["job.batch", "curl.curl", "api.shop"]]
+    assert str(found).startswith("job.batch, curl.curl, api.shop:\n  allowed ")
+    shared = egress("all", "tcp 3306")
+    shared["spec"]["sources"] = [
+        {"kind": "ServiceAccount", "name": "curl", "namespace": space} for space in ("curl", "shop")
+    ]
+    gone = fe.diff(load(*CLOSED, shared), load(*CLOSED))
+    assert [(it.effect, list(map(str, it.identities))) for it in gone.changes] == [
+        (Effect.DENIED, ["curl.curl", "curl.shop"])
+    ]
+
+
+def test_what_is_re_routed() -> None:
+    before = load(*CLOSED, service("web", "http-web 80", pods=["10.0.0.1"]))
+    after = load(*CLOSED, service("web", "http-web 80", pods=["10.0.0.2"]))
+    found = fe.diff(before, after)
+    assert [
+        (it.before.targets[0].host, it.after.targets[0].host)
+        for it in found.changes
+        if it.effect is Effect.REROUTED and it.before.targets
+    ] == [("10.0.0.1", "10.0.0.2")]
+
+
+def test_the_same_by_another_rule_is_no_change_but_said() -> None:
+    before = load(config({"enableEgress": False}), egress("one", "tcp 3306"))
+    after = load(config({"enableEgress": False}), egress("two", "tcp 3306"))
+    found = fe.diff(before, after)
+    assert not found
+    assert [it.effect for it in found.attributions] == [Effect.ATTRIBUTED]
+    assert str(found).splitlines()[:3] == [
+        "nothing changes (1 identity, 21 classes of connections looked at)",
+        "the same becomes of, for another reason:",
+        "curl.curl:",
+    ]
+    assert fe.equivalent(before, after)
+
+
+def test_nothing_changes() -> None:
+    mesh = load(*CLOSED)
+    assert str(fe.diff(mesh, mesh)) == "nothing changes (1 identity, 0 classes of connections looked at)"
+    assert str(fe.equivalent(mesh, mesh)) == (
+        "proven: the same becomes of every connection (1 identity, 0 classes of connections)"
+    )
+
+
+def test_only_those_who_are_asked_for() -> None:
+    other = policy_of("api.shop", "db", "tcp 3306")
+    before, after = load(*CLOSED, other), load(*CLOSED)
+    assert not fe.diff(before, after, WHO)
+    assert fe.diff(before, after, "api.shop")
+    assert fe.equivalent(before, after, [WHO])
+    refuted = fe.implies(before, after)
+    assert refuted.proven is False
+    assert refuted.witness is not None
+    assert str(refuted.witness.identity) == "api.shop"
+    assert refuted.to_mapping()["witness"]["identity"] == "api.shop"
+    assert str(refuted).splitlines()[0] == "refuted: what is allowed before is allowed after"
+
+
+BEYOND = "^/(?:a|b)*a(?:a|b){16}$"  # more states than are looked at
+
+
+def test_what_is_not_decided_is_no_proof() -> None:
+    named = {"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": "r"}
+    policy = egress("web", "http 80", hosts=["a.com"], matches=[named])
+    before = load(policy, routes("r", {"methods": ["GET"], "pathRegex": BEYOND}))
+    after = load(policy, routes("r", {"methods": ["GET"], "pathRegex": "^/(?:a|b)*b(?:a|b){16}$"}))
+    found = fe.diff(before, after)
+    assert found
+    assert len(found.undecided) >= 1
+    assert "not decided for some: the patterns have too many states together" in str(found)
+    assert found.to_mapping()["undecided"] == [it.to_mapping() for it in found.undecided]
+    for answer in (fe.equivalent(before, after), fe.implies(before, after)):
+        assert answer.proven is not True
+    if not found.changes:
+        assert str(found).startswith("nothing is known to change (")
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        {"outboundPortExclusionList": [80]},
+        {"outboundIPRangeExclusionList": ["54.9.0.0/16"]},
+        {"outboundIPRangeInclusionList": ["54.9.0.0/16"]},
+        {"enableEgress": True},
+    ],
+)
+def test_over_the_whole_universe(traffic: dict[str, Any]) -> None:
+    entries = (
+        egress("web", "http 80", hosts=["a.com"]),
+        egress("tls", "https 443", hosts=["a.com"], ipAddresses=["54.0.0.0/8"]),
+        service("web", "http-web 80"),
+    )
+    before = load(config({"enableEgress": False}), *entries)
+    after = load(config({"enableEgress": False, **traffic}), *entries)
+    found = fe.diff(before, after, WHO)
+    old, new = fe.compile(before, WHO), fe.compile(after, WHO)
+    for connection in UNIVERSE:
+        expected = effect(old.classify(connection), new.classify(connection))
+        holding = [it.effect for it in (*found.changes, *found.attributions) if connection in it.region]
+        assert holding == ([] if expected is None else [expected])
+    assert any(it.region.sent[0].kind is not Sends.DATAGRAM for it in found.changes)

@@ -1,0 +1,255 @@
+"""The model of the stock sidecar does what the real one was seen to do, and says where it cannot tell."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from observed import explains
+
+import fsm_egress as fe
+from fsm_egress.connections.decision import UsedGateway
+from fsm_egress.pipy.config import write_config
+from fsm_egress.pipy.outcome import Fate, Outcome
+from fsm_egress.pipy.sidecar import Sidecar
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+FILES = ("sidecar-crafted.json", "sidecar-random.json", "sidecar-observed.json")
+CHAINS = {
+    "outbound-tcp": [f"modules/outbound-tcp-{name}.js" for name in ("routing", "load-balancing", "default")],
+    "outbound-http": [
+        f"modules/outbound-http-{name}.js" for name in ("routing", "load-balancing", "default")
+    ],
+}
+EVERYTHING = {"Path": ".*", "Type": "Regex", "TargetClusters": {"a": 100}}
+
+
+def read_vectors(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((VECTORS / name).read_text())
+    return read
+
+
+OBSERVED = [pytest.param(case, id=case["name"]) for name in FILES for case in read_vectors(name)["cases"]]
+
+
+@pytest.mark.parametrize("case", OBSERVED)
+def test_the_model_does_what_the_sidecar_was_seen_to_do(case: dict[str, Any]) -> None:
+    sidecar = Sidecar.read(case["config"])
+    for probe in case["probes"]:
+        connection = fe.Connection.from_mapping(probe["connection"])
+        outcome = sidecar.handle(connection)
+        assert explains(outcome, connection, probe["observed"], case["dns"]), outcome
+
+
+@pytest.mark.parametrize("case", OBSERVED[:12])
+def test_a_pickled_one_does_the_same_though_the_first_has_worked_things_out(case: dict[str, Any]) -> None:
+    sidecar = Sidecar.read(case["config"])
+    asked = [fe.Connection.from_mapping(probe["connection"]) for probe in case["probes"]]
+    outcomes = list(map(sidecar.handle, asked))
+    copy: Sidecar = pickle.loads(pickle.dumps(sidecar))  # noqa: S301  # because it was pickled a moment ago
+    assert list(map(copy.handle, asked)) == outcomes == list(map(sidecar.handle, asked))
+    assert len(pickle.dumps(copy)) == len(pickle.dumps(Sidecar.read(case["config"])))
+
+
+def test_every_observation_is_there() -> None:
+    counts = [sum(len(case["probes"]) for case in read["cases"]) for read in map(read_vectors, FILES)]
+    assert counts == [214, 1600, 152]
+
+
+# --- small configs ---------------------------------------------------------------------------------------
+
+
+def config(*matches: dict[str, Any], enable_egress: bool = False, **more: Any) -> dict[str, Any]:
+    """A config whose matches all stand on port 80."""
+    return {
+        "Spec": {"Traffic": {"EnableEgress": enable_egress}},
+        "Outbound": {"TrafficMatches": {"80": list(matches)}, "ClustersConfigs": more.pop("clusters", {})},
+        "Chains": CHAINS,
+        **more,
+    }
+
+
+def stream(**rules: Any) -> dict[str, Any]:
+    return {"DestinationIPRanges": None, "Port": 80, "Protocol": "tcp", "TcpServiceRouteRules": rules}
+
+
+def web(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "DestinationIPRanges": None,
+        "Port": 80,
+        "Protocol": "http",
+        "HttpHostPort2Service": {"a.com": {"RuleName": "a.com"}},
+        "HttpServiceRouteRules": {"a.com": {"RouteRules": list(rules)}},
+        **more,
+    }
+
+
+def cluster(**weights: int) -> dict[str, Any]:
+    """Endpoints by name: `one=50` is `one.org:80` with the weight 50."""
+    return {"Endpoints": {f"{name}.org:80": {"Weight": weight} for name, weight in weights.items()}}
+
+
+def request(**fields: Any) -> fe.Connection:
+    return fe.Connection("54.9.9.9", 80, fe.HTTPRequest(**{"host": "a.com", **fields}))
+
+
+def handled(tree: dict[str, Any], connection: fe.Connection | None = None) -> Outcome:
+    return Sidecar.read(tree).handle(connection or fe.tcp("54.9.9.9", 80))
+
+
+def shown(outcome: Outcome) -> str:
+    return str(outcome)
+
+
+def test_weights_multiply_over_clusters_and_endpoints() -> None:
+    clusters = {"x": cluster(one=100), "y": cluster(two=1, three=3)}
+    both = {"x": 50, "y": 50}
+    balanced = "dialled to one.org:80 (100), three.org:80 (75), two.org:80 (25)"
+    assert shown(handled(config(stream(TargetClusters=both), clusters=clusters))) == balanced
+    route = {**EVERYTHING, "TargetClusters": both}
+    assert shown(handled(config(web(route), clusters=clusters), request())) == balanced
+
+
+def test_a_share_may_end_otherwise() -> None:
+    clusters = {"x": cluster(one=100)}
+    route = {**EVERYTHING, "TargetClusters": {"x": 25, "gone": 75}}
+    outcome = handled(config(web(route), clusters=clusters), request())
+    assert outcome.share == Fraction(1, 4)
+    assert [(other.fate, other.status, other.share) for other in outcome.others] == [
+        (Fate.ANSWERED, 404, Fraction(3, 4))
+    ]
+    assert shown(outcome) == "dialled to one.org:80; else answered HTTP 404"
+    assert outcome.to_mapping(request()) == {
+        "outcome": "dialled",
+        "targets": [{"address": "one.org:80", "weight": 25}],
+        "status": None,
+        "mtls": False,
+        "gateway": None,
+        "share": 0.25,
+        "others": [
+            {
+                "outcome": "answered",
+                "targets": [],
+                "status": 404,
+                "mtls": False,
+                "gateway": None,
+                "share": 0.75,
+            }
+        ],
+    }
+
+
+def test_a_fate_is_its_word() -> None:
+    assert f"{Fate.DIALLED}" == "dialled"
+
+
+def test_udp_passes_by() -> None:
+    assert shown(handled({}, fe.udp("54.9.9.9", 80))) == "dialled to the original destination"
+
+
+def test_the_original_destination_is_a_target_of_its_own() -> None:
+    (target,) = handled(config(enable_egress=True)).targets
+    assert target.original
+    assert target.weight == 100
+
+
+def test_a_gateway_with_its_endpoints() -> None:
+    forward = {
+        "ForwardMatches": {"*": {"gw.fsm": 100}},
+        "EgressGateways": {"gw.fsm": {"Endpoints": {"10.0.9.9:1080": {"Weight": 100}}, "Mode": "sock5"}},
+    }
+    outcome = handled(config(enable_egress=True, Forward=forward))
+    assert outcome.gateways == (UsedGateway("gw.fsm", 100, "sock5", ("10.0.9.9:1080",)),)
+    assert shown(outcome) == "dialled to the original destination via gw.fsm"
+
+
+def test_mutual_tls_is_said() -> None:
+    own = {"CertChain": "(PEM)", "PrivateKey": "(PEM)"}
+    here = {**stream(TargetClusters={"x": 100}), "DestinationIPRanges": {"0.0.0.0/0": None}}
+    outcome = handled(config(here, clusters={"x": cluster(one=100)}, Certificate=own))
+    assert shown(outcome) == "dialled to one.org:80 with mTLS"
+
+
+@pytest.mark.parametrize(
+    ("modules", "cause"),
+    [
+        (
+            ["plugins/mine.js", *CHAINS["outbound-tcp"]],
+            "`plugins/mine.js` is no module that this model knows",
+        ),
+        (CHAINS["outbound-tcp"][::-1], "FSM's modules are not in FSM's order"),
+        (CHAINS["outbound-tcp"][:1], "FSM's modules are not in FSM's order"),
+        (
+            [*CHAINS["outbound-tcp"], "modules/outbound-metrics-http.js"],
+            "`modules/outbound-metrics-http.js` is no module that this model knows",
+        ),
+    ],
+)
+def test_a_chain_of_somebody_else_is_named_and_not_guessed(modules: list[str], cause: str) -> None:
+    outcome = handled(config(stream(AllowedEgressTraffic=True), Chains={"outbound-tcp": modules}))
+    assert shown(outcome) == f"unknown (Chains.outbound-tcp: {cause})"
+    assert outcome.to_mapping(fe.tcp("54.9.9.9", 80))["cause"] == f"Chains.outbound-tcp: {cause}"
+
+
+def test_a_pattern_that_cannot_be_rendered_is_named_and_not_guessed() -> None:
+    route = {**EVERYTHING, "Path": "(" * 101 + "/" + ")" * 101}
+    outcome = handled(config(web(route)), request())
+    assert outcome.fate is Fate.UNKNOWN
+    assert "more than 100 groups and repetitions stand inside each other" in outcome.cause
+
+
+def test_a_pattern_beyond_ascii_is_read_byte_by_byte() -> None:
+    sidecar = Sidecar.read(config(web({**EVERYTHING, "Path": "^/é+$"}), clusters={"a": cluster(a=100)}))
+    assert sidecar.handle(request(path="/é\u00a9")).fate is Fate.ANSWERED
+    assert sidecar.handle(request(path="/é")).fate is Fate.DIALLED
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "fate"),
+    [
+        ({"Type": "Exact", "Path": "/a.b"}, "/a.b", Fate.DIALLED),
+        ({"Type": "Exact", "Path": "/a.b"}, "/axb", Fate.ANSWERED),
+        ({"Type": "Exact", "Path": "/a.b"}, "/a.b?x", Fate.ANSWERED),
+        ({"Type": "Prefix", "Path": "/a("}, "/a(b", Fate.DIALLED),
+        ({"Type": "Prefix", "Path": "/a("}, "/b/a(", Fate.ANSWERED),
+        ({"Type": "Regex", "Path": "/a$"}, "/x/a", Fate.DIALLED),
+        ({"Type": "Glob", "Path": "/a"}, "/b", Fate.CLOSED),
+        ({"Type": None, "Path": "/a"}, "/b", Fate.CLOSED),
+        ({"Type": "Regex", "Path": "/("}, "/b", Fate.CLOSED),
+    ],
+)
+def test_the_types_of_paths(rule: dict[str, Any], path: str, fate: Fate) -> None:
+    tree = config(web({**EVERYTHING, **rule}), clusters={"a": cluster(a=100)})
+    assert handled(tree, request(path=path)).fate is fate
+
+
+@pytest.mark.parametrize(
+    ("headers", "fate"),
+    [
+        ({"x-env": "^prod"}, Fate.DIALLED),
+        ({"x-env": "dev"}, Fate.ANSWERED),
+        ({"X-Env": "^prod"}, Fate.ANSWERED),
+        ({"X-Env": "^$"}, Fate.DIALLED),
+        ({"x-gone": "^$"}, Fate.DIALLED),
+        ({"host": "^a"}, Fate.DIALLED),
+    ],
+)
+def test_headers_are_looked_up_as_they_are_written(headers: dict[str, str], fate: Fate) -> None:
+    tree = config(web({**EVERYTHING, "Headers": headers}), clusters={"a": cluster(a=100)})
+    assert handled(tree, request(headers={"X-Env": "production"})).fate is fate
+
+
+def test_a_config_of_ours_is_read_as_it_is_and_from_its_bytes() -> None:
+    policy = fe.resolve(fe.load([]), "curl.curl")
+    written = write_config(policy)
+    for given in (written, written.to_json(), written.to_gzip(), written.to_mapping()):
+        assert Sidecar.read(given).handle(fe.tcp("54.9.9.9", 80)).fate is Fate.REFUSED
+
+
+def test_bytes_that_are_no_config_are_refused() -> None:
+    with pytest.raises(fe.InvalidValue, match="expected the JSON of a config"):
+        Sidecar.read(b"{")

@@ -1,0 +1,214 @@
+"""Which services count, as what, and which of them an identity reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import fsm_egress as fe
+from fsm_egress.connections.findings import Code, Finding
+from fsm_egress.resolution.services import MeshService, hostnames_of, reached_services
+
+CURL = fe.ServiceIdentity("curl", "curl")
+
+
+def mesh_config(*, permissive: bool = True, **traffic: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "config.flomesh.io/v1alpha3",
+        "kind": "MeshConfig",
+        "metadata": {"name": "fsm-mesh-config", "namespace": "fsm-system"},
+        "spec": {"traffic": {"enablePermissiveTrafficPolicyMode": permissive, **traffic}},
+    }
+
+
+def service(port: dict[str, Any] | None = None, cluster_ip: str = "10.96.0.1") -> dict[str, Any]:
+    ports = [{"name": "http", "port": 80, **(port or {})}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"clusterIP": cluster_ip, "selector": {"app": "web"}, "ports": ports},
+    }
+
+
+def endpoints(*addresses: str | dict[str, str], name: str = "http", port: int = 8080) -> dict[str, Any]:
+    entries = [{"ip": entry} if isinstance(entry, str) else entry for entry in addresses]
+    return {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "subsets": [{"addresses": entries, "ports": [{"name": name, "port": port}]}],
+    }
+
+
+def pod(ip: str, account: str = "web", **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"pod-{ip.replace('.', '-')}", "namespace": "shop", "labels": labels},
+        "spec": {"serviceAccountName": account},
+        "status": {"podIPs": [{"ip": ip}]},
+    }
+
+
+def target(**changes: Any) -> dict[str, Any]:
+    spec = {
+        "destination": {"kind": "ServiceAccount", "name": "web", "namespace": "shop"},
+        "sources": [{"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}],
+        "rules": [{"kind": "TCPRoute", "name": "any"}],
+    }
+    return {
+        "apiVersion": "access.smi-spec.io/v1alpha3",
+        "kind": "TrafficTarget",
+        "metadata": {"name": "to-web", "namespace": "shop"},
+        "spec": {**spec, **changes},
+    }
+
+
+def reached(*documents: dict[str, Any]) -> tuple[list[MeshService], list[Finding]]:
+    findings: list[Finding] = []
+    return list(reached_services(fe.load(documents), CURL, findings)), findings
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol"),
+    [
+        ({"name": "http"}, "http"),
+        ({"name": "tcp"}, "http"),
+        ({"name": "tcp-db"}, "tcp"),
+        ({"name": "tcp-server-first-db"}, "tcp-server-first"),
+        ({"name": "grpc-api"}, "grpc"),
+        ({"name": "https-web"}, "http"),
+        ({"name": "tcp-db", "appProtocol": "GRPC"}, "grpc"),
+        ({"name": "x", "appProtocol": "https"}, "https"),
+    ],
+)
+def test_a_protocol_is_the_app_protocol_else_the_prefix_of_the_name(
+    port: dict[str, Any], protocol: str
+) -> None:
+    found, findings = reached(mesh_config(), service(port), endpoints("10.0.0.1", name=port["name"]))
+    assert [one.protocol.value for one in found] == [protocol]
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("port", "code"),
+    [({"protocol": "UDP"}, Code.NOT_TCP), ({"appProtocol": "redis"}, Code.UNKNOWN_APP_PROTOCOL)],
+)
+def test_what_the_sidecar_cannot_proxy_is_left_out_and_reported(port: dict[str, Any], code: Code) -> None:
+    found, findings = reached(mesh_config(), service(port), endpoints("10.0.0.1"))
+    assert found == []
+    assert [finding.code for finding in findings] == [code]
+
+
+def test_a_port_without_endpoints_port_of_its_name_takes_no_part() -> None:
+    assert reached(mesh_config(), service(), endpoints("10.0.0.1", name="other"))[0] == []
+    assert reached(mesh_config(), service())[0] == []
+
+
+@pytest.mark.parametrize(("mode", "addresses"), [("mixed", 3), ("ip", 3), ("domain", 1)])
+def test_the_access_mode_says_whether_pods_are_addressed(mode: str, addresses: int) -> None:
+    documents = mesh_config(serviceAccessMode=mode), service(), endpoints("10.0.0.1", "10.0.0.2")
+    ((found,), _) = reached(*documents)
+    assert len(found.addresses) == addresses
+    assert list(map(str, found.endpoints)) == ["10.0.0.1", "10.0.0.2"]
+    assert (found.cluster, found.full_name) == ("shop/web|8080", "web.shop")
+
+
+def test_a_headless_service_counts_once_or_once_for_each_hostname() -> None:
+    headless = service(cluster_ip="None")
+    found, _ = reached(mesh_config(), headless, endpoints("10.0.0.1", "10.0.0.2"))
+    assert [(one.name, len(one.addresses)) for one in found] == [("web", 2)]
+    named = [{"ip": "10.0.0.1", "hostname": "web-0"}, {"ip": "10.0.0.2", "hostname": "web-1"}]
+    found, _ = reached(mesh_config(), headless, endpoints(*named))
+    assert [(one.name, one.cluster) for one in found] == [
+        ("web-0.web", "shop/web-0.web|8080"),
+        ("web-1.web", "shop/web-1.web|8080"),
+    ]
+
+
+def test_a_headless_service_without_ready_addresses_has_none_and_is_reported() -> None:
+    found, findings = reached(mesh_config(), service(cluster_ip="None"), endpoints())
+    assert [(one.name, one.addresses, one.endpoints) for one in found] == [("web", (), ())]
+    assert [finding.code for finding in findings] == [Code.HEADLESS_WITHOUT_ADDRESSES]
+
+
+def test_without_permissive_mode_a_traffic_target_opens_the_pods_of_its_destination() -> None:
+    documents = (
+        mesh_config(permissive=False),
+        service(),
+        endpoints("10.0.0.1", "10.0.0.2", "10.0.0.3"),
+        pod("10.0.0.1", app="web"),
+        pod("10.0.0.2", account="other", app="web"),
+        pod("10.0.0.3", app="else"),
+    )
+    assert reached(*documents)[0] == []
+    ((found,), findings) = reached(*documents, target())
+    assert list(map(str, found.endpoints)) == ["10.0.0.1"]
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"rules": []}, "it has no rules"),
+        ({"rules": [{"kind": "UDPRoute", "name": "x"}]}, "a rule of it is neither"),
+        ({"destination": {"kind": "Group", "name": "web", "namespace": "shop"}}, "is no `ServiceAccount`"),
+        (
+            {"destination": {"kind": "ServiceAccount", "name": "web", "namespace": "data"}},
+            "in namespace `data`",
+        ),
+    ],
+)
+def test_a_traffic_target_that_allows_nothing_is_reported(changes: dict[str, Any], why: str) -> None:
+    found, findings = reached(mesh_config(permissive=False), target(**changes))
+    assert found == []
+    assert [finding.code for finding in findings] == [Code.IGNORED_TRAFFIC_TARGET]
+    assert why in findings[0].message
+
+
+def test_only_monitored_namespaces_count() -> None:
+    elsewhere = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    documents = mesh_config(), service(), endpoints("10.0.0.1")
+    assert reached(*documents, elsewhere)[0] == []
+    assert reached(mesh_config(permissive=False), target(rules=[]), elsewhere) == ([], [])
+    labels = {"flomesh.io/monitored-by": "fsm"}
+    watched = {**elsewhere, "metadata": {"name": "shop", "labels": labels}}
+    assert len(reached(*documents, watched)[0]) == 1
+
+
+def names(**traffic: Any) -> set[str]:
+    mesh = fe.load([mesh_config(**traffic), service(), endpoints("10.0.0.1")])
+    (found,) = reached_services(mesh, CURL, [])
+    return set(hostnames_of(mesh, CURL, found))
+
+
+def test_hostnames_follow_the_access_mode_and_the_access_names() -> None:
+    full = {"web.shop", "web.shop.svc", "web.shop.svc.cluster", "web.shop.svc.cluster.local"}
+    addresses = {"10.96.0.1", "10.0.0.1"}
+
+    def with_port(hosts: set[str]) -> set[str]:
+        return {f"{host}:80" for host in hosts}
+
+    assert names() == full | addresses | with_port(full | addresses)
+    assert names(serviceAccessMode="domain") == full | with_port(full)
+    assert names(serviceAccessMode="ip") == addresses | with_port(addresses)
+    short = {"mustWithServicePort": True, "withTrustDomain": False, "mustWithNamespace": False}
+    domain = names(serviceAccessMode="domain", serviceAccessNames=short)
+    assert domain == {"web:80", "web.shop:80"}
+
+
+def test_the_short_name_is_for_the_own_namespace() -> None:
+    mesh = fe.load([mesh_config(), service(), endpoints("10.0.0.1")])
+    (found,) = reached_services(mesh, CURL, [])
+    assert {"web", "web:80"} <= set(hostnames_of(mesh, fe.ServiceIdentity("curl", "shop"), found))
+
+
+def test_endpoints_are_those_of_the_subsets_with_the_target_port() -> None:
+    split = endpoints("10.0.0.1")
+    split["subsets"].append({"addresses": [{"ip": "10.0.0.2"}], "ports": [{"name": "admin", "port": 9000}]})
+    ((found,), _) = reached(mesh_config(), service(), split)
+    assert list(map(str, found.endpoints)) == ["10.0.0.1"]
+    assert list(map(str, found.addresses)) == ["10.96.0.1", "10.0.0.1", "10.0.0.2"]
+    assert found.is_http

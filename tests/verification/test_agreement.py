@@ -1,0 +1,306 @@
+"""Engine against sidecar: the walk over all classes finds every difference, and only differences."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from random_meshes import cases
+from small import WHO, config, egress, load, routes, service
+
+import fsm_egress as fe
+from fsm_egress.connections.decision import Reason
+from fsm_egress.connections.findings import Code
+from fsm_egress.pipy.outcome import Fate
+from fsm_egress.verification.agreement import (
+    Disagreement,
+    Sides,
+    Undecided,
+    Verification,
+    intercepted,
+    own_config,
+    verify,
+)
+from fsm_egress.verification.enforceability import codes_of, enforceability, findings_of
+
+Case = tuple[list[Any], str, list[dict[str, Any]]]
+
+# Nothing here reaches IPv6, HTTP or TLS, which no stock sidecar handles as decided.
+PLAIN = config({"outboundIPRangeInclusionList": ["0.0.0.0/0"]})
+
+
+def missed(verification: Verification, connections: list[dict[str, Any]]) -> list[object]:
+    """How the sides differ on connections in a way that the verification does not name."""
+    known = {(found.decision, found.outcome) for found in verification.disagreements}
+    reasons = {found.reason for found in verification.undecided}
+    unknown: list[object] = []
+    for wire in connections:
+        found = verification.sides.compare(fe.Connection.from_mapping(wire))
+        if isinstance(found, Undecided):
+            unknown += [found] if found.reason not in reasons else []
+        elif found is not None and (found.decision, found.outcome) not in known:
+            unknown.append(found)
+    return unknown
+
+
+# --- laws ------------------------------------------------------------------------------------------------
+
+
+@given(cases(24))
+def test_law_the_walk_misses_nothing_that_chance_finds(case: Case) -> None:
+    documents, identity, connections = case
+    assert missed(verify(fe.load(documents), identity), connections) == []
+
+
+@given(cases(24), cases(1))
+def test_law_the_walk_misses_nothing_over_the_config_of_another_mesh(case: Case, other: Case) -> None:
+    documents, identity, connections = case
+    elsewhere = fe.load(other[0])
+    given_config = own_config(elsewhere, fe.resolve(elsewhere, other[1]))
+    assert missed(verify(fe.load(documents), identity, given_config), connections) == []
+
+
+@given(cases(1))
+def test_law_every_witness_differs(case: Case) -> None:
+    documents, identity, _ = case
+    verification = verify(fe.load(documents), identity)
+    for found in verification.disagreements:
+        assert verification.sides.compare(found.connection) == found
+
+
+@given(cases(24))
+def test_law_every_difference_was_announced(case: Case) -> None:
+    """A mesh without findings is one where engine and sidecar agree on every connection."""
+    documents, identity, connections = case
+    verification = verify(fe.load(documents), identity)
+    announced = {finding.code for finding in findings_of(verification)}
+    for wire in connections:
+        found = verification.sides.compare(fe.Connection.from_mapping(wire))
+        if isinstance(found, Disagreement):
+            assert set(codes_of(verification, found)) <= announced
+        else:
+            assert found is None
+    assert Code.NOT_ENFORCED not in announced
+    assert verification.agreed is not bool(announced)
+
+
+@given(cases(1))
+def test_law_every_announced_witness_differs(case: Case) -> None:
+    documents, identity, _ = case
+    mesh = fe.load(documents)
+    verification = verify(mesh, identity)
+    announced = enforceability(mesh, identity)
+    assert tuple(evolve(finding, cured=False) for finding in announced) == findings_of(verification)
+    for finding in announced:
+        assert finding.witness is not None
+        found = verification.sides.compare(finding.witness)
+        assert isinstance(found, Disagreement)
+        assert finding.code in codes_of(verification, found)
+        assert finding.fix
+
+
+# --- named cases -----------------------------------------------------------------------------------------
+
+
+def differences(mesh: fe.Snapshot, given_config: Any = None) -> list[str]:
+    return list(map(str, verify(mesh, WHO, given_config).disagreements))
+
+
+def test_a_plain_mesh_agrees_everywhere() -> None:
+    mesh = load(PLAIN, egress("db", "tcp 3306", ipAddresses=["10.1.0.0/16"]), service("cache", "tcp-r 6379"))
+    verification = verify(mesh, WHO)
+    assert verification.agreed
+    assert verification.classes > 20
+    assert verification.identity == fe.ServiceIdentity.parse(WHO)
+    assert enforceability(mesh, WHO) == ()
+
+
+def test_a_sidecar_without_anything_to_do_refuses_what_is_denied() -> None:
+    assert verify(load(PLAIN), WHO).agreed
+
+
+def test_a_difference_says_all_that_there_is_to_say() -> None:
+    mesh = load(PLAIN, egress("web", "https 443", hosts=["a.com"]))
+    assert differences(mesh) == [
+        (
+            "0.0.0.0:443 TCP: DENIED (protocol_mismatch) by Egress curl/web spec.ports[0]; due: closed;"
+            " the sidecar: dialled to a.com:443"
+        ),
+        (
+            "0.0.0.0:443 TLS without server name: DENIED (no_server_name) by Egress curl/web spec.ports[0];"
+            " due: closed; the sidecar: dialled to a.com:443"
+        ),
+    ]
+    first = verify(mesh, WHO).disagreements[0].to_mapping()
+    assert first["connection"] == {"destination": "0.0.0.0", "port": 443, "sends": "bytes"}
+    assert first["decision"]["verdict"] == "DENIED"
+    assert first["due"]["outcome"] == "closed"
+    assert first["sidecar"]["targets"] == [{"address": "a.com:443", "weight": 100}]
+
+
+def test_a_dumped_config_is_compared_as_it_is() -> None:
+    mesh = load(PLAIN, egress("db", "tcp 3306"))
+    dumped = fe.pipy_config(mesh, WHO).to_mapping()
+    assert differences(mesh, dumped) == []
+    assert differences(mesh, json.dumps(dumped).encode()) == []
+    dumped["Outbound"]["TrafficMatches"]["3306"][0]["DestinationIPRanges"] = {"10.0.0.0/8": None}
+    assert differences(mesh, dumped) == [
+        (
+            "0.0.0.0:3306 TCP: EGRESS_POLICY (tcp_port) by Egress curl/db spec.ports[0];"
+            " due: dialled to the original destination; the sidecar: closed"
+        )
+    ]
+    dumped["Outbound"]["TrafficMatches"]["3306"][0]["DestinationIPRanges"] = {
+        "0.0.0.0/1": None,
+        "128.0.0.0/1": None,
+    }
+    assert differences(mesh, dumped) == []
+
+
+def test_routes_in_another_order_are_told_apart() -> None:
+    group = routes("r", {"pathRegex": "^/a", "methods": ["GET"]}, {"pathRegex": "^/ab", "methods": ["GET"]})
+    matches = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
+    mesh = load(PLAIN, group, egress("web", "http 80", hosts=["a.com"], matches=matches))
+    dumped = fe.pipy_config(mesh, WHO).to_mapping()
+    rules = dumped["Outbound"]["TrafficMatches"]["80"][0]["HttpServiceRouteRules"]["a.com"]["RouteRules"]
+    rules[0]["TargetClusters"], rules[1]["TargetClusters"] = {"other": 100}, {"a.com:80": 100}
+    rules.reverse()
+    shown = [str(found.connection) for found in verify(mesh, WHO, dumped).disagreements]
+    assert "0.0.0.0:80 GET http://a.com/a" in shown
+    assert "0.0.0.0:80 GET http://a.com/ab" not in shown
+
+
+def test_in_mesh_and_egress_on_one_port_and_address_agree() -> None:
+    policies = [
+        egress("around", "tcp 3306", ipAddresses=["10.0.0.0/8"]),
+        egress("inside", "tcp 3306", ipAddresses=["10.96.0.0/16", "10.96.0.1/32"]),
+        egress("anywhere", "tcp 3306"),
+    ]
+    mesh = load(
+        PLAIN, *policies, service("db", "tcp-x 3306"), service("gone", "tcp-x 3306", ip="10.97.0.1", pods=[])
+    )
+    verification = verify(mesh, WHO)
+    assert verification.agreed
+    dialled = {
+        str(verification.sides.outcome(fe.tcp(ip, 3306))) for ip in ("10.96.0.1", "10.97.0.1", "10.96.0.2")
+    }
+    assert dialled == {"dialled to 10.0.0.1:3306 with mTLS", "closed", "dialled to the original destination"}
+
+
+def test_a_witness_is_as_plain_as_its_difference_lets_it_be() -> None:
+    group = routes(
+        "r",
+        {"pathRegex": "^/$", "methods": ["GET"], "headers": [{"x": "1"}]},
+        {"pathRegex": "/get", "methods": ["GET"], "headers": [{"x": "1"}]},
+    )
+    matches = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
+    mesh = load(PLAIN, group, egress("web", "http 80", hosts=["a.com"], matches=matches))
+    shown = [
+        found.connection.sends
+        for found in verify(mesh, WHO, {"Spec": {"Traffic": {"EnableEgress": True}}}).disagreements
+        if isinstance(found.connection.sends, fe.HTTPRequest)
+    ]
+    assert [(request.method, request.path, dict(request.headers)) for request in shown] == [
+        ("GET", "/", {}),
+        ("GET", "/", {"x": "1"}),
+        ("GET", "/get", {"x": "1"}),
+        ("GET", "/", {}),
+    ]
+
+
+def test_the_weights_are_compared_as_shares() -> None:
+    split = {
+        "apiVersion": "split.smi-spec.io/v1alpha4",
+        "kind": "TrafficSplit",
+        "metadata": {"name": "s", "namespace": "shop"},
+        "spec": {
+            "service": "db",
+            "backends": [{"service": "db", "weight": 10}, {"service": "db2", "weight": 30}],
+        },
+    }
+    mesh = load(
+        PLAIN,
+        split,
+        service("db", "tcp-x 3306", ip="10.96.0.1", pods=["10.0.0.1", "10.0.0.2"]),
+        service("db2", "tcp-x 3306", ip="10.96.0.2", pods=["10.0.0.3"]),
+    )
+    dumped = fe.pipy_config(mesh, WHO).to_mapping()
+    assert differences(mesh, dumped) == []
+    routing = dumped["Outbound"]["TrafficMatches"]["3306"]
+    weights = [match["TcpServiceRouteRules"]["TargetClusters"] for match in routing]
+    (shares,) = [entry for entry in weights if len(entry) == 2]
+    for name in shares:
+        shares[name] *= 7
+    assert differences(mesh, dumped) == []
+    shares[next(iter(shares))] += 1
+    assert len(differences(mesh, dumped)) == 1
+
+
+def test_what_the_model_cannot_tell_is_undecided_and_never_agreed() -> None:
+    mesh = load(PLAIN, egress("db", "tcp 3306"))
+    dumped = fe.pipy_config(mesh, WHO).to_mapping()
+    dumped["Chains"]["outbound-tcp"].insert(0, "plugins/mine.js")
+    verification = verify(mesh, WHO, dumped)
+    assert verification.disagreements == ()
+    assert list(map(str, verification.undecided)) == [
+        (
+            "0.0.0.0:3306 TCP: not decided: Chains.outbound-tcp:"
+            " `plugins/mine.js` is no module that this model knows"
+        )
+    ]
+    assert not verification.agreed
+    (finding,) = findings_of(verification)
+    assert finding.code is Code.NOT_DECIDED
+
+
+def test_a_pattern_that_no_automaton_reads_is_undecided() -> None:
+    group = routes("r", {"pathRegex": "^/a(?!b)b", "methods": ["*"]}, {"pathRegex": r"^/a(?!b).*b(?!c)c"})
+    matches = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
+    mesh = load(PLAIN, group, egress("web", "http 80", hosts=["a.com"], matches=matches))
+    verification = verify(mesh, WHO)
+    assert not verification.agreed
+    assert [found.reason.split(",")[0] for found in verification.undecided] == ["look-aheads"]
+
+
+@pytest.mark.parametrize(
+    ("traffic", "connection", "expected"),
+    [
+        ({}, fe.tcp("54.9.9.9", 80), True),
+        ({}, fe.udp("54.9.9.9", 80), False),
+        ({}, fe.tcp("2001:db8::1", 80), False),
+        ({}, fe.tcp("127.0.0.1", 80), False),
+        ({}, fe.tcp("127.0.0.2", 80), True),
+        ({"outboundIPRangeExclusionList": ["54.0.0.0/8"]}, fe.tcp("54.9.9.9", 80), False),
+        ({"outboundPortExclusionList": [80]}, fe.tcp("54.9.9.9", 80), False),
+        ({"outboundPortExclusionList": [80]}, fe.tcp("54.9.9.9", 81), True),
+        ({"outboundIPRangeInclusionList": ["54.0.0.0/8"]}, fe.tcp("54.9.9.9", 80), True),
+        ({"outboundIPRangeInclusionList": ["54.0.0.0/8"]}, fe.tcp("55.9.9.9", 80), False),
+    ],
+)
+def test_what_is_redirected_to_the_sidecar(
+    traffic: dict[str, Any], connection: fe.Connection, *, expected: bool
+) -> None:
+    policy = fe.resolve(load(config(traffic)), WHO)
+    assert intercepted(policy.interception, connection) is expected
+
+
+def test_a_sidecar_has_a_certificate_unless_the_mesh_has_none() -> None:
+    mesh = load(egress("db", "tcp 3306"))
+    disabled = load(config(sidecar={"sidecarDisabledMTLS": True}), egress("db", "tcp 3306"))
+    assert own_config(mesh, fe.resolve(mesh, WHO)).tree["Certificate"] is not None
+    assert own_config(disabled, fe.resolve(disabled, WHO)).tree["Certificate"] is None
+
+
+def test_the_sides_can_be_asked_one_connection_at_a_time() -> None:
+    sides = Sides.of(load(PLAIN, egress("web", "https 443", hosts=["a.com"])), WHO)
+    assert sides.compare(fe.tls("54.9.9.9", 443, "a.com")) is None
+    found = sides.compare(fe.tls("54.9.9.9", 443, "b.com"))
+    assert isinstance(found, Disagreement)
+    assert (found.decision.reason, found.outcome.fate) == (Reason.NO_SERVER_NAME, Fate.DIALLED)
+    copy: Sides = pickle.loads(pickle.dumps(sides))  # noqa: S301  # because it was pickled a moment ago
+    assert copy.compare(fe.tls("54.9.9.9", 443, "a.com")) is None
+    assert copy.compare(found.connection) == found

@@ -1,0 +1,534 @@
+"""What becomes of policies under a stock controller: line by line, each with a connection that shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import random_meshes
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_meshes import account, resource
+from small import WHO, config, egress, flat, routes, service
+
+import fsm_egress as fe
+from fsm_egress.connections.findings import Code
+from fsm_egress.verification.agreement import Disagreement, Sides, own_config
+from fsm_egress.verification.stock_config import stock_config
+from fsm_egress.verification.stock_findings import stock_findings
+
+if TYPE_CHECKING:
+    from small import Entry
+
+FSM_MTLS = {"issuer": "fsm"}
+OTHER_MTLS = {"issuer": "other", "cert": {"secret": {"name": "gone", "namespace": "curl"}}}
+RANGE = ["54.0.0.0/8"]
+OPEN = config({"enableEgress": True})
+ABSENT = random_meshes.mesh_config("v1alpha3", {"traffic": {"enablePermissiveTrafficPolicyMode": True}})
+DEFAULT_ROUTE = config(featureFlags={"enableAutoDefaultRoute": True})
+
+# A witness of these always shows that the sidecar does otherwise; of the others, where that can be seen.
+SHOWN = {
+    Code.NEIGHBOURS_RANGES,
+    Code.NEIGHBOURS_HOSTS,
+    Code.TLS_WITHOUT_HOSTS,
+    Code.REFUSED_IN_FORCE,
+    Code.HEADER_NAME_AS_WRITTEN,
+    Code.EGRESS_BEFORE_MESH,
+    Code.RANGES_LOST,
+    Code.CERTIFICATE_OF_NEIGHBOUR,
+    Code.IPV6_ENDPOINT_WITHOUT_PORT,
+    Code.PROTOCOLS_OVERLAP,
+    Code.STOCK_CONTROLLER_DIFFERS,
+}
+
+
+def meshed(*entries: Entry) -> fe.Snapshot:
+    listed = flat(entries)
+    given = any(document["kind"] == "MeshConfig" for document in listed)
+    return fe.load(listed if given else [config(), *listed], strict=False)
+
+
+def sides(mesh: fe.Snapshot, identity: str = WHO) -> tuple[Sides, Sides]:
+    """The policies against our config, and against the controller's."""
+    ours = Sides.of(mesh, identity)
+    certificate = own_config(mesh, ours.policy).tree["Certificate"]
+    return ours, Sides.of(mesh, identity, stock_config(mesh, identity, {"Certificate": certificate}))
+
+
+def shows(mesh: fe.Snapshot, connection: fe.Connection | None, identity: str = WHO) -> bool:
+    """Whether the sidecar does otherwise than is due with the controller's config, and not so with ours."""
+    assert connection is not None
+    ours, theirs = sides(mesh, identity)
+    found = theirs.compare(connection)
+    return isinstance(found, Disagreement) and found.outcome != ours.outcome(connection)
+
+
+def found(*entries: Entry) -> list[tuple[str, str]]:
+    return [(finding.code.code, str(finding.rule)) for finding in stock_findings(meshed(*entries), WHO)]
+
+
+def named(kind: str, name: str) -> dict[str, Any]:
+    group = random_meshes.ROUTES if kind == "HTTPRouteGroup" else random_meshes.FLOMESH
+    return {"apiGroup": group, "kind": kind, "name": name}
+
+
+def retry(destination: str) -> dict[str, Any]:
+    spec = {
+        "source": account(WHO),
+        "destinations": [{"kind": "Service", "name": destination, "namespace": "shop"}],
+        "retryPolicy": {"retryOn": "5xx"},
+    }
+    return resource(random_meshes.FLOMESH, "Retry", "curl", "r", spec=spec)
+
+
+def gateways(*names: str) -> dict[str, Any]:
+    entries = [{"service": name, "namespace": "shop"} for name in names]
+    return resource(random_meshes.FLOMESH, "EgressGateway", "fsm", "g", spec={"global": entries})
+
+
+def setting(name: str, limit: int) -> dict[str, Any]:
+    spec = {"host": "a.com", "connectionSettings": {"tcp": {"maxConnections": limit}}}
+    return resource(random_meshes.FLOMESH, "UpstreamTrafficSetting", "curl", name, spec=spec)
+
+
+def port_of(name: str, number: int, **more: str) -> dict[str, Any]:
+    return {"ports": [{"name": name, "port": number, **more}]}
+
+
+# --- lines -----------------------------------------------------------------------------------------------
+
+
+@frozen
+class Line:
+    """A mesh that touches a line of the page: the code, the rule, the witness, and whether anything shows."""
+
+    code: Code
+    rule: str
+    witness: str
+    mesh: list[Any]
+    seen: bool = True
+
+
+LINES = {
+    "a policy without ranges is narrowed": Line(
+        Code.NEIGHBOURS_RANGES,
+        "Egress curl/b spec.ports[0]",
+        "0.0.0.0:80 GET http://b.com/",
+        [
+            egress("a", "http 80", hosts=["a.com"], ipAddresses=RANGE),
+            egress("b", "http 80", hosts=["b.com"]),
+        ],
+    ),
+    "hosts are reached in the ranges of others": Line(
+        Code.NEIGHBOURS_HOSTS,
+        "Egress curl/a spec.ports[0]",
+        "55.0.0.0:80 GET http://a.com/",
+        [
+            egress("a", "http 80", hosts=["a.com"], ipAddresses=RANGE),
+            egress("b", "http 80", hosts=[], ipAddresses=RANGE),
+            egress("c", "http 80", hosts=["c.com"], ipAddresses=["55.0.0.0/8"], sources=[account(WHO)]),
+        ],
+    ),
+    "https without hosts lets nothing through": Line(
+        Code.TLS_WITHOUT_HOSTS,
+        "Egress curl/a spec.ports[0]",
+        "0.0.0.0:443 TLS without server name",
+        [egress("a", "https 443")],
+    ),
+    "a bare address opens every address for http": Line(
+        Code.RANGE_DROPPED,
+        "Egress curl/a spec.ipAddresses[0]",
+        "0.0.0.0:80 GET http://a.com/",
+        [egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.1.2.3"])],
+    ),
+    "a bare address beside a range is dropped": Line(
+        Code.RANGE_DROPPED,
+        "Egress curl/a spec.ipAddresses[1]",
+        "54.1.2.3:80 GET http://a.com/",
+        [egress("a", "http 80", hosts=["a.com"], ipAddresses=["55.0.0.0/8", "54.1.2.3"])],
+        seen=False,
+    ),
+    "a bare address is passed on for tcp": Line(
+        Code.RANGE_PASSED_ON,
+        "Egress curl/a spec.ipAddresses[0]",
+        "0.0.0.0:25 TCP",
+        [egress("a", "tcp 25", ipAddresses=["54.1.2.3"])],
+    ),
+    "what is no address at all closes the port": Line(
+        Code.RANGE_PASSED_ON,
+        "Egress curl/a spec.ipAddresses[0]",
+        "0.0.0.0:25 TCP",
+        [OPEN, egress("a", "tcp 25", ipAddresses=["everything"])],
+    ),
+    "what is no address at all, where nothing is open": Line(
+        Code.RANGE_PASSED_ON,
+        "Egress curl/a spec.ipAddresses[0]",
+        "192.0.2.1:25 TCP",
+        [egress("a", "tcp 25", ipAddresses=["everything"])],
+        seen=False,
+    ),
+    "a grpc port is dropped": Line(
+        Code.GRPC_PORT,
+        "Egress curl/a spec.ports[1]",
+        "54.0.0.0:81 GET http://a.com/",
+        [egress("a", "tcp 80", "grpc 81", hosts=["a.com"], ipAddresses=RANGE)],
+        seen=False,
+    ),
+    "the rest of a refused policy is in force": Line(
+        Code.REFUSED_IN_FORCE,
+        "Egress curl/a",
+        "54.0.0.0:80 TCP",
+        [egress("a", "tcp 80", "grpc 81", hosts=["a.com"], ipAddresses=RANGE)],
+    ),
+    "an IPv6 address takes a range": Line(
+        Code.IPV6_ADDRESS_AS_RANGE,
+        "Service shop/web spec.ports[0]",
+        "[2001:db8::]:80 GET http://web.shop/",
+        service("web", "http 80", ip="2001:db8::1"),
+        seen=False,
+    ),
+    "an IPv6 endpoint loses its port": Line(
+        Code.IPV6_ENDPOINT_WITHOUT_PORT,
+        "Service shop/db spec.ports[0]",
+        "10.96.0.1:80 TCP",
+        service("db", "tcp-x 80", pods=["2001:db8::1"]),
+    ),
+    "so does one of a gateway": Line(
+        Code.IPV6_ENDPOINT_WITHOUT_PORT,
+        "EgressGateway fsm/g spec.global",
+        "0.0.0.0:25 TCP",
+        [gateways("gw"), service("gw", "http 81", pods=["2001:db8::1"]), egress("a", "tcp 25")],
+    ),
+    "header names keep their capitals": Line(
+        Code.HEADER_NAME_AS_WRITTEN,
+        "HTTPRouteGroup curl/r spec.matches[0]",
+        "0.0.0.0:80 GET http://a.com/",
+        [
+            routes("r", {"headers": [{"X-Env": "prod"}]}),
+            egress("a", "http 80", hosts=["a.com"], matches=[named("HTTPRouteGroup", "r")]),
+        ],
+    ),
+    "a port named twice": Line(
+        Code.NAMED_TWICE,
+        "Egress curl/a spec.ports[1]",
+        "192.0.2.1:25 TCP",
+        [egress("a", "tcp 25", "TCP 25")],
+        seen=False,
+    ),
+    "a source named twice": Line(
+        Code.NAMED_TWICE,
+        "Egress curl/a spec.sources[1]",
+        "192.0.2.1:25 TCP",
+        [egress("a", "tcp 25", sources=[account(WHO), account(WHO)])],
+        seen=False,
+    ),
+    "an egress range takes addresses of the mesh": Line(
+        Code.EGRESS_BEFORE_MESH,
+        "Service shop/web spec.ports[0]",
+        "10.0.0.1:80 TCP",
+        [
+            service("web", "http 80"),
+            egress("a", "tcp 80", ipAddresses=["10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12"]),
+        ],
+    ),
+    "without routes the ranges are lost": Line(
+        Code.RANGES_LOST,
+        "Egress curl/a spec.ports[0]",
+        "0.0.0.0:80 GET http://a.com/",
+        [
+            egress(
+                "a",
+                "http 80",
+                hosts=["a.com"],
+                ipAddresses=RANGE,
+                matches=[named("HTTPRouteGroup", "gone")],
+            )
+        ],
+    ),
+    "ranges get the certificate of a neighbour": Line(
+        Code.CERTIFICATE_OF_NEIGHBOUR,
+        "Egress curl/b spec.ports[0]",
+        "55.0.0.0:25 TCP",
+        [
+            egress("a", "tcp 25", ipAddresses=RANGE, mtls=FSM_MTLS),
+            egress("b", "tcp 25", ipAddresses=["55.0.0.0/8"]),
+        ],
+    ),
+    "policies of several protocols overlap": Line(
+        Code.PROTOCOLS_OVERLAP,
+        "Egress curl/b spec.ports[0]",
+        "54.1.0.0:80 TCP",
+        [
+            egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.1.0.0/16"]),
+            egress("b", "tcp 80", ipAddresses=RANGE),
+        ],
+    ),
+    "the flag is absent": Line(
+        Code.EGRESS_POLICY_FLAG_ABSENT,
+        "MeshConfig fsm-system/fsm-mesh-config spec.featureFlags.enableEgressPolicy",
+        "0.0.0.0:25 TCP",
+        [ABSENT, egress("a", "tcp 25")],
+    ),
+    "a secret is missing": Line(
+        Code.MISSING_SECRET,
+        "Egress curl/a spec.sources[0].mtls",
+        "0.0.0.0:80 GET http://a.com/",
+        [egress("a", "http 80", hosts=["a.com"], mtls=OTHER_MTLS)],
+    ),
+    "a certificate is lost": Line(
+        Code.CERTIFICATE_LOST,
+        "Egress curl/a spec.ports[0]",
+        "0.0.0.0:25 TCP",
+        [egress("a", "tcp 25", mtls=FSM_MTLS)],
+        seen=False,
+    ),
+    "TLS is wrapped in TLS": Line(
+        Code.TLS_IN_TLS,
+        "Egress curl/a spec.ports[0]",
+        "54.0.0.0:443 TLS a.com",
+        [egress("a", "https 443", hosts=["a.com"], mtls=FSM_MTLS, ipAddresses=RANGE)],
+        seen=False,
+    ),
+    "a setting has no effect": Line(
+        Code.SETTING_WITHOUT_EFFECT,
+        "Egress curl/a spec.ports[1]",
+        "192.0.2.1:25 TCP",
+        [
+            setting("u", 1),
+            egress("a", "http 80", "tcp 25", hosts=["a.com"], matches=[named("UpstreamTrafficSetting", "u")]),
+        ],
+        seen=False,
+    ),
+    "settings of one host differ": Line(
+        Code.CONFLICTING_SETTINGS,
+        "Egress curl/b spec.ports[0]",
+        "192.0.2.1:80 GET http://a.com/",
+        [
+            setting("u", 1),
+            egress("a", "http 80", hosts=["a.com"], matches=[named("UpstreamTrafficSetting", "u")]),
+            egress("b", "http 80", hosts=["a.com"]),
+        ],
+        seen=False,
+    ),
+    "an unknown protocol leads nowhere": Line(
+        Code.UNKNOWN_APP_PROTOCOL,
+        "Service shop/cache spec.ports[0]",
+        "10.0.0.1:80 TCP",
+        [
+            service("cache", "x 80", **port_of("x", 80, appProtocol="redis")),
+            egress("a", "tcp 80"),
+        ],
+    ),
+    "an unknown protocol, where nothing is open": Line(
+        Code.UNKNOWN_APP_PROTOCOL,
+        "Service shop/cache spec.ports[0]",
+        "10.96.0.1:80 TCP",
+        service("cache", "x 80", **port_of("x", 80, appProtocol="redis")),
+        seen=False,
+    ),
+    "a headless service takes its port": Line(
+        Code.HEADLESS_WITHOUT_ADDRESSES,
+        "Service shop/db spec.ports[0]",
+        "0.0.0.0:80 TCP",
+        [service("db", "http 80", ip="None", pods=[]), OPEN],
+    ),
+    "a headless service that lends its hosts": Line(
+        Code.HEADLESS_WITHOUT_ADDRESSES,
+        "Service shop/db spec.ports[0]",
+        "10.0.0.1:80 GET http://db.shop/",
+        [service("db", "http 80", ip="None", pods=[]), service("web", "http 80")],
+    ),
+    "a headless service, where nothing is open": Line(
+        Code.HEADLESS_WITHOUT_ADDRESSES,
+        "Service shop/db spec.ports[0]",
+        "192.0.2.1:80 TCP",
+        service("db", "tcp-x 80", ip="None", pods=[]),
+        seen=False,
+    ),
+    "a UDP port is proxied": Line(
+        Code.NOT_TCP,
+        "Service shop/dns spec.ports[0]",
+        "10.0.0.1:53 GET http://10.0.0.1/",
+        service("dns", "dns 53", **port_of("dns", 53, protocol="UDP")),
+    ),
+    "a pod is behind two services": Line(
+        Code.SHARED_ADDRESS,
+        "Service shop/two spec.ports[0]",
+        "10.0.0.1:80 TCP",
+        [
+            service("one", "tcp-x 80"),
+            service("two", "tcp-y 80", ip="10.96.0.2", pods=["10.0.0.1", "10.0.0.2"]),
+        ],
+    ),
+    "HTTP and gRPC share a port": Line(
+        Code.HTTP_AND_GRPC,
+        "Service shop/one spec.ports[0]",
+        "10.96.0.1:80 GET http://one.shop/",
+        [service("one", "grpc-x 80"), service("two", "http 80", ip="10.96.0.2", pods=["10.0.0.2"])],
+        seen=False,
+    ),
+    "a gateway's mode is misspelled": Line(
+        Code.GATEWAY_MODE,
+        "Service shop/gw metadata.annotations.flomesh.io/egress-gateway-mode",
+        "192.0.2.1:25 TCP",
+        [
+            gateways("gw"),
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {
+                    "name": "gw",
+                    "namespace": "shop",
+                    "annotations": {"flomesh.io/egress-gateway-mode": "socks5"},
+                },
+                "spec": {},
+            },
+            egress("a", "tcp 25"),
+        ],
+        seen=False,
+    ),
+    "a gateway is not there": Line(
+        Code.UNUSABLE_GATEWAY,
+        "EgressGateway fsm/g spec.global[0]",
+        "192.0.2.1:25 TCP",
+        [gateways("gone"), egress("a", "tcp 25")],
+        seen=False,
+    ),
+    "a retry crashes the controller": Line(
+        Code.RETRY_WITHOUT_TIMES,
+        "Retry curl/r spec.retryPolicy",
+        "10.96.0.1:80 GET http://web.shop/",
+        [
+            config(featureFlags={"enableRetryPolicy": True}),
+            retry("web"),
+            service("api", "http 80", ip="10.96.0.2", pods=["10.0.0.2"]),
+            service("web", "http 80"),
+        ],
+        seen=False,
+    ),
+    "what no line explains": Line(
+        Code.STOCK_CONTROLLER_DIFFERS,
+        "Service shop/web spec.ports[0]",
+        "10.0.0.9:80 GET http://Web.shop/",
+        [
+            DEFAULT_ROUTE,
+            service("web", "http 80", ip="10.96.0.9", pods=["10.0.0.9"]),
+            service("dns", "x 80", ip="10.96.0.1", **port_of("x", 80, protocol="UDP")),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_each_line_has_a_finding_with_a_witness(line: Line) -> None:
+    mesh = meshed(*line.mesh)
+    by_rule = {(finding.code, str(finding.rule)): finding for finding in stock_findings(mesh, WHO)}
+    finding = by_rule[line.code, line.rule]
+    assert str(finding.witness) == line.witness
+    assert shows(mesh, finding.witness) is line.seen
+    assert finding.fix
+
+
+def test_every_code_of_the_page_has_a_line() -> None:
+    of_the_page = {code for code in Code if "FSE050" <= code.code <= "FSE065"}
+    assert of_the_page <= {line.code for line in LINES.values()}
+
+
+# --- where there is nothing to find ----------------------------------------------------------------------
+
+
+def test_a_mesh_that_touches_no_line_has_no_findings() -> None:
+    assert found(service("web", "http 80"), egress("a", "http 80", "tcp 25", hosts=["a.com"])) == []
+
+
+def test_ranges_apart_or_alike_are_no_neighbours() -> None:
+    both = [egress(name, "http 80", hosts=[f"{name}.com"], ipAddresses=RANGE) for name in "ab"]
+    assert found(*both, egress("c", "tcp 25"), egress("d", "http 81", hosts=["a.com"])) == []
+
+
+def test_policies_of_others_touch_nothing() -> None:
+    others = [account("wget.curl")]
+    assert (
+        found(
+            egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.1.2.3"], sources=others),
+            egress("b", "grpc 80", sources=others),
+            egress("c", "tcp 25", "tcp 25", sources=others),
+        )
+        == []
+    )
+
+
+def test_policies_that_are_switched_off_touch_nothing() -> None:
+    off = config(featureFlags={"enableEgressPolicy": False})
+    assert found(off, egress("a", "grpc 80"), egress("b", "tcp 25", ipAddresses=["54.1.2.3"])) == []
+
+
+def test_a_policy_that_is_wrong_otherwise_touches_nothing() -> None:
+    assert found(egress("a", "tcp 0", ipAddresses=["54.1.2.3"])) == []
+
+
+def test_where_no_policy_is_in_force_nothing_else_can_be_wrong_with_one() -> None:
+    assert found(ABSENT, egress("a", "tcp 25", mtls=OTHER_MTLS)) == [
+        ("FSE010", "MeshConfig fsm-system/fsm-mesh-config spec.featureFlags.enableEgressPolicy")
+    ]
+
+
+def test_a_finding_may_have_no_witness_where_nothing_is_reached() -> None:
+    flag = config(featureFlags={"enableRetryPolicy": True})
+    findings = stock_findings(meshed(flag, retry("gone"), gateways("gone")), WHO)
+    assert [(finding.code.code, finding.witness) for finding in findings] == [
+        ("FSE020", None),
+        ("FSE021", None),
+    ]
+
+
+def test_certificates_that_are_alike_are_nobodys_in_particular() -> None:
+    both = [egress(name, "tcp 25", ipAddresses=RANGE, mtls=FSM_MTLS) for name in "ab"]
+    assert found(*both) == []
+
+
+def test_a_wrong_identity_is_refused() -> None:
+    with pytest.raises(fe.InvalidValue):
+        stock_findings(fe.Snapshot(), "curl")
+
+
+# --- laws ------------------------------------------------------------------------------------------------
+
+
+@given(random_meshes.meshes(), random_meshes.identities())
+@settings(max_examples=20, deadline=None)
+def test_law_a_witness_shows_what_its_code_claims(mesh: random_meshes.Documents, identity: str) -> None:
+    snapshot = fe.load(mesh)
+    findings = stock_findings(snapshot, identity)
+    for finding in findings:
+        if finding.code in SHOWN:
+            assert shows(snapshot, finding.witness, identity)
+    assert len({(finding.code, finding.rule) for finding in findings}) == len(findings)
+
+
+@given(random_meshes.cases(6))
+@settings(max_examples=12, deadline=None)
+def test_law_whatever_goes_astray_has_a_finding(
+    case: tuple[random_meshes.Documents, str, random_meshes.Documents],
+) -> None:
+    documents_, identity, connections = case
+    mesh = fe.load(documents_)
+    drawn = [fe.Connection.from_mapping(connection) for connection in connections]
+    if any(shows(mesh, connection, identity) for connection in drawn):
+        assert any(
+            finding.witness is not None and shows(mesh, finding.witness, identity)
+            for finding in stock_findings(mesh, identity)
+        )
+
+
+@given(random_meshes.meshes(), random_meshes.identities(), st.data())
+@settings(max_examples=8, deadline=None)
+def test_law_permuted_documents_have_the_same_findings(
+    mesh: random_meshes.Documents, identity: str, data: st.DataObject
+) -> None:
+    def findings(entries: random_meshes.Documents) -> set[tuple[str, str]]:
+        return {(it.code.code, str(it.rule.resource)) for it in stock_findings(fe.load(entries), identity)}
+
+    assert findings(data.draw(random_meshes.permuted(mesh))) == findings(mesh)
