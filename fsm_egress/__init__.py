@@ -37,18 +37,9 @@ if TYPE_CHECKING:
     from .answers.regions import Region, Unproven
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
     from .connections.columns import Columns
-    from .connections.connection import (
-        Connection,
-        HTTPRequest,
-        Sends,
-        TLSClientHello,
-        http,
-        server_first,
-        tcp,
-        tls,
-        udp,
-    )
+    from .connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
     from .connections.decision import Decision, Reason, Target, Verdict
+    from .connections.descriptions import http, server_first, tcp, tls, udp
     from .connections.findings import Code, Finding, Findings
     from .documents.helm import apply_set, helm_set
     from .documents.patch import merge_patch
@@ -254,7 +245,7 @@ _ROOMS = {
     "verification.stock_findings": "stock_findings",
     "resources.core": "Endpoints Namespace Pod Secret Service ServiceAccount",
     "connections.columns": "Columns",
-    "connections.connection": "Connection HTTPRequest Sends TLSClientHello http server_first tcp tls udp",
+    "connections.connection": "Connection HTTPRequest Sends TLSClientHello",
     "connections.decision": "Decision Reason Target Verdict",
     "manifests.dump": "dump_json dump_yaml",
     "resources.egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
@@ -292,6 +283,7 @@ _ROOMS = {
     "replaying.tally": "Change Changed Ruling Summary",
     "verification.agreement": "Disagreement Sides Undecided Verification verify",
     "workload": "Workload",
+    "connections.descriptions": "http server_first tcp tls udp",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..connections.connection import Connection, http, server_first, tcp, tls, udp
+from ..connections.connection import Connection
+from ..connections.descriptions import http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
 from ..replaying.records import split_socket_address
 from ..values.errors import InvalidValue, Problem

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 
@@ -28,22 +27,15 @@ __all__ = [
     "Payload",
     "Sends",
     "TLSClientHello",
+    "connection_sending",
     "hello_parts",
-    "http",
     "request_parts",
-    "server_first",
     "socket_address",
-    "tcp",
-    "tls",
-    "udp",
 ]
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
 _LINE = re.compile(r"[^\x00-\x20\x7f]+")
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-# A URL that needs no more looking at: host, port, path and query of ASCII; `urlsplit` reads all others.
-_URL = re.compile(r"(?:http://)?([A-Za-z0-9._-]+(?::[0-9]+)?)(/[!-\"$-~]*(?<!\?))?")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 USUAL_METHODS = frozenset(checks.KNOWN_METHODS)
 
 
@@ -445,81 +437,7 @@ def socket_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def http(
-    destination: Address | str,
-    port: int,
-    method: str,
-    url: str,
-    headers: Mapping[str, str] | None = None,
-) -> Connection:
-    """A connection whose client sends an HTTP request.
-
-    The Host header is what `url` has before its path (`http://httpbin.org/get` or just `httpbin.org/get`).
-
-    Raises:
-        InvalidValue: an address, port, method, URL or header that cannot be.
-    """
-    try:
-        found = _URL.fullmatch(url)
-    except TypeError:
-        raise InvalidValue.of("a URL", url).at("url") from None
-    host, path = found.groups("/") if found else _taken_apart(url)
-    if found and not headers and type(method) is str and method in USUAL_METHODS:
-        sent: RequestParts = (host.lower(), method, path, EMPTY, host)
-    else:
-        sent = request_parts(method, host, path, headers or EMPTY)
-    return _made(destination, port, HTTP, sent)
-
-
-def _taken_apart(url: str) -> tuple[str, str]:
-    """The Host header and the path of a URL."""
-    try:
-        split = urlsplit(url if _SCHEME.match(url) else f"http://{url}")
-    except ValueError as error:
-        raise InvalidValue.of("a URL", url, reason=str(error)).at("url") from None
-    if split.scheme != "http":
-        expected, reason = "a URL with the scheme `http`", "HTTPS is `tls` to the sidecar"
-        raise InvalidValue.of(expected, url, reason=reason).at("url")
-    return split.netloc, (split.path or "/") + (f"?{split.query}" if split.query else "")
-
-
-def tls(destination: Address | str, port: int, server_name: str | None = None) -> Connection:
-    """A connection whose client opens TLS, asking for `server_name` or for none.
-
-    Raises:
-        InvalidValue: an address, port or server name that cannot be.
-    """
-    return _made(destination, port, TLS, hello_parts(server_name))
-
-
-def tcp(destination: Address | str, port: int) -> Connection:
-    """A connection whose client sends bytes that are neither HTTP nor TLS.
-
-    Raises:
-        InvalidValue: an address or port that cannot be.
-    """
-    return _made(destination, port, BYTES, None)
-
-
-def server_first(destination: Address | str, port: int) -> Connection:
-    """A connection whose client waits for the server to speak, such as MySQL's.
-
-    Raises:
-        InvalidValue: an address or port that cannot be.
-    """
-    return _made(destination, port, NOTHING, None)
-
-
-def udp(destination: Address | str, port: int) -> Connection:
-    """A UDP datagram: FSM intercepts TCP only.
-
-    Raises:
-        InvalidValue: an address or port that cannot be.
-    """
-    return _made(destination, port, DATAGRAM, None)
-
-
-def _made(destination: Address | str, port: int, slot: int, sent: Any) -> Connection:
+def connection_sending(destination: Address | str, port: int, slot: int, sent: Any) -> Connection:
     """The connection that sends what is known to be right."""
     connection = object.__new__(Connection)
     _set_connection(connection, _parts(destination, port, slot, sent))

@@ -11,8 +11,9 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ..answers.comparison import Effect
-from ..connections.connection import Connection, http, server_first, tcp, tls, udp
+from ..connections.connection import Connection
 from ..connections.decision import Reason, Verdict
+from ..connections.descriptions import http, server_first, tcp, tls, udp
 from ..documents import Document, read_text
 from ..replaying.records import split_socket_address
 from ..resources.checks import one_of
