@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import evolve, frozen
 
 from ..connections.decision import Decision, shares
+from ..division.classes import Line, Place, Reading
 from ..division.criteria import reading_of_policy
-from ..division.dividing import Line, Place, Reading, divide
+from ..division.dividing import divide
 from ..engine import Engine
 from ..policy import OutboundPolicy
 from ..resolution import Resolution
@@ -30,7 +31,7 @@ from .regions import Region, Unproven, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 
-    from ..division.dividing import Class
+    from ..division.classes import Class
     from ..snapshot import Snapshot
 
 __all__ = ["ALTERATION", "Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]

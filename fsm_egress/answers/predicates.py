@@ -13,7 +13,7 @@ from attrs import frozen
 
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_host
 from ..connections.decision import Decision, Reason, Verdict
-from ..division.dividing import Condition, Line, Place, Reading
+from ..division.classes import Condition, Line, Place, Reading
 from ..resources import checks
 from ..resources.checks import KNOWN_METHODS
 from ..values.errors import InvalidValue

@@ -14,8 +14,9 @@ from attrs.converters import optional
 
 from ..connections.connection import Connection, Sends, read_headers, read_host, read_method, read_path
 from ..connections.decision import Decision
+from ..division.classes import ANYTHING, Scope
 from ..division.criteria import reading_of_policy
-from ..division.dividing import ANYTHING, Scope, divide
+from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
 from ..resources import checks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import evolve, field, frozen
 
 from ..connections.connection import Connection, Sends
-from ..division.dividing import EVERY, Among, Class, Literal, Sent, Span
+from ..division.classes import EVERY, Among, Class, Literal, Sent, Span
 from ..resources.checks import KNOWN_METHODS, LAST_PORT
 from ..resources.resource import ServiceIdentity
 from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize

@@ -15,7 +15,8 @@ from ..resolution.routes import united
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
 from ..values.errors import InvalidValue
 from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
-from .dividing import Condition, Line, Place, Reading, asked_of
+from .classes import Condition, Line, Place, Reading
+from .requests import asked_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

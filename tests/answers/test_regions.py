@@ -12,7 +12,7 @@ from universe import ADDRESSES, UNIVERSE, drawn
 import fsm_egress as fe
 from fsm_egress.answers.regions import TCP, Region, Unproven, aligned, differing, joined
 from fsm_egress.connections.connection import HTTPRequest, Sends, TLSClientHello
-from fsm_egress.division.dividing import EVERY, Among, Class, Sent
+from fsm_egress.division.classes import EVERY, Among, Class, Sent
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.checks import KNOWN_METHODS
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address

@@ -13,7 +13,7 @@ from small import ROUTES, WHO, config, egress, load, resolved, routes, service
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.division.criteria import reading_of_policy, reading_of_sidecar
-from fsm_egress.division.dividing import Class, Reading, divide
+from fsm_egress.division.dividing import divide
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.sidecar import Sidecar
 from fsm_egress.values.net import IPV6_START, LAST_KEY, Address
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from small import Entry
 
-    from fsm_egress.division.dividing import Span
+    from fsm_egress.division.classes import Class, Reading, Span
     from fsm_egress.policy import OutboundPolicy
 
 Wire = dict[str, Any]

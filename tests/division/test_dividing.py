@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
-from fsm_egress.division import dividing as division
-from fsm_egress.division.dividing import Class, Condition, Line, Place, Reading, divide
+from fsm_egress.division import dividing
+from fsm_egress.division import requests as division_requests
+from fsm_egress.division.classes import Class, Condition, Line, Place, Reading, Span
+from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.checks import KNOWN_METHODS
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
@@ -215,7 +217,7 @@ def test_law_no_connection_is_seen_otherwise_than_a_witness_at_its_place(
 @given(st.lists(READINGS, min_size=1, max_size=2))
 @settings(max_examples=30)
 def test_law_each_connection_is_in_one_class_of_its_port(readings: list[Reading]) -> None:
-    spans: dict[tuple[int | None, Payload], list[division.Span]] = {}
+    spans: dict[tuple[int | None, Payload], list[Span]] = {}
     for part in divide(*readings):
         assert list(part.spans) == sorted(part.spans)
         assert len({low < IPV6_START for low, _ in part.spans}) == 1
@@ -542,7 +544,7 @@ def test_look_aheads_and_back_references_are_decided_where_they_can_be(pattern: 
 
 
 def test_beyond_the_bound_of_effort_what_is_left_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(division, "EFFORT", 3)
+    monkeypatch.setattr(division_requests, "EFFORT", 3)
     paths, undecided = decided(*(Condition(GET, Pattern(f"^/effort/{letter}")) for letter in "abc"))
     assert paths == []
     assert undecided == {"more than 3 steps would be needed for all requests to a host"}
@@ -570,7 +572,7 @@ def test_requests_to_listed_hosts_are_one_class_where_the_routing_is_the_same() 
     web = Place(hosts={"a.com": ()})
     api = evolve(web)
     reading = Reading({}, Line((0, 10, 20), (web, api, NOTHING)))
-    spans: dict[str, list[tuple[division.Span, ...]]] = {}
+    spans: dict[str, list[tuple[Span, ...]]] = {}
     for part in divide(reading):
         if isinstance(part.witness.sends, HTTPRequest) and part.witness.sends.method == "GET":
             spans.setdefault(part.witness.sends.host, []).append(part.spans)
@@ -594,7 +596,7 @@ def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs
 
 
 def test_where_every_port_is_named_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(division, "ALL_PORTS", range(1, 4))
+    monkeypatch.setattr(dividing, "ALL_PORTS", range(1, 4))
     nothing = Line((0,), (NOTHING,))
     named = Reading(dict.fromkeys(range(1, 4), nothing), nothing)
     assert {part.port for part in divide(named)} == {1, 2, 3}

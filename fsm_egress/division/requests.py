@@ -1,0 +1,350 @@
+"""Requests divided by host, method, path and headers.
+
+Paths and headers are divided by the patterns that are searched in them, exactly (`patterns/automata.py`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import chain, product
+from math import prod
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import evolve, frozen
+
+from ..connections.connection import HTTPRequest, Sends
+from ..patterns import Pattern, escaped
+from ..patterns.automata import Texts, Undecided, witness
+from ..resources.checks import KNOWN_METHODS
+from .classes import (
+    EVERY,
+    HOST,
+    UNKNOWN_METHOD,
+    Among,
+    Condition,
+    Found,
+    Literal,
+    Missing,
+    Place,
+    Scope,
+    Sent,
+    only,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["asked_of", "requests_of", "unlisted_host"]
+
+EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
+HOST_PATTERNS = 10  # searched in the Host, whose combinations are all tried
+OTHER_HOST = "other.example"
+KELVIN = "\u212a"
+_Asked: TypeAlias = "tuple[str, str, Mapping[str, str], Among, Found, Missing, str]"
+"""Method, path and headers of a request; all methods that are alike, what else is, and what is undecided."""
+
+
+def unlisted_host(names: Iterable[str]) -> str:
+    """A host that is none of these, nor one of them in other letters."""
+    taken = {name.lower() for name in names}
+    name = OTHER_HOST
+    while name in taken:
+        name = f"an{name}"
+    return name
+
+
+# --- hosts -----------------------------------------------------------------------------------------------
+
+
+@frozen
+class _Host:
+    """A Host, and all that are looked at with it.
+
+    Attributes:
+        text: one of them.
+        names: them, in lower case.
+        spellings: them, as they are written.
+    """
+
+    text: str
+    names: Among
+    spellings: Among = EVERY
+
+
+def requests_of(
+    places: tuple[Place, ...], within: Scope, *, spelled: bool
+) -> Iterator[tuple[HTTPRequest, Sent, str]]:
+    """Requests, one of each class, with what all of the class send and what is undecided about them."""
+    listed = sorted(frozenset().union(*(place.hosts for place in places)))
+    for host in _hosts(listed, within, spelled=spelled):
+        lists = [place.conditions(host.text) for place in places]
+        sent = Sent(Sends.HTTP, host.names, host.spellings)
+        if not any(_asks_host(conditions) for conditions in lists):
+            yield from _by_method(host.text, lists, sent, within)
+        elif host.spellings.but:
+            yield from _by_host_patterns(host, lists, sent, within, listed)
+        else:
+            lists = [asked_of(host.text, conditions) for conditions in lists]
+            yield from _by_method(host.text, lists, sent, within)
+
+
+def _hosts(listed: list[str], within: Scope, *, spelled: bool) -> Iterator[_Host]:
+    """The Hosts that are listed, in these letters and in others, and all that are not."""
+    if within.host is not None:
+        yield _Host(within.host, only(within.host.lower()), only(within.host))
+        return
+    if spelled:
+        for host in listed:
+            yield _Host(host, only(host.lower()), only(host))
+        for host in _respelled(listed):
+            name = host.lower()
+            exact = frozenset(text for text in listed if text.lower() == name)
+            yield _Host(host, only(name), Among(exact))
+    else:
+        for host in listed:
+            yield _Host(host, only(host.lower()))
+    yield _Host(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))
+
+
+def _respelled(hosts: list[str]) -> Iterable[str]:
+    """Each host with one letter in the other case, unless that is listed as well; of namesakes one."""
+    listed = set(hosts)
+    found: dict[str, str] = {}
+    for host in hosts:
+        others = (
+            f"{host[:index]}{letter.swapcase()}{host[index + 1 :]}"
+            for index, letter in enumerate(host)
+            if letter.isascii()
+        )
+        other = next((text for text in others if text not in listed), None)
+        if other is not None:
+            found.setdefault(host.lower(), other)
+    return found.values()
+
+
+def _asks_host(conditions: tuple[Condition, ...]) -> bool:
+    return any(name == HOST for condition in conditions for name, _ in condition.headers)
+
+
+def _by_host_patterns(
+    host: _Host, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope, listed: list[str]
+) -> Iterator[tuple[HTTPRequest, Sent, str]]:
+    """Requests whose Host is searched as a header too: in each spelling, a pattern is found or not."""
+    patterns = tuple(
+        dict.fromkeys(
+            pattern
+            for conditions in lists
+            for condition in conditions
+            for name, pattern in condition.headers
+            if name == HOST
+        )
+    )
+    texts, undecided = _other_hosts(patterns, host, listed)
+    for text in texts:
+        signs = tuple((pattern, pattern.search(text)) for pattern in patterns)
+        left = [asked_of(text, conditions) for conditions in lists]
+        yield from _by_method(text, left, evolve(sent, hosts=signs), within)
+    if undecided:
+        yield HTTPRequest("GET", host.text), sent, undecided
+
+
+def _other_hosts(patterns: tuple[Pattern, ...], host: _Host, listed: list[str]) -> tuple[list[str], str]:
+    """Spellings of a host, or hosts that are not listed, one for each way to find the patterns in them.
+
+    A host that is a listed one in other letters stays one.
+    """
+    spelled: list[tuple[Pattern, bool]] = []
+    avoid = frozenset(text.lower() for text in listed)
+    if not host.names.but:
+        exact = [text for text in listed if text not in host.spellings]
+        spelled = [(_literal(host.text, any_case=True), True), *((_literal(text), False) for text in exact)]
+        avoid = frozenset()
+    texts = [host.text]
+    undecided = ""
+    tried = patterns[:HOST_PATTERNS]
+    if tried != patterns:
+        undecided = f"which hosts more than {HOST_PATTERNS} patterns of `{HOST}` leave"
+    for signs in product((False, True), repeat=len(tried)):
+        try:
+            text = witness([*spelled, *zip(tried, signs, strict=True)], Texts.HOST, avoid)
+        except Undecided as error:
+            undecided = f"which hosts the patterns of `{HOST}` leave: {error}"
+            continue
+        if text is not None and tuple(pattern.search(host.text) for pattern in tried) != signs:
+            texts.append(text)
+    return texts, undecided
+
+
+def _literal(text: str, *, any_case: bool = False) -> Pattern:
+    letters = (_cased(char) if any_case else escaped(char) for char in text)
+    return Pattern.of_bytes(f"^{''.join(letters)}$")
+
+
+def _cased(char: str) -> str:
+    """A pattern of all that is this character in lower case; the sign of kelvin is a `k`, too."""
+    if not (char.isascii() and char.isalpha()):
+        return escaped(char)
+    lower = char.lower()
+    return f"(?:[{lower}{char.upper()}]|{KELVIN})" if lower == "k" else f"[{lower}{char.upper()}]"
+
+
+def asked_of(host: str, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The conditions that are left for a Host, without what they ask of it."""
+    return tuple(
+        evolve(condition, headers=tuple(header for header in condition.headers if header[0] != HOST))
+        for condition in conditions
+        if all(pattern.search(host) for name, pattern in condition.headers if name == HOST)
+    )
+
+
+def _by_method(
+    host: str, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope
+) -> Iterator[tuple[HTTPRequest, Sent, str]]:
+    """Requests by method, path and headers."""
+    for method, path, headers, methods, found, missing, undecided in _asked_requests(tuple(lists), within):
+        asked = Sent(sent.kind, sent.names, sent.spellings, methods, sent.hosts, found, missing)
+        yield HTTPRequest(method, host, path, headers), asked, undecided
+
+
+@lru_cache(maxsize=4096)
+def _asked_requests(lists: tuple[tuple[Condition, ...], ...], within: Scope) -> tuple[_Asked, ...]:
+    """Requests of which these conditions are asked: methods are alike for which the same ones are left."""
+    alike: dict[tuple[bool, tuple[tuple[int, ...], ...]], list[str]] = {}
+    for method in (*KNOWN_METHODS, UNKNOWN_METHOD) if within.method is None else (within.method,):
+        left = tuple(
+            tuple(index for index, condition in enumerate(conditions) if method in condition.methods)
+            for conditions in lists
+        )
+        alike.setdefault((method in KNOWN_METHODS, left), []).append(method)
+    found: list[_Asked] = []
+    for (known, left), methods in alike.items():
+        chosen = (
+            tuple(conditions[index] for index in kept) for conditions, kept in zip(lists, left, strict=True)
+        )
+        open_lists = tuple(dict.fromkeys(_left_open(conditions, within) for conditions in chosen))
+        are_all = not known and within.method is None
+        spoken = Among(frozenset(KNOWN_METHODS)) if are_all else only(*methods)
+        for path, headers, fronts, undecided in _search(open_lists):
+            sent_path = path if within.path is None else within.path
+            sent_headers = headers if within.headers is None else within.headers
+            narrowed = _narrowed(open_lists, fronts)
+            found.append((methods[0], sent_path, sent_headers, spoken, *narrowed, undecided))
+    return tuple(found)
+
+
+def _left_open(conditions: tuple[Condition, ...], within: Scope) -> tuple[Condition, ...]:
+    """What is left to ask where the path or the headers are known."""
+    path, headers = within.path, within.headers
+    if path is not None:
+        conditions = tuple(
+            evolve(condition, path=None)
+            for condition in conditions
+            if condition.path is None or condition.path.search(path)
+        )
+    if headers is not None:
+        conditions = tuple(
+            evolve(condition, headers=())
+            for condition in conditions
+            if all(pattern.search(headers.get(name, "")) for name, pattern in condition.headers)
+        )
+    return conditions
+
+
+def _narrowed(lists: tuple[tuple[Condition, ...], ...], fronts: Fronts) -> tuple[Found, Missing]:
+    """What is found, and what is missing, where these conditions are the first to hold."""
+    found: dict[Literal, None] = {}
+    missing: dict[tuple[Literal, ...], None] = {}
+    for conditions, front in zip(lists, fronts, strict=False):
+        missing.update(dict.fromkeys(map(_literals, conditions[:front])))
+        found.update(dict.fromkeys(chain.from_iterable(map(_literals, conditions[front : front + 1]))))
+    return tuple(found), tuple(missing)
+
+
+# --- paths and headers -----------------------------------------------------------------------------------
+
+Chosen: TypeAlias = "Mapping[str, Mapping[Pattern, bool]]"
+"""What has been decided to be found and not to be found, by where it is searched."""
+Fronts: TypeAlias = "tuple[int, ...]"
+Way: TypeAlias = "tuple[str, Mapping[str, str], Fronts, str]"
+"""A path, headers, the first conditions that hold, and what could not be decided about further ways."""
+
+
+def _search(lists: tuple[tuple[Condition, ...], ...]) -> Iterator[Way]:
+    """A path and headers for each combination of first conditions that can hold, one from each list.
+
+    One pattern after the other is decided to be found, or not to be.
+    The fronts say how many conditions of each list are known to fail: in the end, which is the first to hold.
+    """
+    shown: set[Fronts] = set()
+    undecided = ""
+    pending: list[tuple[Fronts, Chosen]] = [((0,) * len(lists), {})]
+    steps = 0
+    while pending:
+        steps += 1
+        if steps > EFFORT:
+            undecided = f"more than {EFFORT} steps would be needed for all requests to a host"
+            break
+        fronts, chosen = pending.pop()
+        fronts, asked = _settled(lists, fronts, chosen)
+        if asked is None:
+            if fronts not in shown:
+                shown.add(fronts)
+                texts = {name: _text(name, chosen) or "" for name in sorted(chosen)}
+                path = texts.pop("", "/")
+                yield path, {name: text for name, text in texts.items() if text}, fronts, ""
+        elif not _exhausted(lists, fronts, shown):
+            name, pattern = asked
+            for found in (True, False):  # what is put last is gone on with first
+                further = {**chosen, name: {**chosen.get(name, {}), pattern: found}}
+                try:
+                    possible = _text(name, further) is not None
+                except Undecided as error:
+                    undecided = str(error)
+                    continue
+                if possible:
+                    pending.append((fronts, further))
+    if undecided:
+        yield "/", {}, (), undecided
+
+
+def _settled(
+    lists: tuple[tuple[Condition, ...], ...], fronts: Fronts, chosen: Chosen
+) -> tuple[Fronts, Literal | None]:
+    """The first conditions that may still hold, and the first pattern that they turn on."""
+    moved: list[int] = []
+    asked: Literal | None = None
+    for conditions, start in zip(lists, fronts, strict=True):
+        front = start
+        while front < len(conditions):
+            known = {
+                (name, item): chosen.get(name, {}).get(item) for name, item in _literals(conditions[front])
+            }
+            if False not in known.values():
+                unknown = (literal for literal, found in known.items() if found is None)
+                asked = asked or next(unknown, None)
+                break
+            front += 1
+        moved.append(front)
+    return tuple(moved), asked
+
+
+def _exhausted(lists: tuple[tuple[Condition, ...], ...], fronts: Fronts, shown: set[Fronts]) -> bool:
+    """Whether every combination from here on has been shown."""
+    rest = prod(len(conditions) + 1 - front for conditions, front in zip(lists, fronts, strict=True))
+    beyond = (all(map(int.__ge__, found, fronts)) for found in shown)
+    return rest <= len(shown) and sum(beyond) == rest
+
+
+def _literals(condition: Condition) -> tuple[Literal, ...]:
+    path = () if condition.path is None else (("", condition.path),)
+    return (*path, *condition.headers)
+
+
+def _text(name: str, chosen: Chosen) -> str | None:
+    """The smallest path or header value in which is found what has been chosen; None if there is none."""
+    return _smallest(frozenset(chosen[name].items()), Texts.VALUE if name else Texts.PATH)
+
+
+@lru_cache(maxsize=65536)
+def _smallest(wanted: frozenset[tuple[Pattern, bool]], texts: Texts) -> str | None:
+    return witness(sorted(wanted, key=lambda pair: pair[0].text), texts)
