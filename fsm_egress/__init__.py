@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
     from .linting import lint
-    from .linting.rules import LintRule, rules_markdown
+    from .linting.rules import rules_markdown
+    from .linting.rules.rule import LintRule
     from .manifests.dump import dump_json, dump_yaml
     from .manifests.manifest import to_mapping
     from .manifests.schemas import json_schema
@@ -254,7 +255,7 @@ _ROOMS = {
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
     "connections.findings": "Code Finding Findings",
     "documents.helm": "apply_set helm_set",
-    "linting.rules": "LintRule rules_markdown",
+    "linting.rules": "rules_markdown",
     "linting": "lint",
     "replaying.logs": "Format Log",
     "manifests.manifest": "to_mapping",
@@ -284,6 +285,7 @@ _ROOMS = {
     "verification.agreement": "Disagreement Sides Undecided Verification verify",
     "workload": "Workload",
     "connections.descriptions": "http server_first tcp tls udp",
+    "linting.rules.rule": "LintRule",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

@@ -1,7 +1,7 @@
 """Everything that is amiss with a mesh, as findings: of all rules or some, without those that are not wanted.
 
 What `resolve`, the comparison with the sidecar and the stock controller's view find is joined with what is
-found here; `rules.py` says of each code what it means and which of these it comes from.
+found here; the table of `rules` says of each code what it means and which of these it comes from.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from ..verification.enforceability import enforceability, findings_of
 from ..verification.stock_findings import stock_findings
 from .policies import View, disputable_findings, shown_findings
 from .resources import missing_elsewhere, resource_findings
-from .rules import RULES, Side
+from .rules import RULES
+from .rules.rule import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

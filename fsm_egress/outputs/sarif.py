@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..connections.findings import Finding
-    from ..linting.rules import LintRule
+    from ..linting.rules.rule import LintRule
     from ..values.references import FieldRef
 
 __all__ = ["sarif_log"]

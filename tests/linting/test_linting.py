@@ -21,7 +21,8 @@ from fsm_egress.connections.findings import Code, Finding
 from fsm_egress.division.criteria import reading_of_policy
 from fsm_egress.division.dividing import divide
 from fsm_egress.linting import IGNORE, lint
-from fsm_egress.linting.rules import RULES, Side, rules_markdown
+from fsm_egress.linting.rules import RULES, rules_markdown
+from fsm_egress.linting.rules.rule import Side
 from fsm_egress.resources.core import Pod
 from fsm_egress.resources.egress import EgressPolicy
 from fsm_egress.resources.smi import HTTPRouteGroup
