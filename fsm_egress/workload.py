@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from .engine import Engine
-from .pipy.config import PipyConfig, PortConfig, assembled, named_gateway, write_clusters, write_port
+from .pipy.clusters import named_gateway
+from .pipy.config import PipyConfig, PortConfig, assembled, write_clusters, write_port
 from .resolution import Resolution
 from .resources.resource import ServiceIdentity
 

@@ -6,7 +6,7 @@ Keys are the wire names of FSM's own generator; the bytes are canonical: equal f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from gzip import compress
 from hashlib import sha256
@@ -16,38 +16,23 @@ from zlib import error as ZlibError  # noqa: N812  # because `error` alone says 
 
 from attrs import field, frozen
 
-from ..resources.checks import Protocol, seconds
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
+from .clusters import Wire, cluster_config, forward_config, named_gateway
+from .matches import group_matches, mesh_match
 
 if TYPE_CHECKING:
     from ..policy import (
         Cluster,
-        EgressGroup,
-        Endpoint,
-        Forward,
-        HTTPRoute,
-        MeshMatch,
         OutboundPolicy,
         PortPolicy,
         SidecarSpec,
-        SourceCert,
-        VirtualHost,
-        WeightedCluster,
     )
-    from ..resources.egress import CircuitBreaking, ConnectionSettings, RetryPolicy
-    from ..values.net import Prefix
 
 __all__ = [
     "PipyConfig",
     "PortConfig",
     "assembled",
-    "certificate",
-    "cluster_config",
-    "group_matches",
-    "host_rules",
-    "mesh_match",
-    "named_gateway",
     "read_tree",
     "sealed",
     "write_clusters",
@@ -55,7 +40,6 @@ __all__ = [
     "write_port",
 ]
 
-ANY_GATEWAY = "*"
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
 GZIP_MAGIC = b"\x1f\x8b"
@@ -63,8 +47,6 @@ GZIP_FORMAT = 31  # to zlib
 MAX_SIZE = 1 << 28  # bytes of a config: no mesh has one as large
 GZIP_SYSTEM = 9  # the place in the header, RFC 1952
 GZIP_UNKNOWN_SYSTEM = 255
-
-Wire = dict[str, Any]
 
 
 @frozen
@@ -226,7 +208,7 @@ def assembled(
         "Spec": _spec(policy, given.get("Probes", {})),
         "Certificate": given.get("Certificate"),
         "Inbound": given.get("Inbound"),
-        **({"Forward": _forward(policy.forward)} if policy.forward else {}),
+        **({"Forward": forward_config(policy.forward)} if policy.forward else {}),
         "AllowedEndpoints": given.get("AllowedEndpoints", {}),
         "Chains": policy.spec.chains,
     }
@@ -302,209 +284,3 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
         "Observability": observability,
         **({"ClusterSet": spec.cluster_set} if spec.cluster_set is not None else {}),
     }
-
-
-# --- matches ---------------------------------------------------------------------------------------------
-
-
-def named_gateway(policy: OutboundPolicy) -> Wire:
-    """How the rules of egress name the mesh's gateways, where they do."""
-    return {"EgressForwardGateway": ANY_GATEWAY} if policy.forwarded else {}
-
-
-def mesh_match(match: MeshMatch) -> Wire:
-    """An in-mesh match of `TrafficMatches`."""
-    wire: Wire = {
-        "DestinationIPRanges": dict.fromkeys(str(owner.prefix) for owner in match.owners),
-        "Port": match.port,
-        "Protocol": _stream_protocol(match.protocol),
-    }
-    if match.is_http:
-        return wire | host_rules(match.virtual_hosts, {})
-    return wire | {
-        "TcpServiceRouteRules": {"TargetClusters": _weights(match.clusters), "AllowedEgressTraffic": False}
-    }
-
-
-def _stream_protocol(protocol: Protocol) -> str:
-    written: Protocol = Protocol.TCP if protocol is Protocol.TCP_SERVER_FIRST else protocol
-    return str(written.value)
-
-
-def group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
-    """The matches of a range group: `tcp` alone where a claim opens the stream, else `http`, then `https`.
-
-    Claims that open nothing are written too: their match keeps the connection from passing through.
-    """
-    if group.stream:
-        yield _stream_match(group, Protocol.TCP, None, gateway, cert=group.stream.source_cert, allowed=True)
-        return
-    if group.has(Protocol.HTTP):
-        ranges = dict.fromkeys(map(str, group.prefixes)) or None
-        wire = {"DestinationIPRanges": ranges, "Port": group.port, "Protocol": Protocol.HTTP.value}
-        yield wire | host_rules(group.virtual_hosts, gateway)
-    if group.has(Protocol.HTTPS):
-        anything = group.any_tls is not None
-        listed = {group.tls_cluster: 100} if group.server_names and not anything else None
-        whole = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS and not claim.broken)
-        shown = group.any_tls or next(whole, None)
-        cert = shown.source_cert if shown else None
-        yield _stream_match(group, Protocol.HTTPS, listed, gateway, cert=cert, allowed=anything)
-    if not group.has(Protocol.HTTP, Protocol.HTTPS):
-        yield _stream_match(group, Protocol.TCP, None, gateway, cert=None, allowed=False)
-
-
-def _stream_match(
-    group: EgressGroup,
-    protocol: Protocol,
-    clusters: Wire | None,
-    gateway: Wire,
-    *,
-    cert: SourceCert | None,
-    allowed: bool,
-) -> Wire:
-    return {
-        "DestinationIPRanges": _ranges(group.prefixes, cert),
-        "Port": group.port,
-        "Protocol": protocol.value,
-        "TcpServiceRouteRules": {"TargetClusters": clusters, "AllowedEgressTraffic": allowed, **gateway},
-    }
-
-
-def _ranges(prefixes: tuple[Prefix, ...], cert: SourceCert | None) -> Wire | None:
-    """Ranges with the certificate that goes with each; null for any address."""
-    shown = {"SourceCert": certificate(cert)} if cert else None
-    return {str(prefix): shown for prefix in prefixes} or None
-
-
-def host_rules(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
-    """The hostnames of a match and the routes of each host; a match without hosts has neither key."""
-    names = {hostname: {"RuleName": host.name} for host in hosts for hostname in host.hostnames}
-    rules = {
-        host.name: {"RouteRules": [_route(route) for route in host.routes] or None, **gateway}
-        for host in hosts
-    }
-    wire: Wire = {}
-    if names:
-        wire["HttpHostPort2Service"] = names
-    if rules:
-        wire["HttpServiceRouteRules"] = rules
-    return wire
-
-
-def _route(route: HTTPRoute) -> Wire:
-    wire: Wire = {
-        "Path": route.path.text,
-        "Type": "Regex",
-        "TargetClusters": _weights(route.clusters),
-    }
-    if route.headers:
-        wire["Headers"] = {name: value.text for name, value in route.headers}
-    if route.methods:
-        wire["Methods"] = list(route.methods)
-    return wire
-
-
-def _weights(clusters: Iterable[WeightedCluster]) -> Wire | None:
-    return {cluster.name: cluster.weight for cluster in clusters} or None
-
-
-# --- clusters --------------------------------------------------------------------------------------------
-
-
-def cluster_config(cluster: Cluster) -> Wire:
-    """A cluster of `ClustersConfigs`."""
-    wire: Wire = {"Endpoints": _endpoints(cluster.endpoints)}
-    if cluster.connection_settings:
-        wire["ConnectionSettings"] = _connection_settings(cluster.connection_settings)
-    if cluster.retry_policy:
-        wire["RetryPolicy"] = _retry_policy(cluster.retry_policy)
-    if cluster.source_cert:
-        wire["SourceCert"] = certificate(cluster.source_cert)
-    return wire
-
-
-def _endpoints(endpoints: Iterable[Endpoint]) -> Wire | None:
-    """Endpoints as FSM writes them, an IPv6 address without brackets; null where there is none."""
-    return {f"{endpoint.host}:{endpoint.port}": {"Weight": endpoint.weight} for endpoint in endpoints} or None
-
-
-def _connection_settings(settings: ConnectionSettings) -> Wire:
-    wire: Wire = {}
-    if settings.tcp:
-        wire["tcp"] = _given(
-            MaxConnections=settings.tcp.max_connections, ConnectTimeout=_seconds(settings.tcp.connect_timeout)
-        )
-    if settings.http:
-        http = settings.http
-        wire["http"] = _given(
-            MaxRequests=http.max_requests,
-            MaxRequestsPerConnection=http.max_requests_per_connection,
-            MaxPendingRequests=http.max_pending_requests,
-            MaxRetries=http.max_retries,
-            CircuitBreaking=_circuit_breaking(http.circuit_breaking) if http.circuit_breaking else None,
-        )
-    return wire
-
-
-def _circuit_breaking(breaking: CircuitBreaking) -> Wire:
-    return {
-        "StatTimeWindow": _seconds(breaking.stat_time_window),
-        "MinRequestAmount": breaking.min_request_amount,
-        "DegradedTimeWindow": _seconds(breaking.degraded_time_window),
-        **_given(
-            SlowTimeThreshold=_seconds(breaking.slow_time_threshold),
-            SlowAmountThreshold=breaking.slow_amount_threshold,
-            SlowRatioThreshold=breaking.slow_ratio_threshold,
-            ErrorAmountThreshold=breaking.error_amount_threshold,
-            ErrorRatioThreshold=breaking.error_ratio_threshold,
-            DegradedStatusCode=breaking.degraded_status_code,
-            DegradedResponseContent=breaking.degraded_response_content,
-        ),
-    }
-
-
-def _retry_policy(policy: RetryPolicy) -> Wire:
-    """Times that are not given are left out (`spec/controller.md`: the stock controller crashes on them)."""
-    return {
-        "RetryOn": policy.retry_on,
-        "NumRetries": policy.num_retries,
-        **_given(
-            PerTryTimeout=_seconds(policy.per_try_timeout),
-            RetryBackoffBaseInterval=_seconds(policy.retry_backoff_base_interval),
-        ),
-    }
-
-
-def _seconds(duration: str | None) -> int | float | None:
-    return None if duration is None else seconds(duration)
-
-
-def _given(**entries: Any) -> Wire:
-    return {key: value for key, value in entries.items() if value is not None}
-
-
-def certificate(cert: SourceCert) -> Wire:
-    """A `SourceCert`, of a cluster or of a range."""
-    names = {"SubjectAltNames": list(cert.subject_alt_names)} if cert.subject_alt_names else {}
-    return {
-        "FsmIssued": cert.fsm_issued,
-        **names,
-        "Expiration": cert.expiration,
-        "CertChain": cert.cert_chain,
-        "PrivateKey": cert.private_key,
-        "IssuingCA": cert.issuing_ca,
-    }
-
-
-# --- gateways --------------------------------------------------------------------------------------------
-
-
-def _forward(forward: Forward) -> Wire:
-    gateways = {
-        gateway.name: {"Endpoints": _endpoints(gateway.endpoints), "Mode": gateway.mode}
-        for gateway in forward.gateways
-        if gateway.endpoints
-    }
-    weights = {gateway.name: gateway.weight for gateway in forward.gateways}
-    return {"ForwardMatches": {ANY_GATEWAY: weights}, "EgressGateways": gateways or None}

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ..resources.checks import Protocol
-from .config import certificate, group_matches, mesh_match, named_gateway, sealed, write_config
+from .clusters import Wire, certificate, named_gateway
+from .config import sealed, write_config
+from .matches import group_matches, mesh_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,8 +29,6 @@ ENFORCE = "Enforce"
 TCP_CHAIN, HTTP_CHAIN = "outbound-tcp", "outbound-http"
 HTTP_ROUTING = "modules/outbound-http-routing.js"
 NO_HOST = ""
-
-Wire = dict[str, Any]
 
 
 def module_source() -> bytes:

@@ -16,15 +16,9 @@ from attrs import evolve, frozen
 
 from ..manifests.manifest import structure
 from ..patterns import Pattern
-from ..pipy.config import (
-    certificate,
-    cluster_config,
-    host_rules,
-    mesh_match,
-    named_gateway,
-    sealed,
-    write_config,
-)
+from ..pipy.clusters import certificate, cluster_config, named_gateway
+from ..pipy.config import sealed, write_config
+from ..pipy.matches import host_rules, mesh_match
 from ..policy import SourceCert, VirtualHost, WeightedCluster
 from ..resolution import resolve
 from ..resolution.claims import host_clusters, resolve_claims
