@@ -1,0 +1,291 @@
+"""What surrounds the Egress policies: interception, gateways, what the sidecar is told besides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import frozen
+
+from ..connections.findings import Code, Finding
+from ..policy import (
+    Endpoint,
+    Forward,
+    Gateway,
+    Interception,
+    SidecarSpec,
+)
+from ..resources import checks
+from ..resources.core import Endpoints, Pod, Service
+from ..resources.egress import EgressGateway, Retry
+from ..resources.meshconfig import MeshConfig
+from ..values.errors import InvalidValue
+from ..values.frozen import FrozenMap
+from ..values.references import FieldRef
+from .inmesh import retries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
+    from ..resources.resource import ServiceIdentity
+    from ..snapshot import Snapshot
+    from ..values.net import Prefix
+
+__all__ = ["SURROUNDING_KINDS", "surroundings_of"]
+
+
+T = TypeVar("T")
+
+EXCLUDED_RANGES = "flomesh.io/outbound-ip-range-exclusion-list"
+INCLUDED_RANGES = "flomesh.io/outbound-ip-range-inclusion-list"
+EXCLUDED_PORTS = "flomesh.io/outbound-port-exclusion-list"
+GATEWAY_MODE = "flomesh.io/egress-gateway-mode"
+GATEWAY_MODES = ("http2tunnel", "sock5")
+
+DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
+    "inbound-tcp": (
+        "inbound-tls-termination",
+        "inbound-tcp-routing",
+        "inbound-tcp-load-balancing",
+        "inbound-tcp-default",
+    ),
+    "inbound-http": (
+        "inbound-tls-termination",
+        "inbound-http-routing",
+        "inbound-metrics-http",
+        "inbound-tracing-http",
+        "inbound-logging-http",
+        "inbound-throttle-service",
+        "inbound-throttle-route",
+        "inbound-http-load-balancing",
+        "inbound-http-default",
+    ),
+    "outbound-tcp": ("outbound-tcp-routing", "outbound-tcp-load-balancing", "outbound-tcp-default"),
+    "outbound-http": (
+        "outbound-http-routing",
+        "outbound-metrics-http",
+        "outbound-tracing-http",
+        "outbound-logging-http",
+        "outbound-circuit-breaker",
+        "outbound-http-load-balancing",
+        "outbound-http-default",
+    ),
+}
+
+
+@frozen
+class Surroundings:
+    """What governs an identity besides services and Egress policies."""
+
+    spec: SidecarSpec
+    switch: FieldRef
+    interception: Interception
+    forward: Forward | None
+    forwarded: bool
+    findings: tuple[Finding, ...]
+
+
+SURROUNDING_KINDS = (MeshConfig, Pod, EgressGateway, Service, Endpoints, Retry)
+
+
+def surroundings_of(snapshot: Snapshot, identity: ServiceIdentity) -> Surroundings:
+    """All of it for an identity, with what is amiss there."""
+    findings = list(_retry_findings(snapshot, identity))
+    config = snapshot.mesh_config
+    interception = _interception(snapshot, identity, findings)
+    forward, forwarded = _forward(snapshot, findings)
+    spec = _sidecar_spec(config, findings)
+    switch = config.at("spec.traffic.enableEgress")
+    return Surroundings(spec, switch, interception, forward, forwarded, tuple(findings))
+
+
+def _retry_findings(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Finding]:
+    for retry in retries_of(snapshot, identity):
+        policy = retry.spec.retry_policy
+        if policy.per_try_timeout is None or policy.retry_backoff_base_interval is None:
+            message = "without `perTryTimeout` or `retryBackoffBaseInterval` the stock controller crashes"
+            yield Finding(Code.RETRY_WITHOUT_TIMES, retry.at("spec.retryPolicy"), message)
+
+
+# --- interception ----------------------------------------------------------------------------------------
+
+
+def _interception(snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]) -> Interception:
+    """The mesh-wide lists, and what the annotations of the identity's pods add to them."""
+    config = snapshot.mesh_config
+    traffic = config.spec.traffic
+    pods = [
+        pod
+        for pod in snapshot.kind(Pod)
+        if (pod.spec.service_account_name, pod.namespace) == (identity.name, identity.namespace)
+    ]
+
+    def listed(
+        name: str, values: Iterable[T], annotation: str, read: Callable[[str], T]
+    ) -> tuple[tuple[T, FieldRef], ...]:
+        found = [(value, config.at(f"spec.traffic.{name}[{index}]")) for index, value in enumerate(values)]
+        for pod in pods:
+            found.extend(_annotated(pod, annotation, read, findings))
+        return tuple(found)
+
+    ranges, inclusions = traffic.outbound_ip_range_exclusion_list, traffic.outbound_ip_range_inclusion_list
+    ports = traffic.outbound_port_exclusion_list
+    return Interception(
+        listed("outboundIPRangeExclusionList", ranges, EXCLUDED_RANGES, _read_prefix),
+        listed("outboundIPRangeInclusionList", inclusions, INCLUDED_RANGES, _read_prefix),
+        listed("outboundPortExclusionList", ports, EXCLUDED_PORTS, _read_port),
+    )
+
+
+def _annotated(
+    pod: Pod, annotation: str, read: Callable[[str], T], findings: list[Finding]
+) -> Iterator[tuple[T, FieldRef]]:
+    rule = pod.at(f"metadata.annotations.{annotation}")
+    for text in pod.metadata.annotations.get(annotation, "").split(","):
+        if text.strip():
+            try:
+                yield read(text.strip()), rule
+            except InvalidValue as error:
+                message = f"{error.problems[0].message}: the entry is left out"
+                findings.append(Finding(Code.BAD_ANNOTATION, rule, message))
+
+
+def _read_prefix(text: str) -> Prefix:
+    return checks.prefix(text)
+
+
+def _read_port(text: str) -> int:
+    digits = text.isascii() and text.isdecimal() and len(text) <= checks.NUMBER_LENGTH
+    return checks.port_number(int(text) if digits else text)
+
+
+# --- gateways --------------------------------------------------------------------------------------------
+
+
+def _forward(snapshot: Snapshot, findings: list[Finding]) -> tuple[Forward | None, bool]:
+    """The mesh's egress gateways, and whether egress rules name them at all (`spec/controller.md`)."""
+    gateways: dict[str, Gateway] = {}
+    resources = [gateway for gateway in snapshot.kind(EgressGateway) if gateway.spec.global_ is not None]
+    for resource in resources:
+        if not resource.spec.global_:
+            message = "the list is empty: egress rules name a gateway, and there is none"
+            findings.append(Finding(Code.UNUSABLE_GATEWAY, resource.at("spec.global"), message))
+        for index, entry in enumerate(resource.spec.global_ or ()):
+            rule = resource.at(f"spec.global[{index}]")
+            name = f"{entry.service}.{entry.namespace}"
+            service = snapshot.kind(Service).get(entry.namespace, entry.service)
+            if service is None:
+                message = f"service `{entry.namespace}/{entry.service}` does not exist: it carries nothing"
+                findings.append(Finding(Code.UNUSABLE_GATEWAY, rule, message))
+                continue
+            endpoints = _gateway_endpoints(snapshot, service)
+            if not endpoints:
+                message = f"service `{entry.namespace}/{entry.service}` has no endpoints: it carries nothing"
+                findings.append(Finding(Code.UNUSABLE_GATEWAY, rule, message))
+            weight = 100 if entry.weight is None else entry.weight
+            gateways[name] = Gateway(name, weight, _gateway_mode(service, findings), endpoints)
+    forward = (
+        Forward(tuple(gateways[name] for name in sorted(gateways)), resources[0].at("spec.global"))
+        if gateways
+        else None
+    )
+    return forward, bool(resources)
+
+
+def _gateway_endpoints(snapshot: Snapshot, service: Service) -> tuple[Endpoint, ...]:
+    endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
+    return tuple(
+        sorted(
+            {
+                Endpoint(str(entry.ip), port.port)
+                for subset in (endpoints.subsets if endpoints else ())
+                for port in subset.ports
+                for entry in subset.addresses
+            }
+        )
+    )
+
+
+def _gateway_mode(service: Service, findings: list[Finding]) -> str:
+    mode = service.metadata.annotations.get(GATEWAY_MODE, GATEWAY_MODES[0])
+    if mode in GATEWAY_MODES:
+        return mode
+    message = f"mode `{mode}` is read as `{GATEWAY_MODES[0]}`; SOCKS5 is spelled `sock5`"
+    findings.append(Finding(Code.GATEWAY_MODE, service.at(f"metadata.annotations.{GATEWAY_MODE}"), message))
+    return GATEWAY_MODES[0]
+
+
+# --- what the sidecar is told besides --------------------------------------------------------------------
+
+
+def _sidecar_spec(config: MeshConfig, findings: list[Finding]) -> SidecarSpec:
+    spec = config.spec
+    properties = {entry.name: entry.value for entry in spec.cluster_set.properties}
+    return SidecarSpec(
+        log_level=spec.sidecar.log_level,
+        timeout=spec.sidecar.sidecar_timeout,
+        enable_egress=spec.traffic.enable_egress,
+        http1_per_request_load_balancing=spec.traffic.http1_per_request_load_balancing,
+        http2_per_request_load_balancing=spec.traffic.http2_per_request_load_balancing,
+        enable_sidecar_active_health_checks=spec.feature_flags.enable_sidecar_active_health_checks,
+        enable_auto_default_route=spec.feature_flags.enable_auto_default_route,
+        compress_config=spec.sidecar.compress_config,
+        tracing=_tracing(spec.observability.tracing, config.namespace),
+        remote_logging=_remote_logging(spec.observability.remote_logging),
+        cluster_set=FrozenMap(properties) if properties else None,
+        chains=_chains(config, findings),
+    )
+
+
+def _tracing(tracing: Tracing, namespace: str) -> FrozenMap[str] | None:
+    """Where spans go, with the controller's defaults for what is not said."""
+    if not tracing.enable:
+        return None
+    host = tracing.address or f"jaeger.{namespace}.svc.cluster.local"
+    fraction = 1.0 if tracing.sampled_fraction is None else float(tracing.sampled_fraction)
+    return FrozenMap(
+        {
+            "address": f"{host}:{tracing.port or 9411}",
+            "endpoint": tracing.endpoint or "/api/v2/spans",
+            "sampledFraction": f"{fraction:.2f}",
+        }
+    )
+
+
+def _remote_logging(logging: RemoteLogging) -> FrozenMap[str | int] | None:
+    if not logging.enable:
+        return None
+    entries: dict[str, Any] = {
+        "level": logging.level,
+        "address": f"{logging.address}:{logging.port}",
+        "endpoint": logging.endpoint,
+        "authorization": logging.authorization,
+    }
+    return FrozenMap({key: value for key, value in entries.items() if value})
+
+
+def _chains(config: MeshConfig, findings: list[Finding]) -> FrozenMap[tuple[str, ...]]:
+    """The modules of each chain, by descending priority; FSM's own where a chain is not configured.
+
+    A chain without modules would make the sidecar echo the client's bytes back: FSM's own is used instead.
+    """
+    configured = {
+        "inbound-tcp": config.spec.plugin_chains.inbound_tcp,
+        "inbound-http": config.spec.plugin_chains.inbound_http,
+        "outbound-tcp": config.spec.plugin_chains.outbound_tcp,
+        "outbound-http": config.spec.plugin_chains.outbound_http,
+    }
+    chains: dict[str, tuple[str, ...]] = {}
+    for name, entries in configured.items():
+        modules = _modules(entries or ())
+        if entries is not None and not modules:
+            message = "no module is left, and the sidecar would echo: FSM's own chain is used"
+            rule = config.at(f"spec.pluginChains.{name}")
+            findings.append(Finding(Code.EMPTY_PLUGIN_CHAIN, rule, message))
+        chains[name] = modules or tuple(f"modules/{module}.js" for module in DEFAULT_CHAINS[name])
+    return FrozenMap(chains)
+
+
+def _modules(entries: Iterable[PluginChainEntry]) -> tuple[str, ...]:
+    enabled = [entry for entry in entries if not entry.disable]
+    return tuple(f"{entry.plugin}.js" for entry in sorted(enabled, key=lambda entry: -entry.priority))
