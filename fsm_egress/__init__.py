@@ -20,21 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .answers.comparison import Alteration, Effect, MeshDiff, diff, equivalent, implies
+    from .answers.partition import Partition, Portion, partition
     from .answers.predicates import Where
     from .answers.proofs import Answer, Witness
-    from .answers.reach import (
-        Partial,
-        Partition,
-        Portion,
-        Reachability,
-        Residual,
-        Way,
-        never,
-        partition,
-        reachable,
-        residual,
-    )
+    from .answers.reach import Reachability, Way, never, reachable
     from .answers.regions import Region, Unproven
+    from .answers.residual import Partial, Residual, residual
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
     from .connections.columns import Columns
     from .connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
@@ -239,7 +230,7 @@ _ROOMS = {
     "answers.comparison": "Alteration Effect MeshDiff diff equivalent implies",
     "answers.predicates": "Where",
     "answers.proofs": "Answer Witness",
-    "answers.reach": "Partial Partition Portion Reachability Residual Way never partition reachable residual",
+    "answers.reach": "Reachability Way never reachable",
     "answers.regions": "Region Unproven",
     "api": "compile pipy_codebase pipy_config",
     "resources.checks": "Protocol ServiceAccessMode",
@@ -286,6 +277,8 @@ _ROOMS = {
     "workload": "Workload",
     "connections.descriptions": "http server_first tcp tls udp",
     "linting.rules.rule": "LintRule",
+    "answers.partition": "Partition Portion partition",
+    "answers.residual": "Partial Residual residual",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

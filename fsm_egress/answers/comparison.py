@@ -24,8 +24,8 @@ from ..resources.kinds import KINDS
 from ..resources.resource import ServiceIdentity
 from ..values.enums import Word
 from ..values.notebook import Shown, Table
+from .partition import unproven
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
-from .reach import unproven
 from .regions import Region, Unproven, joined
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ import click
 from ..answers.comparison import diff as diff_meshes
 from ..answers.comparison import equivalent as equivalent_meshes
 from ..answers.comparison import implies as implies_meshes
+from ..answers.partition import partition as partition_of
 from ..answers.predicates import Where
-from ..answers.reach import Partial, reachable
 from ..answers.reach import never as never_happens
-from ..answers.reach import partition as partition_of
-from ..answers.reach import residual as residual_of
+from ..answers.reach import reachable
+from ..answers.residual import Partial
+from ..answers.residual import residual as residual_of
 from ..connections.connection import Sends
 from ..linting import lint as lint_mesh
 from ..outputs.pictures import as_dot, as_mermaid, as_page

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..answers.comparison import ALTERATION
-from ..answers.reach import PORTION
+from ..answers.partition import PORTION
 from ..connections.decision import Verdict
 from ..manifests.dump import yaml_text
 from ..pipy.outcome import Fate
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..answers.comparison import MeshDiff
-    from ..answers.reach import Portion, Way
+    from ..answers.partition import Portion
+    from ..answers.reach import Way
     from ..connections.connection import Connection
     from ..connections.decision import Decision, Target
     from ..connections.findings import Finding

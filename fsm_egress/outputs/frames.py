@@ -6,7 +6,9 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from ..answers.comparison import MeshDiff
-from ..answers.reach import Partition, Reachability, Residual
+from ..answers.partition import Partition
+from ..answers.reach import Reachability
+from ..answers.residual import Residual
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..connections.findings import Finding
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..answers.reach import Portion
+    from ..answers.partition import Portion
     from ..values.references import FieldRef
 
 __all__ = ["frame", "rows"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..answers.reach import PORTION
+from ..answers.partition import PORTION
 from ..connections.decision import Reason, Verdict
 from ..values.notebook import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..answers.reach import Portion, Reachability, Way
+    from ..answers.partition import Portion
+    from ..answers.reach import Reachability, Way
     from ..connections.findings import Finding
 
 __all__ = ["as_dot", "as_mermaid", "as_page"]

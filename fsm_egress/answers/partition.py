@@ -1,0 +1,207 @@
+"""All connections of an identity as regions with one decision each.
+
+The connections are divided into the classes that the policy does not divide further (`division`), one of
+each is put to the engine, and classes about which the same is decided are joined. So an answer holds for
+every connection there is; what could not be decided is said, and never guessed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from ..connections.decision import Decision
+from ..division.classes import ANYTHING, Scope
+from ..division.criteria import reading_of_policy
+from ..division.dividing import divide
+from ..engine import Engine
+from ..resolution import resolve
+from ..resources.resource import ServiceIdentity
+from ..values.notebook import Shown, Table
+from .regions import Region, Unproven, aligned, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+    from ..connections.connection import Connection
+    from ..policy import OutboundPolicy
+    from ..snapshot import Snapshot
+
+__all__ = [
+    "PORTION",
+    "Partition",
+    "Portion",
+    "decided_within",
+    "mapping_of",
+    "partition",
+    "rows_of",
+    "table_of",
+    "unproven",
+]
+
+
+PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
+
+
+@frozen(repr=False)
+class Portion(Shown):
+    """Connections about which the same is decided."""
+
+    region: Region
+    decision: Decision
+
+    @property
+    def witness(self) -> Connection:
+        """The smallest of them."""
+        return self.region.witness
+
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self.region
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The portion as texts, below `PORTION`."""
+        port, addresses, sends = self.region.words
+        rule = str(self.decision.rule or "-")
+        return port, addresses, self.decision.verdict.value, self.decision.reason.value, rule, sends
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Table(str(self.decision.verdict), PORTION, (self.row,))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The portion for machines, with the decision as it is for the witness."""
+        return {**self.region.to_mapping(), "decision": self.decision.to_mapping(self.witness)}
+
+    def __str__(self) -> str:
+        return f"{self.region}: {self.decision}"
+
+    def __repr__(self) -> str:
+        return f"<Portion {self}>"
+
+
+@frozen(repr=False)
+class Partition(Shown):
+    """All connections of an identity: each is in one portion, or among what is undecided.
+
+    Classes with equal decisions are joined: each portion is right as it stands, but there might be fewer.
+
+    Attributes:
+        portions: by their smallest connections; no two have one in common.
+        undecided: regions in which some connections are in no portion, and why no proof was found for them.
+        classes: how many classes were put to the engine.
+    """
+
+    identity: ServiceIdentity
+    portions: tuple[Portion, ...]
+    undecided: tuple[Unproven, ...]
+    classes: int
+
+    def table(self) -> Table:
+        """What a notebook shows of it."""
+        return Table(
+            f"{self.identity}: every connection, by {self.classes} classes",
+            PORTION,
+            rows_of(self.portions, self.undecided),
+        )
+
+    def portion(self, connection: Connection) -> Portion | None:
+        """The portion that holds a connection; None where it is among what is undecided."""
+        return next((portion for portion in self.portions if connection in portion), None)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The partition for machines."""
+        return {
+            "identity": str(self.identity),
+            "classes": self.classes,
+            **mapping_of(self.portions, self.undecided),
+        }
+
+    def __str__(self) -> str:
+        table = table_of(self.portions, self.undecided)
+        return f"{self.identity}: every connection, by {self.classes} classes\n{table}"
+
+    def __repr__(self) -> str:
+        return f"<Partition of {self.identity}: {len(self.portions)} portions>"
+
+
+def partition(mesh: Snapshot, identity: ServiceIdentity | str) -> Partition:
+    """All connections of an identity (`name.namespace`), divided into regions with one decision each.
+
+    Raises:
+        InvalidValue: the text is no identity.
+    """
+    policy = resolve(mesh, identity)
+    portions, undecided, count = decided_within(policy, ANYTHING)
+    return Partition(policy.identity, portions, undecided, count)
+
+
+def decided_within(
+    policy: OutboundPolicy, within: Scope
+) -> tuple[tuple[Portion, ...], tuple[Unproven, ...], int]:
+    """The portions within a scope, what is undecided there, and how many classes were looked at."""
+    engine = Engine.compile(policy)
+    reading = reading_of_policy(policy)
+    pieces: list[tuple[Decision, Region]] = []
+    undecided: list[tuple[str, Region]] = []
+    for part in divide(reading, within=within, spelled=False):
+        region = Region.of(part, reading.ports)
+        if part.undecided:
+            undecided.append((part.undecided, region))
+        else:
+            pieces.append((engine.classify(part.witness), region))
+    portions = tuple(Portion(region, decision) for decision, region in joined(pieces, _telling()))
+    return portions, unproven([policy.identity], undecided), len(pieces)
+
+
+def unproven(
+    identities: Iterable[ServiceIdentity], undecided: Iterable[tuple[str, Region]]
+) -> tuple[Unproven, ...]:
+    """What is undecided about some identities, joined where the reason is the same."""
+    whom = tuple(identities)
+    return tuple(Unproven(whom, region, reason) for reason, region in joined(undecided, str))
+
+
+def _telling() -> Callable[[Decision], Hashable]:
+    """What tells the decisions of an engine apart: those with the same number are equal.
+
+    An engine makes a traffic match and the list of what was considered once, so they need no comparing.
+    """
+    numbers: dict[int, int] = {}
+    alike: dict[Hashable, int] = {}
+
+    def tell(decision: Decision) -> int:
+        number = numbers.get(id(decision))
+        if number is None:
+            it = evolve(decision, match=None, considered=())
+            key = it, id(decision.match), id(decision.considered)
+            number = numbers[id(decision)] = alike.setdefault(key, len(alike))
+        return number
+
+    return tell
+
+
+def mapping_of(portions: tuple[Portion, ...], undecided: tuple[Unproven, ...]) -> dict[str, Any]:
+    """What JSON says of them."""
+    return {
+        "portions": [portion.to_mapping() for portion in portions],
+        "undecided": [it.to_mapping() for it in undecided],
+    }
+
+
+def rows_of(portions: tuple[Portion, ...], undecided: tuple[Unproven, ...]) -> tuple[tuple[str, ...], ...]:
+    """A row for each, as notebooks and pages show it."""
+    unclear = (
+        (port, addresses, "-", f"not decided for some: {it.reason}", "-", sends)
+        for it in undecided
+        for port, addresses, sends in (it.region.words,)
+    )
+    return (*(portion.row for portion in portions), *unclear)
+
+
+def table_of(portions: tuple[Portion, ...], undecided: tuple[Unproven, ...]) -> str:
+    """A line for each, in columns."""
+    rows = [(portion.region.words, str(portion.decision)) for portion in portions]
+    rows += [(it.region.words, f"not decided for some: {it.reason}") for it in undecided]
+    return aligned([(f"  port {port}", addresses, said, sent) for (port, addresses, sent), said in rows])
