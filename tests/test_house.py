@@ -29,7 +29,7 @@ FLOORS = """
     pipy resolution
     division engine
     answers api explanation replaying verification workload
-    linting policytests replay_dask replay_spark
+    learning linting policytests replay_dask replay_spark
     outputs testing
     __init__ strategies
     cli

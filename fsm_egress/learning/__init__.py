@@ -1,0 +1,1 @@
+"""Policies learned from traffic that was seen, with what they open beyond it and how much is still unseen."""
