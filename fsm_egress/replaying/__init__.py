@@ -1,15 +1,9 @@
-"""Logs replayed against a mesh, or against two: block by block, in this process or by several workers."""
+"""Logs replayed against a mesh, or against two: decided by identity, and counted."""
 
 from __future__ import annotations
 
-import pickle
-import signal
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import chain, islice
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import Factory, field, frozen
@@ -21,19 +15,19 @@ from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
-from .logs import Block, Log, cut, read
 from .records import Layout, Records, Unreadable
+from .streaming import streamed
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
+    from .logs import Log
+
 __all__ = ["DECIDED", "Decided", "Decider", "replay"]
 
 Engines: TypeAlias = "tuple[Engine, Engine | None]"
 
-TASK = 8  # blocks that a worker gets at once: the more, the fewer counts it sends back
-TASKS = 2  # for each worker: one that it works on, and one that waits for it
 DECIDED = ("verdict", "reason", "rule", "source", "problem")  # the columns that data frames get
 COLUMNS = ("destinations", "ports", "sends", "hosts", "methods", "paths", "headers")
 
@@ -60,7 +54,7 @@ def replay(
         logs: open streams, each with its name and format.
         after: the mesh to compare with.
         columns: for some fields of a record, the column to read instead of the one of that name: `identity`,
-            `destination`, `port`, `sends`, `host`, `server_name`, `method`, `path`, `headers`.
+            `destination`, `port`, `sends`, `host`, `server_name`, `method`, `path`, `headers`, `time`.
         identity: whose the connections are, of records that do not say.
         workers: how many processes share the work.
         strict: stop at the first record that cannot be read; otherwise such records are counted, and the
@@ -72,15 +66,8 @@ def replay(
             `strict`, a record cannot be read.
         MissingExtra: a log is Parquet, and pyarrow is not installed.
     """
-    layout = Layout(columns or {}, identity)
-    decider = Decider(mesh, after, layout)
-    blocks = cut(logs, layout)
-    begun = tuple(islice(blocks, 2))
-    blocks = chain(begun, blocks)
-    if workers == 1 or not begun[1:]:  # one block is no work to share
-        parts: Iterable[Summary] = (decider.summary(read(block, layout)) for block in blocks)
-    else:
-        parts = _shared(decider, blocks, workers, context or get_context("spawn"))
+    decider = Decider(mesh, after, Layout(columns or {}, identity))
+    parts = streamed(decider, logs, workers, context)
     return Summary.of(_strictly(parts) if strict else parts)
 
 
@@ -165,6 +152,10 @@ class Decider:
 
     def _known_of(self, identity: str) -> _Known:
         return self._known.setdefault(identity, _Known(identity))
+
+    def total(self, parts: Iterable[Summary]) -> Summary:
+        """The summary of everything that the parts are of."""
+        return Summary.of(parts)
 
     def table(self, records: Records) -> dict[str, list[str | None]]:
         """The columns of `DECIDED`, a value for each record; one that is unreadable has only a problem."""
@@ -304,53 +295,3 @@ def _examples(
             place = records.place(decided.rows[index])
             examples[change].append(Example(place, decided.connections[index]))
     return examples
-
-
-# --- workers ---------------------------------------------------------------------------------------------
-
-# What a worker process decides by, from its beginning to its end: a pool has no other place to keep it in.
-_WORKER: list[Decider] = []
-
-
-@contextmanager
-def _ctrl_c_held() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started meanwhile never hears of it, not even while it begins."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _undisturbed() -> AbstractContextManager[None]:
-    return _ctrl_c_held() if hasattr(signal, "pthread_sigmask") else nullcontext()
-
-
-def _begin(decider: bytes) -> None:
-    """Make this process a worker; Ctrl-C is for the process that waits for it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _WORKER.append(pickle.loads(decider))  # noqa: S301  # because that process has made it
-
-
-def _summary_of(blocks: Iterable[Block]) -> Summary:
-    (decider,) = _WORKER
-    return Summary.of(decider.summary(read(block, decider.layout)) for block in blocks)
-
-
-def _shared(
-    decider: Decider, blocks: Iterator[Block], workers: int, context: BaseContext
-) -> Iterator[Summary]:
-    """The summaries of the blocks, in order; only a few are under way at a time."""
-    once = pickle.dumps(decider)  # a large mesh takes seconds, and would be pickled for each worker
-    pool = ProcessPoolExecutor(workers, context, _begin, (once,))
-    under_way: deque[Future[Summary]] = deque()
-    try:
-        while task := list(islice(blocks, TASK)):
-            if len(under_way) == TASKS * workers:
-                yield under_way.popleft().result()
-            with _undisturbed():
-                under_way.append(pool.submit(_summary_of, task))
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

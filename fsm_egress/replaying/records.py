@@ -39,6 +39,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "method": ("method", "request.method"),
     "path": ("path", "request.path"),
     "headers": ("headers", "request.headers"),
+    "time": ("time", "timestamp", "@timestamp", "start_time"),
 }
 NOT_GIVEN = ("", "-")  # how logs write that there is nothing, besides null
 
@@ -146,6 +147,7 @@ class Records:
         lines: the line of each.
         identities: whose the connections are, as it is written; None where it is not.
         connections: the connections, not checked yet.
+        times: when each was made, as it is written; None where none of them says.
         unreadable: lines among them that are no records.
     """
 
@@ -155,6 +157,7 @@ class Records:
     identities: Column
     connections: Columns
     unreadable: tuple[Unreadable, ...] = ()
+    times: Column | None = None
 
     @classmethod
     def of(
@@ -186,7 +189,7 @@ class Records:
         )
         whose = [layout.identity if who is None else who for who in cells["identity"] or [None] * len(lines)]
         told = tuple(sorted(unreadable, key=lambda each: each.place))
-        return cls(layout, first, lines, whose, connections, told)
+        return cls(layout, first, lines, whose, connections, told, cells["time"])
 
     @classmethod
     def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:

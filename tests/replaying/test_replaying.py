@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from traffic import GET, NOWHERE, OTHER_TLS, PLAIN, RECORDS, TLS, WRITERS, as_json, log, log_of, mesh
 
 import fsm_egress as fe
-from fsm_egress import replaying
-from fsm_egress.replaying import DECIDED, Decider, logs, replay
+from fsm_egress.replaying import DECIDED, Decider, logs, replay, streaming
 from fsm_egress.replaying.logs import Format, cut, read
 from fsm_egress.replaying.records import FIELDS, Layout, Place, Records, column_of
 from fsm_egress.replaying.tally import Ruling, Summary
@@ -180,7 +179,7 @@ class TestWorkers:
     def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(logs, "BLOCK", 300)
         monkeypatch.setattr(logs, "BATCH", 3)
-        monkeypatch.setattr(replaying, "TASK", 2)
+        monkeypatch.setattr(streaming, "TASK", 2)
 
     @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it is multi-threaded, and may be
     @pytest.mark.parametrize(
@@ -197,20 +196,20 @@ class TestWorkers:
         assert alone.connections == 120
 
     def test_they_are_not_started_for_a_single_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(replaying, "ProcessPoolExecutor", None)
+        monkeypatch.setattr(streaming, "ProcessPoolExecutor", None)
         assert replay(BEFORE, [log_of(GET)], workers=8).connections == 1
         assert replay(BEFORE, [], workers=8) == Summary()
 
     def test_only_a_few_blocks_are_under_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pool = Pool()
-        monkeypatch.setattr(replaying, "ProcessPoolExecutor", lambda *_: pool)
+        monkeypatch.setattr(streaming, "ProcessPoolExecutor", lambda *_: pool)
         summary = replay(BEFORE, [log_of(*RECORDS * 20)], workers=2)
         assert summary.connections == 120
         assert (pool.most, pool.under_way, pool.ended) == (4, 0, True)
 
     def test_what_stops_the_reading_stops_the_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pool = Pool()
-        monkeypatch.setattr(replaying, "ProcessPoolExecutor", lambda *_: pool)
+        monkeypatch.setattr(streaming, "ProcessPoolExecutor", lambda *_: pool)
         given_logs = [log_of(*RECORDS * 20), log(b"", "parquet")]
         with pytest.raises(fe.InvalidValue, match="a Parquet file"):
             replay(BEFORE, given_logs, workers=2)
@@ -219,15 +218,15 @@ class TestWorkers:
     def test_a_worker_keeps_what_decides_and_leaves_ctrl_c_alone(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(replaying, "_WORKER", [])
+        monkeypatch.setattr(streaming, "_WORKER", [])
         blocks = list(cut([log_of(*RECORDS * 2)], Layout()))
         before = signal.getsignal(signal.SIGINT)
         try:
-            replaying._begin(pickle.dumps(Decider(BEFORE, AFTER)))  # noqa: SLF001  # because it runs where nothing can look
+            streaming._begin(pickle.dumps(Decider(BEFORE, AFTER)))  # noqa: SLF001  # because it runs where nothing can look
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         finally:
             signal.signal(signal.SIGINT, before)
-        assert replaying._summary_of(blocks) == replay(BEFORE, [log_of(*RECORDS * 2)], AFTER)  # noqa: SLF001  # ditto
+        assert streaming._summary_of(blocks) == replay(BEFORE, [log_of(*RECORDS * 2)], AFTER)  # noqa: SLF001  # ditto
 
 
 class Pool:
