@@ -9,7 +9,7 @@ import click
 from mkdocs.structure.files import File
 
 import fsm_egress as fe
-from fsm_egress.cli.app import app
+from fsm_egress.cli.app import COMMANDS, app, command_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,8 @@ def cli_page() -> str:
     """The help of every command."""
     parent = click.Context(app, info_name="fsm-egress", max_content_width=100)
     lines = ["# Command line", "", "```text", app.get_help(parent), "```"]
-    for name, command in sorted(app.commands.items()):
+    for name in COMMANDS:
+        command = command_of(name)
         context = click.Context(command, info_name=name, parent=parent, max_content_width=100)
         lines.extend(["", f"## {name}", "", "```text", command.get_help(context), "```"])
     return "\n".join(lines) + "\n"

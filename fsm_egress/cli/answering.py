@@ -22,8 +22,9 @@ from ..outputs.pictures import as_dot, as_mermaid, as_page
 from ..replaying.records import split_socket_address
 from ..values.errors import InvalidValue
 from .connections import read_headers
+from .help import examples
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
-from .options import Command, Whose, as_option, examples, output_option, whose_options
+from .options import Command, Whose, as_option, output_option, whose_options
 from .output import (
     FOUND_PROBLEMS,
     print_alterations,

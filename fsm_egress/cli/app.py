@@ -1,25 +1,21 @@
-"""The command line `fsm-egress`: its commands, and how they end."""
+"""The command line `fsm-egress`: its commands, each loaded when it is asked for, and how they end."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..values.errors import InvalidValue, LoadError, PatchError
-from . import answering, deciding, reviewing, testing
-from .options import examples
-from .output import say
-from .problems import stop_for
+from .help import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["app", "run"]
+__all__ = ["COMMANDS", "COMPLETE", "PROGRAM", "app", "command_of", "run"]
 
 PROGRAM = "fsm-egress"
 COMPLETE = "_FSM_EGRESS_COMPLETE"
@@ -27,23 +23,64 @@ BROKEN_PIPE = 141
 INTERRUPTED = 130
 HELP: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
+COMMANDS = {
+    "check": ("deciding", "Say everything that is wrong with documents."),
+    "completion": ("completing", "Print the script for completion in a shell."),
+    "config": ("deciding", "Write the config.json that the sidecar of an identity reads."),
+    "decide": ("deciding", "Say what becomes of connections, and by which rule."),
+    "diff": ("answering", "Say what a change of the mesh allows and denies."),
+    "equivalent": ("answering", "Prove that two meshes treat all connections alike."),
+    "explain": ("deciding", "Say why connections are decided as they are."),
+    "implies": ("answering", "Prove that a change takes nothing away."),
+    "lint": ("reviewing", "Say what is amiss with a mesh, and what to do about it."),
+    "never": ("answering", "Prove that something is never allowed, or show it."),
+    "partition": ("answering", "Divide all connections by what is decided about them."),
+    "reach": ("answering", "Say who reaches a destination, and by which rules."),
+    "replay": ("reviewing", "Say what becomes of the connections in logs."),
+    "residual": ("answering", "Say what hangs on what is not known of a connection."),
+    "schema": ("deciding", "Print the JSON Schema of documents."),
+    "sidecar": ("deciding", "Say what the stock sidecar does with connections."),
+    "test": ("testing", "Run policy tests."),
+    "verify": ("reviewing", "Compare the policies with what the sidecar does."),
+}
+"""The module of each command, where it is a function of the same name, and its line in the list of commands.
+
+`--help`, `--version` and completion need no more, and so load no more.
+"""
+
+
+def command_of(name: str) -> click.Command:
+    """The command itself, whose module is loaded for it."""
+    module, _ = COMMANDS[name]
+    command: click.Command = getattr(import_module(f"{__package__}.{module}"), name.replace("-", "_"))
+    return command
+
 
 class _Commands(click.Group):
-    """Commands that end quietly, whatever ends them."""
+    """Commands that are listed from the table, and end quietly, whatever ends them."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, listed, others = super().resolve_command(ctx, args)
+        return name, listed and command_of(listed.name or ""), others
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (InvalidValue, LoadError) as error:
-            stop_for(error.problems)
-        except PatchError as error:
-            stop_for([error.problem])
         except BrokenPipeError:
             with suppress(BrokenPipeError):
                 sys.stdout.close()  # else the interpreter would flush it on its way out, and complain
             ctx.exit(BROKEN_PIPE)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            from .problems import stop_for_error  # noqa: PLC0415  # because `--help` does without attrs
+
+            stop_for_error(error)
+            raise
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -53,6 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 @click.group(
     cls=_Commands,
+    commands={name: click.Command(name, short_help=said) for name, (_, said) in COMMANDS.items()},
     context_settings=HELP,
     epilog=examples(
         "fsm-egress check -f policies/",
@@ -67,42 +105,3 @@ def app() -> None:
 
     Exit codes: 0 done, 1 problems found, 2 wrong usage.
     """
-
-
-@app.command(
-    epilog=examples(
-        "source <(fsm-egress completion bash)",
-        "fsm-egress completion fish > ~/.config/fish/completions/fsm-egress.fish",
-    )
-)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print the script for completion in a shell.
-
-    Commands and options are completed, identities of the documents that are named, and codes of findings.
-    """
-    complete = get_completion_class(shell)
-    assert complete is not None  # noqa: S101  # click has these three
-    say(complete(app, {}, PROGRAM, COMPLETE).source().split("\n"))
-
-
-for _command in (
-    deciding.check,
-    deciding.decide,
-    deciding.explain,
-    answering.partition,
-    answering.residual,
-    answering.reach,
-    answering.never,
-    answering.diff,
-    answering.equivalent,
-    answering.implies,
-    deciding.config,
-    deciding.schema,
-    deciding.sidecar,
-    reviewing.verify,
-    reviewing.lint,
-    reviewing.replay,
-    testing.test,
-):
-    app.add_command(_command)

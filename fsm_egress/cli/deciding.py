@@ -16,8 +16,9 @@ from ..resolution import resolve
 from ..resources.kinds import KINDS
 from ..values.errors import LoadError, Severity
 from .connections import connection_options
+from .help import examples
 from .mesh import Documents, mesh_options
-from .options import as_option, config_option, examples, output_option, read_config
+from .options import as_option, config_option, output_option, read_config
 from .output import (
     FOUND_PROBLEMS,
     print_decisions,

@@ -27,7 +27,6 @@ __all__ = [
     "complete_identities",
     "config_option",
     "enforce_option",
-    "examples",
     "output_option",
     "read_config",
     "whose_options",
@@ -45,11 +44,6 @@ _OUTPUTS = {
     "mermaid": "a Mermaid diagram",
     "dot": "a Graphviz graph",
 }
-
-
-def examples(*lines: str) -> str:
-    """The end of a command's help."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def output_option(*more: str) -> Callable[[Command], Command]:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from ..documents import MAX_TEXT
-from ..values.errors import Severity
+from ..values.errors import InvalidValue, LoadError, PatchError, Severity
 from .inputs import STDIN_NAME, known_stdin
 from .output import FOUND_PROBLEMS, say
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..values.errors import Problem
 
-__all__ = ["excerpt", "print_problems", "problem_line", "stop_for"]
+__all__ = ["excerpt", "print_problems", "problem_line", "stop_for", "stop_for_error"]
 
 TAB = " " * 4
 CUT = "…"
@@ -45,6 +45,14 @@ def stop_for(problems: Iterable[Problem]) -> NoReturn:
     """End the command: these are the problems."""
     print_problems(problems, err=True)
     raise click.exceptions.Exit(FOUND_PROBLEMS)
+
+
+def stop_for_error(error: Exception) -> None:
+    """End the command if the error is about what it was given; any other error is left alone."""
+    if isinstance(error, (InvalidValue, LoadError)):
+        stop_for(error.problems)
+    if isinstance(error, PatchError):
+        stop_for([error.problem])
 
 
 def _shown(problem: Problem, width: int) -> Iterator[str]:

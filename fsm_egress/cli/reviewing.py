@@ -17,6 +17,7 @@ from ..replaying import replay as replay_logs
 from ..replaying.tally import unused_rules
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
+from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import (
@@ -24,7 +25,6 @@ from .options import (
     as_option,
     config_option,
     enforce_option,
-    examples,
     output_option,
     read_config,
     whose_options,

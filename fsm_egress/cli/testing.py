@@ -12,8 +12,9 @@ from ..policytests.document import read_tests
 from ..policytests.naming import SUFFIXES, is_test_file
 from ..policytests.running import run_tests
 from ..values.errors import LoadError
+from .help import examples
 from .inputs import read_input
-from .options import examples, output_option
+from .options import output_option
 from .output import FOUND_PROBLEMS, print_objects, print_report, say, stop
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ import fsm_egress as fe
 from fsm_egress.__main__ import main
 from fsm_egress.cli import app as app_module
 from fsm_egress.cli import deciding, output, problems, reviewing
-from fsm_egress.cli.app import app
+from fsm_egress.cli.app import COMMANDS, app, command_of
 from fsm_egress.cli.logs import Logs
 from fsm_egress.replaying.logs import Format
 
@@ -804,15 +804,15 @@ class TestHelp:
     def test_the_version(self) -> None:
         assert run("--version").stdout == f"fsm-egress, version {fe.__version__}\n"
 
-    @pytest.mark.parametrize("command", [(), *((name,) for name in app.commands)])
+    @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
     def test_every_help_has_examples(self, command: tuple[str, ...]) -> None:
         short, long = run(*command, "-h"), run(*command, "--help")
         assert (short.exit_code, short.stdout) == (0, long.stdout)
         assert "\n  Examples:\n    " in short.stdout
 
-    @pytest.mark.parametrize("name", app.commands)
+    @pytest.mark.parametrize("name", COMMANDS)
     def test_commands_speak_alike(self, name: str) -> None:
-        command = app.commands[name]
+        command = command_of(name)
         assert command.help is not None
         first, *_ = command.help.splitlines()
         assert first[0].isupper()
@@ -830,6 +830,16 @@ class TestHelp:
             outputs = options["-o"].type
             assert isinstance(outputs, click.Choice)
             assert tuple(outputs.choices)[:3] == ("table", "json", "yaml")
+
+    def test_the_list_of_commands_has_what_they_say_of_themselves(self) -> None:
+        said = {name: command_of(name).get_short_help_str(limit=100) for name in COMMANDS}
+        assert said == {name: short for name, (_, short) in COMMANDS.items()}
+        assert list(COMMANDS) == sorted(COMMANDS)
+
+    def test_an_unknown_command_is_a_wrong_usage(self) -> None:
+        result = run("decode")
+        assert result.exit_code == 2
+        assert "No such command 'decode'" in result.stderr
 
 
 class TestSchema:
@@ -923,6 +933,8 @@ class TestEnding:
             if name.split(".")[0] == missing or name.startswith("fsm_egress.cli."):
                 monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, missing, None)
+        monkeypatch.setenv("FORCE_COLOR", "1")  # so that a table is drawn
+        monkeypatch.setattr("sys.argv", ["fsm-egress", *DECIDE, "--to", "54.9.9.9:443", "--tls"])
         assert exit_code() == 2
         assert capsys.readouterr() == (
             "",
