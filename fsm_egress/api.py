@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .engine import Engine
 from .pipy.config import PipyConfig, write_config
 from .pipy.enforcement import MODULE, module_source, write_enforced_config
 from .resolution import resolve
+from .snapshot import Snapshot
+from .values.typed import takes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .resources.resource import ServiceIdentity
-    from .snapshot import Snapshot
 
 __all__ = ["compile", "pipy_codebase", "pipy_config"]
 
 
+@takes(mesh=Snapshot)
 def compile(mesh: Snapshot, identity: ServiceIdentity | str) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
     """The engine that decides about the connections of `identity` (`name.namespace`).
 
@@ -27,6 +29,7 @@ def compile(mesh: Snapshot, identity: ServiceIdentity | str) -> Engine:  # noqa:
     return Engine.compile(resolve(mesh, identity))
 
 
+@takes(mesh=Snapshot, carried=(Mapping, NoneType))
 def pipy_config(
     mesh: Snapshot, identity: ServiceIdentity | str, carried: Mapping[str, Any] | None = None
 ) -> PipyConfig:
@@ -43,6 +46,7 @@ def pipy_config(
     return write_config(resolve(mesh, identity), carried)
 
 
+@takes(mesh=Snapshot, carried=(Mapping, NoneType))
 def pipy_codebase(
     mesh: Snapshot,
     identity: ServiceIdentity | str,

@@ -32,6 +32,7 @@ from .policy import LOOPBACK
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
 from .resources.resource import ServiceIdentity
+from .values.errors import InvalidValue
 from .values.net import LAST_KEY, Prefix, PrefixTable
 
 if TYPE_CHECKING:
@@ -162,8 +163,15 @@ class Engine:
         return _Compiler(policy).engine(self._unclaimed, known)
 
     def classify(self, connection: Connection) -> Decision:
-        """The one decision for a connection; total, deterministic, without I/O and without a clock."""
-        port, key, slot, sent = connection.parts
+        """The one decision for a connection; total, deterministic, without I/O and without a clock.
+
+        Raises:
+            InvalidValue: it is no connection.
+        """
+        try:
+            port, key, slot, sent = connection.parts
+        except AttributeError:
+            raise InvalidValue.of("a value of type `Connection`", connection) from None
         line = self._ports.get(port, self._other)
         cell = line.values[bisect_right(line.starts, key) - 1][slot]
         return cell if type(cell) is Decision else cell.decide(sent)
@@ -172,15 +180,19 @@ class Engine:
         """The decision for each of these connections, in their order, quicker than one by one.
 
         Raises:
-            InvalidValue: a value of the columns cannot be; its path names the column and the row.
+            InvalidValue: a value of the columns cannot be; its path names the column and the row. Or one of
+                them is no connection.
         """
         ports, other = self._ports, self._other
         decisions = []
         lookups = connections.lookups() if isinstance(connections, Columns) else map(PARTS, connections)
-        for port, key, slot, sent in lookups:
-            line = ports.get(port, other)
-            cell = line.values[bisect_right(line.starts, key) - 1][slot]
-            decisions.append(cell if type(cell) is Decision else cell.decide(sent))
+        try:
+            for port, key, slot, sent in lookups:
+                line = ports.get(port, other)
+                cell = line.values[bisect_right(line.starts, key) - 1][slot]
+                decisions.append(cell if type(cell) is Decision else cell.decide(sent))
+        except AttributeError as error:
+            raise InvalidValue.of("a value of type `Connection`", error.obj) from error
         return decisions
 
 

@@ -131,7 +131,7 @@ def _by_name(item: tuple[Name, Resource]) -> Name:
 
 @frozen(eq=False)
 class Snapshot:
-    """The resources of a mesh at one moment.
+    """The resources of a mesh at one moment; equal to another of the same resources.
 
     Attributes:
         problems: what the load that made it had to say: warnings, skipped kinds, and, when it was tolerant,
@@ -218,6 +218,18 @@ class Snapshot:
 
     def __len__(self) -> int:
         return sum(map(len, self._kinds.values()))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other one has the same resources and lacks the same, wherever they were written."""
+        if not isinstance(other, Snapshot):
+            return NotImplemented
+        if {refused.ref for refused in self.refused} != {refused.ref for refused in other.refused}:
+            return False
+        kinds = {**self._kinds, **other._kinds}
+        return all(self.kind(kind).by_name == other.kind(kind).by_name for kind in kinds)
+
+    def __hash__(self) -> int:
+        return hash(frozenset((kind, len(table)) for kind, table in self._kinds.items() if len(table)))
 
     def __repr__(self) -> str:
         counts = (f"{len(table)} {kind.kind}" for kind, table in self._kinds.items() if len(table))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import random_meshes
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
@@ -101,6 +102,29 @@ def test_a_text_is_loaded_tolerantly_on_request() -> None:
         fe.loads(json.dumps(document))
     assert len(fe.loads(json.dumps(document), strict=False)) == 0
     assert len(fe.loads(json.dumps(document), lenient_fields=True)) == 1
+
+
+# --- equal snapshots -------------------------------------------------------------------------------------
+
+
+@given(random_meshes.meshes(), st.randoms(use_true_random=False))
+@settings(max_examples=25)
+def test_law_a_snapshot_equals_another_of_the_same_resources(mesh: list[dict[str, Any]], chance: Any) -> None:
+    one = fe.load(mesh)
+    chance.shuffle(mesh)
+    other = fe.loads(json.dumps({"apiVersion": "v1", "kind": "List", "items": mesh}), "mesh.json")
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.with_(policy("added")) != other
+    assert one.with_(policy("added")).without(policy("added").ref) == other
+
+
+def test_a_snapshot_equals_none_that_lacks_something_else_and_nothing_of_another_type() -> None:
+    mesh, wrong = load(egress("a", "tcp 25")), egress("wrong", "tcp 0")
+    assert mesh != fe.load([config(), egress("a", "tcp 25"), wrong], strict=False)
+    assert mesh != load(egress("a", "tcp 26"))
+    assert mesh != list(mesh)
+    assert fe.Snapshot() == fe.load()
 
 
 # --- changed snapshots -----------------------------------------------------------------------------------

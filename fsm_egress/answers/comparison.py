@@ -22,8 +22,10 @@ from ..resolution import Resolution
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
 from ..values.enums import Word
 from ..values.notebook import Shown, Table
+from ..values.typed import takes
 from .partition import unproven
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
 from .regions import Region, Unproven, joined
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 
     from ..division.classes import Class
-    from ..snapshot import Snapshot
 
 __all__ = ["ALTERATION", "Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]
 
@@ -164,6 +165,7 @@ def _blocks(alterations: Iterable[Alteration]) -> list[str]:
     return [f"{', '.join(map(str, whom))}:\n" + "\n".join(lines) for whom, lines in blocks.items()]
 
 
+@takes(before=Snapshot, after=Snapshot)
 def diff(
     before: Snapshot, after: Snapshot, identities: Identities = None, *, progress: Progress = iter
 ) -> MeshDiff:
@@ -205,6 +207,7 @@ def diff(
     return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count)
 
 
+@takes(a=Snapshot, b=Snapshot)
 def equivalent(
     a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter
 ) -> Answer:
@@ -222,6 +225,7 @@ def equivalent(
     return _compared("the same becomes of every connection", a, b, identities, (Effect.ATTRIBUTED,), progress)
 
 
+@takes(a=Snapshot, b=Snapshot)
 def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter) -> Answer:
     """Whether the second mesh allows everything that the first one allows, wherever it is sent.
 

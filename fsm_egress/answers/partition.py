@@ -18,7 +18,9 @@ from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
 from ..values.notebook import Shown, Table
+from ..values.typed import takes
 from .regions import Region, Unproven, aligned, joined
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
     from ..policy import OutboundPolicy
-    from ..snapshot import Snapshot
 
 __all__ = [
     "PORTION",
@@ -126,6 +127,7 @@ class Partition(Shown):
         return f"<Partition of {self.identity}: {len(self.portions)} portions>"
 
 
+@takes(mesh=Snapshot)
 def partition(mesh: Snapshot, identity: ServiceIdentity | str) -> Partition:
     """All connections of an identity (`name.namespace`), divided into regions with one decision each.
 

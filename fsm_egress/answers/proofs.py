@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
@@ -9,11 +10,12 @@ from attrs import frozen
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..resources.resource import ServiceIdentity
+from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
 from .regions import Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence, Sized
+    from collections.abc import Callable, Sequence, Sized
 
     from ..snapshot import Snapshot
 
@@ -36,6 +38,8 @@ def identities_of(given: Identities, *meshes: Snapshot) -> tuple[ServiceIdentity
         named = {identity for mesh in meshes for identity in mesh.identities()}
         return tuple(sorted(named, key=lambda identity: (identity.namespace, identity.name)))
     listed = [given] if isinstance(given, (str, ServiceIdentity)) else given
+    if not isinstance(listed, Iterable):
+        raise InvalidValue.of("identities `name.namespace`", listed).at("identities")
     parsed = (it if isinstance(it, ServiceIdentity) else ServiceIdentity.parse(it) for it in listed)
     return tuple(dict.fromkeys(parsed))
 

@@ -11,17 +11,18 @@ from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
 from ..values.notebook import Shown, Table
+from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, unproven
+from .predicates import Where
 from .proofs import Answer, Identities, Progress, Witness, counted, identities_of
 from .regions import Region, Unproven, aligned
 from .residual import Partial
 
 if TYPE_CHECKING:
     from ..connections.connection import Sends
-    from ..snapshot import Snapshot
     from ..values.net import Address, Prefix
-    from .predicates import Where
 
 __all__ = ["Reachability", "Way", "never", "reachable"]
 
@@ -106,6 +107,7 @@ class Reachability(Shown):
         return f"<Reachability of {self.partial}: {len(self.accounts)} of {counted(self.identities)}>"
 
 
+@takes(mesh=Snapshot)
 def reachable(
     mesh: Snapshot,
     to: Prefix | Address | str | None = None,
@@ -146,6 +148,7 @@ def reachable(
 # --- what never happens ----------------------------------------------------------------------------------
 
 
+@takes(mesh=Snapshot, where=Where)
 def never(
     mesh: Snapshot, where: Where, identities: Identities = None, *, progress: Progress = iter
 ) -> Answer:

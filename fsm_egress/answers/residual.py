@@ -12,17 +12,18 @@ from ..division.classes import Scope
 from ..resolution import resolve
 from ..resources import checks
 from ..resources.resource import ServiceIdentity, checked
+from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
 from ..values.frozen import FrozenMap
 from ..values.net import Prefix
 from ..values.notebook import Shown, Table
+from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, mapping_of, rows_of, table_of
 from .predicates import read_range
 from .regions import TCP, Unproven, differing
 
 if TYPE_CHECKING:
     from ..connections.decision import Decision
-    from ..snapshot import Snapshot
 
 __all__ = ["Partial", "Residual", "residual"]
 
@@ -151,7 +152,7 @@ class Residual(Shown):
     @property
     def headline(self) -> str:
         """What is decided, or what it hangs on, in a line."""
-        if self.decision:
+        if self.decision is not None:
             said = f"{self.decision}, whatever else"
         else:
             said = f"hangs on {', '.join(self.hangs_on)}" if self.hangs_on else "not proven"
@@ -164,6 +165,7 @@ class Residual(Shown):
         return f"<Residual of {self.identity}, {self.partial}: {len(self.portions)} portions>"
 
 
+@takes(mesh=Snapshot, partial=Partial)
 def residual(mesh: Snapshot, identity: ServiceIdentity | str, partial: Partial) -> Residual:
     """What is decided about a connection of which not all is known.
 

@@ -232,7 +232,7 @@ def replay(
     except BrokenExecutor:
         stop("a worker process has ended before its work was done")
     unused = unused_rules(mesh, summary.counts)
-    unused_after = unused_rules(later, summary.counts_after) if later else ()
+    unused_after = () if later is None else unused_rules(later, summary.counts_after)
     if output != "table":
         print_objects([summary_mapping(summary, unused, unused_after)], output)
     else:

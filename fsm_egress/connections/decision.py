@@ -158,6 +158,10 @@ class Decision(Shown):
         """Whether the connection gets anywhere."""
         return self.verdict is not Verdict.DENIED
 
+    def __bool__(self) -> bool:
+        """Whether it is allowed, as a proof is true when something is proven."""
+        return self.allowed
+
     def to_mapping(self, connection: Connection) -> dict[str, Any]:
         """The decision for machines, as `fsm-egress decide -o json` prints it for this connection."""
         return {

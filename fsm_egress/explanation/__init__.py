@@ -6,22 +6,20 @@ question by that very rule: what is told was tried.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..connections.connection import Connection
 from ..engine import Engine
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
+from ..values.typed import takes
 from .near_misses import Question
 from .stages import answer_of, stages_of
 from .types import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName
 
-if TYPE_CHECKING:
-    from ..connections.connection import Connection
-    from ..snapshot import Snapshot
-
 __all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage", "StageName", "explain"]
 
 
+@takes(mesh=Snapshot, connection=Connection)
 def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connection) -> Explanation:
     """Why a connection of `identity` (`name.namespace`) is decided as it is (`spec/decision.md`).
 

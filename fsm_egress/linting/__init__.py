@@ -7,14 +7,17 @@ found here; the table of `rules` says of each code what it means and which of th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from ..answers.proofs import identities_of
 from ..connections.findings import Code, Finding, Findings
-from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
+from ..values.typed import takes
 from ..verification.agreement import verify
 from ..verification.enforceability import enforceability, findings_of
 from ..verification.stock_findings import stock_findings
@@ -24,9 +27,9 @@ from .rules import RULES
 from .rules.rule import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ..snapshot import Snapshot
+    from ..resources.resource import ServiceIdentity
     from ..values.references import FieldRef, ResourceRef
 
 __all__ = ["IGNORE", "lint"]
@@ -38,6 +41,7 @@ _BY_NAME = {code.code: code for code in Code}
 _BETWEEN = re.compile(r"[\s,]+")
 
 
+@takes(mesh=Snapshot, only=(Iterable, NoneType), without=Iterable)
 def lint(
     mesh: Snapshot,
     *,
@@ -71,7 +75,7 @@ def lint(
         InvalidValue: a text is no identity, or no code.
     """
     wanted = (set(Code) if only is None else set(map(_code, only))) - set(map(_code, without))
-    whom = mesh.identities() if identities is None else tuple(map(_identity, identities))
+    whom = identities_of(identities, mesh)
     compared = {Side.SIDECAR: sidecar, Side.CONTROLLER: stock}
     asked = {side for side, is_asked in compared.items() if is_asked and wanted & _CODES[side]}
     found = {
@@ -101,10 +105,6 @@ def _code(code: Code | str) -> Code:
     if name not in _BY_NAME:
         raise InvalidValue.of("the code of a finding, such as `FSE070`", code)
     return _BY_NAME[name]
-
-
-def _identity(identity: ServiceIdentity | str) -> ServiceIdentity:
-    return identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
 
 
 # --- findings of all sides -------------------------------------------------------------------------------

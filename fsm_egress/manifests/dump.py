@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from ..documents import is_disputed
 from ..documents.yaml_scalars import resolved
 from ..resources.resource import Resource
 from ..values.errors import MissingExtra
+from ..values.typed import takes
 from .manifest import to_mapping
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["dump_json", "dump_yaml", "yaml_text"]
 
 _UNICODE_BREAKS = frozenset("\x85\u2028\u2029")  # YAML 1.1 folds them, so that a plain one reads as a space
 
 
+@takes(resources=(Resource, Iterable))
 def dump_json(resources: Resource | Iterable[Resource], *, indent: int | None = 2) -> str:
     """One resource as a JSON object, several as a `List`; it ends with a line break."""
     if isinstance(resources, Resource):
@@ -28,6 +28,7 @@ def dump_json(resources: Resource | Iterable[Resource], *, indent: int | None = 
     return json.dumps(tree, indent=indent, ensure_ascii=False) + "\n"
 
 
+@takes(resources=(Resource, Iterable))
 def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
     """Resources as YAML, a document each; what YAML versions read differently is quoted.
 

@@ -28,6 +28,7 @@ from ..values.errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, Seve
 from ..values.frozen import FrozenMap, is_unicode, thaw
 from ..values.net import Address, Prefix, parse_interface
 from ..values.references import Mark, ResourceRef, Source
+from ..values.typed import takes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
 from .wire_names import FIELDS, carries, wire_path
 
@@ -403,6 +404,7 @@ _WARNED = {kind: _warned_fields(kind) for kind in FIELDS}
 # --- writing ---------------------------------------------------------------------------------------------
 
 
+@takes(resource=Resource)
 def to_mapping(resource: Resource) -> dict[str, Any]:
     """The resource in Kubernetes' wire form, as `kubectl apply` takes it: plain dictionaries and lists."""
     wire = _wire_of(resource)

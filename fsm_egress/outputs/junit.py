@@ -7,10 +7,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from ..policytests.running import TestReport
+from ..values.typed import takes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..policytests.running import TestReport, TestResult
+    from ..policytests.running import TestResult
 
 __all__ = ["junit_xml"]
 
@@ -18,6 +21,7 @@ __all__ = ["junit_xml"]
 _UNSAYABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+@takes(report=TestReport)
 def junit_xml(report: TestReport) -> str:
     """The report as a JUnit document: a suite for each file, with the explanation of what failed."""
     failed = len(report.failed)

@@ -6,14 +6,16 @@ from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..answers.partition import PORTION
+from ..answers.reach import Reachability
 from ..connections.decision import Reason, Verdict
 from ..values.notebook import COLOURS
+from ..values.typed import takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..answers.partition import Portion
-    from ..answers.reach import Reachability, Way
+    from ..answers.reach import Way
     from ..connections.findings import Finding
 
 __all__ = ["as_dot", "as_mermaid", "as_page"]
@@ -36,6 +38,7 @@ th { font-weight: 600; } td b { white-space: nowrap; }
 """.strip()
 
 
+@takes(found=Reachability)
 def as_page(found: Reachability, findings: Iterable[Finding] = ()) -> str:
     """A page that shows who reaches what, by which rule, in one file: no script, nothing from elsewhere.
 
@@ -94,6 +97,7 @@ def _cell(name: str, text: str) -> str:
 # --- graphs ----------------------------------------------------------------------------------------------
 
 
+@takes(found=Reachability)
 def as_mermaid(found: Reachability) -> str:
     """A Mermaid flowchart: from each identity to what it reaches, by which rule."""
     nodes, edges = _graph(found)
@@ -105,6 +109,7 @@ def as_mermaid(found: Reachability) -> str:
     return "\n".join(lines) + "\n"
 
 
+@takes(found=Reachability)
 def as_dot(found: Reachability) -> str:
     """A Graphviz graph: from each identity to what it reaches, by which rule."""
     nodes, edges = _graph(found)

@@ -20,6 +20,7 @@ from ..resources.checks import one_of
 from ..resources.resource import ServiceIdentity
 from ..values.errors import InvalidValue, LoadError, Problem, show
 from ..values.references import Source, joined
+from ..values.typed import takes
 
 __all__ = ["API_VERSION", "KIND", "Expected", "MeshSource", "PolicyTest", "PolicyTests", "read_tests"]
 
@@ -108,6 +109,7 @@ class PolicyTests:
     tests: tuple[PolicyTest, ...]
 
 
+@takes(content=(str, bytes), name=str)
 def read_tests(content: bytes | str, name: str = "<text>") -> tuple[PolicyTests, ...]:
     """The tests of a text, YAML or JSON: a document each.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from ..explanation import Explanation, explain
 from ..resolution import resolve
 from ..snapshot import Snapshot, load
 from ..values.notebook import Shown, Table
+from ..values.typed import takes
 from .coverage import Coverage, Part, parts_decided, parts_of
 from .document import Expected, MeshSource, PolicyTest, PolicyTests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from ..connections.connection import Connection
     from ..resources.resource import ServiceIdentity
@@ -113,6 +115,7 @@ class TestReport(Shown):
         }
 
 
+@takes(files=Iterable)
 def run_tests(files: Iterable[PolicyTests]) -> TestReport:
     """Run the tests of these files; each mesh is read once.
 

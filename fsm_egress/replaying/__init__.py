@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import Factory, field, frozen
@@ -15,6 +16,7 @@ from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
+from ..values.typed import takes
 from .records import Layout, Records, Unreadable
 from .streaming import streamed
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary
@@ -32,6 +34,7 @@ DECIDED = ("verdict", "reason", "rule", "source", "problem")  # the columns that
 COLUMNS = ("destinations", "ports", "sends", "hosts", "methods", "paths", "headers")
 
 
+@takes(mesh=Snapshot, logs=Iterable, after=(Snapshot, NoneType))
 def replay(
     mesh: Snapshot,
     logs: Iterable[Log],
@@ -117,7 +120,7 @@ class Decider:
         return Decider, (self.mesh, self.after, self.layout)
 
     def _identities(self) -> frozenset[ServiceIdentity]:
-        meshes = (self.mesh, self.after) if self.after else (self.mesh,)
+        meshes = (self.mesh,) if self.after is None else (self.mesh, self.after)
         return frozenset(identity for mesh in meshes for identity in mesh.identities())
 
     def decide(self, records: Records, unreadable: list[Unreadable]) -> Iterator[Decided]:
@@ -146,7 +149,7 @@ class Decider:
         who = ServiceIdentity.parse(identity)
         named = who if who in self._named else None
         if named not in self._engines:
-            after = Engine.compile(resolve(self.after, who)) if self.after else None
+            after = None if self.after is None else Engine.compile(resolve(self.after, who))
             self._engines[named] = Engine.compile(resolve(self.mesh, who)), after
         return self._engines[named]
 

@@ -26,6 +26,7 @@ from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.resource import ServiceIdentity
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
+from ..values.typed import takes
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
 from .inmesh import resolve_in_mesh, retries_of, retry_for
 from .surroundings import SURROUNDING_KINDS, surroundings_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Resolution", "resolve"]
 
 
+@takes(snapshot=Snapshot)
 def resolve(snapshot: Snapshot, identity: ServiceIdentity | str) -> OutboundPolicy:
     """Everything that governs the outbound connections of `identity` (`name.namespace`).
 

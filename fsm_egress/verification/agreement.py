@@ -24,15 +24,16 @@ from ..pipy.sidecar import Sidecar
 from ..policy import LOOPBACK, OutboundPolicy
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
 from ..values.frozen import EMPTY
 from ..values.net import IPV6_START
 from ..values.notebook import Shown, Table
+from ..values.typed import takes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..policy import Interception
-    from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
 __all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_config", "verify"]
@@ -229,6 +230,7 @@ def own_config(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = Fa
     return write(policy, {} if disabled else {"Certificate": CERTIFICATE})
 
 
+@takes(snapshot=Snapshot)
 def verify(
     snapshot: Snapshot,
     identity: ServiceIdentity | str,

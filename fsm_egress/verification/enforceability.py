@@ -15,17 +15,19 @@ from ..connections.decision import ORIGINAL_DESTINATION, Reason, Verdict
 from ..connections.findings import Code, Finding, Findings
 from ..pipy.outcome import Fate
 from ..resources.checks import KNOWN_METHODS
+from ..snapshot import Snapshot
 from ..values.net import IPV6_START
+from ..values.typed import takes
 from .agreement import Disagreement, Verification, verify
 
 if TYPE_CHECKING:
     from ..resources.resource import ServiceIdentity
-    from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
 __all__ = ["advice", "codes_of", "enforceability", "findings_of"]
 
 
+@takes(snapshot=Snapshot)
 def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
     """Every place where the stock sidecar cannot honour the policies of an identity, with a witness.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from operator import gt, itemgetter
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -34,6 +35,7 @@ from ..values.errors import InvalidValue, LoadError
 from ..values.frozen import thaw
 from ..values.net import Address, Prefix, parse_prefix
 from ..values.references import FieldRef, ResourceRef
+from ..values.typed import takes
 
 if TYPE_CHECKING:
     from ..manifests.loader import Refused
@@ -55,6 +57,7 @@ _ENDS_LIKE_A_PORT = re.compile(r"(.*:.*:\d+):\d+")
 Wire = dict[str, Any]
 
 
+@takes(snapshot=Snapshot, carried=(Mapping, NoneType))
 def stock_config(
     snapshot: Snapshot, identity: ServiceIdentity | str, carried: Mapping[str, Any] | None = None
 ) -> PipyConfig:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from ..connections.findings import Code, Finding, Findings
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import divide
+from ..snapshot import Snapshot
+from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_config
 from .stock_config import stock_config
 from .stock_departures import Shown, StockMesh, suspicions
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
     from ..resources.resource import ServiceIdentity
-    from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
 __all__ = ["stock_findings"]
@@ -138,6 +139,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
 }
 
 
+@takes(snapshot=Snapshot)
 def stock_findings(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
     """What becomes of an identity's policies under a stock `fsm-controller`, by code.
 

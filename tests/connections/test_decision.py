@@ -334,6 +334,12 @@ def test_a_decision_that_no_rule_made() -> None:
     assert not decision.allowed
 
 
+@pytest.mark.parametrize("verdict", fe.Verdict)
+def test_a_decision_is_true_where_it_is_allowed(verdict: fe.Verdict) -> None:
+    decision = fe.Decision(verdict, fe.Reason.EGRESS_ENABLED)
+    assert bool(decision) is decision.allowed is (verdict is not fe.Verdict.DENIED)
+
+
 def test_a_rule_that_is_a_whole_resource_has_no_path() -> None:
     rule = FieldRef(ResourceRef("Egress", "curl", "e"))
     decision = fe.Decision(fe.Verdict.DENIED, fe.Reason.NO_HOST, rule)

@@ -74,6 +74,11 @@ def test_a_mesh_against_itself_changes_nothing() -> None:
     assert summary.counts == summary.counts_after
 
 
+def test_a_mesh_without_any_resource_is_another_mesh_too() -> None:
+    summary = replay(AFTER, [log_of(PLAIN)], fe.load())
+    assert sum(summary.counts_after.values()) == summary.connections == 1
+
+
 def test_changes_that_read_alike_are_counted_together() -> None:
     hosts = [fe.load(_host_policy(*names)) for names in (("a.com", "b.com"), ("c.com",))]
     asked = [{**TLS, "server_name": name} for name in ("a.com", "b.com")]
