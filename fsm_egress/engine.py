@@ -33,7 +33,8 @@ from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
 from .resources.resource import ServiceIdentity
 from .values.errors import InvalidValue
-from .values.net import LAST_KEY, Prefix, PrefixTable
+from .values.net import LAST_KEY, Prefix
+from .values.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
     from .patterns import Pattern

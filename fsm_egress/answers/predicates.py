@@ -17,7 +17,8 @@ from ..division.classes import Condition, Line, Place, Reading
 from ..resources import checks
 from ..resources.checks import KNOWN_METHODS
 from ..values.errors import InvalidValue
-from ..values.net import Address, Prefix, PrefixTable
+from ..values.net import Address, Prefix
+from ..values.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ from ..policy import LOOPBACK, Cluster, Forward
 from ..resolution.routes import united
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
 from ..values.errors import InvalidValue
-from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix, PrefixTable
+from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix
+from ..values.prefix_table import PrefixTable
 from .classes import Condition, Line, Place, Reading
 from .requests import asked_of
 

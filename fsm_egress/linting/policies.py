@@ -19,7 +19,8 @@ from ..engine import Engine
 from ..policy import LOOPBACK, Claim, EgressGroup, HTTPRoute, PortPolicy
 from ..resolution import Resolution
 from ..resources.checks import LAST_PORT, STREAMS, Protocol
-from ..values.net import IPV6_START, Address, PrefixTable
+from ..values.net import IPV6_START, Address
+from ..values.prefix_table import PrefixTable
 from .routes import begins_with_slash, covers, request_of, takes_everything
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""IP addresses and prefixes as integers on one number line, and the table of the longest prefix.
+"""IP addresses and prefixes as integers on one number line.
 
 The line has the IPv4 addresses first, each at its value, then the IPv6 addresses, each at 2**32 plus its
 value; the place of an address is its *key*. So one sorted list serves both families, and a class of
@@ -13,24 +13,26 @@ space, no netmask, no scope id.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 from operator import attrgetter
 from socket import AF_INET6, inet_pton
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from .address_slips import ADDRESS_SLIPS, PREFIX_SLIPS, UNREADABLE, refusal
 from .errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "BY_PLACE",
+    "GAP_END",
+    "GAP_START",
     "LAST_KEY",
     "UNREADABLE",
     "Address",
     "Prefix",
-    "PrefixTable",
     "parse_address",
     "parse_interface",
     "parse_prefix",
@@ -39,7 +41,6 @@ __all__ = [
     "summarize",
 ]
 
-V = TypeVar("V")
 
 IPV4_BITS = 32
 IPV6_BITS = 128
@@ -50,7 +51,6 @@ GAP_START = IPV6_START + (0xFFFF << IPV4_BITS)
 GAP_END = GAP_START + (1 << IPV4_BITS)  # exclusive
 
 IPV6_LENGTH = 45  # characters of the longest spelling, six groups and four octets
-SLIP_LENGTH = 80  # characters of the longest text that a proposal is looked for
 
 # The 256 spellings of an octet, and what it counts for in each place: stricter than a parser, and no slower.
 _FIRST, _SECOND, _THIRD, _FOURTH = (
@@ -254,75 +254,6 @@ def summarize(first: int, last: int) -> tuple[Prefix, ...]:
     return tuple(found)
 
 
-@frozen(init=False)
-class PrefixTable(Generic[V]):
-    """From the key of an address to the value of the longest prefix that holds it, else the default.
-
-    The line is cut where the value changes: from `starts[i]` up to the next start it is `values[i]`. The same
-    value object on both sides of a cut makes no cut. Each start is the key of an address, as the gap of the
-    mapped addresses counts to what is before it. A caller in a hurry inlines `lookup`.
-
-    Attributes:
-        starts: the keys where the line is cut, ascending; the first is 0.
-        values: the value that holds from each start on.
-
-    Raises:
-        InvalidValue: a prefix is given twice.
-    """
-
-    starts: tuple[int, ...]
-    values: tuple[V, ...]
-
-    def __init__(self, pairs: Iterable[tuple[Prefix, V]], default: V) -> None:
-        starts, values = _line(sorted(pairs, key=lambda pair: BY_PLACE(pair[0])), default)
-        object.__setattr__(self, "starts", starts)
-        object.__setattr__(self, "values", values)
-
-    def lookup(self, key: int) -> V:
-        """The value at the key of an address."""
-        return self.values[bisect_right(self.starts, key) - 1]
-
-    def intervals(self) -> Iterator[tuple[int, int, V]]:
-        """The pieces of the whole line in order: first key, last key, value."""
-        for (start, end), value in zip(pairwise([*self.starts, LAST_KEY + 1]), self.values, strict=True):
-            yield start, end - 1, value
-
-    def __repr__(self) -> str:
-        return f"<PrefixTable of {len(self.starts)} intervals>"
-
-
-def _line(pairs: Iterable[tuple[Prefix, V]], default: V) -> tuple[tuple[int, ...], tuple[V, ...]]:
-    """Where the line is cut by prefixes in their order, and the value from each cut on."""
-    starts, values = [0], [default]
-    around: list[tuple[int, V]] = [(LAST_KEY + 1, default)]  # the prefixes around the place: end and value
-    last, length = -1, -1
-
-    def cut(start: int, value: V) -> None:
-        if starts[-1] == start:
-            starts.pop()
-            values.pop()
-        if not values or values[-1] is not value:
-            starts.append(start)
-            values.append(value)
-
-    for prefix, value in pairs:
-        first = prefix.first
-        if first == last and prefix.length == length:
-            raise InvalidValue.of("each prefix once", str(prefix))
-        last, length = first, prefix.length
-        while around[-1][0] <= first:
-            end, _ = around.pop()
-            cut(end, around[-1][1])
-        cut(first, value)
-        end = prefix.last + 1
-        around.append((GAP_END if end == GAP_START else end, value))
-    while len(around) > 1:
-        end, _ = around.pop()
-        if end <= LAST_KEY:
-            cut(end, around[-1][1])
-    return tuple(starts), tuple(values)
-
-
 BY_PLACE = attrgetter("first", "length")
 """What prefixes are ordered by, for `sorted`: quicker than comparing them."""
 
@@ -356,8 +287,6 @@ def _network(value: int, host_bits: int) -> int:
 
 
 # Reading: a text that cannot be read raises bare errors; the checked forms below say what is wrong with it.
-
-UNREADABLE = (AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
 def _read_ipv4(text: str) -> int:
@@ -468,58 +397,13 @@ def _read_interface(text: str) -> tuple[int, int, int]:
     return key, start + (value >> bits - length << bits - length), length
 
 
-# Refusing: a slip that is recognised, and mends the text, gives the reason and the proposal.
-
-
-@frozen
-class _Slip:
-    """What people write for an address or a prefix, and what becomes of it.
-
-    Attributes:
-        pattern, mend: the rewriting that makes it readable.
-        reason: why it is not readable as it stands, where that is not obvious.
-        proposed: whether the rewriting is surely what was meant.
-    """
-
-    pattern: re.Pattern[str]
-    mend: str | Callable[[re.Match[str]], str]
-    reason: str | None = None
-    proposed: bool = True
-
-
-_NETMASKS = {str(_address(_network(IPV6_START - 1, IPV4_BITS - bits))): bits for bits in range(IPV4_BITS + 1)}
-_OCTAL = "a number with a leading zero is octal to some readers"
-_BOUNDS = "a length is 0 to 32 for IPv4 and 0 to 128 for IPv6"
-
-_SLIPS = (
-    _Slip(re.compile(r"^\s+|\s+$"), ""),
-    _Slip(re.compile(r"%[^/]*"), "", "a scope id has a meaning on one machine only"),
-    _Slip(re.compile(r"^\[(.*)\](?::[0-9]+)?(?=/|$)"), r"\1"),
-    _Slip(re.compile(r"(?<=\.)0+(?=[0-9]\b)|\b0+(?=[0-9]\.)"), "", _OCTAL),  # one digit is the same in both
-    _Slip(re.compile(r"(?<=\.)0+(?=[0-9])|\b0+(?=[0-9]+\.)"), "", _OCTAL, proposed=False),
-)
-_ADDRESS_SLIPS = (
-    *_SLIPS,
-    _Slip(re.compile(r"^([0-9.]+):[0-9]+$"), r"\1"),
-    _Slip(re.compile(r"^([0-9.]+)/32$|^(.*:.*)/128$"), r"\1\2"),
-)
-_PREFIX_SLIPS = (
-    *_SLIPS,
-    _Slip(re.compile(r"^[0-9.]+$"), r"\g<0>/32", "the sidecar reads a bare IPv4 address as every address"),
-    _Slip(re.compile(r"^[^/]*:[^/]*$"), r"\g<0>/128"),
-    _Slip(re.compile(r"/([0-9.]+)$"), lambda mask: f"/{_NETMASKS.get(mask[1], mask[1])}"),
-    _Slip(re.compile(r"/[+0]+(?=[0-9]+$)"), "/"),
-    _Slip(re.compile(r"/-?[0-9]+$"), "/0", _BOUNDS, proposed=False),
-)
-
-
 def _checked_key(text: Any) -> int:
     if not isinstance(text, str):
         raise InvalidValue.of("an IP address", text)
     try:
         return read_key(text)
     except UNREADABLE:
-        raise _refused("an IP address", text, _ADDRESS_SLIPS, _respelled_address) from None
+        raise refusal("an IP address", text, ADDRESS_SLIPS, _respelled_address) from None
 
 
 def _checked_interface(text: Any) -> tuple[int, int, int]:
@@ -528,7 +412,7 @@ def _checked_interface(text: Any) -> tuple[int, int, int]:
     try:
         return _read_interface(text)
     except UNREADABLE:
-        raise _refused("an address range in CIDR notation", text, _PREFIX_SLIPS, _respelled_prefix) from None
+        raise refusal("an address range in CIDR notation", text, PREFIX_SLIPS, _respelled_prefix) from None
 
 
 def _respelled_address(text: str) -> str:
@@ -538,19 +422,3 @@ def _respelled_address(text: str) -> str:
 def _respelled_prefix(text: str) -> str:
     _, first, length = _read_interface(text)
     return str(_prefix(first, length))
-
-
-def _refused(
-    expected: str, text: str, slips: tuple[_Slip, ...], respelled: Callable[[str], str]
-) -> InvalidValue:
-    """The error for a text that cannot be read, explained by the first slip that it is readable without."""
-    if len(text) <= SLIP_LENGTH:
-        for slip in slips:
-            try:
-                proposal = respelled(slip.pattern.sub(slip.mend, text))
-            except UNREADABLE:
-                continue
-            return InvalidValue.of(
-                expected, text, proposal=proposal if slip.proposed else None, reason=slip.reason
-            )
-    return InvalidValue.of(expected, text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import ipaddress
 import pickle
-from itertools import pairwise
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,16 @@ import pytest
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
+from number_line import (
+    GAP,
+    V6,
+    addresses,
+    keys,
+    lengths,
+    oracle_addresses,
+    prefixes,
+    refusal,
+)
 
 from fsm_egress.values.errors import InvalidValue
 from fsm_egress.values.net import (
@@ -20,7 +29,6 @@ from fsm_egress.values.net import (
     UNREADABLE,
     Address,
     Prefix,
-    PrefixTable,
     ipv6_reader,
     parse_address,
     parse_interface,
@@ -29,16 +37,13 @@ from fsm_egress.values.net import (
     read_groups,
     summarize,
 )
+from fsm_egress.values.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 IPv4or6 = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-V6 = 2**32
-MAPPED = int(ipaddress.IPv6Address("::ffff:0:0"))
-GAP = range(V6 + MAPPED, V6 + MAPPED + 2**32)
 
 
 def unmapped(address: IPv4or6) -> IPv4or6:
@@ -61,55 +66,6 @@ def unmapped_network(network: Network) -> Network:
 
 def network_of(prefix: Prefix) -> Network:
     return ipaddress.ip_network(str(prefix))
-
-
-def refusal(parse: Callable[[Any], object], text: Any) -> InvalidValue:
-    with pytest.raises(InvalidValue) as caught:
-        parse(text)
-    return caught.value
-
-
-# Values crowd together, so that prefixes nest, touch and repeat; the rest of the line is seen, too.
-
-octets = st.sampled_from((0, 1, 9, 10, 54, 127, 128, 254, 255)) | st.integers(0, 255)
-ipv4_values = st.lists(octets, min_size=4, max_size=4).map(bytes).map(lambda raw: int.from_bytes(raw, "big"))
-groups = st.sampled_from((0, 0, 0, 1, 0xFFFE, 0xFFFF)) | st.integers(0, 0xFFFF)
-near_mapped = st.tuples(st.sampled_from((0xFFFE, 0xFFFF, 0x10000)), ipv4_values).map(
-    lambda p: p[0] << 32 | p[1]
-)
-ipv6_values = near_mapped | st.lists(groups, min_size=8, max_size=8).map(
-    lambda parts: sum(group << 16 * place for place, group in enumerate(parts))
-)
-oracle_addresses = st.one_of(ipv4_values.map(ipaddress.IPv4Address), ipv6_values.map(ipaddress.IPv6Address))
-addresses = oracle_addresses.map(lambda address: parse_address(str(address)))
-
-corners = [
-    Address(text)
-    for text in (
-        "0.0.0.1",
-        "54.1.2.3",
-        "54.1.255.255",
-        "255.255.255.255",
-        "::",
-        "2001:db8::1",
-        "::fffe:ffff:ffff",
-        "::1:0:0:0",
-        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-    )
-]
-lengths = st.integers(0, 32) | st.integers(28, 32) | st.integers(0, 128)
-prefixes = st.tuples(st.sampled_from(corners) | addresses, lengths).map(
-    lambda pair: Prefix.around(pair[0], min(pair[1], 32 if pair[0].version == 4 else 128))
-)
-tables = st.dictionaries(prefixes, st.sampled_from(("red", "green", "blue")), max_size=12)
-
-
-@st.composite
-def keys(draw: st.DrawFn) -> int:
-    """The key of an address, often one where a prefix begins or ends, or its neighbour."""
-    prefix = draw(prefixes)
-    key = draw(st.sampled_from((prefix.first, prefix.last))) + draw(st.integers(-1, 1))
-    return key if 0 <= key <= LAST_KEY and key not in GAP else prefix.first
 
 
 @st.composite
@@ -524,89 +480,6 @@ def test_the_gap_is_summarized_as_nothing() -> None:
 @pytest.mark.parametrize(("first", "last"), [(-1, 5), (5, 4), (0, LAST_KEY + 1)])
 def test_a_range_that_is_empty_or_off_the_line_is_refused(first: int, last: int) -> None:
     assert f"found the string `{first}-{last}`" in str(refusal(lambda f: summarize(f, last), first))
-
-
-# The table
-
-
-def longest(entries: dict[Prefix, str], key: int, default: str) -> str:
-    """The rule to the letter: of all prefixes that hold the address, the longest decides."""
-    around = [prefix for prefix in entries if Address.from_key(key) in prefix]
-    return entries[max(around, key=lambda prefix: prefix.length)] if around else default
-
-
-@given(tables, st.lists(keys(), min_size=1))
-@example({Prefix("::fffe:0:0/96"): "red", Prefix("::/64"): "green"}, [GAP.start - 1, GAP.stop])
-def test_the_longest_prefix_decides(entries: dict[Prefix, str], probes: list[int]) -> None:
-    table = PrefixTable(entries.items(), "blue")
-    ends = [
-        end for prefix in entries for end in (prefix.first - 1, prefix.first, prefix.last, prefix.last + 1)
-    ]
-    for key in (key for key in (*probes, *ends) if 0 <= key <= LAST_KEY and key not in GAP):
-        assert table.lookup(key) == longest(entries, key, "blue")
-
-
-@given(tables)
-def test_the_order_of_the_pairs_means_nothing(entries: dict[Prefix, str]) -> None:
-    backwards = PrefixTable(reversed(entries.items()), "blue")
-    assert PrefixTable(entries.items(), "blue") == backwards
-    assert hash(PrefixTable(entries.items(), "blue")) == hash(backwards)
-
-
-@given(tables)
-def test_the_intervals_are_the_whole_line_and_neighbours_differ(entries: dict[Prefix, str]) -> None:
-    table = PrefixTable(entries.items(), "blue")
-    pieces = list(table.intervals())
-    assert (pieces[0][0], pieces[-1][1]) == (0, LAST_KEY)
-    assert all(left[1] + 1 == right[0] and left[2] is not right[2] for left, right in pairwise(pieces))
-    assert ([start for start, _, _ in pieces], [value for _, _, value in pieces]) == (
-        list(table.starts),
-        list(table.values),
-    )
-
-
-@given(tables)
-@example({Prefix("::fffe:0:0/96"): "red"})
-@example({Prefix("::fffe:0:0/96"): "red", Prefix("::1:0:0:0/128"): "green"})
-def test_every_interval_begins_with_an_address_that_has_its_value(entries: dict[Prefix, str]) -> None:
-    for first, last, value in PrefixTable(entries.items(), "blue").intervals():
-        assert first <= last
-        assert longest(entries, Address.from_key(first).key, "blue") == value
-
-
-def test_only_the_same_object_makes_no_cut() -> None:
-    half, other_half = Prefix("0.0.0.0/1"), Prefix("128.0.0.0/1")
-    one, equal = ["value"], ["value"]
-    assert PrefixTable([(half, one), (other_half, one)], ["default"]).starts == (0, V6)
-    assert PrefixTable([(half, one), (other_half, equal)], ["default"]).starts == (0, 2**31, V6)
-
-
-def test_a_prefix_given_twice_is_refused() -> None:
-    pairs = [(Prefix("10.0.0.0/8"), 1), (Prefix("10.0.0.0/9"), 2), (Prefix("::ffff:10.0.0.0/104"), 3)]
-    assert str(refusal(lambda pairs: PrefixTable(pairs, 0), pairs)) == (
-        "expected each prefix once, found the string `10.0.0.0/8`"
-    )
-
-
-@given(tables)
-def test_a_table_survives_pickling(entries: dict[Prefix, str]) -> None:
-    table = PrefixTable(entries.items(), "blue")
-    assert pickle.loads(pickle.dumps(table)) == table  # noqa: S301  # because it is our own
-
-
-def test_a_table_shows_its_size_and_not_its_content() -> None:
-    assert repr(PrefixTable([(Prefix("10.0.0.0/8"), "secret")], None)) == "<PrefixTable of 3 intervals>"
-
-
-def test_ten_thousand_prefixes_are_no_matter() -> None:
-    spots = [Address.from_key(number * 2_654_435_761 % V6) for number in range(10_000)]
-    entries = {Prefix.around(spot, 8 + place % 25): place for place, spot in enumerate(spots)}
-    begin = perf_counter()
-    table = PrefixTable(entries.items(), -1)
-    assert perf_counter() - begin < 1
-    for prefix in list(entries)[:500]:
-        longer = (Prefix.around(prefix.network, length) for length in range(32, prefix.length - 1, -1))
-        assert table.lookup(prefix.first) == next(entries[p] for p in longer if p in entries)
 
 
 # --- reading by the C library ----------------------------------------------------------------------------
