@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from contextlib import suppress
 from io import UnsupportedOperation
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
-COULD_NOT_ANSWER = 3
+COULD_NOT_ANSWER = 3  # as `cli.endings` has it, which needs an extra
 CLI = {"click", "rich"}  # what the extra `cli` installs
 
 
 def main() -> None:
     """Run the command line and leave with its exit code.
 
-    It is 0 done, 1 problems found, 2 usage, 3 where there was no answer, as when a disk is full.
+    It is 0 done and nothing found, 1 found, 2 usage, 3 where there was no answer, as when a disk is full,
+    or by a fault of the program itself.
     """
     _fill_closed_streams()
     try:
@@ -25,7 +27,7 @@ def main() -> None:
 
         run()
     except ImportError as error:
-        sys.exit(_say_what_is_missing(error, 2))
+        sys.exit(_say_what_is_missing(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
@@ -34,16 +36,23 @@ def main() -> None:
         with suppress(OSError):
             _say(f"cannot read or write: {_why(error)}", COULD_NOT_ANSWER)
         sys.exit(COULD_NOT_ANSWER)
+    except Exception as error:  # noqa: BLE001  # because no fault may end as if it had found something
+        sys.exit(_show_fault(error))
 
 
-def _say_what_is_missing(error: ImportError, code: int) -> int:
+def _say_what_is_missing(error: ImportError) -> int:
     from .values.errors import MissingExtra  # noqa: PLC0415  # because `--help` does without attrs
 
     if (error.name or "").partition(".")[0] in CLI:
         error = MissingExtra("fsm-egress", "cli")
     if not isinstance(error, MissingExtra):
-        raise error
-    return _say(error, code)
+        return _show_fault(error)
+    return _say(error, COULD_NOT_ANSWER)
+
+
+def _show_fault(error: Exception) -> int:
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return COULD_NOT_ANSWER
 
 
 def _fill_closed_streams() -> None:

@@ -22,11 +22,11 @@ from ..outputs.pictures import as_dot, as_mermaid, as_page
 from ..replaying.records import split_socket_address
 from ..values.errors import InvalidValue
 from .connections import read_headers
+from .endings import end
 from .help import examples
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import Command, Whose, as_option, output_option, whose_options
 from .output import (
-    FOUND_PROBLEMS,
     print_alterations,
     print_objects,
     print_portions,
@@ -62,7 +62,7 @@ def partition(documents: Documents, identity: ServiceIdentity, output: str) -> N
     """Divide all connections by what is decided about them.
 
     Every connection is in one row, or among those that could not be decided about, which are named with the
-    reason; then the exit code is 1.
+    reason; then the exit code is 3.
     """
     found = partition_of(documents.changed(documents.load()), identity)
     if output != "table":
@@ -70,7 +70,7 @@ def partition(documents: Documents, identity: ServiceIdentity, output: str) -> N
     else:
         print_portions(found.portions)
         say(found.undecided)
-    _end(found.undecided)
+    end(found=False, unknown=found.undecided)
 
 
 def _known_options(command: Command) -> Command:
@@ -117,7 +117,7 @@ def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, 
     """Say what hangs on what is not known of a connection.
 
     What no option says is open: on which of the unknown the decision hangs is said, and how. Exit code 1
-    where it hangs on something, or is not proven.
+    where it hangs on something, 3 where that could not be decided.
     """
     found = residual_of(documents.changed(documents.load()), identity, partial)
     if output != "table":
@@ -126,7 +126,7 @@ def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, 
         say([found.headline])
         print_portions(found.portions)
         say(found.undecided)
-    _end(found.decision is None)
+    end(found=len(found.portions) > 1, unknown=found.undecided)
 
 
 def _destination_options(command: Command) -> Command:
@@ -158,7 +158,7 @@ def reach(
     """Say who reaches a destination, and by which rules.
 
     What no option says is open: without any, everything that is allowed is shown. The page of `-o html` has
-    the findings of `lint --no-sidecar` below.
+    the findings of `lint --no-sidecar` below. Exit code 3 where something could not be decided.
     """
     mesh = documents.changed(documents.load())
     try:
@@ -186,6 +186,7 @@ def reach(
         say([found.headline])
         print_ways(found.ways)
         say(found.undecided)
+    end(found=False, unknown=found.undecided)
 
 
 @click.command(
@@ -210,7 +211,7 @@ def never(documents: Documents, whose: Whose, outside: bool, output: str, **said
     """Prove that something is never allowed, or show it.
 
     An option that is given more than once asks for any of its values; different options must hold together.
-    Exit code 1 if it is refuted or not proven.
+    Exit code 1 if it is refuted, 3 if it is not proven.
     """
     mesh = documents.changed(documents.load())
     try:
@@ -264,7 +265,7 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
     """Say what a change of the mesh allows and denies.
 
     Each change is shown by its smallest connection, with both decisions; identities with the same change
-    are together. Exit code 1 if something changes, or could not be decided.
+    are together. Exit code 1 if something changes, 3 if something could not be decided.
     """
     meshes = _meshes(documents, after)
     found = diff_meshes(*meshes, whose.of(*meshes), progress=progressing("comparing"))
@@ -272,7 +273,7 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
         print_objects([found.to_mapping()], output)
     else:
         print_alterations(found)
-    _end(found)
+    end(found=found.changes, unknown=found.undecided)
 
 
 @click.command(
@@ -284,7 +285,7 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
 def equivalent(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
     """Prove that two meshes treat all connections alike.
 
-    Else a connection that fares otherwise is shown. Exit code 1 if it is refuted or not proven.
+    Else a connection that fares otherwise is shown. Exit code 1 if it is refuted, 3 if it is not proven.
     """
     before, later = _meshes(documents, after)
     _answer(
@@ -301,7 +302,8 @@ def equivalent(documents: Documents, after: Documents, whose: Whose, output: str
 def implies(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
     """Prove that a change takes nothing away.
 
-    Else a connection is shown that was allowed and no longer is. Exit code 1 if it is refuted or not proven.
+    Else a connection is shown that was allowed and no longer is. Exit code 1 if it is refuted, 3 if it is
+    not proven.
     """
     meshes = _meshes(documents, after)
     _answer(implies_meshes(*meshes, whose.of(*meshes), progress=progressing("proving")), output)
@@ -312,9 +314,4 @@ def _answer(answer: Answer, output: str) -> None:
         print_objects([answer.to_mapping()], output)
     else:
         say(str(answer).split("\n"))
-    _end(not answer)
-
-
-def _end(is_problem: object) -> None:
-    if is_problem:
-        raise click.exceptions.Exit(FOUND_PROBLEMS)
+    end(found=answer.proven is False, unknown=answer.proven is None)

@@ -103,5 +103,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 def app() -> None:
     """What the sidecars of a Flomesh Service Mesh let out, why, and the config.json that makes it so.
 
-    Exit codes: 0 done, 1 problems found, 2 wrong usage.
+    Exit codes of every command: 0 done, and nothing found; 1 found what it looks for, such as problems,
+    changes or a refutation; 2 wrong usage; 3 no answer, as a file or a document cannot be read, nothing
+    can be written, or something could not be decided.
     """

@@ -16,16 +16,15 @@ from ..resolution import resolve
 from ..resources.kinds import KINDS
 from ..values.errors import LoadError, Severity
 from .connections import connection_options
+from .endings import end, fail_on_option, stop
 from .help import examples
 from .mesh import Documents, mesh_options
 from .options import as_option, config_option, output_option, read_config
 from .output import (
-    FOUND_PROBLEMS,
     print_decisions,
     print_objects,
     print_outcomes,
     say,
-    stop,
     why,
     write_file,
 )
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["check", "config", "decide", "explain", "schema", "sidecar"]
 
 
+DENIED = "denied"
+
+
 @click.command(
     epilog=examples(
         "fsm-egress check -f mesh.yaml -f policies/",
@@ -45,11 +47,12 @@ __all__ = ["check", "config", "decide", "explain", "schema", "sidecar"]
     )
 )
 @mesh_options
-def check(documents: Documents) -> None:
+@fail_on_option
+def check(documents: Documents, fail_on: Severity) -> None:
     """Say everything that is wrong with documents.
 
-    Each mistake has its place, file:line:column. Exit code 1 if there is an error or a warning; kinds
-    that play no part are named and skipped.
+    Each mistake has its place, file:line:column; kinds that play no part are named and skipped. Exit code
+    1 if there is a mistake, 3 if there are documents that cannot be read at all.
     """
     mesh = documents.load(strict=False)
     problems = list(mesh.problems)
@@ -59,8 +62,11 @@ def check(documents: Documents) -> None:
         except LoadError as error:
             problems.extend(error.problems)
     print_problems(problems)
-    if any(problem.severity is not Severity.INFO for problem in problems):
-        raise click.exceptions.Exit(FOUND_PROBLEMS)
+    unread = {problem for problem in problems if problem.severity is Severity.ERROR and not problem.mark}
+    end(
+        found=any(it.severity.is_at_least(fail_on) for it in problems if it not in unread),
+        unknown=unread,
+    )
     say([f"{len(mesh)} resource{'' if len(mesh) == 1 else 's'}, no problems"])
 
 
@@ -75,11 +81,13 @@ def check(documents: Documents) -> None:
 @mesh_options
 @as_option(required=True)
 @connection_options
+@click.option("--fail-on", type=click.Choice([DENIED]), help="End with 1 if a connection is denied.")
 @output_option()
 def decide(
     documents: Documents,
     identity: ServiceIdentity,
     connections: tuple[Connection, ...],
+    fail_on: str | None,
     output: str,
 ) -> None:
     """Say what becomes of connections, and by which rule.
@@ -93,10 +101,11 @@ def decide(
     decided = [(connection, engine.classify(connection)) for connection in connections]
     if output != "table":
         print_objects((decision.to_mapping(connection) for connection, decision in decided), output)
-        return
-    print_decisions(decided)
-    print_problems(mesh.problems, err=True)
-    say(policy.findings, err=True)
+    else:
+        print_decisions(decided)
+        print_problems(mesh.problems, err=True)
+        say(policy.findings, err=True)
+    end(found=fail_on == DENIED and not all(decision.allowed for _, decision in decided))
 
 
 @click.command(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..documents import MAX_TEXT
-from .output import stop, why
+from .endings import stop
+from .output import why
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -14,8 +14,9 @@ from attrs import frozen
 from ..replaying.logs import Format, Log
 from ..replaying.records import FIELDS, Layout
 from ..values.errors import InvalidValue, shortly
+from .endings import stop
 from .inputs import STDIN, STDIN_NAME, take_stdin
-from .output import stop, why
+from .output import why
 
 __all__ = ["Logs", "log_options"]
 

@@ -8,9 +8,8 @@ import shutil
 import sys
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
-import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, track
@@ -24,6 +23,7 @@ from ..manifests.dump import yaml_text
 from ..pipy.outcome import Fate
 from ..replaying.tally import ordered
 from ..verification.enforceability import advice, codes_of
+from ..verification.everywhere import EVERYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,17 +34,18 @@ if TYPE_CHECKING:
     from ..answers.reach import Way
     from ..connections.connection import Connection
     from ..connections.decision import Decision, Target
-    from ..connections.findings import Finding
+    from ..connections.findings import Code, Finding
     from ..pipy.outcome import Outcome
     from ..policytests.running import TestReport
     from ..replaying.tally import Change, Changed, Ruling, Summary
+    from ..values.errors import Severity
     from ..values.references import FieldRef
     from ..verification.agreement import Disagreement, Verification
 
 __all__ = [
-    "FOUND_PROBLEMS",
     "print_alterations",
     "print_decisions",
+    "print_everywhere",
     "print_findings",
     "print_objects",
     "print_outcomes",
@@ -57,7 +58,6 @@ __all__ = [
     "progress_by_bytes",
     "progressing",
     "say",
-    "stop",
     "summary_mapping",
     "verification_lines",
     "why",
@@ -66,7 +66,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-FOUND_PROBLEMS = 1
 DECISION = ("connection", "verdict", "reason", "target", "rule")
 OUTCOME = ("connection", "outcome", "target", "status", "mtls", "gateway")
 RULING = ("count", "identity", "verdict", "reason", "rule", "route")
@@ -94,12 +93,6 @@ def say(lines: Iterable[object], *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write("".join(f"{_printable(str(line), stream)}\n" for line in lines))
     stream.flush()
-
-
-def stop(message: str) -> NoReturn:
-    """End the command: it found problems."""
-    say(message.splitlines(), err=True)
-    raise click.exceptions.Exit(FOUND_PROBLEMS)
 
 
 def why(error: OSError) -> str:
@@ -198,15 +191,25 @@ def verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]
 
 def print_verification(verification: Verification) -> None:
     """What was compared, the table of differences, and what to do about each shortcoming behind them."""
-    differ = len(verification.disagreements)
-    result = f"{differ} differ" if differ else "engine and sidecar agree"
+    by_codes = [(each, codes_of(verification, each)) for each in verification.disagreements]
+    own = [(each, codes) for each, codes in by_codes if not EVERYWHERE.issuperset(codes)]
+    result = f"{len(own)} differ" if own else "engine and sidecar agree"
+    if len(own) < len(by_codes):
+        result += ", but for what is so in every mesh"
     say([f"{verification.identity}: {verification.classes} classes of connections, {result}"])
-    if differ:
-        rows = [_difference_row(verification, each) for each in verification.disagreements]
-        _print_table(DIFFERENCE, rows)
-        codes = {code for each in verification.disagreements for code in codes_of(verification, each)}
-        say(map(advice, sorted(codes, key=str)))
+    if own:
+        _print_table(DIFFERENCE, [_difference_row(each, codes) for each, codes in own])
+        found = {code for _, codes in own for code in codes} - EVERYWHERE
+        say(map(advice, sorted(found, key=str)))
     say(verification.undecided)
+
+
+def print_everywhere(found: Mapping[Code, tuple[Severity, Connection]]) -> None:
+    """What is so in every mesh: how bad it is in this one, and a connection that shows it."""
+    if found:
+        say(["in every mesh:"])
+        for code, (severity, connection) in sorted(found.items(), key=lambda item: item[0].code):
+            say([advice(code, severity), f"  shown by {connection}"])
 
 
 def print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: Iterable[FieldRef]) -> None:
@@ -327,14 +330,14 @@ def _change_row(change: Change, changed: Changed) -> Row:
     )
 
 
-def _difference_row(verification: Verification, disagreement: Disagreement) -> Row:
+def _difference_row(disagreement: Disagreement, codes: Iterable[Code]) -> Row:
     decision = disagreement.decision
     return (
         str(disagreement.connection),
         f"{decision.verdict} {decision.reason}",
         str(disagreement.due),
         str(disagreement.outcome),
-        ",".join(code.code for code in codes_of(verification, disagreement)),
+        ",".join(code.code for code in codes),
         str(decision.rule or "-"),
     )
 

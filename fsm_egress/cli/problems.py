@@ -12,8 +12,9 @@ from rich.console import Console
 
 from ..documents import MAX_TEXT
 from ..values.errors import InvalidValue, LoadError, PatchError, Severity
+from .endings import Ending
 from .inputs import STDIN_NAME, known_stdin
-from .output import FOUND_PROBLEMS, say
+from .output import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,9 +43,9 @@ def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
 
 
 def stop_for(problems: Iterable[Problem]) -> NoReturn:
-    """End the command: these are the problems."""
+    """End the command, which cannot answer: these are the problems."""
     print_problems(problems, err=True)
-    raise click.exceptions.Exit(FOUND_PROBLEMS)
+    raise click.exceptions.Exit(Ending.NO_ANSWER)
 
 
 def stop_for_error(error: Exception) -> None:

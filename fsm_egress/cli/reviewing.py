@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import __version__
+from ..connections.findings import Code
 from ..linting import lint as lint_mesh
 from ..linting.rules import RULES
 from ..outputs.sarif import sarif_log
@@ -17,6 +18,9 @@ from ..replaying import replay as replay_logs
 from ..replaying.tally import unused_rules
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
+from ..verification.enforceability import codes_of, without_codes
+from ..verification.everywhere import EVERYWHERE, severity_in
+from .endings import end, fail_on_option, stop
 from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
@@ -30,7 +34,7 @@ from .options import (
     whose_options,
 )
 from .output import (
-    FOUND_PROBLEMS,
+    print_everywhere,
     print_findings,
     print_objects,
     print_summary,
@@ -38,21 +42,38 @@ from .output import (
     progress,
     progress_by_bytes,
     progressing,
-    stop,
     summary_mapping,
     verification_lines,
 )
 from .problems import print_problems
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..connections.connection import Connection
     from ..resources.resource import ServiceIdentity
 
 __all__ = ["lint", "replay", "verify"]
 
 
+def _code_option(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that names codes of findings, any number of times; it completes them."""
+    return click.option(
+        name, multiple=True, metavar="CODE", shell_complete=_complete_codes, callback=_codes, help=text
+    )
+
+
 def _complete_codes(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     known = ((code, rule) for code, rule in RULES.items() if code.code.startswith(incomplete.upper()))
     return [CompletionItem(code.code, help=rule.title) for code, rule in known]
+
+
+def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> tuple[Code, ...]:
+    known = {code.code: code for code in RULES}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(str(InvalidValue.of("the code of a finding, such as `FSE070`", name)))
+    return tuple(known[name] for name in names)
 
 
 @click.command(
@@ -68,6 +89,8 @@ def _complete_codes(_ctx: click.Context, _param: click.Parameter, incomplete: st
 @click.option("--all", "every", is_flag=True, help="Verify every identity of the mesh, one after the other.")
 @config_option(required=False, help="The config.json that the sidecar has; by default the one of `config`.")
 @enforce_option
+@fail_on_option
+@_code_option("--without", "Leave out what this shortcoming explains.")
 @output_option()
 def verify(
     documents: Documents,
@@ -75,13 +98,15 @@ def verify(
     every: bool,
     config_file: str | None,
     enforce: bool,
+    fail_on: Severity,
+    without: tuple[Code, ...],
     output: str,
 ) -> None:
     """Compare the policies with what the sidecar does.
 
     All connections are compared. Each difference is shown by its smallest connection, with the known
-    shortcoming of the sidecar behind it. Exit code 1 if there is a difference, or something that could
-    not be decided.
+    shortcoming of the sidecar behind it; what is so in every mesh is told once, at the end. Exit code 1 if
+    there is a difference whose shortcoming is as bad as --fail-on says, 3 if something could not be decided.
     """
     if (identity is None) is not every:
         raise click.UsageError("give one of --as and --all")
@@ -92,16 +117,25 @@ def verify(
     given = None if config_file is None else read_config(config_file)
     mesh = documents.changed(documents.load())
     identities = mesh.identities() if identity is None else (identity,)
-    agreed = True
+    shown: dict[Code, Connection] = {}
+    is_undecided = False
     for who in progress(identities, "verifying"):
-        verification = verify_mesh(mesh, who, given, enforce=enforce)
-        agreed = agreed and verification.agreed
+        verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce), without)
+        is_undecided = is_undecided or bool(verification.undecided)
+        for it in verification.disagreements:
+            for code in codes_of(verification, it):
+                shown.setdefault(code, it.connection)
         if output != "table":
             print_objects(verification_lines(verification), output)
         else:
             print_verification(verification)
-    if not agreed:
-        raise click.exceptions.Exit(FOUND_PROBLEMS)
+    found = {code: severity_in(mesh, code) for code in shown if code not in without}
+    if output == "table":
+        print_everywhere({code: (found[code], shown[code]) for code in found if code in EVERYWHERE})
+    end(
+        found=any(severity.is_at_least(fail_on) for severity in found.values()),
+        unknown=is_undecided and Code.NOT_DECIDED.severity.is_at_least(fail_on),
+    )
 
 
 @click.command(
@@ -113,20 +147,9 @@ def verify(
 )
 @mesh_options
 @whose_options
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="CODE",
-    shell_complete=_complete_codes,
-    help="Look for this, and others that are named so.",
-)
-@click.option(
-    "--without",
-    multiple=True,
-    metavar="CODE",
-    shell_complete=_complete_codes,
-    help="Do not look for this.",
-)
+@fail_on_option
+@_code_option("--only", "Look for this, and others that are named so.")
+@_code_option("--without", "Do not look for this.")
 @click.option(
     "--sidecar/--no-sidecar", default=True, help="Compare with what the sidecar does, which is slow."
 )
@@ -136,8 +159,9 @@ def verify(
 def lint(
     documents: Documents,
     whose: Whose,
-    only: tuple[str, ...],
-    without: tuple[str, ...],
+    fail_on: Severity,
+    only: tuple[Code, ...],
+    without: tuple[Code, ...],
     sidecar: bool,
     enforce: bool,
     stock: bool,
@@ -146,31 +170,27 @@ def lint(
     """Say what is amiss with a mesh, and what to do about it.
 
     A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if
-    there is a finding that is more than an information.
+    there is a finding that is as bad as --fail-on says.
     """
     mesh = documents.changed(documents.load())
-    try:
-        findings = lint_mesh(
-            mesh,
-            identities=whose.of(mesh),
-            progress=progressing("linting"),
-            only=only or None,
-            without=without,
-            sidecar=sidecar,
-            enforce=enforce,
-            stock=stock,
-            suppressed=output == "sarif",
-        )
-    except InvalidValue as error:
-        raise click.UsageError(str(error)) from None
+    findings = lint_mesh(
+        mesh,
+        identities=whose.of(mesh),
+        progress=progressing("linting"),
+        only=only or None,
+        without=without,
+        sidecar=sidecar,
+        enforce=enforce,
+        stock=stock,
+        suppressed=output == "sarif",
+    )
     if output == "sarif":
         print_objects([sarif_log(findings, __version__)], "json")
     elif output != "table":
         print_objects((finding.to_mapping() for finding in findings), output)
     else:
         print_findings(findings)
-    if any(finding.severity is not Severity.INFO and not finding.suppressed for finding in findings):
-        raise click.exceptions.Exit(FOUND_PROBLEMS)
+    end(found=any(it.severity.is_at_least(fail_on) and not it.suppressed for it in findings))
 
 
 @click.command(
@@ -213,7 +233,7 @@ def replay(
     what `sends` says as for `decide`; without it HTTP if there is a host, a method or a path, else TLS if
     there is a server name, else bytes. Null, nothing and `-` are no value.
 
-    Exit code 1 if a connection would change, or a record cannot be read; those are counted and passed
+    Exit code 1 if a connection would change, 3 if a record cannot be read: those are counted and passed
     over.
     """
     mesh = documents.changed(documents.load())
@@ -238,5 +258,4 @@ def replay(
     else:
         print_summary(summary, unused, unused_after)
         print_problems(mesh.problems, err=True)
-    if summary.changes or summary.unreadable:
-        raise click.exceptions.Exit(FOUND_PROBLEMS)
+    end(found=summary.changes, unknown=summary.unreadable)

@@ -12,10 +12,11 @@ from ..policytests.document import read_tests
 from ..policytests.naming import SUFFIXES, is_test_file
 from ..policytests.running import run_tests
 from ..values.errors import LoadError
+from .endings import end, stop
 from .help import examples
 from .inputs import read_input
 from .options import output_option
-from .output import FOUND_PROBLEMS, print_objects, print_report, say, stop
+from .output import print_objects, print_report, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +57,7 @@ def test(paths: tuple[str, ...], coverage: bool, fail_under: float | None, outpu
         print_objects([report.to_mapping()], output)
     else:
         print_report(report, with_coverage=coverage or fail_under is not None)
-    if report.failed or (fail_under is not None and report.coverage.percent < fail_under):
-        raise click.exceptions.Exit(FOUND_PROBLEMS)
+    end(found=report.failed or (fail_under is not None and report.coverage.percent < fail_under))
 
 
 def _files(paths: tuple[str, ...]) -> list[PolicyTests]:

@@ -32,7 +32,7 @@ class Code(Enum):
     CONFLICTING_SETTINGS = ("FSE008", Severity.WARNING)
     WILDCARD_HOST = ("FSE009", Severity.WARNING)
     EGRESS_POLICY_FLAG_ABSENT = ("FSE010", Severity.WARNING)
-    EGRESS_POLICIES_SWITCHED_OFF = ("FSE011", Severity.INFO)
+    EGRESS_POLICIES_SWITCHED_OFF = ("FSE011", Severity.WARNING)
     PROTOCOLS_MEET = ("FSE012", Severity.WARNING)
     HTTP_WITHOUT_HOSTS = ("FSE013", Severity.WARNING)
     UNKNOWN_APP_PROTOCOL = ("FSE014", Severity.WARNING)
@@ -47,7 +47,7 @@ class Code(Enum):
     SHARED_HOSTNAME = ("FSE023", Severity.WARNING)
     IGNORED_TRAFFIC_TARGET = ("FSE024", Severity.WARNING)
     BAD_ANNOTATION = ("FSE025", Severity.ERROR)
-    UNMONITORED_NAMESPACE = ("FSE026", Severity.INFO)
+    UNMONITORED_NAMESPACE = ("FSE026", Severity.WARNING)
     NO_ENDPOINTS = ("FSE027", Severity.INFO)
     EMPTY_PLUGIN_CHAIN = ("FSE028", Severity.WARNING)
     SERVER_NAME_NOT_COMPARED = ("FSE029", Severity.ERROR)
@@ -107,7 +107,7 @@ class Code(Enum):
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """How bad it is, unless its finding says otherwise."""
         return self.value[1]
 
     def __str__(self) -> str:
@@ -125,6 +125,7 @@ class Finding(Shown):
         fix: what to do about it, where that is not obvious.
         cured: whether the sidecar's module cures it (`pipy/enforce.js`).
         identity: whose connection the witness is, where several may be meant.
+        severity: how bad it is, by default as its code has it.
         suppressed: whether its resource says that it does not want to hear of it.
     """
 
@@ -136,10 +137,10 @@ class Finding(Shown):
     cured: bool = field(default=False, kw_only=True)
     identity: ServiceIdentity | None = field(default=None, kw_only=True)
     suppressed: bool = field(default=False, kw_only=True)
+    severity: Severity = field(kw_only=True)
 
-    @property
-    def severity(self) -> Severity:
-        """How bad it is."""
+    @severity.default
+    def _usual_severity(self) -> Severity:
         return self.code.severity
 
     def to_mapping(self) -> dict[str, Any]:

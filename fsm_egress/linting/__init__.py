@@ -20,6 +20,7 @@ from ..values.errors import InvalidValue
 from ..values.typed import takes
 from ..verification.agreement import verify
 from ..verification.enforceability import enforceability, findings_of
+from ..verification.everywhere import EVERYWHERE, judged
 from ..verification.stock_findings import stock_findings
 from .policies import View, disputable_findings, shown_findings
 from .resources import missing_elsewhere, resource_findings
@@ -93,7 +94,9 @@ def lint(
         )
         for it in (*found.values(), *unknown)
     )
-    listed = sorted(marked, key=lambda it: (it.code.code, it.rule.resource, it.rule.path, it.message))
+    listed = sorted(
+        judged(mesh, marked), key=lambda it: (it.code.code, it.rule.resource, it.rule.path, it.message)
+    )
     return Findings(it for it in listed if suppressed or not it.suppressed)
 
 
@@ -110,9 +113,6 @@ def _code(code: Code | str) -> Code:
 # --- findings of all sides -------------------------------------------------------------------------------
 
 _Place = tuple[Code, "FieldRef"]
-
-# These lie in the sidecar itself, whatever the rule: they are the mesh's, and one finding is enough.
-ANYWHERE = {Code.IPV6_NOT_INTERCEPTED, Code.HOST_LETTER_CASE, Code.UNKNOWN_METHOD}
 
 
 def _found(
@@ -151,7 +151,7 @@ def _of_identity(
     for findings in sides:
         own: dict[_Place, list[Finding]] = {}
         for it in findings:
-            rule = view.policy.switch if it.code in ANYWHERE else it.rule
+            rule = view.policy.switch if it.code in EVERYWHERE else it.rule
             own.setdefault((it.code, rule), []).append(evolve(it, rule=rule, identity=identity))
         found.update(own)
     return found

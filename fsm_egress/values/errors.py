@@ -33,6 +33,11 @@ class Severity(Word):
     WARNING = "warning"
     INFO = "info"
 
+    def is_at_least(self, other: Severity) -> bool:
+        """Whether it is as bad as another one, or worse."""
+        ordered = list(Severity)
+        return ordered.index(self) <= ordered.index(other)
+
 
 def show(value: Any) -> str:
     """A found value as an error names it: its kind where that is the surprise, short, in backticks.

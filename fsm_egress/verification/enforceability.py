@@ -5,7 +5,7 @@ The list is that of `spec/decision.md`, "Enforceability", and what else was obse
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -19,12 +19,14 @@ from ..snapshot import Snapshot
 from ..values.net import IPV6_START
 from ..values.typed import takes
 from .agreement import Disagreement, Verification, verify
+from .everywhere import EVERYWHERE, judged
 
 if TYPE_CHECKING:
     from ..resources.resource import ServiceIdentity
+    from ..values.errors import Severity
     from ..values.references import FieldRef
 
-__all__ = ["advice", "codes_of", "enforceability", "findings_of"]
+__all__ = ["advice", "codes_of", "enforceability", "findings_of", "without_codes"]
 
 
 @takes(snapshot=Snapshot)
@@ -41,12 +43,13 @@ def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findi
     enforced = findings_of(verify(snapshot, identity, enforce=True))
     left = {_place(finding.code, finding.rule) for finding in enforced}
     findings = findings_of(verify(snapshot, identity))
-    return Findings(evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
+    marked = (evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
+    return judged(snapshot, marked)
 
 
 def _place(code: Code, rule: FieldRef) -> tuple[Code, FieldRef | None]:
     """What is found, and at which rule, where that is of any interest."""
-    return code, None if code in _EVERYWHERE else rule
+    return code, None if code in EVERYWHERE else rule
 
 
 def findings_of(verification: Verification) -> Findings:
@@ -65,10 +68,19 @@ def findings_of(verification: Verification) -> Findings:
     return Findings(sorted(found.values(), key=lambda finding: finding.code.code))
 
 
-def advice(code: Code) -> str:
+def advice(code: Code, severity: Severity | None = None) -> str:
     """What a shortcoming is, and what to do about it: `FSE029 error: …; fix: …`."""
     message, fix = _WORDS[code]
-    return f"{code} {code.severity}: {message}; fix: {fix}"
+    return f"{code} {severity or code.severity}: {message}; fix: {fix}"
+
+
+def without_codes(verification: Verification, codes: Collection[Code]) -> Verification:
+    """The verification without what these shortcomings explain."""
+    if not codes:
+        return verification
+    others = (it for it in verification.disagreements if not set(codes_of(verification, it)) <= set(codes))
+    undecided = () if Code.NOT_DECIDED in codes else verification.undecided
+    return evolve(verification, disagreements=tuple(others), undecided=undecided)
 
 
 def codes_of(verification: Verification, disagreement: Disagreement) -> tuple[Code, ...]:
@@ -174,9 +186,6 @@ _TOGETHER: tuple[tuple[Code, _Shows], ...] = (
         lambda it: it.due.fate is Fate.ANSWERED and it.outcome.fate is Fate.CLOSED,
     ),
 )
-
-# These lie in the sidecar itself, whatever the rule: once for a mesh is enough.
-_EVERYWHERE = {Code.IPV6_NOT_INTERCEPTED, Code.HOST_LETTER_CASE, Code.UNKNOWN_METHOD}
 
 _WORDS: dict[Code, tuple[str, str]] = {
     Code.IPV6_NOT_INTERCEPTED: (

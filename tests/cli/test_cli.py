@@ -184,7 +184,7 @@ class TestDecide:
             '{"port": 1, "port": 2}',
         )
         result = run(*DECIDE, "--connections", "-", stdin="\n".join(lines))
-        assert (result.exit_code, result.stdout) == (1, "")
+        assert (result.exit_code, result.stdout) == (3, "")
         assert [line.split(" expected")[0] for line in result.stderr.splitlines()] == [
             "<stdin>:1:17: destination:",
             "<stdin>:3:17:",
@@ -202,7 +202,7 @@ class TestDecide:
 
     def test_connections_that_cannot_be_read(self) -> None:
         result = run(*DECIDE, "--connections", "nowhere.json")
-        assert result.exit_code == 1
+        assert result.exit_code == 3
         assert result.stderr == "nowhere.json: cannot be read: no such file or directory\n"
 
     @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ class TestDecide:
 
     def test_invalid_documents_decide_nothing(self) -> None:
         result = run(*DECIDE, "-f", "-", "--to", "1.2.3.4:80", "--tcp", stdin=MESH.replace("mesh:", "mess:"))
-        assert (result.exit_code, result.stdout) == (1, "")
+        assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr.startswith("<stdin>:1:1: ")
 
     def test_patches_come_before_settings_and_each_in_order(self) -> None:
@@ -447,7 +447,7 @@ class TestSidecar:
     def test_a_malformed_config_is_told_with_its_paths(self) -> None:
         broken = '{"Outbound": {"TrafficMatches": {"80": [{"Port": "80"}]}}}'
         result = run("sidecar", "--config", "-", "--to", "54.9.9.9:80", "--tcp", stdin=broken)
-        assert (result.exit_code, result.stdout) == (1, "")
+        assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr.splitlines() == [
             (
                 "<stdin>: Outbound.TrafficMatches.80[0].Port: expected a whole number from 0 on,"
@@ -459,7 +459,7 @@ class TestSidecar:
     def test_a_config_that_is_not_there(self) -> None:
         result = run("sidecar", "--config", "nowhere.json", "--to", "54.9.9.9:80", "--tcp")
         assert (result.exit_code, result.stderr) == (
-            1,
+            3,
             "nowhere.json: cannot be read: no such file or directory\n",
         )
 
@@ -524,13 +524,13 @@ class TestVerify:
         (folder / "config.json").write_text(json.dumps(tree))
         arguments = (*VERIFY, "--as", "curl.curl", "--config", "config.json")
         result = run(*arguments)
-        assert result.exit_code == 1
+        assert result.exit_code == 3
         assert result.stdout.splitlines()[-1].startswith("0.0.0.0:80 TCP: not decided: Chains.outbound-http:")
         assert json_lines(run(*arguments, "-o", "json").stdout)[-1]["undecided"].startswith("Chains.")
 
     def test_all_identities(self, folder: Path) -> None:
         (folder / "policies" / "other.yaml").write_text(
-            HTTPS.replace("name: curl", "name: wget").replace("httpbin,", "other,").replace("https}", "tcp}")
+            HTTPS.replace("name: curl", "name: wget").replace("httpbin,", "other,")
         )
         result = run(*VERIFY, "--all")
         assert result.exit_code == 1
@@ -651,7 +651,7 @@ class TestReplay:
 
     def test_a_record_that_cannot_be_read_is_told_and_left_out(self) -> None:
         result = run(*REPLAY, "broken.jsonl")
-        assert (result.exit_code, result.stdout.splitlines()[0]) == (1, "3 connections, 1 record left out")
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (3, "3 connections, 1 record left out")
         assert result.stderr.startswith("broken.jsonl:4:1: identity: expected a service identity")
 
     def test_after_the_first_ones_they_are_only_counted(self) -> None:
@@ -662,7 +662,7 @@ class TestReplay:
 
     def test_strictly_the_first_one_ends_it(self) -> None:
         result = run(*REPLAY, "--strict", "broken.jsonl")
-        assert (result.exit_code, result.stdout) == (1, "")
+        assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr.startswith("broken.jsonl:4:1: identity: ")
 
     def test_columns_have_other_names_and_one_identity(self, folder: Path) -> None:
@@ -676,7 +676,7 @@ class TestReplay:
         assert replayed("access.log", "--format", "json") == replayed("access.jsonl")
         (folder / "flows.parquet").write_text("no Parquet")
         result = run(*REPLAY, "flows.parquet")
-        assert (result.exit_code, result.stdout) == (1, "")
+        assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr.startswith("flows.parquet: expected a Parquet file: ")
 
     @pytest.mark.parametrize(
@@ -708,18 +708,18 @@ class TestReplay:
 
     def test_a_log_that_is_not_there_is_told_before_the_work_begins(self) -> None:
         result = run(*REPLAY, "access.jsonl", "nowhere.jsonl")
-        assert (result.exit_code, result.stdout) == (1, "")
+        assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr == "nowhere.jsonl: cannot be read: no such file or directory\n"
 
     def test_a_log_that_cannot_be_opened_is_told(self, folder: Path) -> None:
         (folder / "folder.jsonl").mkdir()
         result = run(*REPLAY, "folder.jsonl")
-        assert (result.exit_code, result.stderr) == (1, "folder.jsonl: cannot be read: is a directory\n")
+        assert (result.exit_code, result.stderr) == (3, "folder.jsonl: cannot be read: is a directory\n")
 
     def test_a_worker_that_ends_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reviewing, "replay_logs", fails_with(BrokenProcessPool("gone")))
         result = run(*REPLAY, "access.jsonl")
-        assert result.exit_code == 1
+        assert result.exit_code == 3
         assert result.stderr == "a worker process has ended before its work was done\n"
 
     def test_a_bar_on_a_terminal_counts_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -787,7 +787,7 @@ class TestConfig:
 
         monkeypatch.setattr(Path, "replace", full)
         result = run(*CONFIG, "-O", "config.json")
-        assert (result.exit_code, result.stderr) == (1, "config.json: cannot be written: the disk is full\n")
+        assert (result.exit_code, result.stderr) == (3, "config.json: cannot be written: the disk is full\n")
         assert Path("config.json").read_text() == "old"
         assert names() == ["config.json", "mesh.yaml", "policies"]
 
@@ -797,7 +797,7 @@ class TestConfig:
 
     def test_a_folder_is_no_file(self) -> None:
         result = run(*CONFIG, "-O", "policies")
-        assert (result.exit_code, result.stderr) == (1, "policies: cannot be written: is a directory\n")
+        assert (result.exit_code, result.stderr) == (3, "policies: cannot be written: is a directory\n")
 
 
 class TestHelp:
@@ -920,7 +920,7 @@ class TestEnding:
     ) -> None:
         monkeypatch.setitem(sys.modules, "yaml", None)
         monkeypatch.setattr("sys.argv", ["fsm-egress", "check", "-f", "mesh.yaml"])
-        assert exit_code() == 2
+        assert exit_code() == 3
         assert capsys.readouterr().err == (
             "reading YAML (`mesh.yaml`) needs the extra `yaml`: pip install 'fsm-egress[yaml]'\n"
         )
@@ -935,16 +935,18 @@ class TestEnding:
         monkeypatch.setitem(sys.modules, missing, None)
         monkeypatch.setenv("FORCE_COLOR", "1")  # so that a table is drawn
         monkeypatch.setattr("sys.argv", ["fsm-egress", *DECIDE, "--to", "54.9.9.9:443", "--tls"])
-        assert exit_code() == 2
+        assert exit_code() == 3
         assert capsys.readouterr() == (
             "",
             "fsm-egress needs the extra `cli`: pip install 'fsm-egress[cli]'\n",
         )
 
-    def test_another_missing_module_is_no_missing_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_fault_of_the_program_is_shown_and_is_no_finding(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.setitem(sys.modules, "fsm_egress.cli.app", None)
-        with pytest.raises(ModuleNotFoundError, match="cli"):
-            main()
+        assert exit_code() == 3
+        assert "ModuleNotFoundError: import of fsm_egress.cli.app" in capsys.readouterr().err
 
     def test_the_package_is_a_program(self) -> None:
         command = [sys.executable, "-m", "fsm_egress", "--version"]
@@ -1271,7 +1273,7 @@ class TestExcerpts:
         text = MESH.replace("enableEgress: false", "enableEgress: no way")
         result = run("decide", "-f", "-", "--as", "a.b", "--to", "9.9.9.9:1", "--tcp", stdin=text)
         line, source, caret = result.stderr.splitlines()
-        assert result.exit_code == 1
+        assert result.exit_code == 3
         assert line.startswith("<stdin>:5:27: ")
         assert source == "    5 |   traffic: {enableEgress: no way}"
         assert caret == "      |                           ^"
@@ -1368,7 +1370,7 @@ class TestTest:
         for name in ("b", "c"):
             (folder / f"{name}.egress-test.yaml").write_text(TESTS.replace("expect:", "expct:"))
         result = run("test", ".")
-        assert result.exit_code == 1
+        assert result.exit_code == 3
         assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
             "b.egress-test.yaml:9:12",
             "b.egress-test.yaml:6:5",
@@ -1382,8 +1384,8 @@ class TestTest:
         assert (
             nothing.exit_code,
             nothing.stderr.startswith("empty: expected a folder with `*.egress-test"),
-        ) == (1, True)
+        ) == (3, True)
         assert run("test", "nowhere").stderr == "nowhere: cannot be read: no such file or directory\n"
         wrong = run("test", "-", stdin=TESTS.replace("as:", "set: [fsm.nothing=1]\nas:"))
-        assert (wrong.exit_code, "fsm.nothing" in wrong.stderr) == (1, True)
+        assert (wrong.exit_code, "fsm.nothing" in wrong.stderr) == (3, True)
         assert run("test").exit_code == 2
