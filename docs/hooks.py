@@ -10,6 +10,7 @@ from mkdocs.structure.files import File
 
 import fsm_egress as fe
 from fsm_egress.cli.app import COMMANDS, app, command_of
+from fsm_egress.explanation.reasons import reasons_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/api.md": api_page(),
         "reference/cli.md": cli_page(),
         "lint.md": f"# Findings\n\n{fe.rules_markdown()}",
+        "reasons.md": f"# Reasons\n\n{reasons_markdown()}",
         "decision.svg": decision_svg(),
     }
     for path, content in made.items():

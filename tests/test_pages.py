@@ -16,7 +16,9 @@ from fsm_egress.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-GENERATED = {ROOT / "docs" / name for name in ("lint.md", "decision.svg")}  # docs/hooks.py makes them
+GENERATED = {
+    ROOT / "docs" / name for name in ("lint.md", "reasons.md", "decision.svg")
+}  # docs/hooks.py makes them
 SHOWN = {"python", "console", "yaml", "sh", "text", "json"}
 
 

@@ -166,6 +166,7 @@ def _blocks(alterations: Iterable[Alteration]) -> list[str]:
 
 
 @takes(before=Snapshot, after=Snapshot)
+@takes(before=Snapshot, after=Snapshot)
 def diff(
     before: Snapshot, after: Snapshot, identities: Identities = None, *, progress: Progress = iter
 ) -> MeshDiff:
@@ -208,6 +209,7 @@ def diff(
 
 
 @takes(a=Snapshot, b=Snapshot)
+@takes(a=Snapshot, b=Snapshot)
 def equivalent(
     a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter
 ) -> Answer:
@@ -225,6 +227,7 @@ def equivalent(
     return _compared("the same becomes of every connection", a, b, identities, (Effect.ATTRIBUTED,), progress)
 
 
+@takes(a=Snapshot, b=Snapshot)
 @takes(a=Snapshot, b=Snapshot)
 def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter) -> Answer:
     """Whether the second mesh allows everything that the first one allows, wherever it is sent.

@@ -128,6 +128,7 @@ class Partition(Shown):
 
 
 @takes(mesh=Snapshot)
+@takes(mesh=Snapshot)
 def partition(mesh: Snapshot, identity: ServiceIdentity | str) -> Partition:
     """All connections of an identity (`name.namespace`), divided into regions with one decision each.
 

@@ -108,6 +108,7 @@ class Reachability(Shown):
 
 
 @takes(mesh=Snapshot)
+@takes(mesh=Snapshot)
 def reachable(
     mesh: Snapshot,
     to: Prefix | Address | str | None = None,
@@ -148,6 +149,7 @@ def reachable(
 # --- what never happens ----------------------------------------------------------------------------------
 
 
+@takes(mesh=Snapshot, where=Where)
 @takes(mesh=Snapshot, where=Where)
 def never(
     mesh: Snapshot, where: Where, identities: Identities = None, *, progress: Progress = iter

@@ -166,6 +166,7 @@ class Residual(Shown):
 
 
 @takes(mesh=Snapshot, partial=Partial)
+@takes(mesh=Snapshot, partial=Partial)
 def residual(mesh: Snapshot, identity: ServiceIdentity | str, partial: Partial) -> Residual:
     """What is decided about a connection of which not all is known.
 

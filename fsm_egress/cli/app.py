@@ -31,6 +31,7 @@ COMMANDS = {
     "diff": ("answering", "Say what a change of the mesh allows and denies."),
     "equivalent": ("answering", "Prove that two meshes treat all connections alike."),
     "explain": ("deciding", "Say why connections are decided as they are."),
+    "explain-code": ("codes", "Say what a finding or a reason means, and what to do."),
     "implies": ("answering", "Prove that a change takes nothing away."),
     "lint": ("reviewing", "Say what is amiss with a mesh, and what to do about it."),
     "never": ("answering", "Prove that something is never allowed, or show it."),

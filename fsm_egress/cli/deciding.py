@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import __version__
 from ..api import pipy_codebase, pipy_config
 from ..engine import Engine
 from ..explanation import explain as explain_connection
 from ..manifests.schemas import json_schema
+from ..outputs.github import github_problems
+from ..outputs.sarif import sarif_log_of_problems
 from ..resolution import resolve
 from ..resources.kinds import KINDS
 from ..values.errors import LoadError, Severity
@@ -44,11 +47,13 @@ DENIED = "denied"
     epilog=examples(
         "fsm-egress check -f mesh.yaml -f policies/",
         "kubectl get egress,meshconfig -A -o yaml | fsm-egress check -f -",
+        "fsm-egress check -f policies/ -o sarif > problems.sarif",
     )
 )
 @mesh_options
 @fail_on_option
-def check(documents: Documents, fail_on: Severity) -> None:
+@output_option("sarif", "github")
+def check(documents: Documents, fail_on: Severity, output: str) -> None:
     """Say everything that is wrong with documents.
 
     Each mistake has its place, file:line:column; kinds that play no part are named and skipped. Exit code
@@ -61,13 +66,21 @@ def check(documents: Documents, fail_on: Severity) -> None:
             mesh = documents.changed(mesh)
         except LoadError as error:
             problems.extend(error.problems)
-    print_problems(problems)
+    if output == "sarif":
+        print_objects([sarif_log_of_problems(problems, __version__)], "json")
+    elif output == "github":
+        say(github_problems(problems))
+    elif output != "table":
+        print_objects((problem.to_mapping() for problem in problems), output)
+    else:
+        print_problems(problems)
     unread = {problem for problem in problems if problem.severity is Severity.ERROR and not problem.mark}
     end(
         found=any(it.severity.is_at_least(fail_on) for it in problems if it not in unread),
         unknown=unread,
     )
-    say([f"{len(mesh)} resource{'' if len(mesh) == 1 else 's'}, no problems"])
+    if output == "table":
+        say([f"{len(mesh)} resource{'' if len(mesh) == 1 else 's'}, no problems"])
 
 
 @click.command(

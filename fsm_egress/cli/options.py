@@ -39,6 +39,7 @@ _OUTPUTS = {
     "json": "a JSON object a line",
     "yaml": "YAML documents",
     "sarif": "a SARIF log",
+    "github": "GitHub annotations",
     "junit": "JUnit XML",
     "html": "a page for a browser",
     "mermaid": "a Mermaid diagram",

@@ -13,6 +13,7 @@ from .. import __version__
 from ..connections.findings import Code
 from ..linting import lint as lint_mesh
 from ..linting.rules import RULES
+from ..outputs.github import github_findings
 from ..outputs.sarif import sarif_log
 from ..replaying import replay as replay_logs
 from ..replaying.tally import unused_rules
@@ -42,6 +43,7 @@ from .output import (
     progress,
     progress_by_bytes,
     progressing,
+    say,
     summary_mapping,
     verification_lines,
 )
@@ -155,7 +157,7 @@ def verify(
 )
 @enforce_option
 @click.option("--stock", is_flag=True, help="Look at what a stock fsm-controller makes of the mesh, too.")
-@output_option("sarif")
+@output_option("sarif", "github")
 def lint(
     documents: Documents,
     whose: Whose,
@@ -186,6 +188,8 @@ def lint(
     )
     if output == "sarif":
         print_objects([sarif_log(findings, __version__)], "json")
+    elif output == "github":
+        say(github_findings(findings))
     elif output != "table":
         print_objects((finding.to_mapping() for finding in findings), output)
     else:

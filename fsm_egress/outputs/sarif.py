@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from ..connections.findings import Finding
     from ..linting.rules.rule import LintRule
-    from ..values.references import FieldRef
+    from ..values.errors import Problem
+    from ..values.references import FieldRef, Mark
 
-__all__ = ["sarif_log"]
+__all__ = ["sarif_log", "sarif_log_of_problems"]
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 VERSION = "2.1.0"
@@ -40,6 +41,44 @@ def sarif_log(findings: Iterable[Finding], tool_version: str) -> dict[str, Any]:
         "results": list(map(_result, findings)),
     }
     return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
+
+
+def sarif_log_of_problems(problems: Iterable[Problem], tool_version: str) -> dict[str, Any]:
+    """A log of what is wrong with documents, all of one rule: `document`.
+
+    Args:
+        problems: in the order of the log.
+        tool_version: of the program that says so, such as `0.7.0`.
+    """
+    driver = {"name": "fsm-egress", "version": tool_version, "rules": [_DOCUMENT]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": list(map(_result_of_problem, problems)),
+    }
+    return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
+
+
+_DOCUMENT = {
+    "id": "document",
+    "name": "Document",
+    "shortDescription": {"text": "A document is not read as it is written."},
+    "fullDescription": {"text": "What is said of a document when it is loaded: mistakes, warnings, hints."},
+}
+
+
+def _result_of_problem(problem: Problem) -> dict[str, Any]:
+    name = " ".join(str(part) for part in (problem.resource, problem.path) if part)
+    location = _place(problem.document or "", problem.mark)
+    if name:
+        location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "member"}]
+    return {
+        "ruleId": "document",
+        "ruleIndex": 0,
+        "level": LEVELS[problem.severity],
+        "message": {"text": f"{name}: {problem.message}" if name else problem.message},
+        "locations": [location] if location else [],
+    }
 
 
 def _rule(rule: LintRule) -> dict[str, Any]:
@@ -76,16 +115,18 @@ def _result(finding: Finding) -> dict[str, Any]:
 
 
 def _location(rule: FieldRef) -> dict[str, Any]:
-    """The field by name, and by line where it was read from a file: `<stdin>` and the like are none."""
+    """The field by name, and by line where it was read from a file."""
     name = f"{rule.resource} {rule.path}".rstrip()
-    location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": name, "kind": "member"}]}
-    if rule.source is not None and not rule.source.document.startswith("<"):
-        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(rule.source.document)}}
-        mark = rule.mark
-        if mark is not None:
-            physical["region"] = {"startLine": mark.line, "startColumn": mark.column}
-        location["physicalLocation"] = physical
-    return location
+    location = {"logicalLocations": [{"fullyQualifiedName": name, "kind": "member"}]}
+    return location | (_place(rule.source.document, rule.mark) if rule.source else {})
+
+
+def _place(document: str, mark: Mark | None) -> dict[str, Any]:
+    """A file and a place in it; `<stdin>` and the like are none."""
+    if not document or document.startswith("<"):
+        return {}
+    region = {"region": {"startLine": mark.line, "startColumn": mark.column}} if mark else {}
+    return {"physicalLocation": {"artifactLocation": {"uri": _uri(document)}, **region}}
 
 
 def _uri(document: str) -> str:

@@ -103,6 +103,20 @@ class Problem:
             text += f": {self.reason}"
         return text
 
+    def to_mapping(self) -> dict[str, Any]:
+        """The problem for machines; what is not known is left out."""
+        told = {
+            "severity": self.severity.value,
+            "message": self.message,
+            "resource": self.resource and str(self.resource),
+            "path": self.path or None,
+            "document": self.document,
+            "line": self.mark and self.mark.line,
+            "column": self.mark and self.mark.column,
+            "proposal": self.proposal,
+        }
+        return {key: value for key, value in told.items() if value is not None}
+
     def within(self, path: str) -> Problem:
         """The same problem, seen from the object that holds the value in `path`."""
         return evolve(self, path=joined(path, self.path))

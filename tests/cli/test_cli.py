@@ -131,6 +131,18 @@ class TestCheck:
         result = run("check", "-f", "-", "--patch", "no JSON", stdin=MESH.replace("false", "7"))
         assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
 
+    def test_machines_get_problems_as_they_read_them(self, folder: Path) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(f"{POLICY}  ipAddresses: [54.9.9.9/16]\n")
+        (line,) = json_lines(run("check", "-f", "policies", "-o", "json").stdout)
+        assert (line["severity"], line["line"], line["proposal"]) == ("warning", 9, "54.9.0.0/16")
+        sarif = run("check", "-f", "policies", "-o", "sarif")
+        assert sarif.exit_code == 1
+        (run_of_it,) = json.loads(sarif.stdout)["runs"]
+        assert [result["level"] for result in run_of_it["results"]] == ["warning"]
+        github = run("check", "-f", "policies", "-o", "github")
+        assert github.stdout.startswith("::warning title=fsm-egress,file=policies/httpbin.yaml,line=9,col=")
+        assert run("check", "-f", "mesh.yaml", "-o", "github").stdout == ""
+
     def test_what_a_terminal_could_obey_is_escaped(self) -> None:
         result = run("check", "-f", "no\x1b[2Jwhere\udc80")
         assert result.stdout.startswith(r"no\x1b[2Jwhere\udc80: ")
@@ -819,9 +831,11 @@ class TestHelp:
         assert first.endswith(".")
         assert len(first) <= 60  # so that the list of commands has it whole
         options = {word: option for option in command.params for word in option.opts}
-        assert ("-f" in options) is (name not in {"completion", "schema", "sidecar", "test"})
-        assert ("-o" in options) is (name not in {"check", "completion", "config", "schema"})
-        assert ("--as" in options) is (name not in {"check", "completion", "schema", "sidecar", "test"})
+        assert ("-f" in options) is (name not in {"completion", "explain-code", "schema", "sidecar", "test"})
+        assert ("-o" in options) is (name not in {"completion", "config", "explain-code", "schema"})
+        assert ("--as" in options) is (
+            name not in {"check", "completion", "explain-code", "schema", "sidecar", "test"}
+        )
         assert ("-n" in options) is ("--as" in options)
         for option in command.params:
             if isinstance(option, click.Option) and option.help is not None:
@@ -1074,6 +1088,10 @@ class TestLint:
         (finding,) = json_lines(run(*asked, "json").stdout)
         assert (finding["code"], finding["severity"]) == ("FSE083", "info")
         assert finding["source"] == "policies/httpbin.yaml:8"
+        (annotation,) = run(*asked, "github").stdout.splitlines()
+        assert annotation.startswith(
+            "::notice title=fsm-egress FSE083,file=policies/httpbin.yaml,line=8,col=7::"
+        )
         (log,) = json_lines(run(*asked, "sarif").stdout)
         (result,) = log["runs"][0]["results"]
         assert result["ruleId"] == "FSE083"

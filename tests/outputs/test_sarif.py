@@ -16,7 +16,7 @@ from small import WHO, config, egress, load
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code, Finding
 from fsm_egress.linting import lint
-from fsm_egress.outputs.sarif import sarif_log
+from fsm_egress.outputs.sarif import sarif_log, sarif_log_of_problems
 from fsm_egress.values.errors import Severity
 from fsm_egress.values.references import FieldRef, Mark, ResourceRef, Source
 
@@ -244,3 +244,38 @@ class _Named:
 
     def read(self) -> str:
         return self.content
+
+
+# --- what is wrong with documents ------------------------------------------------------------------------
+
+
+def test_the_problems_of_documents_are_a_log_of_one_rule() -> None:
+    mesh = fe.loads(YAML.replace("sources", "source"), "a b.yaml", strict=False)
+    nowhere = fe.load("nowhere.yaml", {"kind": 7}, strict=False)
+    log = sarif_log_of_problems((*mesh.problems, *nowhere.problems), "1.2.3")
+    assert json.loads(json.dumps(log)) == log
+    assert LOG(log)
+    first, *_ = log["runs"][0]["results"]
+    assert first["level"] == "error"
+    assert first["message"]["text"].startswith("Egress curl/a spec")
+    assert first["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "a%20b.yaml"},
+                "region": {"startLine": 9, "startColumn": 3},
+            },
+            "logicalLocations": [{"fullyQualifiedName": "Egress curl/a spec.source", "kind": "member"}],
+        }
+    ]
+    unread, *strange = log["runs"][0]["results"][-3:]
+    assert unread["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": "nowhere.yaml"}}}]
+    assert [it["locations"] for it in strange] == [
+        [{"logicalLocations": [{"fullyQualifiedName": name, "kind": "member"}]}]
+        for name in ("kind", "apiVersion")
+    ]
+
+
+def test_a_problem_without_a_place_has_none() -> None:
+    (result,) = sarif_log_of_problems([fe.Problem("a mesh")], "1")["runs"][0]["results"]
+    assert result["locations"] == []
+    assert result["message"] == {"text": "expected a mesh"}

@@ -190,3 +190,19 @@ def test_every_error_of_the_module_is_of_the_tree() -> None:
 def test_severities_print_as_words() -> None:
     assert [f"{severity}" for severity in Severity] == ["error", "warning", "info"]
     assert [str(severity) for severity in Severity] == ["error", "warning", "info"]
+
+
+def test_a_problem_for_machines_has_what_is_known() -> None:
+    assert Problem("a port").to_mapping() == {"severity": "error", "message": "expected a port"}
+    reference = ResourceRef("Egress", "curl", "a")
+    problem = Problem("a port", "`x`", "spec", reference, "a.yaml", Mark(3, 5), "80", "why", Severity.WARNING)
+    assert problem.to_mapping() == {
+        "severity": "warning",
+        "message": "expected a port, found `x`; write `80`: why",
+        "resource": "Egress curl/a",
+        "path": "spec",
+        "document": "a.yaml",
+        "line": 3,
+        "column": 5,
+        "proposal": "80",
+    }
