@@ -12,7 +12,8 @@ from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
 from ..values.typed import takes
-from .near_misses import Question
+from .near_misses import near_misses_of
+from .question import Question
 from .stages import answer_of, stages_of
 from .types import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName
 
@@ -39,6 +40,6 @@ def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connect
     decision = engine.classify(connection)
     stages = tuple(stages_of(question, policy, decision))
     offers = () if decision.allowed else tuple(question.offers_of(policy))
-    found, untried = ((), 0) if decision.allowed else question.near_misses(offers, decision, engine)
+    found, untried = ((), 0) if decision.allowed else near_misses_of(question, offers, decision, engine)
     answer = answer_of(question, decision, offers, stages[-1])
     return Explanation(who, connection, decision, answer, stages, found, untried)

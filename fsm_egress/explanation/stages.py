@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..policy import OutboundPolicy
     from ..values.references import FieldRef
-    from .near_misses import Question
+    from .question import Question
     from .rule_parts import Offer
 
 __all__ = ["Found", "answer_of", "stages_of"]

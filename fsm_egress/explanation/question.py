@@ -1,0 +1,157 @@
+"""What is asked: a connection of an identity of a mesh, and what the mesh offers to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ..connections.connection import Connection, HTTPRequest, TLSClientHello, socket_address
+from ..resources.checks import Protocol
+from ..resources.egress import EgressPolicy
+from ..resources.resource import ServiceIdentity
+from ..snapshot import Snapshot
+from .rule_parts import Offer, offer_of, unmet_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..policy import Claim, MeshMatch, OutboundPolicy
+    from ..values.net import Prefix
+    from ..values.references import FieldRef
+
+__all__ = ["Question"]
+
+
+@frozen
+class Question:
+    """What is asked, with what the looking at it starts from.
+
+    Attributes:
+        bare: the mesh without Egress policies.
+        own: those of the identity.
+        name: the host that the connection asks for, in lower case; empty where it names none.
+    """
+
+    mesh: Snapshot
+    who: ServiceIdentity
+    connection: Connection
+    bare: Snapshot
+    own: tuple[EgressPolicy, ...]
+    name: str
+
+    @classmethod
+    def of(cls, mesh: Snapshot, who: ServiceIdentity, connection: Connection) -> Question:
+        """The question, taken apart."""
+        bare = mesh.without(*[policy.ref for policy in mesh.kind(EgressPolicy)])
+        sent = connection.sends
+        name = ""
+        if isinstance(sent, HTTPRequest):
+            name = sent.authority
+        elif isinstance(sent, TLSClientHello):
+            name = sent.name
+        return cls(mesh, who, connection, bare, mesh.policies_for(who), name)
+
+    # --- parts of the mesh: what no decision on the port depends on is left out ---
+
+    def is_in(self, prefixes: tuple[Prefix, ...]) -> bool:
+        """Whether the destination is among these addresses; none are all."""
+        key = self.connection.key
+        return not prefixes or any(prefix.first <= key <= prefix.last for prefix in prefixes)
+
+    def opens(self, policy: EgressPolicy) -> bool:
+        """Whether a policy has the connection's port."""
+        return any(port.number == self.connection.port for port in policy.spec.ports)
+
+    def here(self) -> Snapshot:
+        """The mesh with the policies of the identity on the connection's port."""
+        return self.bare.with_(*[policy for policy in self.own if self.opens(policy)])
+
+    def claiming(self, account: ServiceIdentity, *ports: int) -> Snapshot:
+        """The mesh with the policies of an account that claim the destination address on some ports."""
+        numbers = frozenset(ports)
+        return self.bare.with_(
+            *[
+                policy
+                for policy in self.mesh.policies_for(account)
+                if self.is_in(policy.spec.ip_addresses)
+                and not numbers.isdisjoint([port.number for port in policy.spec.ports])
+            ]
+        )
+
+    # --- offers ---
+
+    def offers_of(self, policy: OutboundPolicy) -> Iterator[Offer]:
+        """What services and Egress policies let out, by port."""
+        for port in policy.ports:
+            for match in port.mesh:
+                yield from self.offers_of_match(match)
+            claims = {id(claim): claim for group in port.groups for claim in group.claims}
+            yield from map(self.offer_of_claim, claims.values())
+
+    def offers_of_match(self, match: MeshMatch) -> Iterator[Offer]:
+        """What the services of a match let in: by host where they read requests, else anything."""
+        own: dict[FieldRef, list[Prefix]] = {}
+        for owner in match.owners:
+            own.setdefault(owner.rule, []).append(owner.prefix)
+        if not match.is_http:
+            for rule, prefixes in own.items():
+                is_here = self.is_in(tuple(prefixes))
+                yield offer_of(rule, match.port, Protocol.TCP, tuple(prefixes), is_here=is_here)
+            return
+        is_here = self.is_in(tuple([owner.prefix for owner in match.owners]))
+        for host in match.virtual_hosts:
+            prefixes = own.get(host.rule, [])
+            if prefixes:
+                yield offer_of(
+                    host.rule,
+                    match.port,
+                    Protocol.HTTP,
+                    tuple(prefixes),
+                    is_here=is_here,
+                    hosts=host.hostnames,
+                    routes=host.routes,
+                )
+
+    def offer_of_claim(self, claim: Claim) -> Offer:
+        """What a port of an Egress policy lets out."""
+        return offer_of(
+            claim.rule,
+            claim.port,
+            claim.protocol,
+            claim.prefixes,
+            is_here=self.is_in(claim.prefixes),
+            hosts=claim.hosts,
+            routes=claim.routes,
+            is_broken=claim.broken,
+            policy=self.mesh.kind(EgressPolicy).get(claim.rule.resource.namespace, claim.rule.resource.name),
+        )
+
+    def offers_here(self, policy: EgressPolicy) -> Iterator[Offer]:
+        """What a policy would let out at the destination on any port, whatever its routes."""
+        spec = policy.spec
+        if self.is_in(spec.ip_addresses):
+            for index, port in enumerate(spec.ports):
+                rule = policy.at(f"spec.ports[{index}]")
+                number, protocol, prefixes = port.number, port.protocol, spec.ip_addresses
+                yield offer_of(
+                    rule, number, protocol, prefixes, is_here=True, hosts=spec.hosts, policy=policy
+                )
+
+    def is_taken(self, offer: Offer) -> bool:
+        """Whether an offer takes what is sent, wherever it goes."""
+        sent = self.connection.sends
+        if offer.protocol is Protocol.HTTPS:
+            return isinstance(sent, TLSClientHello) and (not offer.hosts or offer.has(self.name))
+        if offer.protocol is not Protocol.HTTP:
+            return True
+        return (
+            isinstance(sent, HTTPRequest)
+            and offer.has(self.name)
+            and (offer.routes is None or any(not unmet_by(route, sent) for route in offer.routes))
+        )
+
+    @property
+    def place(self) -> str:
+        """Where the connection goes, in backticks."""
+        return f"`{socket_address(str(self.connection.destination), self.connection.port)}`"
