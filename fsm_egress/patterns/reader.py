@@ -143,7 +143,7 @@ def _tree(text: str, *, any_byte: bool = False) -> Node:
             None if "[" in text else _NON_ASCII.sub(_percent_encoded, text),
             ours=True,
         )
-    return _Reader(text).read()
+    return parsed(text)
 
 
 _NON_ASCII = re.compile(r"[^\x00-\x7f](?P<repeated>(?=[*+?{]))?")
@@ -224,6 +224,11 @@ class _Scope:
 
 def _joined(items: list[Node]) -> Node:
     return items[0] if len(items) == 1 else Sequence(tuple(items))
+
+
+def parsed(text: str) -> Node:
+    """The tree of a pattern; raises `Refused` where it is none."""
+    return _Reader(text).read()
 
 
 @define

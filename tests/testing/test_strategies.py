@@ -17,6 +17,8 @@ from small import WHO, config, egress, load, routes, service
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Sends, TLSClientHello
 from fsm_egress.patterns.automata import Undecided
+from fsm_egress.testing import connections_near as aimed
+from fsm_egress.testing import hypothesis_extra, parts, resources
 from fsm_egress.testing import strategies as fst
 from fsm_egress.testing.hypothesis_plugin import setup
 
@@ -74,10 +76,10 @@ def test_invalid_documents_are_refused(tree: dict[str, Any]) -> None:
 
 
 def test_each_way_of_spoiling_is_drawn() -> None:
-    for way in fst._SPOILING:  # noqa: SLF001  # because it is what is to be seen
+    for way in resources._SPOILING:  # noqa: SLF001  # because it is what is to be seen
         spoiled = fst.documents().map(lambda tree, way=way: way(tree, __import__("random").Random(1)))  # type: ignore[misc]
         with pytest.raises(fe.LoadError):
-            fe.load(find(spoiled, fst._is_refused, settings=SEARCH))  # noqa: SLF001  # ditto
+            fe.load(find(spoiled, resources._is_refused, settings=SEARCH))  # noqa: SLF001  # ditto
 
 
 @given(fst.meshes(max_policies=2))
@@ -164,10 +166,10 @@ def test_a_pattern_whose_texts_are_not_known_is_passed_over(monkeypatch: pytest.
     def unknown(*_: object) -> None:
         raise Undecided("too much")
 
-    monkeypatch.setattr(fst, "witness", unknown)
+    monkeypatch.setattr(aimed, "witness", unknown)
     found = find(fst.connections_near(MESH, WHO), lambda it: it.kind is Sends.HTTP, settings=SEARCH)
     assert isinstance(found.sends, HTTPRequest)
-    assert found.sends.path in fst.PATHS
+    assert found.sends.path in parts.PATHS
 
 
 def test_a_header_host_is_left_to_the_host() -> None:
@@ -218,7 +220,7 @@ def test_an_engine_that_reads_a_32_as_a_31_is_found_at_the_edge() -> None:
     (policy,) = mesh.kind(fe.EgressPolicy)
     assert list(map(str, policy.spec.ip_addresses)) == ["54.9.9.9/32"]
     assert len(mesh) == 2
-    assert connection.port in fst.PORTS
+    assert connection.port in parts.PORTS
 
 
 # --- what Hypothesis knows -------------------------------------------------------------------------------
@@ -252,9 +254,9 @@ def test_the_strategies_may_be_imported_first() -> None:
 def test_without_hypothesis_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(fe.MissingExtra, match="hypothesis"):
-        reload(fst)
+        reload(hypothesis_extra)
     monkeypatch.undo()
-    reload(fst)
+    reload(hypothesis_extra)
 
 
 def test_the_ten_lines_of_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
