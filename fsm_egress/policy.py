@@ -1,6 +1,6 @@
 """The resolved policy of one identity: everything that is enforced for it, in canonical order.
 
-Made by `resolution.py` and read twice, independently: by the engine, which decides, and by `pipy/config.py`,
+Made by `resolution` and read twice, independently: by the engine, which decides, and by `pipy/config.py`,
 which writes what the sidecar reads. Each part knows the resource and field that it came from.
 """
 

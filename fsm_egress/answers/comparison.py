@@ -1,7 +1,7 @@
 """What a change of a mesh changes: the connections that become allowed, denied or re-routed, all of them.
 
 The connections are divided by what the policies before and after look at, together, and one of each class is
-put to both engines (`division.py`). Ports on which both policies are equal need no looking.
+put to both engines (`division`). Ports on which both policies are equal need no looking.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What may be asked of a connection and of what is decided about it, such that classes answer it exactly.
 
-A predicate says what it looks at as readings (`division.py`). Where connections are divided by them too, it
-holds for all connections of a class or for none.
+A predicate says what it looks at as readings (`division/classes.py`). Where connections are divided by them
+too, it holds for all connections of a class or for none.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Region:
 
     Attributes:
         ports: runs of ports, in order.
-        spans: runs of addresses, by their keys (`net.py`), in order.
+        spans: runs of addresses, by their keys (`values/net.py`), in order.
         sent: what is sent; no connection sends two of them.
         witness: the smallest of the connections: by port, then by address, then by what is sent.
     """

@@ -321,7 +321,7 @@ class Connection:
 
     @property
     def key(self) -> int:
-        """The destination's place on the line of all addresses (`net.py`)."""
+        """The destination's place on the line of all addresses (`values/net.py`)."""
         return self.parts[1]
 
     @property

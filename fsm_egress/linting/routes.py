@@ -1,6 +1,7 @@
 """What routes of HTTPRouteGroups take: every request, none, or nothing that another does not take as well.
 
-Paths are compared exactly where automata decide (`automata.py`); what they cannot decide is not claimed.
+Paths are compared exactly where automata decide (`patterns/automata.py`); what they cannot decide is not
+claimed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Patterns as the sidecar reads them, searched as the sidecar searches them: anywhere in a text, over bytes.
 
-A text is read into a syntax tree (`reader.py`), and that is rendered as a Python pattern of the same
-meaning (`python.py`); what cannot be is refused with the place and the reason. What plainly is a
-pattern (`plain.py`) is read once it is needed. No text makes a search long (`search.py`).
+A text is read into a syntax tree (`reader.py`, `grammar.py`), and that is rendered as a Python pattern of the
+same meaning (`python.py`); what cannot be is refused with the place and the reason. What plainly is a pattern
+(`plain.py`) is read once it is needed. No text makes a search long (`search.py`).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _BITS = re.compile(r"\s*[+-]?[0-9]+")
 
 @frozen
 class Mask:
-    """The addresses of a range, as keys on the line of all addresses (`net.py`)."""
+    """The addresses of a range, as keys on the line of all addresses (`values/net.py`)."""
 
     first: int
     last: int

@@ -2,7 +2,7 @@
 
 The engine states what the policies mean (`spec/decision.md`), the model of the stock sidecar what a
 `config.json` makes of it (`spec/sidecar.md`). Nothing is sampled: the connections are divided into the
-classes that neither side divides further (`division.py`), and one of each is put to both.
+classes that neither side divides further (`division`), and one of each is put to both.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a stock `fsm-controller` makes of a mesh otherwise than its policies mean, each with a connection.
 
-The controller's config (`stock.py`) and this library's are put to the same model of the sidecar, on one
-connection of each class that either tells apart. What differs is laid to the line of `spec/controller.md`
-("Goes its own way") that brings it about (`suspicions.py`); what no line explains is reported as such.
+The controller's config (`stock_config.py`) and this library's are put to the same model of the sidecar, on
+one connection of each class that either tells apart. What differs is laid to the line of `spec/controller.md`
+("Goes its own way") that brings it about (`stock_departures.py`); what no line explains is reported as such.
 """
 
 from __future__ import annotations
