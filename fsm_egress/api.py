@@ -7,13 +7,12 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .engine import Engine
-from .pipy.config import PipyConfig, write_config
-from .pipy.enforcement import MODULE, module_source, write_enforced_config
 from .resolution import resolve
 from .snapshot import Snapshot
 from .values.typed import takes
 
 if TYPE_CHECKING:
+    from .pipy.config import PipyConfig
     from .resources.resource import ServiceIdentity
 
 __all__ = ["compile", "pipy_codebase", "pipy_config"]
@@ -43,6 +42,8 @@ def pipy_config(
     Raises:
         InvalidValue: the text is no identity, or `carried` has another key.
     """
+    from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
+
     return write_config(resolve(mesh, identity), carried)
 
 
@@ -69,6 +70,9 @@ def pipy_codebase(
     Raises:
         InvalidValue: the text is no identity, or `carried` has another key.
     """
+    from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
+    from .pipy.enforcement import MODULE, module_source, write_enforced_config  # noqa: PLC0415  # ditto
+
     policy = resolve(mesh, identity)
     config = write_enforced_config(policy, carried) if enforce else write_config(policy, carried)
     content = config.to_gzip() if config.compressed else config.to_json()

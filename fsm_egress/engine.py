@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from math import gcd, lcm
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -490,6 +489,8 @@ def _targets(clusters: Sequence[tuple[Cluster, int]]) -> tuple[Target, ...]:
         if weight and len({endpoint.weight for endpoint in only.endpoints}) == 1:
             part = weight // gcd(weight, len(only.endpoints))
             return tuple([Target(it.host, it.port, part) for it in sorted(only.endpoints, key=SOCKET)])
+    from fractions import Fraction  # noqa: PLC0415  # because most targets have one share
+
     shares: dict[tuple[str, int], Fraction] = {}
     for cluster, weight in clusters:
         total = sum(endpoint.weight for endpoint in cluster.endpoints)

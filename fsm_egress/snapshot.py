@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .documents.helm import helm_set
-from .documents.patch import merge_patch, parse_merge_patch
 from .manifests.loader import Input, NamedText, Refused, load_resources
 from .manifests.manifest import structure, to_mapping
 from .resources.core import Namespace, Pod, ServiceAccount
@@ -283,6 +281,8 @@ class Snapshot:
             PatchError: the text is no merge patch.
             LoadError: the patched MeshConfig is not valid.
         """
+        from .documents.patch import merge_patch, parse_merge_patch  # noqa: PLC0415  # because few meshes are patched
+
         tree = parse_merge_patch(patch) if isinstance(patch, (str, bytes)) else patch
         return self._with_mesh_config(merge_patch(to_mapping(self.mesh_config), tree))
 
@@ -293,6 +293,8 @@ class Snapshot:
             PatchError: the text cannot be read, or a key has no place in a MeshConfig.
             LoadError: the changed MeshConfig is not valid.
         """
+        from .documents.helm import helm_set  # noqa: PLC0415  # because few meshes are changed so
+
         return self._with_mesh_config(helm_set(to_mapping(self.mesh_config), text))
 
     def _with_mesh_config(self, tree: Any) -> Snapshot:

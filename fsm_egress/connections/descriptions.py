@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY
@@ -62,6 +61,8 @@ def http(
 
 def _taken_apart(url: str) -> tuple[str, str]:
     """The Host header and the path of a URL."""
+    from urllib.parse import urlsplit  # noqa: PLC0415  # because `_URL` reads nearly all
+
     try:
         split = urlsplit(url if _SCHEME.match(url) else f"http://{url}")
     except ValueError as error:

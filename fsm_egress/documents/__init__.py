@@ -17,10 +17,6 @@ from .base import (
     number_flaw,
     unreadable,
 )
-from .json_places import Places
-from .json_text import JSON, read_json, read_json_at_once
-from .yaml_scalars import is_disputed
-from .yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +31,6 @@ __all__ = [
     "MAX_TEXT",
     "Document",
     "excess",
-    "is_disputed",
     "is_scalar",
     "number_flaw",
     "places_in",
@@ -62,6 +57,8 @@ def read_text(content: bytes | str, name: str) -> tuple[tuple[Document, ...], tu
     Raises:
         MissingExtra: the text is YAML, and PyYAML is not installed.
     """
+    from .json_text import JSON, read_json  # noqa: PLC0415  # because mappings are read without texts
+
     try:
         text = _decoded(content, name)
         if name.endswith(".json"):
@@ -72,6 +69,8 @@ def read_text(content: bytes | str, name: str) -> tuple[tuple[Document, ...], tu
             except Unreadable as error:
                 if error.problem.expected != JSON:
                     raise
+        from .yaml_text import read_yaml  # noqa: PLC0415  # because JSON is read without it
+
         return read_yaml(text, name, _bounds())
     except Unreadable as error:
         return (), error.problems
@@ -97,6 +96,8 @@ def read_at_once(content: bytes | str, name: str, take: Take) -> tuple[dict[str,
     Raises:
         Exception: what `take` raises.
     """
+    from .json_text import read_json_at_once  # noqa: PLC0415  # because mappings are read without texts
+
     try:
         text = _decoded(content, name)
     except Unreadable:
@@ -106,6 +107,8 @@ def read_at_once(content: bytes | str, name: str, take: Take) -> tuple[dict[str,
 
 def places_in(content: bytes | str, name: str) -> Mapping[str, Mark]:
     """The place of each value of a text that `read_at_once` has read, by its path."""
+    from .json_places import Places  # noqa: PLC0415  # because mappings are read without texts
+
     return Places(_decoded(content, name), _bounds())
 
 

@@ -7,7 +7,6 @@ What a field may hold is not looked at here: the result is read as strictly as a
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -16,6 +15,7 @@ from attrs import frozen
 from ..values.errors import PatchError, Problem, show
 from ..values.frozen import FrozenMap, thaw
 from ..values.references import Mark
+from ..values.spelling import nearest
 from .patch import SHOWN, readable, rest_of
 
 if TYPE_CHECKING:
@@ -389,7 +389,8 @@ def _nearest(path: Path) -> str | None:
             return _spelled(_MEANT[path[:cut]] + path[cut:])
     for cut in cuts:
         names = {_spelled(name): chart for name, chart in _MEANT.items() if len(name) == cut}
-        for near in get_close_matches(_spelled(path[:cut]), names, n=1, cutoff=_ALIKE):
+        near = nearest(_spelled(path[:cut]), names, _ALIKE)
+        if near:
             return _spelled(names[near] + path[cut:])
     same = [chart for chart in _PLACES if path[-1] == chart[-1]]
     return _spelled(same[0]) if len(same) == 1 and len(path) <= len(same[0]) else None

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ..documents import is_disputed
-from ..documents.yaml_scalars import resolved
+from ..documents.yaml_scalars import is_disputed, resolved
 from ..resources.resource import Resource
 from ..values.errors import MissingExtra
 from ..values.typed import takes

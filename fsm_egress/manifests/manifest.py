@@ -6,7 +6,6 @@ these refuse is read a second time, slowly, to find everything that is wrong wit
 
 from __future__ import annotations
 
-import difflib
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +27,7 @@ from ..values.errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, Seve
 from ..values.frozen import FrozenMap, is_unicode, thaw
 from ..values.net import Address, Prefix, parse_interface
 from ..values.references import Mark, ResourceRef, Source
+from ..values.spelling import nearest
 from ..values.typed import takes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
 from .wire_names import FIELDS, carries, wire_path
@@ -39,6 +39,7 @@ __all__ = ["read_resource", "structure", "to_mapping"]
 
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
+ALIKE = 0.8  # of kinds and API groups, as there are many of others that look alike
 
 _ABSENT = (None, "")
 _SECRETS = ("data.", "stringData.")
@@ -134,12 +135,12 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
     if kind is not None and version in kind.api_versions:
         return kind, None
     ref = _ref_of(name, value)
-    near = difflib.get_close_matches(name, _BY_KIND, 1, 0.8)
+    near = nearest(name, _BY_KIND, ALIKE)
     if kind is not None and _is_meant(kind, version):
         known = " or ".join(f"`{known}`" for known in kind.api_versions)
         problems.append(Problem(known, show(version), "apiVersion", proposal=kind.api_versions[0]))
-    elif near and kind is None and version in _BY_KIND[near[0]].api_versions:
-        problems.append(Problem("a known kind", show(name), "kind", proposal=near[0]))
+    elif near and kind is None and version in _BY_KIND[near].api_versions:
+        problems.append(Problem("a known kind", show(name), "kind", proposal=near))
     elif name.endswith("List") and value.get("items") is not None:
         problems.append(Problem("a list", show(value["items"]), "items"))
     else:
@@ -152,7 +153,7 @@ def _is_meant(kind: type[Resource], version: str) -> bool:
     """Whether an unknown API version is a mistake, not another API with a kind of that name."""
     group = version.rpartition("/")[0]
     groups = [known.rpartition("/")[0] for known in kind.api_versions]
-    return group in {*groups, ""} or bool(difflib.get_close_matches(group, groups, 1, 0.8))
+    return group in {*groups, ""} or nearest(group, groups, ALIKE) is not None
 
 
 def _ref_of(kind: str, value: Mapping[str, Any]) -> ResourceRef:
@@ -297,10 +298,9 @@ def _unknown_fields(
             continue
         yield from _unfit({key: item}, path)
         if isinstance(key, str) and not carries(kind, key):
-            near = difflib.get_close_matches(key, fields, 1)
             severity = Severity.WARNING if lenient_fields else Severity.ERROR
             yield Problem(
-                "a known field", f"`{key}`", place, proposal=next(iter(near), None), severity=severity
+                "a known field", f"`{key}`", place, proposal=nearest(key, fields), severity=severity
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import PurePath
 from string import Template
 from typing import Any
@@ -20,6 +19,7 @@ from ..resources.checks import one_of
 from ..resources.resource import ServiceIdentity
 from ..values.errors import InvalidValue, LoadError, Problem, show
 from ..values.references import Source, joined
+from ..values.spelling import nearest
 from ..values.typed import takes
 
 __all__ = ["API_VERSION", "KIND", "Expected", "MeshSource", "PolicyTest", "PolicyTests", "read_tests"]
@@ -160,13 +160,12 @@ class _Node:
             return evolve(self, value={})
         for key in self.value:
             if known and key not in known:
-                near = get_close_matches(str(key), known, 1)
                 expected = f"one of {', '.join(f'`{name}`' for name in known)}"
                 problem = Problem(
                     expected,
                     f"the key `{key}`",
                     joined(self.path, str(key)),
-                    proposal=near[0] if near else None,
+                    proposal=nearest(str(key), known),
                 )
                 self.problems.append(problem)
         return self

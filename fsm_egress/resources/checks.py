@@ -10,7 +10,6 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from fractions import Fraction
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -46,15 +45,15 @@ _FRACTION = re.compile(r"0?\.\d{1,16}|0|1(\.0{0,16})?|0\.", re.ASCII)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _DURATION = re.compile(rf"[+-]?(0|({_DURATION_PART.pattern})+)", re.ASCII)
-_SECONDS = {
-    "ns": Fraction(1, 10**9),
-    "us": Fraction(1, 10**6),
-    "µs": Fraction(1, 10**6),
-    "μs": Fraction(1, 10**6),
-    "ms": Fraction(1, 10**3),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
 }
 
 
@@ -253,8 +252,10 @@ def optional_duration(value: Any) -> str | None:
 
 def seconds(text: str) -> int | float:
     """A valid duration in seconds: `1m0.5s` is 60.5, `5s` is 5."""
+    from fractions import Fraction  # noqa: PLC0415  # because most meshes name no duration
+
     parts = _DURATION_PART.findall(text)
-    total = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
+    total = sum((Fraction(number) * _NANOSECONDS[unit] for number, unit in parts), Fraction(0)) / 10**9
     signed = -total if text.startswith("-") else total
     return int(signed) if signed.denominator == 1 else float(signed)
 

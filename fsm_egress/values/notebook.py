@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -28,6 +27,7 @@ COLOURS = {
     "passed": "#16a34a",
     "failed": "#dc2626",
 }
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0;overflow-wrap:break-word"
 
 
@@ -55,7 +55,7 @@ class Shown:
 
 def as_html(table: Table, most: int = MOST) -> str:
     """A table as HTML, with at most so many rows; the others are counted."""
-    head = "".join(f'<th style="{_CELL}">{escape(name)}</th>' for name in table.columns)
+    head = "".join(f'<th style="{_CELL}">{name.translate(_ESCAPED)}</th>' for name in table.columns)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows[:most])
     rest = len(table.rows) - most
     more = f'<div style="opacity:0.7">and {rest} more</div>' if rest > 0 else ""
@@ -71,15 +71,16 @@ def _head(cells: str) -> str:
 def _cell(text: str) -> str:
     colour = COLOURS.get(text)
     style = f"{_CELL};color:{colour};font-weight:600" if colour else _CELL
-    return f'<td style="{style}">{escape(text)}</td>'
+    return f'<td style="{style}">{text.translate(_ESCAPED)}</td>'
 
 
 def _coloured(text: str) -> str:
     """A headline, whose first word has a colour if it is known."""
     first, space, rest = text.partition(" ")
     colour = COLOURS.get(first.rstrip(":"))
-    mark = f'<b style="color:{colour}">{escape(first)}</b>' if colour else f"<b>{escape(first)}</b>"
-    return f"{mark}{space}{escape(rest)}"
+    word = first.translate(_ESCAPED)
+    mark = f'<b style="color:{colour}">{word}</b>' if colour else f"<b>{word}</b>"
+    return f"{mark}{space}{rest.translate(_ESCAPED)}"
 
 
 def listed(values: Iterable[object]) -> str:

@@ -18,7 +18,6 @@ from fsm_egress.documents import (
     MAX_DEPTH,
     MAX_DIGITS,
     excess,
-    is_disputed,
     json_items,
     json_places,
     read_at_once,
@@ -28,7 +27,7 @@ from fsm_egress.documents import (
 from fsm_egress.documents.base import Bounds
 from fsm_egress.documents.json_places import walk
 from fsm_egress.documents.yaml_quickly import read_yaml_quickly
-from fsm_egress.documents.yaml_scalars import Doubtful
+from fsm_egress.documents.yaml_scalars import Doubtful, is_disputed
 from fsm_egress.documents.yaml_text import read_yaml_with_care
 from fsm_egress.values.errors import MissingExtra
 from fsm_egress.values.references import Mark

@@ -13,8 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
 
-from fsm_egress.documents import is_disputed
-from fsm_egress.documents.yaml_scalars import resolved
+from fsm_egress.documents.yaml_scalars import is_disputed, resolved
 from fsm_egress.manifests.dump import dump_json, dump_yaml
 from fsm_egress.manifests.loader import load_resources
 from fsm_egress.manifests.manifest import structure, to_mapping
