@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from .resolution import resolve
     from .resources.checks import Protocol, ServiceAccessMode
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-    from .resources.egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+    from .resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
     from .resources.meshconfig import MeshConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -114,6 +114,7 @@ __all__ = [
     "HTTPRequest",
     "HTTPRouteGroup",
     "InvalidValue",
+    "Isolation",
     "LintRule",
     "LoadError",
     "Log",
@@ -240,7 +241,7 @@ _ROOMS = {
     "connections.connection": "Connection HTTPRequest Sends TLSClientHello",
     "connections.decision": "Decision Reason Target Verdict",
     "manifests.dump": "dump_json dump_yaml",
-    "resources.egress": "EgressGateway EgressPolicy Retry UpstreamTrafficSetting",
+    "resources.egress": "EgressGateway EgressPolicy Isolation Retry UpstreamTrafficSetting",
     "engine": "Engine",
     "values.errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",

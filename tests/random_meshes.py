@@ -155,14 +155,18 @@ MESH_CONFIGS = st.builds(
 )
 
 
-def monitored_namespace(name: str, label: str) -> Document:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {label: "fsm"}}}
+def monitored_namespace(name: str, label: str, excluded: str | None = None) -> Document:
+    metadata: Document = {"name": name, "labels": {label: "fsm"}}
+    if excluded is not None:
+        metadata["annotations"] = {"flomesh.io/service-exclusion-list": excluded}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 NAMESPACES = st.builds(
     monitored_namespace,
     st.sampled_from((*SERVICE_NAMESPACES, "fsm")),
     st.sampled_from(("flomesh.io/monitored-by", "flomesh.io/monitored-by", "team")),
+    one_in(3, st.sampled_from(("web", "api, web-v1", "gone")), st.none()),
 )
 
 
@@ -290,8 +294,25 @@ RETRIES = st.sampled_from((1, 3)).map(retry)
 GATEWAYS = tuple(
     {"service": service, "namespace": space, **weight}
     for (service, space), weight in product(
-        (("gateway", "fsm"), ("web", "shop"), ("gone", "fsm")), ({}, {"weight": 1}, {"weight": 70})
+        (("gateway", "fsm"), ("web", "shop"), ("gone", "fsm")),
+        ({}, {"weight": 1}, {"weight": 70}, {"weight": 0}),
     )
+)
+
+
+def isolation(name: str, cidrs: list[str]) -> Document:
+    return {
+        "apiVersion": FLOMESH,
+        "kind": "Isolation",
+        "metadata": {"name": name},
+        "spec": {"cidrs": cidrs},
+    }
+
+
+ISOLATIONS = st.builds(
+    isolation,
+    st.sampled_from(("i0", "i1")),
+    some(("10.0.0.1/32", "10.0.0.2/31", "10.0.0.0/29", "10.96.0.1/32", "10.0.9.0/24", "2001:db8::/64"), 1, 2),
 )
 
 
@@ -383,10 +404,10 @@ def service(space: str, ports: list[PortPair], rest: Document) -> tuple[Document
         "selector": {f"serves-{name}": "yes"},
         "ports": [port for port, _ in ports],
     }
-    return (
-        resource("v1", "Service", space, name, spec=spec),
-        resource("v1", "Endpoints", space, name, subsets=subsets),
-    )
+    made = resource("v1", "Service", space, name, spec=spec)
+    if rest["exclusion"] is not None:
+        made["metadata"]["annotations"] = {"flomesh.io/service-exclusion": rest["exclusion"]}
+    return made, resource("v1", "Endpoints", space, name, subsets=subsets)
 
 
 def family(ports: list[PortPair], members: Documents) -> list[tuple[Document, Document]]:
@@ -416,6 +437,7 @@ MEMBERS = st.fixed_dictionaries(
         "ips": one_in(8, st.just([]), some(POD_IPS, 1, 3, unique=True)),
         "cluster ip": st.sampled_from(CLUSTER_IPS),
         "second subset": st.sampled_from((*["none"] * 6, "not ready", "same port", "other port")),
+        "exclusion": one_in(16, st.sampled_from(("true", "Yes", "enabled", "false", "no")), st.none()),
     }
 )
 BACKED_SERVICES: SearchStrategy[list[tuple[Document, Document]]] = st.one_of(
@@ -489,7 +511,7 @@ TRAFFIC_TARGETS = st.builds(
     st.sampled_from(("web", "web", "web", "web", "other", "default")),
     st.fixed_dictionaries(
         {
-            "sources": some(ACCOUNTS, 1, 2, unique=False),
+            "sources": some((*ACCOUNTS * 3, {**ACCOUNTS[0], "kind": "Group"}), 1, 2, unique=False),
             "rules": st.sampled_from((*[RULES[0]] * 6, *RULES)),
         }
     ),
@@ -566,6 +588,7 @@ def meshes() -> SearchStrategy[Documents]:
         one_in(8, distinct(SOURCE_PODS, 1, 2), st.just([])),
         one_in(12, distinct(NAMESPACES, 1, 4), st.just([])),
         distinct(RETRIES, 0, 1),
+        one_in(8, distinct(ISOLATIONS, 1, 2), st.just([])),
     )
 
 
@@ -667,6 +690,7 @@ ORDER_FREE = frozenset(
     {
         "addresses",
         "backends",
+        "cidrs",
         "global",
         "headers",
         "hosts",

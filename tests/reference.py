@@ -43,6 +43,7 @@ class Part(NamedTuple):
     endpoints: list[str]
     endpoint_ports: list[int]
     reachable: bool
+    takes_shares: bool
 
 
 class Claim(NamedTuple):
@@ -195,7 +196,7 @@ def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
                 continue
             # resources.md, Services: "a service port with no endpoints has none and takes no part"
             target = target_port(documents, service, spec.get("name", ""))
-            if target is None:
+            if target is None or excluded(documents, service):
                 continue
             reached = reached_addresses(documents, identity, service)
             for name, addresses, ready in counted_services(documents, service, target):
@@ -203,9 +204,38 @@ def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
                 # endpoints"; settled: a service that the source may not reach has none.
                 endpoints = [ip for ip in ready if address(ip) in (reached or [])]
                 reachable = reached is not None
+                # fsm, GetTargetPortForServicePort: a backend of a split needs an endpoints port of the name
+                takes_shares = any(
+                    listed.get("name", "") == spec.get("name", "")
+                    for subset in subsets_of(documents, service)
+                    for listed in subset.get("ports", [])
+                )
                 where = (service, namespace(service), name, port, protocol, addresses, endpoints)
-                parts.append(Part(*where, ports_to(documents, service, target), reachable))
+                parts.append(Part(*where, ports_to(documents, service, target), reachable, takes_shares))
     return parts
+
+
+def excluded(documents: Documents, service: Document) -> bool:
+    # controller.md, Found later: "Annotation flomesh.io/service-exclusion (true, enabled, yes) on a Service,
+    # and flomesh.io/service-exclusion-list on a Namespace: the service has no match; its traffic is egress."
+    # settled: the service's own annotation, when it has one, is the one that counts.
+    own = service["metadata"].get("annotations", {}).get("flomesh.io/service-exclusion")
+    if own is not None:
+        return own.lower() in ("true", "enabled", "yes")
+    return any(
+        service["metadata"]["name"] in annotated(item, "flomesh.io/service-exclusion-list")
+        for item in of_kind(documents, "Namespace")
+        if item["metadata"]["name"] == namespace(service)
+    )
+
+
+def isolated(documents: Documents, ip: str) -> bool:
+    # controller.md, Found later: "Isolation: addresses in its cidrs leave matches, hostnames and endpoints"
+    return any(
+        inside(ip, prefix)
+        for document in of_kind(documents, "Isolation")
+        for prefix in document["spec"]["cidrs"]
+    )
 
 
 def ports_to(documents: Documents, service: Document, target: int) -> list[int]:
@@ -234,9 +264,11 @@ def protocol_of(spec: Document) -> str:
 def target_port(documents: Documents, service: Document, name: str) -> int | None:
     # resources.md, Services: "Target port: from Endpoints by port name"
     # settled: the first of that name, subset by subset; a missing name is the empty one.
+    # fsm, GetTargetPortFromEndpoints: a port without a name takes any, and the only port of a subset is taken
+    # for any.
     for subset in subsets_of(documents, service):
         for port in subset.get("ports", []):
-            if port.get("name", "") == name:
+            if name in ("", port.get("name", "")) or len(subset["ports"]) == 1:
                 return int(port["port"])
     return None
 
@@ -245,6 +277,16 @@ def counted_services(
     documents: Documents, service: Document, target: int
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """What a service counts as: names, each with destination addresses and endpoint addresses."""
+    for name, addresses, endpoints in counted_before_isolation(documents, service, target):
+        left = [ip for ip in addresses if not isolated(documents, ip)]
+        # settled: a service whose addresses are all isolated is left out, reported
+        if left:
+            yield name, left, [ip for ip in endpoints if not isolated(documents, ip)]
+
+
+def counted_before_isolation(
+    documents: Documents, service: Document, target: int
+) -> Iterator[tuple[str, list[str], list[str]]]:
     name = service["metadata"]["name"]
     # settled: endpoints are the ready addresses of the subsets that have the target port.
     ready = [
@@ -280,11 +322,12 @@ def reached_addresses(
     # decision.md, 1: "all of them in permissive mode"
     if mesh_config(documents, "traffic").get("enablePermissiveTrafficPolicyMode", False):
         return [address(ip) for ip in ready_addresses(documents, service)]
-    reached = None
+    shown, reached = False, []
     for target in of_kind(documents, "TrafficTarget"):
         destination, rules = target["spec"]["destination"], target["spec"].get("rules", [])
         # decision.md, 1: "else those behind an SMI TrafficTarget that names the source"
-        if not any(is_account(source, identity) for source in target["spec"].get("sources", [])):
+        sources = [source for source in target["spec"].get("sources", []) if is_named(source, identity)]
+        if not sources:
             continue
         # controller.md, Copied: "A TrafficTarget counts when its namespace is its destination's and it has
         # rules, all of kind HTTPRouteGroup or TCPRoute."
@@ -295,10 +338,15 @@ def reached_addresses(
         # controller.md, Copied: "The destination's services are those of its namespace whose selector matches
         # a Pod running under that service account"
         for pod in of_kind(documents, "Pod"):
-            runs = is_account(destination, f"{service_account(pod)}.{namespace(pod)}")
-            if runs and namespace(pod) == namespace(service) and selects(service, pod):
-                reached = [*(reached or []), *(address(item["ip"]) for item in pod_ips(pod))]
-    return reached
+            if is_named(destination, f"{service_account(pod)}.{namespace(pod)}"):
+                shown = shown or (namespace(pod) == namespace(service) and selects(service, pod))
+                # controller.md, Found later: "TrafficTarget whose source is of another kind: the service is
+                # listed, without endpoints (404)."
+                # controller-2.json, "smi: pod not selected, in the endpoints": any pod of the account
+                kinds = [destination["kind"], *(source["kind"] for source in sources)]
+                if kinds[0] == "ServiceAccount" and "ServiceAccount" in kinds[1:]:
+                    reached += [address(item["ip"]) for item in pod_ips(pod)]
+    return reached if shown else None
 
 
 def selects(service: Document, pod: Document) -> bool:
@@ -362,6 +410,10 @@ def http_routes(documents: Documents, parts: list[Part], apex: Part) -> dict[Rou
             for cluster, weight in backends_of(parts, split).items():
                 wild.setdefault(cluster, weight if plain else 100)
         routes[Route(".*")] = wild
+    # controller.md, Copied: "an HTTP route whose weights are all zero gets 100 for each"
+    for clusters in routes.values():
+        if not any(clusters.values()):
+            clusters.update(dict.fromkeys(clusters, 100))
     return routes
 
 
@@ -393,7 +445,7 @@ def backends_of(parts: list[Part], split: Document) -> Clusters:
     for backend in split["spec"]["backends"]:
         elsewhere, slash, name = backend["service"].rpartition("/")
         cluster = (elsewhere if slash else namespace(split), name)
-        if any((part.namespace, part.name) == cluster for part in parts):
+        if any((part.namespace, part.name) == cluster and part.takes_shares for part in parts):
             clusters[cluster] = backend["weight"]
     return clusters
 
@@ -594,7 +646,8 @@ def gateways(documents: Documents) -> list[str]:
             for service in of_kind(documents, "Service")
             if (service["metadata"]["name"], namespace(service)) == (entry["service"], entry["namespace"])
             for subset in subsets_of(documents, service)
-            if subset.get("ports") and subset.get("addresses")
+            for item in subset.get("addresses", [])
+            if subset.get("ports") and not isolated(documents, item["ip"])
         }
     )
 
@@ -739,7 +792,11 @@ def ready_addresses(documents: Documents, service: Document) -> list[str]:
 
 def is_account(named: Document, identity: str) -> bool:
     # decision.md, Input: "service account name + namespace, written name.namespace"
-    return named["kind"] == "ServiceAccount" and f"{named['name']}.{named['namespace']}" == identity
+    return named["kind"] == "ServiceAccount" and is_named(named, identity)
+
+
+def is_named(named: Document, identity: str) -> bool:
+    return f"{named['name']}.{named['namespace']}" == identity
 
 
 def service_account(pod: Document) -> str:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.connection import HTTPRequest, Sends
 from ..connections.decision import Decision, Reason, Verdict
+from ..resolution.services import left_out
 from ..resources.checks import Protocol
+from ..resources.core import Endpoints, Service
 from ..resources.egress import EgressPolicy
 from ..values.errors import shortly
 from .types import STAGES, Stage, StageName
@@ -96,7 +98,22 @@ def _in_mesh(question: Question, policy: OutboundPolicy, _: Decision, *, is_last
         rule = next(owners)
         return f"{owner_of(rule)} has {question.place}", (rule,)
     is_open = question.mesh.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
-    return f"no service{'' if is_open else f' that `{question.who}` may reach'} has {question.place}", ()
+    found = f"no service{'' if is_open else f' that `{question.who}` may reach'} has {question.place}"
+    outside = [(service, left_out(question.mesh, service)) for service in _services_at(question)]
+    noted = [f"`{service.namespace}/{service.name}` takes no part: {why}" for service, why in outside if why]
+    return "; ".join((found, *noted)), tuple(service.at() for service, why in outside if why)
+
+
+def _services_at(question: Question) -> Iterator[Service]:
+    """The services that have the destination by their documents, in the mesh or out of it."""
+    there = question.connection.destination
+    for service in question.mesh.kind(Service):
+        if any(port.port == question.connection.port for port in service.spec.ports):
+            endpoints = question.mesh.kind(Endpoints).get(service.namespace, service.name)
+            subsets = endpoints.subsets if endpoints else ()
+            listed = (entry.ip for subset in subsets for entry in subset.addresses)
+            if service.spec.cluster_ip == str(there) or there in listed:
+                yield service
 
 
 def _egress_policies(question: Question, _: OutboundPolicy, decision: Decision, *, is_last: bool) -> Found:

@@ -272,9 +272,8 @@ def disputable_findings(view: View) -> Iterator[tuple[Code, FieldRef, Finding | 
         shadows = _shadows(port, [it.claim for it in reached])
         for it in reached:
             rule = it.claim.rule
-            if _offers(it.claim):
-                by = shadows.get(id(it.claim))
-                yield Code.SHADOWED_POLICY, rule, _shadowed(view, it, by) if by else None
+            by = shadows.get(id(it.claim))
+            yield Code.SHADOWED_POLICY, rule, _shadowed(view, it, by) if by and _offers(it.claim) else None
 
 
 def _unreached(view: View, claim: Claim, places: Iterable[Place]) -> Finding:

@@ -28,7 +28,8 @@ from ..resources.resource import ServiceIdentity
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.typed import takes
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
-from .inmesh import resolve_in_mesh, retries_of, retry_for
+from .inmesh import resolve_in_mesh
+from .retries import retries_of, retry_for, service_called
 from .surroundings import SURROUNDING_KINDS, surroundings_of
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _port(
                     name = f"{host.name}:{port}"
                     clusters[name] = hosts[name]
                     if is_retried:
-                        retried = retry_for(snapshot, identity, _service_named(host.name))
+                        retried = retry_for(snapshot, identity, service_called(name))
                         clusters[name] = evolve(hosts[name], retry_policy=retried)
             if group.server_names and group.any_tls is None:
                 clusters[group.tls_cluster] = Cluster(
@@ -162,12 +163,6 @@ def _port(
     policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
     met = [finding for group in groups for finding in _meetings(group)]
     return ResolvedPort(claims, policy, tuple(dict.fromkeys([*findings, *met])))
-
-
-def _service_named(host: str) -> tuple[str, str]:
-    """An outside host that reads like `name.namespace` of a service gets that service's retries."""
-    name, _, namespace = host.partition(".")
-    return name, namespace
 
 
 def _meetings(group: EgressGroup) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ The rules are those of `spec/controller.md` ("Copied") and `spec/resources.md` (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -13,27 +14,28 @@ from ..connections.findings import Code, Finding
 from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
 from ..resources.checks import STREAMS, Protocol
 from ..resources.core import Endpoints, Namespace, Pod, Service
-from ..resources.egress import ConnectionSettings, Retry, RetryPolicy, UpstreamTrafficSetting
+from ..resources.egress import ConnectionSettings, Isolation, Retry, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.net import Address, Prefix
-from .routes import routes_of, to_clusters, united, wildcard
+from .retries import Account, retry_for
+from .routes import balanced, routes_of, to_clusters, united, wildcard
 from .services import TRUST_DOMAIN, MeshService, hostnames_of, reached_services, target_port
+
+if TYPE_CHECKING:
+    from ..resources.egress import RetryPolicy
+    from ..snapshot import Snapshot
 
 __all__ = [
     "Backends",
     "InMesh",
-    "cluster_names",
     "clusters_of",
     "matches_on",
+    "references_of",
     "resolve_in_mesh",
-    "retries_of",
-    "retry_for",
 ]
 
-SERVICE_KIND = "Service"
 ANYONE = ServiceIdentity("anyone", "anywhere")
 
 
@@ -56,6 +58,7 @@ IN_MESH_KINDS = (
     TrafficSplit,
     HTTPRouteGroup,
     UpstreamTrafficSetting,
+    Isolation,
     Retry,
 )
 """What the in-mesh part of a policy depends on."""
@@ -75,7 +78,6 @@ def _in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
     reached = tuple(
         service for service in reached_services(snapshot, identity, findings) if service.addresses
     )
-    used: dict[str, None] = {}
     by_port: dict[int, list[MeshService]] = {}
     for service in reached:
         by_port.setdefault(service.port, []).append(service)
@@ -84,9 +86,7 @@ def _in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
         port: _in_order(matches_on(snapshot, identity, group, backends, findings))
         for port, group in sorted(by_port.items())
     }
-    for port_matches in matches.values():
-        for match in port_matches:
-            used.update(dict.fromkeys(cluster_names(match)))
+    used = references_of(match for listed in matches.values() for match in listed)
     clusters = clusters_of(snapshot, identity, reached, used, findings)
     return InMesh({port: found for port, found in matches.items() if found}, clusters, tuple(findings))
 
@@ -270,7 +270,7 @@ def _virtual_hosts(
         hosts[name] = VirtualHost(
             name,
             tuple(sorted({*own, *(known.hostnames if known else ())})),
-            united((*known.routes, *routes)) if known else routes,
+            balanced(united((*known.routes, *routes)) if known else routes),
             known.rule if known else service.rule,
         )
     return tuple(hosts[name] for name in sorted(hosts))
@@ -279,29 +279,43 @@ def _virtual_hosts(
 # --- clusters --------------------------------------------------------------------------------------------
 
 
-def cluster_names(match: MeshMatch) -> Iterator[str]:
-    """The clusters that a match leads to."""
-    for cluster in match.clusters:
-        yield cluster.name
-    for host in match.virtual_hosts:
-        for route in host.routes:
-            for cluster in route.clusters:
-                yield cluster.name
+def references_of(matches: Iterable[MeshMatch]) -> Mapping[str, tuple[Account, ...]]:
+    """The clusters that matches lead to, each with the services whose routes do."""
+    used: dict[str, dict[Account, None]] = {}
+    for match in matches:
+        for cluster in match.clusters:
+            named = used.setdefault(cluster.name, {})
+            if match.protocol not in STREAMS:
+                named.update(
+                    ((owner.rule.resource.name, owner.rule.resource.namespace), None)
+                    for owner in match.owners
+                )
+        for host in match.virtual_hosts:
+            name, _, namespace = host.name.rpartition(".")
+            for route in host.routes:
+                for cluster in route.clusters:
+                    used.setdefault(cluster.name, {})[name, namespace] = None
+    return {name: tuple(accounts) for name, accounts in used.items()}
 
 
 def clusters_of(
     snapshot: Snapshot,
     identity: ServiceIdentity,
     services: Iterable[MeshService],
-    used: Iterable[str],
+    used: Mapping[str, tuple[Account, ...]],
     findings: list[Finding],
 ) -> tuple[Cluster, ...]:
-    """The clusters that matches lead to; a backend that the source may not reach has none."""
+    """The clusters that matches lead to, as `references_of` gives them.
+
+    A backend that the source may not reach has none.
+    """
     behind: dict[str, list[MeshService]] = {}
     for service in services:
         behind.setdefault(service.cluster, []).append(service)
     return tuple(
-        _cluster(snapshot, identity, name, behind[name], findings) for name in sorted(used) if name in behind
+        _cluster(snapshot, identity, name, behind[name], used[name], findings)
+        for name in sorted(used)
+        if name in behind
     )
 
 
@@ -310,6 +324,7 @@ def _cluster(
     identity: ServiceIdentity,
     name: str,
     services: list[MeshService],
+    leading: tuple[Account, ...],
     findings: list[Finding],
 ) -> Cluster:
     endpoints = sorted({(ip.key, service.port) for service in services for ip in service.endpoints})
@@ -318,15 +333,24 @@ def _cluster(
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]
-    is_routed = first.protocol not in STREAMS
-    account = (first.name.rpartition(".")[2], first.namespace)
     return Cluster(
         name,
         tuple([Endpoint(str(Address.from_key(key)), port) for key, port in endpoints]),
         first.rule,
         _settings_for(snapshot, first),
-        retry_for(snapshot, identity, account) if is_routed else None,
+        _retry_of(snapshot, identity, (first.name, first.namespace), leading),
     )
+
+
+def _retry_of(
+    snapshot: Snapshot, identity: ServiceIdentity, own: Account, leading: tuple[Account, ...]
+) -> RetryPolicy | None:
+    """What is tried again on a cluster: by the policy of a service split onto it, else its own service's."""
+    others = sorted(account for account in leading if account != own)
+    policies = (
+        retry_for(snapshot, identity, account) for account in (*others, *(it for it in leading if it == own))
+    )
+    return next((policy for policy in policies if policy is not None), None)
 
 
 def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSettings | None:
@@ -335,22 +359,3 @@ def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSetting
     settings = snapshot.kind(UpstreamTrafficSetting).by_namespace.get(service.namespace, ())
     found = (setting.spec.connection_settings for setting in settings if setting.spec.host in names)
     return next(found, None)
-
-
-def retries_of(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Retry]:
-    """The Retry resources whose source is an identity, by name; none unless the feature flag is on."""
-    account = (SERVICE_ACCOUNT, identity.name, identity.namespace)
-    if snapshot.mesh_config.spec.feature_flags.enable_retry_policy:
-        for retry in snapshot.kind(Retry):
-            source = retry.spec.source
-            if (source.kind, source.name, source.namespace) == account:
-                yield retry
-
-
-def retry_for(snapshot: Snapshot, identity: ServiceIdentity, service: tuple[str, str]) -> RetryPolicy | None:
-    """The first retry policy from an identity to a service, by name."""
-    target = (SERVICE_KIND, *service)
-    for retry in retries_of(snapshot, identity):
-        if any((to.kind, to.name, to.namespace) == target for to in retry.spec.destinations):
-            return retry.spec.retry_policy
-    return None

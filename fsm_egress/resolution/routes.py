@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from ..resources.smi import HTTPMatch, HTTPRouteGroup
     from ..values.references import FieldRef
 
-__all__ = ["WILDCARD_PATH", "in_order", "routes_of", "to_clusters", "united", "wildcard"]
+__all__ = [
+    "WHOLE_WEIGHT",
+    "WILDCARD_PATH",
+    "balanced",
+    "in_order",
+    "routes_of",
+    "to_clusters",
+    "united",
+    "wildcard",
+]
 
 WILDCARD_PATH = parse_pattern(".*")
+WHOLE_WEIGHT = 100
 
 _Key = tuple[str, tuple[str, ...], tuple[tuple[str, Pattern], ...]]
 
@@ -72,6 +82,17 @@ def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
             weights = {cluster.name: cluster for cluster in (*first.clusters, *route.clusters)}
             found[_key(route)] = evolve(first, clusters=tuple(weights.values()))
     return in_order(found.values())
+
+
+def balanced(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
+    """The routes; where the weights of one are all zero, each of its clusters has 100."""
+    return tuple([_balanced(route) for route in routes])
+
+
+def _balanced(route: HTTPRoute) -> HTTPRoute:
+    if any(cluster.weight for cluster in route.clusters):
+        return route
+    return evolve(route, clusters=tuple(evolve(cluster, weight=WHOLE_WEIGHT) for cluster in route.clusters))
 
 
 def in_order(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:

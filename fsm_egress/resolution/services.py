@@ -5,29 +5,44 @@ The rules are those of `spec/resources.md` ("Services") and `spec/controller.md`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from ..connections.findings import Code, Finding
 from ..resources.checks import Protocol, ServiceAccessMode
-from ..resources.core import EndpointAddress, Endpoints, Pod, Service, ServicePort
+from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service, ServicePort
+from ..resources.egress import Isolation
 from ..resources.smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
-from ..values.net import Address, parse_address
+from ..values.net import Address, Prefix, parse_address
 from ..values.references import FieldRef, item_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from ..resources.resource import ServiceIdentity
 
-__all__ = ["TRUST_DOMAIN", "MeshService", "hostnames_of", "reached_services", "target_port"]
+__all__ = [
+    "TRUST_DOMAIN",
+    "MeshService",
+    "hostnames_of",
+    "isolated",
+    "left_out",
+    "port_target",
+    "reached_services",
+    "target_port",
+]
 
 TRUST_DOMAIN = ("cluster", "local")
 TARGET_RULES = {"HTTPRouteGroup", "TCPRoute"}
 _PREFIXED = (Protocol.TCP_SERVER_FIRST, Protocol.HTTP, Protocol.TCP, Protocol.GRPC)
 _BY_NAME = {protocol.value: protocol for protocol in Protocol}
+EXCLUSION = "flomesh.io/service-exclusion"
+EXCLUSION_LIST = "flomesh.io/service-exclusion-list"
+HEALTH_CHECK = "flomesh.io/cloud-health-check-service"
+_EXCLUDED = {"enabled", "yes", "true"}
 
 
 @frozen
@@ -73,42 +88,80 @@ def reached_services(
 ) -> Iterator[MeshService]:
     """The services that an identity may reach, port by port, by namespace and name.
 
-    A headless service without ready addresses is among them, though it can be addressed by name only.
+    A service without addresses is among them, though it can be addressed by name only: one that is headless
+    and has no ready pods, or whose addresses are all isolated.
     """
-    pods = _allowed_pods(snapshot, identity, findings)
+    allowed = _allowed(snapshot, identity, findings)
     for service in snapshot.kind(Service):
-        if not snapshot.monitors(service.namespace):
+        if left_out(snapshot, service):
             continue
-        if pods is None:
+        if allowed is None:
             yield from _ports_of(snapshot, service, findings)
-            continue
-        selected = [pod for pod in pods.get(service.namespace, ()) if _selects(service, pod)]
-        if selected:
-            ips = {entry.ip for pod in selected for entry in pod.status.pod_ips}
+        elif any(_selects(service, pod) for pod in allowed.pods.get(service.namespace, ())):
             for found in _ports_of(snapshot, service, findings):
-                yield evolve(found, endpoints=tuple(ip for ip in found.endpoints if ip in ips))
+                yield evolve(found, endpoints=tuple(ip for ip in found.endpoints if ip in allowed.addresses))
 
 
-def _allowed_pods(
-    snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]
-) -> Mapping[str, list[Pod]] | None:
-    """The pods by namespace that traffic targets let an identity reach; None where all may be reached."""
+def left_out(snapshot: Snapshot, service: Service) -> str:
+    """Why traffic to a service is no in-mesh traffic, in words; empty where it may be."""
+    if not snapshot.monitors(service.namespace):
+        return f"namespace `{service.namespace}` is not monitored"
+    annotations = service.metadata.annotations
+    if EXCLUSION in annotations:
+        is_excluded = annotations[EXCLUSION].lower() in _EXCLUDED
+        return f"annotation `{EXCLUSION}` takes it out of the mesh" if is_excluded else ""
+    space = snapshot.kind(Namespace).get("", service.namespace)
+    listed = space.metadata.annotations.get(EXCLUSION_LIST, "") if space else ""
+    if service.name in {name.strip().lower() for name in listed.split(",")}:
+        return f"annotation `{EXCLUSION_LIST}` of namespace `{service.namespace}` takes it out of the mesh"
+    is_open = snapshot.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
+    if is_open and HEALTH_CHECK in annotations:
+        return f"annotation `{HEALTH_CHECK}` says that it is there for health checks only"
+    return ""
+
+
+@frozen
+class _Allowed:
+    """What traffic targets let an identity reach.
+
+    Attributes:
+        pods: by namespace: what has one of them behind it is reached.
+        addresses: of the pods that connections may end at.
+    """
+
+    pods: Mapping[str, list[Pod]]
+    addresses: frozenset[Address]
+
+
+def _allowed(snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]) -> _Allowed | None:
+    """The pods that traffic targets let an identity reach; None where all may be reached.
+
+    A target that is not from account to account shows the services, and none of their pods.
+    """
     if snapshot.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode:
         return None
-    accounts = {
-        (target.spec.destination.namespace, target.spec.destination.name)
-        for target in snapshot.kind(TrafficTarget)
-        if _counts(snapshot, target, findings)
-        and any(
-            (source.name, source.namespace) == (identity.name, identity.namespace)
+    shown: set[tuple[str, str]] = set()
+    opened: set[tuple[str, str]] = set()
+    for target in snapshot.kind(TrafficTarget):
+        kinds = {
+            source.kind
             for source in target.spec.sources
-        )
-    }
+            if (source.name, source.namespace) == (identity.name, identity.namespace)
+        }
+        destination = target.spec.destination
+        if _counts(snapshot, target, findings) and kinds:
+            shown.add((destination.namespace, destination.name))
+            if SERVICE_ACCOUNT in kinds and destination.kind == SERVICE_ACCOUNT:
+                opened.add((destination.namespace, destination.name))
     pods: dict[str, list[Pod]] = {}
+    addresses: set[Address] = set()
     for pod in snapshot.kind(Pod):
-        if (pod.namespace, pod.spec.service_account_name) in accounts:
+        account = pod.namespace, pod.spec.service_account_name
+        if account in shown:
             pods.setdefault(pod.namespace, []).append(pod)
-    return pods
+            if account in opened:
+                addresses.update(entry.ip for entry in pod.status.pod_ips)
+    return _Allowed(pods, frozenset(addresses))
 
 
 def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) -> bool:
@@ -118,8 +171,6 @@ def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) 
     why = None
     if target.namespace != target.spec.destination.namespace:
         why = f"its destination is in namespace `{target.spec.destination.namespace}`"
-    elif target.spec.destination.kind != SERVICE_ACCOUNT:
-        why = f"its destination is no `{SERVICE_ACCOUNT}`"
     elif not target.spec.rules:
         why = "it has no rules"
     elif not {rule.kind for rule in target.spec.rules} <= TARGET_RULES:
@@ -127,39 +178,72 @@ def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) 
     if why:
         message = f"it allows nothing, since {why}"
         findings.append(Finding(Code.IGNORED_TRAFFIC_TARGET, target.at("spec"), message))
-    return why is None
+        return False
+    named = [("destination", target.spec.destination)]
+    named += [(item_path("sources", index), source) for index, source in enumerate(target.spec.sources)]
+    for path, reference in named:
+        if reference.kind != SERVICE_ACCOUNT:
+            message = (
+                f"kind `{reference.kind}` opens services without endpoints: only `{SERVICE_ACCOUNT}` has any"
+            )
+            rule = target.at(f"spec.{path}.kind")
+            findings.append(Finding(Code.IGNORED_TRAFFIC_TARGET, rule, message))
+    return True
 
 
 def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> Iterator[MeshService]:
     endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
     domain = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
+    closed = isolated(snapshot)
     for index, port in enumerate(service.spec.ports):
         rule = service.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings)
-        target = target_port(endpoints, port.name)
+        target = port_target(endpoints, port.name)
         if protocol is None or target is None or endpoints is None:
             continue
         entries = tuple(_entries(endpoints, target))
+        found: list[MeshService] = []
         if service.spec.headless:
-            if not entries:
-                message = "a headless service without ready addresses takes no part"
-                findings.append(Finding(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message))
-            for name, ips in _named_pods(service.name, entries).items():
-                yield MeshService(name, service.namespace, port.port, target, protocol, None, ips, ips, rule)
+            for name, listed in _named_pods(service.name, entries).items():
+                ips = _outside(closed, listed)
+                found.append(
+                    MeshService(name, service.namespace, port.port, target, protocol, None, ips, ips, rule)
+                )
         else:
             cluster_ip = parse_address(service.spec.cluster_ip)
             ready = () if domain else (entry.ip for subset in endpoints.subsets for entry in subset.addresses)
-            yield MeshService(
-                service.name,
-                service.namespace,
-                port.port,
-                target,
-                protocol,
-                cluster_ip,
-                _unique((cluster_ip, *ready)),
-                _unique(entry.ip for entry in entries),
-                rule,
+            found.append(
+                MeshService(
+                    service.name,
+                    service.namespace,
+                    port.port,
+                    target,
+                    protocol,
+                    cluster_ip,
+                    _outside(closed, _unique((cluster_ip, *ready))),
+                    _outside(closed, _unique(entry.ip for entry in entries)),
+                    rule,
+                )
             )
+        if service.spec.headless and not entries:
+            message = "a headless service without ready addresses takes no part"
+            findings.append(Finding(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message))
+        elif not all(it.addresses for it in found):
+            message = "every address of the service is isolated: it takes no part"
+            findings.append(Finding(Code.ISOLATED_SERVICE, rule, message))
+        yield from found
+
+
+def isolated(snapshot: Snapshot) -> tuple[Prefix, ...]:
+    """The ranges at which no service is reached, of Isolations in any namespace."""
+    return tuple(prefix for isolation in snapshot.kind(Isolation) for prefix in isolation.spec.cidrs)
+
+
+def _outside(closed: tuple[Prefix, ...], addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+    """The addresses that are not isolated."""
+    if not closed:
+        return addresses
+    return tuple(ip for ip in addresses if not any(ip in prefix for prefix in closed))
 
 
 def _named_pods(name: str, entries: tuple[EndpointAddress, ...]) -> Mapping[str, tuple[Address, ...]]:
@@ -194,8 +278,20 @@ def _selects(service: Service, pod: Pod) -> bool:
     return bool(selector) and all(pod.metadata.labels.get(key) == value for key, value in selector.items())
 
 
+def port_target(endpoints: Endpoints | None, name: str) -> int | None:
+    """Where the pods listen for a port of the service: the first endpoints port of its name.
+
+    The only port of a subset stands for every port of the service, and any for one without a name.
+    """
+    for subset in endpoints.subsets if endpoints else ():
+        for port in subset.ports:
+            if not name or len(subset.ports) == 1 or port.name == name:
+                return port.port
+    return None
+
+
 def target_port(endpoints: Endpoints | None, name: str) -> int | None:
-    """Where the pods listen for the service port of this name: the first endpoints port of that name."""
+    """Where the pods listen for the port of a split's backend: the first endpoints port of its name."""
     ports = (port for subset in endpoints.subsets for port in subset.ports) if endpoints else iter(())
     return next((port.port for port in ports if port.name == name), None)
 

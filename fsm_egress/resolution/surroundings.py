@@ -16,12 +16,14 @@ from ..policy import (
 )
 from ..resources import checks
 from ..resources.core import Endpoints, Pod, Service
-from ..resources.egress import EgressGateway, Retry
+from ..resources.egress import EgressGateway, Isolation, Retry
 from ..resources.meshconfig import MeshConfig
 from ..values.errors import InvalidValue
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
-from .inmesh import retries_of
+from .retries import retries_of
+from .routes import WHOLE_WEIGHT
+from .services import isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,7 +87,7 @@ class Surroundings:
     findings: tuple[Finding, ...]
 
 
-SURROUNDING_KINDS = (MeshConfig, Pod, EgressGateway, Service, Endpoints, Retry)
+SURROUNDING_KINDS = (MeshConfig, Pod, EgressGateway, Service, Endpoints, Isolation, Retry)
 
 
 def surroundings_of(snapshot: Snapshot, identity: ServiceIdentity) -> Surroundings:
@@ -182,8 +184,9 @@ def _forward(snapshot: Snapshot, findings: list[Finding]) -> tuple[Forward | Non
             if not endpoints:
                 message = f"service `{entry.namespace}/{entry.service}` has no endpoints: it carries nothing"
                 findings.append(Finding(Code.UNUSABLE_GATEWAY, rule, message))
-            weight = 100 if entry.weight is None else entry.weight
-            gateways[name] = Gateway(name, weight, _gateway_mode(service, findings), endpoints)
+            gateways[name] = Gateway(
+                name, entry.weight or WHOLE_WEIGHT, _gateway_mode(service, findings), endpoints
+            )
     forward = (
         Forward(tuple(gateways[name] for name in sorted(gateways)), resources[0].at("spec.global"))
         if gateways
@@ -194,6 +197,7 @@ def _forward(snapshot: Snapshot, findings: list[Finding]) -> tuple[Forward | Non
 
 def _gateway_endpoints(snapshot: Snapshot, service: Service) -> tuple[Endpoint, ...]:
     endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
+    closed = isolated(snapshot)
     return tuple(
         sorted(
             {
@@ -201,6 +205,7 @@ def _gateway_endpoints(snapshot: Snapshot, service: Service) -> tuple[Endpoint, 
                 for subset in (endpoints.subsets if endpoints else ())
                 for port in subset.ports
                 for entry in subset.addresses
+                if not any(entry.ip in prefix for prefix in closed)
             }
         )
     )

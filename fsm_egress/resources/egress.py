@@ -188,7 +188,7 @@ class UpstreamTrafficSetting(Resource):
 
 @frozen(field_transformer=checked)
 class GlobalEgressGateway(Part):
-    """A gateway service that carries the mesh's egress; no weight counts as 100."""
+    """A gateway service that carries the mesh's egress; no weight counts as 100, and so does 0."""
 
     service: str = field(converter=checks.resource_name)
     namespace: str = field(converter=checks.resource_name)
@@ -210,6 +210,23 @@ class EgressGateway(Resource):
     api_versions: ClassVar[tuple[str, ...]] = ("policy.flomesh.io/v1alpha1",)
 
     spec: EgressGatewaySpec = field(metadata=part(EgressGatewaySpec))
+
+
+@frozen(field_transformer=checked)
+class IsolationSpec(Part):
+    """`spec` of an Isolation."""
+
+    cidrs: tuple[Prefix, ...] = field(default=(), converter=checks.prefixes)
+
+
+@frozen(field_transformer=checked)
+class Isolation(Resource):
+    """Addresses that no service of the mesh is reached at; the kind has no namespace."""
+
+    kind: ClassVar[str] = "Isolation"
+    api_versions: ClassVar[tuple[str, ...]] = ("policy.flomesh.io/v1alpha1",)
+
+    spec: IsolationSpec = field(metadata=part(IsolationSpec))
 
 
 @frozen(field_transformer=checked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-from .egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+from .egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
 from .meshconfig import MeshConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 
@@ -19,6 +19,7 @@ KINDS: tuple[type[Resource], ...] = (
     UpstreamTrafficSetting,
     EgressGateway,
     Retry,
+    Isolation,
     Service,
     Endpoints,
     Pod,

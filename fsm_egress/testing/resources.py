@@ -206,6 +206,12 @@ PLAIN: dict[str, Tree] = {
         "metadata": {"name": "a", "namespace": "curl"},
         "spec": {"host": "a.com", "connectionSettings": {"tcp": {"maxConnections": 1}}},
     },
+    "Isolation": {
+        "apiVersion": POLICY,
+        "kind": "Isolation",
+        "metadata": {"name": "a"},
+        "spec": {"cidrs": ["10.1.0.1/32"]},
+    },
     "Retry": {
         "apiVersion": POLICY,
         "kind": "Retry",

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from ..connections.connection import Connection, HTTPRequest, TLSClientHello
 from ..connections.decision import Reason, Verdict
 from ..resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-from ..resources.egress import EgressGateway, EgressPolicy, Retry, UpstreamTrafficSetting
+from ..resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -81,6 +81,7 @@ _OTHERS: tuple[type[Resource], ...] = (
     Secret,
     EgressGateway,
     UpstreamTrafficSetting,
+    Isolation,
     Retry,
     TrafficSplit,
     TrafficTarget,

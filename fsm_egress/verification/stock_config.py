@@ -23,7 +23,8 @@ from ..pipy.matches import host_rules, mesh_match
 from ..policy import SourceCert, VirtualHost, WeightedCluster
 from ..resolution import resolve
 from ..resolution.claims import host_clusters, resolve_claims
-from ..resolution.inmesh import Backends, cluster_names, clusters_of, matches_on, retry_for
+from ..resolution.inmesh import Backends, clusters_of, matches_on, references_of
+from ..resolution.retries import retry_for, service_called
 from ..resolution.routes import in_order, to_clusters, united
 from ..resolution.services import MeshService, reached_services
 from ..resources.checks import Protocol
@@ -226,7 +227,7 @@ def _mesh_matches(view: StockView, identity: ServiceIdentity, clusters: Wire) ->
         for group in together.values()
         for match in matches_on(view.snapshot, identity, group, backends, [])
     ]
-    used: dict[str, None] = {}
+    leading: list[MeshMatch] = []
     for match, group in sorted(matches, key=_lowest):
         wire = mesh_match(_as_written(view, match))
         wire[RANGES] = dict.fromkeys(map(_as_ipv4, wire[RANGES])) or None
@@ -234,12 +235,12 @@ def _mesh_matches(view: StockView, identity: ServiceIdentity, clusters: Wire) ->
             wire["Protocol"] = GRPC
         unknown = view.unknown.get(group[0].rule)
         if unknown is None:
-            used.update(dict.fromkeys(cluster_names(match)))
+            leading.append(match)
         else:
             wire["Protocol"] = unknown
             del wire["TcpServiceRouteRules"]
         yield match.port, wire
-    for cluster in clusters_of(view.snapshot, identity, services, used, []):
+    for cluster in clusters_of(view.snapshot, identity, services, references_of(leading), []):
         config = cluster_config(cluster)
         clusters[cluster.name] = {**config, "Endpoints": _endpoints(config["Endpoints"])}
 
@@ -352,8 +353,7 @@ def _host_clusters(view: StockView, identity: ServiceIdentity, claims: tuple[Cla
     for name, cluster in clusters.items():
         host = cluster.endpoints[0].host
         if host in routed:
-            account, _, namespace = host.partition(".")
-            retried = retry_for(view.snapshot, identity, (account, namespace))
+            retried = retry_for(view.snapshot, identity, service_called(name))
             wire[name] = cluster_config(evolve(cluster, retry_policy=retried))
     return wire
 

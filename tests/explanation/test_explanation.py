@@ -612,6 +612,19 @@ def test_a_service_may_be_out_of_reach() -> None:
     )
 
 
+@pytest.mark.parametrize("address", ["10.96.0.2", "10.0.0.2"])
+def test_a_service_that_takes_no_part_is_named_with_the_reason(address: str) -> None:
+    excluded, endpoints = service("db", "tcp-x 3306", ip="10.96.0.2", pods=["10.0.0.2"])
+    excluded["metadata"]["annotations"] = {"flomesh.io/service-exclusion": "true"}
+    other = service("api", "tcp-x 3306", ip="10.96.0.3", pods=["10.0.0.3"])
+    stage = explained(fe.tcp(address, 3306), config(), excluded, endpoints, other[:1]).stages[1]
+    assert stage.finding == (
+        f"no service has `{address}:3306`; `shop/db` takes no part:"
+        " annotation `flomesh.io/service-exclusion` takes it out of the mesh"
+    )
+    assert list(map(str, stage.rules)) == ["Service shop/db"]
+
+
 def test_a_service_without_addresses_on_a_port_is_passed_over() -> None:
     told = explained(
         fe.http("10.96.0.1", 80, "GET", "x/"), WEB, service("web2", "http-web 80", ip="10.96.0.1", pods=[])

@@ -145,6 +145,17 @@ def test_who_allows_nothing_is_told_otherwise() -> None:
     assert shadowed(egress("a", "tcp 80"), egress("b", "http 80"), egress("c", "tcp 80", mtls=gone)) == []
 
 
+def test_a_policy_is_not_shadowed_where_an_account_lacks_the_certificate_for_it() -> None:
+    lacking = {**account(WHO), "mtls": {"issuer": "other", "cert": {"secret": {"name": "gone"}}}}
+    narrow = egress("narrow", "http 80", hosts=["a.com"])
+    wide = egress("wide", "http 80", hosts=["a.com", "b.com"])
+    wide["spec"]["sources"] = [account("job.batch")]
+    narrow["spec"]["sources"] = [account("job.batch")]
+    assert "FSE070" in {it.code.code for it in lint(load(narrow, wide), sidecar=False)}
+    narrow["spec"]["sources"].append(lacking)
+    assert "FSE070" not in {it.code.code for it in lint(load(narrow, wide), sidecar=False)}
+
+
 def test_a_policy_that_is_said_twice_is_no_shadow_besides() -> None:
     assert shadowed(egress("b", "tcp 25"), egress("a", "tcp 25")) == ["FSE074 Egress curl/b: None"]
     assert shadowed(*web("^/get"), *web("^/get", name="b")) != ["FSE074 Egress curl/b: None"]

@@ -75,6 +75,7 @@ def test_every_kind_is_read_in_every_api_version(kind: type[Resource]) -> None:
         "HTTPRouteGroup": {"spec": {}},
         "Egress": {"spec": {}},
         "EgressGateway": {"spec": {}},
+        "Isolation": {"spec": {"cidrs": []}},
         "UpstreamTrafficSetting": {"spec": {"host": "a.com"}},
         "Retry": {"spec": {"source": {"kind": "ServiceAccount", "name": "a", "namespace": "b"}}},
         "Service": {"spec": {}},

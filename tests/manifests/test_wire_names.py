@@ -29,7 +29,7 @@ def vectors(name: str) -> Any:
 def documents() -> Iterator[dict[str, Any]]:
     """Every resource of the vectors that is of a kind this library reads."""
     yield vectors("meshconfig-installed.json")
-    for name in ("controller.json", "documented.json"):
+    for name in ("controller.json", "controller-2.json", "documented.json"):
         for case in vectors(name)["cases"]:
             yield from case["resources"]
 

@@ -108,9 +108,19 @@ def test_the_target_port_is_that_of_the_endpoints_by_name() -> None:
 
 def test_a_port_that_the_endpoints_do_not_name_takes_no_part() -> None:
     other = service("web", "http-web 80")
-    other[1]["subsets"][0]["ports"][0]["name"] = "other"
+    other[1]["subsets"][0]["ports"] = [{"name": "other", "port": 80}, {"name": "another", "port": 81}]
     for entries in (other, other[:1]):
         assert in_mesh(entries) == resolve_in_mesh(load(), CURL)
+
+
+def test_the_only_port_of_the_endpoints_stands_for_every_port_of_the_service() -> None:
+    other = service("web", "http-web 80", "http-more 81")
+    other[1]["subsets"][0]["ports"] = [{"name": "other", "port": 8080}]
+    assert clusters(other) == {"shop/web|8080": ["10.0.0.1:80", "10.0.0.1:81"]}
+    unnamed = service("web", "http-web 80")
+    del unnamed[0]["spec"]["ports"][0]["name"]
+    unnamed[1]["subsets"][0]["ports"] = [{"name": "a", "port": 8081}, {"name": "b", "port": 8082}]
+    assert clusters(unnamed) == {"shop/web|8081": ["10.0.0.1:80"]}
 
 
 def test_only_subsets_with_the_target_port_have_endpoints_but_all_have_addresses() -> None:
@@ -314,6 +324,28 @@ def test_a_split_sends_its_apex_to_the_backends_by_weight(apex: str) -> None:
     assert list(clusters(entries)) == ["shop/v1|80", "shop/v2|8080"]
 
 
+@pytest.mark.parametrize("protocol", ["http-x", "grpc-x"])
+def test_a_route_whose_weights_are_all_zero_gives_each_cluster_its_share(protocol: str) -> None:
+    entries = [
+        service("web", f"{protocol} 80"),
+        service("v1", f"{protocol} 80", ip="10.96.0.2"),
+        service("v2", f"{protocol} 80", ip="10.96.0.3"),
+        routes("r", {"pathRegex": "/a"}, space="shop"),
+    ]
+    assert weights(*entries, split(v1=0, v2=0)) == [(".*", {"shop/v1|80": 100, "shop/v2|80": 100})]
+    both = split("s0", "web", "r", v1=0), split("s1", v2=0)
+    assert weights(*entries, *both) == [("/a", {"shop/v1|80": 100}), (".*", {"shop/v2|80": 100})]
+
+
+def test_a_stream_whose_weights_are_all_zero_keeps_them() -> None:
+    entries = [service("web", "tcp-x 80"), service("v1", "tcp-x 80", ip="10.96.0.2"), split(v1=0)]
+    found_weights = {
+        match.owners[0].rule.resource.name: [cluster.weight for cluster in match.clusters]
+        for match in in_mesh(*entries).matches[80]
+    }
+    assert found_weights == {"web": [0], "v1": [100]}
+
+
 def test_a_split_of_another_namespace_is_of_another_service() -> None:
     assert weights([*APEX, split(space="data", v1=1)]) == [(".*", {"shop/web|80": 100})]
 
@@ -440,7 +472,6 @@ def test_a_service_is_reached_only_if_it_selects_such_a_pod() -> None:
     "broken",
     [
         target(home="data"),
-        target(destination={"kind": "Group", "name": "web", "namespace": "shop"}),
         target(rules=[]),
         target(rules=[*RULES, {"kind": "UDPRoute", "name": "u"}]),
     ],
@@ -449,6 +480,28 @@ def test_a_traffic_target_that_does_not_count_is_found(broken: dict[str, Any]) -
     assert clusters(SMI, SERVED, PODS, broken) == {}
     space = broken["metadata"]["namespace"]
     assert codes(SMI, SERVED, PODS, broken) == [("FSE024", f"TrafficTarget {space}/t0 spec")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"destination": {"kind": "Group", "name": "web", "namespace": "shop"}}, "destination.kind"),
+        ({"sources": [{"kind": "Group", "name": "curl", "namespace": "curl"}]}, "sources[0].kind"),
+    ],
+)
+def test_a_traffic_target_of_another_kind_shows_services_without_endpoints(
+    changes: dict[str, Any], path: str
+) -> None:
+    odd = target(**changes)
+    assert clusters(SMI, SERVED, PODS, odd) == {"shop/web|80": []}
+    assert ("FSE024", f"TrafficTarget shop/t0 spec.{path}") in codes(SMI, SERVED, PODS, odd)
+
+
+def test_a_pod_of_the_account_counts_though_the_service_does_not_select_it() -> None:
+    other = pod("b", "10.0.0.2", app="other")
+    assert clusters(SMI, SERVED, pod("a", "10.0.0.1", app="web"), other, target()) == {
+        "shop/web|80": ["10.0.0.1:80", "10.0.0.2:80"]
+    }
 
 
 def namespace(name: str, **labels: str) -> dict[str, Any]:
@@ -550,3 +603,36 @@ def test_a_retry_of_a_headless_service_is_that_of_its_pods() -> None:
     flags = config(featureFlags={"enableRetryPolicy": True})
     entries = service("web", "http-x 80", ip="None", pods=pods)
     assert cluster("shop/h0.web|80", flags, entries, retry(3)).retry_policy is not None
+
+
+def test_the_retries_of_a_service_stand_on_the_clusters_that_it_is_split_onto() -> None:
+    flags = config(featureFlags={"enableRetryPolicy": True})
+    own = changed(retry(1), destinations=[{"kind": "Service", "name": "v1", "namespace": "shop"}])
+    own["metadata"] = {**own["metadata"], "name": "a"}
+
+    def on_the_backend(*entries: Any) -> int | None:
+        policy = cluster("shop/v1|80", flags, *APEX, *entries).retry_policy
+        return policy.num_retries if policy else None
+
+    assert on_the_backend(retry(3)) is None
+    assert on_the_backend(own) == 1
+    assert on_the_backend(retry(3), split(v1=1)) == 3
+    assert on_the_backend(retry(3), own, split(v1=1)) == 3
+    assert on_the_backend(own, split(v1=1)) == 1
+
+
+def test_so_do_those_of_a_service_that_speaks_tls() -> None:
+    secure = [
+        service("web", "x 80"),
+        service("v1", "y 80", ip="10.96.0.2", pods=["10.0.0.2"]),
+    ]
+    for entries in secure:
+        entries[0]["spec"]["ports"][0]["appProtocol"] = "https"
+    flags = config(featureFlags={"enableRetryPolicy": True})
+    policy = cluster("shop/v1|80", flags, *secure, split(v1=1), retry(3)).retry_policy
+    assert policy is not None
+
+
+def test_a_retry_of_a_pod_is_that_of_its_service() -> None:
+    named = changed(retry(3), destinations=[{"kind": "Service", "name": "h0.web", "namespace": "shop"}])
+    assert retries(WEB, named) == 3

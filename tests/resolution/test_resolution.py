@@ -79,6 +79,18 @@ def test_a_host_that_reads_like_a_service_gets_its_retries() -> None:
     }
 
 
+def test_so_does_one_that_only_begins_like_a_service() -> None:
+    flags = config(featureFlags={"enableRetryPolicy": True})
+    hosts = ["web.shop.svc.cluster.local", "web.shop.com", "www.web.shop", "a.b.c.svc.d"]
+    policy = resolved(flags, retry(3), egress("e", "http 80", hosts=hosts))
+    assert {it.name: it.retry_policy is not None for it in policy.ports[0].clusters} == {
+        "a.b.c.svc.d:80": False,
+        "web.shop.com:80": True,
+        "web.shop.svc.cluster.local:80": True,
+        "www.web.shop:80": False,
+    }
+
+
 # --- findings --------------------------------------------------------------------------------------------
 
 

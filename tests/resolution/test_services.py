@@ -8,7 +8,7 @@ import pytest
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code, Finding
-from fsm_egress.resolution.services import MeshService, hostnames_of, reached_services
+from fsm_egress.resolution.services import MeshService, hostnames_of, left_out, reached_services
 
 CURL = fe.ServiceIdentity("curl", "curl")
 
@@ -103,7 +103,9 @@ def test_what_the_sidecar_cannot_proxy_is_left_out_and_reported(port: dict[str, 
 
 
 def test_a_port_without_endpoints_port_of_its_name_takes_no_part() -> None:
-    assert reached(mesh_config(), service(), endpoints("10.0.0.1", name="other"))[0] == []
+    two = endpoints("10.0.0.1", name="other")
+    two["subsets"][0]["ports"].append({"name": "more", "port": 81})
+    assert reached(mesh_config(), service(), two)[0] == []
     assert reached(mesh_config(), service())[0] == []
 
 
@@ -145,7 +147,7 @@ def test_without_permissive_mode_a_traffic_target_opens_the_pods_of_its_destinat
     )
     assert reached(*documents)[0] == []
     ((found,), findings) = reached(*documents, target())
-    assert list(map(str, found.endpoints)) == ["10.0.0.1"]
+    assert list(map(str, found.endpoints)) == ["10.0.0.1", "10.0.0.3"]
     assert findings == []
 
 
@@ -154,7 +156,6 @@ def test_without_permissive_mode_a_traffic_target_opens_the_pods_of_its_destinat
     [
         ({"rules": []}, "it has no rules"),
         ({"rules": [{"kind": "UDPRoute", "name": "x"}]}, "a rule of it is neither"),
-        ({"destination": {"kind": "Group", "name": "web", "namespace": "shop"}}, "is no `ServiceAccount`"),
         (
             {"destination": {"kind": "ServiceAccount", "name": "web", "namespace": "data"}},
             "in namespace `data`",
@@ -166,6 +167,69 @@ def test_a_traffic_target_that_allows_nothing_is_reported(changes: dict[str, Any
     assert found == []
     assert [finding.code for finding in findings] == [Code.IGNORED_TRAFFIC_TARGET]
     assert why in findings[0].message
+
+
+@pytest.mark.parametrize(("text", "is_out"), [("true", True), ("Yes", True), ("ENABLED", True), ("1", False)])
+def test_a_service_may_be_taken_out_of_the_mesh(text: str, *, is_out: bool) -> None:
+    out = service()
+    out["metadata"]["annotations"] = {"flomesh.io/service-exclusion": text}
+    assert (reached(mesh_config(), out, endpoints("10.0.0.1"))[0] == []) is is_out
+    mesh = fe.load([mesh_config(), out])
+    (made,) = mesh.kind(fe.Service)
+    assert ("service-exclusion` takes it out" in left_out(mesh, made)) is is_out
+
+
+def test_a_namespace_may_take_services_out_of_the_mesh() -> None:
+    space = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": "shop",
+            "labels": {"flomesh.io/monitored-by": "fsm"},
+            "annotations": {"flomesh.io/service-exclusion-list": "api , WEB"},
+        },
+    }
+    documents = mesh_config(), space, endpoints("10.0.0.1")
+    assert reached(*documents, service())[0] == []
+    kept = service()
+    kept["metadata"]["annotations"] = {"flomesh.io/service-exclusion": "no"}
+    assert len(reached(*documents, kept)[0]) == 1
+
+
+def test_a_service_for_health_checks_of_a_cloud_takes_no_part_where_all_may_be_reached() -> None:
+    check = service()
+    check["metadata"]["annotations"] = {"flomesh.io/cloud-health-check-service": "true"}
+    documents = check, endpoints("10.0.0.1"), pod("10.0.0.1", app="web"), target()
+    assert reached(mesh_config(), *documents)[0] == []
+    assert len(reached(mesh_config(permissive=False), *documents)[0]) == 1
+
+
+def isolation(*cidrs: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy.flomesh.io/v1alpha1",
+        "kind": "Isolation",
+        "metadata": {"name": "all"},
+        "spec": {"cidrs": list(cidrs)},
+    }
+
+
+def test_isolated_addresses_are_no_addresses_of_services() -> None:
+    documents = mesh_config(), service(), endpoints("10.0.0.1", "10.0.0.2")
+    ((found,), findings) = reached(*documents, isolation("10.0.0.1/32"))
+    assert list(map(str, found.addresses)) == ["10.96.0.1", "10.0.0.2"]
+    assert list(map(str, found.endpoints)) == ["10.0.0.2"]
+    assert findings == []
+
+
+def test_a_service_whose_addresses_are_all_isolated_is_reported() -> None:
+    for documents in (
+        (service(), endpoints("10.0.0.1")),
+        (service(), endpoints()),
+        (service(cluster_ip="None"), endpoints("10.0.0.1")),
+    ):
+        ((found,), findings) = reached(mesh_config(), *documents, isolation("10.0.0.0/8"))
+        assert (found.addresses, found.endpoints) == ((), ())
+        assert [finding.code for finding in findings] == [Code.ISOLATED_SERVICE]
 
 
 def test_only_monitored_namespaces_count() -> None:

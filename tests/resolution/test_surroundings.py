@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import fields
-from random_meshes import FLOMESH, egress_gateway, resource, source_pod
+from random_meshes import FLOMESH, egress_gateway, isolation, resource, source_pod
 from small import WHO, config, found, resolved, service
 
 from fsm_egress.policy import Endpoint, OutboundPolicy
@@ -125,6 +125,17 @@ def test_gateways_come_by_name_with_weight_mode_and_endpoints() -> None:
     assert policy.forward is not None
     assert str(policy.forward.rule) == "EgressGateway fsm/g0 spec.global"
     assert not [code for code, _ in found(policy) if code in {"FSE019", "FSE020"}]
+
+
+def test_a_gateway_of_no_weight_has_the_whole() -> None:
+    policy = resolved(gateway("g0", to("gw", weight=0), to("a", weight=5)), proxy(), proxy("a"))
+    assert [it.weight for it in gateways(policy).values()] == [5, 100]
+
+
+def test_the_isolated_endpoints_of_a_gateway_are_none() -> None:
+    closed = isolation("i", ["10.0.9.1/32"])
+    policy = resolved(gateway("g", to("gw")), proxy(pods=["10.0.9.1", "10.0.9.2"]), closed)
+    assert gateways(policy)["gw.fsm"].endpoints == (Endpoint("10.0.9.2", 1080),)
 
 
 def test_the_last_resource_by_name_says_the_weight() -> None:
