@@ -15,6 +15,7 @@ HAS_PIPY = {"PIPY_BIN", "PIPY_CODEBASE"} <= set(os.environ)
 HAS_SPARK = find_spec("pyspark") is not None and shutil.which("java") is not None
 
 HAS_KOPF = find_spec("kopf") is not None and find_spec("kmock") is not None
+HAS_GO = shutil.which("go") is not None
 HAS_CLUSTER = HAS_KOPF and all(map(shutil.which, ("go", "etcd", "openssl")))
 
 # The real sidecar is asked where there is one; elsewhere what it was seen to do stands for it. So is Spark.
@@ -22,6 +23,7 @@ collect_ignore = [
     *([] if HAS_PIPY else ["dataplane"]),
     *([] if HAS_SPARK else ["spark"]),
     *([] if HAS_KOPF else ["controller"]),
+    *([] if HAS_GO else ["oracles"]),
     *([] if HAS_CLUSTER else ["controller/test_controller_cluster.py"]),
 ]
 
@@ -31,7 +33,9 @@ def pytest_report_header() -> list[str]:
     kept = "PIPY_BIN and PIPY_CODEBASE are not set: its kept observations stand for it"
     played = "pyspark or java is not installed: a stand-in plays it"
     cluster = "started, in controller" if HAS_CLUSTER else "go, etcd, kopf or kmock is missing: not started"
+    answered = "go is missing: its kept answers stand for it"
     return [
+        f"kubectl's and Helm's own code: {'asked, in oracles' if HAS_GO else answered}",
         f"a real Kubernetes API: {cluster}",
         f"a real sidecar: {'asked, in dataplane' if HAS_PIPY else kept}",
         f"a real Spark: {'asked, in spark' if HAS_SPARK else played}",

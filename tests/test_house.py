@@ -126,7 +126,7 @@ def test_a_wing_says_in_a_sentence_what_it_is_for(wing: str) -> None:
 
 def test_the_tests_have_the_wings_of_the_package() -> None:
     wings = {path.parent.name for path in TESTS.glob("*/test_*.py")}
-    assert wings - {"client", "controller", "dataplane", "spark"} == ROOMS - STREAM - DOORS
+    assert wings - {"client", "controller", "dataplane", "oracles", "spark"} == ROOMS - STREAM - DOORS
     named = {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
     assert STREAM - {"__init__", "__main__"} <= named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem
+from ..values.errors import MAX_PROBLEMS, InvalidValue, MissingExtra, Problem
 from .base import (
     MAX_DIGITS,
     Bounds,
@@ -52,28 +52,58 @@ _LIKE_JSON = re.compile(r"\s*[{[]")
 def read_text(content: bytes | str, name: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
     """The documents of a text, and what kept the rest of it from being read.
 
-    A name that ends in `.json` is read as JSON; any other text as JSON if it is that, else as YAML.
+    It is read as `kubectl` reads files, by its looks: as JSON if it is that, or as objects of JSON one after
+    another; else as YAML. Only what is no YAML either is held against the JSON that the name promises.
 
     Raises:
         MissingExtra: the text is YAML, and PyYAML is not installed.
     """
-    from .json_text import JSON, read_json  # noqa: PLC0415  # because mappings are read without texts
-
     try:
-        text = _decoded(content, name)
-        if name.endswith(".json"):
-            return (read_json(text, name, _bounds()),), ()
-        if _LIKE_JSON.match(text):
-            try:
-                return (read_json(text, name, _bounds()),), ()
-            except Unreadable as error:
-                if error.problem.expected != JSON:
-                    raise
-        from .yaml_text import read_yaml  # noqa: PLC0415  # because JSON is read without it
-
-        return read_yaml(text, name, _bounds())
+        return _read(_decoded(content, name), name)
     except Unreadable as error:
         return (), error.problems
+
+
+def _read(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    looks_like_json = _LIKE_JSON.match(text) is not None
+    is_called_json = name.endswith(".json")
+    if not (is_called_json or looks_like_json):
+        return _read_yaml(text, name)
+    from .json_text import EXTRA, JSON, read_json, read_json_stream  # noqa: PLC0415  # because YAML is read without them
+
+    try:
+        return (read_json(text, name, _bounds()),), ()
+    except Unreadable as error:
+        if error.problem.expected != JSON:
+            raise
+        flaw = error
+    has_more = flaw.problem.reason == EXTRA
+    if has_more:
+        documents, problems = read_json_stream(text, name, _bounds())
+        if len(documents) > 1 or not problems:
+            return documents, problems
+    if not is_called_json:
+        return _read_yaml(text, name)
+    found = _mappings(text, name) if has_more or not looks_like_json else ()
+    if not found:
+        raise flaw
+    return found, ()
+
+
+def _read_yaml(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    from .yaml_text import read_yaml  # noqa: PLC0415  # because JSON is read without it
+
+    return read_yaml(text, name, _bounds())
+
+
+def _mappings(text: str, name: str) -> tuple[Document, ...]:
+    """The documents of a text that is YAML whatever its name says, if that is what it is."""
+    try:
+        documents, problems = _read_yaml(text, name)
+    except (Unreadable, MissingExtra):
+        return ()
+    is_yaml = not problems and all(isinstance(it.value, dict) for it in documents if it.value is not None)
+    return documents if is_yaml else ()
 
 
 def read_at_once(content: bytes | str, name: str, take: Take) -> tuple[dict[str, Any], int] | None:

@@ -13,6 +13,8 @@ from ..values.frozen import is_unicode
 from ..values.references import Mark
 
 MAX_DIGITS = 64  # digits of a number
+LETTERS = frozenset("yYnN")  # truths to kubectl alone: every other reader takes them for texts
+ONE_MEANING = "a scalar of one meaning"
 UNICODE = "a string of Unicode characters", "half of one, a lone surrogate"
 
 _TOO_GREAT: int = 10**MAX_DIGITS

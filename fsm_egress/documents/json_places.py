@@ -62,11 +62,13 @@ def walk(text: str, bounds: Bounds, at: int = 0, path: str = "") -> Iterator[Ste
 class Places(Mapping[str, Mark]):
     """The place of each value of a JSON text by its path; of values of equal paths, that of the first.
 
-    Of a `List`, that of an item costs no more than to find the item.
+    Of a `List`, that of an item costs no more than to find the item. The text may be a part of a longer one,
+    in which it has a place of its own.
     """
 
     _text: str = field(repr=False)
     _bounds: Bounds = field(repr=False)
+    _start: Mark = field(default=Mark(1, 1), repr=False)
     _last: tuple[int, dict[str, int]] = field(default=(-1, {}), init=False, repr=False)
 
     def __getitem__(self, path: str) -> Mark:
@@ -75,7 +77,8 @@ class Places(Mapping[str, Mark]):
     def mark_at(self, place: int) -> Mark:
         """Line and column of a place of the text."""
         line = bisect_right(self._lines, place)
-        return Mark(line, place - self._lines[line - 1] + 1)
+        column = place - self._lines[line - 1]
+        return Mark(line + self._start.line - 1, column + (self._start.column if line == 1 else 1))
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and path in self._around(path)

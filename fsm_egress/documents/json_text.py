@@ -15,6 +15,7 @@ from .base import (
     UNICODE,
     Bounds,
     Document,
+    Unreadable,
     end_of,
     measured,
     number,
@@ -29,10 +30,13 @@ from .json_places import KEY, SCALAR, STRING, Places, walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JSON", "read_json", "read_json_at_once"]
+__all__ = ["EXTRA", "JSON", "read_json", "read_json_at_once", "read_json_stream"]
 
 JSON = "JSON"
+EXTRA = "extra data"  # what follows a value of JSON, in Python's words
 
+_START = Mark(1, 1)
+_SPACE = re.compile(r"[ \t\n\r]*")
 _BRACKET = re.compile(rf"{STRING}|(?P<opens>[\[{{])|(?P<closes>[\]}}])")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NUMBER = tuple("-0123456789NI")  # what one begins with, `NaN` and `Infinity` among them
@@ -60,8 +64,41 @@ def _may_have_more(text: str, nodes: int) -> bool:
     return len(text) > 2 * nodes and sum(map(text.count, ",[{")) >= nodes
 
 
-def read_json(text: str, name: str, bounds: Bounds) -> Document:
-    """The document of a JSON text.
+def read_json_stream(
+    text: str, name: str, bounds: Bounds
+) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    """The documents of a text in which objects of JSON stand one after another, up to what is none."""
+    documents: list[Document] = []
+    start, at = _passed(_START, text, 0, 0)
+    scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
+    try:
+        while text.startswith("{", at):
+            _, end = scan(text, at)
+            documents.append(read_json(text[at:end], name, bounds, start))
+            start, at = _passed(start, text, at, end)
+    except json.JSONDecodeError as error:
+        mark = Mark(error.lineno, error.colno)
+        return tuple(documents), (Problem(JSON, document=name, mark=mark, reason=error.msg.lower()),)
+    except RecursionError:
+        broken = unreadable(name, f"at most {bounds.depth} levels", "more", start)
+        return tuple(documents), broken.problems
+    except Unreadable as error:
+        return tuple(documents), error.problems
+    extra = Problem(JSON, document=name, mark=start, reason=EXTRA)
+    return tuple(documents), (extra,) if at < len(text) else ()
+
+
+def _passed(start: Mark, text: str, at: int, end: int) -> tuple[Mark, int]:
+    """The place of the first value behind another that stands from `at` to `end`, and where it begins."""
+    space = _SPACE.match(text, end)
+    behind = space.end() if space else end
+    last = end_of(text[at:behind])
+    column = last.column + (start.column - 1 if last.line == 1 else 0)
+    return Mark(start.line + last.line - 1, column), behind
+
+
+def read_json(text: str, name: str, bounds: Bounds, start: Mark = _START) -> Document:
+    """The document of a JSON text, which begins at a place of a longer one.
 
     Raises:
         Unreadable: the text is not JSON, or exceeds a bound.
@@ -83,13 +120,14 @@ def read_json(text: str, name: str, bounds: Bounds) -> Document:
     except RecursionError:
         broken = f"at most {bounds.depth} levels"
     if broken:
-        raise unreadable(name, broken, "more", _too_deep(text, bounds.depth))
+        deep = _too_deep(text, bounds.depth)
+        raise unreadable(name, broken, "more", deep if start is _START else start)
     if is_flawed or strings != strings_of(text):
-        flaws = list(islice(_flaws(text, name, bounds), bounds.problems + 1))
+        flaws = list(islice(_flaws(text, name, bounds, start), bounds.problems + 1))
         if len(flaws) > bounds.problems:
             raise too_many(name, flaws)
         problems = tuple(flaws)
-    return Document(name, value, partial(Places, text, bounds), problems)
+    return Document(name, value, partial(Places, text, bounds, start), problems)
 
 
 def _too_deep(text: str, depth: int) -> Mark | None:
@@ -102,9 +140,9 @@ def _too_deep(text: str, depth: int) -> Mark | None:
     return None
 
 
-def _flaws(text: str, name: str, bounds: Bounds) -> Iterator[Problem]:
+def _flaws(text: str, name: str, bounds: Bounds, start: Mark) -> Iterator[Problem]:
     """Keys that stand twice, numbers that are not kept, and halves of characters."""
-    mark_at = Places(text, bounds).mark_at
+    mark_at = Places(text, bounds, start).mark_at
     for path, place, match, last_places in walk(text, bounds):
         key = json.loads(match[KEY] or '""')
         scalar = match[SCALAR] or ""

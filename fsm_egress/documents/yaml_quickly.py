@@ -17,7 +17,7 @@ from .yaml_scalars import Doubtful, Scalars
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["read_yaml_quickly"]
+__all__ = ["is_lost", "read_yaml_quickly"]
 
 _COLUMNS = 2**32  # more than a line can have
 
@@ -44,10 +44,18 @@ def read_yaml_quickly(yaml: Any, text: str, name: str, bounds: Bounds) -> tuple[
         if kind in handlers:
             handlers[kind](tree, event)
         elif kind is yaml.DocumentStartEvent:
+            if documents and is_lost(event, text):
+                raise Doubtful
             tree = _Tree(bounds, resolve)
         elif kind is yaml.DocumentEndEvent:
             documents.append(tree.document(name))
     return tuple(documents)
+
+
+def is_lost(start: Any, text: str) -> bool:
+    """Whether kubectl does not see that a later document starts here: it looks for lines that are `---`."""
+    index: int = start.start_mark.index
+    return not start.explicit or text[index - 1] != "\n"
 
 
 @define
@@ -77,7 +85,8 @@ class _Tree:
         elif not is_unicode(value):
             raise Doubtful
         if self.key is None and type(self.holder) is dict:
-            if type(value) is not str or value in self.holder:
+            is_merge_key = value == "<<" and event.implicit[0]
+            if type(value) is not str or value in self.holder or is_merge_key:
                 raise Doubtful
             self.key, self.key_place = value, _place(event)
         else:

@@ -10,8 +10,20 @@ from attrs import define, field
 from ..values.errors import MissingExtra, Problem, shortly, show
 from ..values.frozen import is_unicode
 from ..values.references import Mark
-from .base import MAX_DIGITS, UNICODE, Bounds, Document, Unreadable, end_of, repeated, too_many, unreadable
-from .yaml_quickly import read_yaml_quickly
+from .base import (
+    LETTERS,
+    MAX_DIGITS,
+    ONE_MEANING,
+    UNICODE,
+    Bounds,
+    Document,
+    Unreadable,
+    end_of,
+    repeated,
+    too_many,
+    unreadable,
+)
+from .yaml_quickly import is_lost, read_yaml_quickly
 from .yaml_scalars import TRUTHS, Doubtful, is_disputed, resolved
 
 if TYPE_CHECKING:
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["read_yaml", "read_yaml_with_care"]
 
 _UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LATER_MARK = re.compile("(?m)^(---[^\r\n]*\r?\n)\ufeff")  # the mark of a file that stands behind another
 _TAG = "tag:yaml.org,2002:"
 _STRING_TAGS = {"!", f"{_TAG}str"}
 _TYPED_TAGS: dict[str, tuple[type, ...]] = {
@@ -28,6 +41,8 @@ _TYPED_TAGS: dict[str, tuple[type, ...]] = {
     f"{_TAG}bool": (bool,),
     f"{_TAG}null": (type(None),),
 }
+SEPARATED = "a line `---` before another document"
+_LOST = "without it kubectl loses what follows"
 
 
 def read_yaml(text: str, name: str, bounds: Bounds) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
@@ -41,6 +56,10 @@ def read_yaml(text: str, name: str, bounds: Bounds) -> tuple[tuple[Document, ...
         import yaml  # noqa: PLC0415  # because YAML is an extra, and JSON needs nothing
     except ImportError:
         raise MissingExtra(f"reading YAML (`{name}`)", "yaml") from None
+    if "\ufeff" in text:
+        text = _LATER_MARK.sub(r"\1", text)
+    if not text.endswith("\n"):
+        text += "\n"  # as kubectl reads lines, and ends the last one
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         found = f"the character `U+{ord(unprintable[0]):04X}`"
@@ -74,9 +93,13 @@ def read_yaml_with_care(
 def _built(yaml: Any, text: str, name: str, bounds: Bounds) -> Iterator[_Builder]:
     """The builder of each document of the text, when it is complete."""
     builder = _Builder(name, bounds)
+    is_first = True
     for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.DocumentStartEvent):
             builder = _Builder(name, bounds)
+            if not is_first and is_lost(event, text):
+                raise unreadable(name, SEPARATED, mark=_mark(event.start_mark), reason=_LOST)
+            is_first = False
         elif isinstance(event, yaml.DocumentEndEvent):
             yield builder
         elif isinstance(event, yaml.AliasEvent):
@@ -103,10 +126,12 @@ class _Node:
     anchor: str | None
     mark: Mark
     is_key: bool
+    is_merged: bool
     nodes_before: int
     height: int = 1
     key: str | None = None
     key_mark: Mark | None = None
+    merges: bool = False  # as the key that was read last is `<<`
     keys: dict[str, Mark] = field(factory=dict)
 
 
@@ -136,11 +161,11 @@ class _Builder:
         path = self.here()
         top = self.stack[-1] if self.stack else None
         value: Any = [] if is_list else {}
-        is_key = self.awaits_key()
-        if not is_key:
+        is_key, is_merged = self.awaits_key(), top is not None and top.merges
+        if not (is_key or is_merged):
             self.add(value, top.key_mark if top and top.key_mark else mark)
         self.anchors.pop(event.anchor, None)
-        self.stack.append(_Node(value, path, is_list, event.anchor, mark, is_key, self.nodes))
+        self.stack.append(_Node(value, path, is_list, event.anchor, mark, is_key, is_merged, self.nodes))
 
     def close(self) -> None:
         node = self.stack.pop()
@@ -150,6 +175,8 @@ class _Builder:
             self.put_key(node.value, "", node.mark)
         elif self.stack:
             self.stack[-1].height = max(self.stack[-1].height, node.height + 1)
+        if node.is_merged:
+            self.merge(node.value, node.mark)
 
     def alias(self, anchor: str, mark: Mark) -> None:
         if anchor not in self.anchors:
@@ -162,13 +189,21 @@ class _Builder:
             raise unreadable(self.name, f"at most {self.bounds.depth} levels", "more", mark)
         self.stack[-1].height = max(self.stack[-1].height, height + 1)
         self.count(size, mark)
-        self.add(value, mark)
+        if self.stack[-1].merges:
+            self.merge(value, mark)
+        else:
+            self.add(value, mark)
 
     def scalar(self, event: Any) -> None:
         mark = _mark(event.start_mark)
+        if self.awaits_key() and event.value == "<<" and event.implicit[0] and event.tag is None:
+            self.put_merge_key(mark)
+            return
         value = self.read_scalar(event, mark)
         if self.awaits_key():
             self.put_key(value, event.value, mark)
+        elif self.stack and self.stack[-1].merges:
+            self.merge(value, mark)
         else:
             self.add(value, mark)
         if event.anchor is not None:
@@ -185,16 +220,14 @@ class _Builder:
         if event.tag is not None and event.tag not in _TYPED_TAGS:
             self.report("no tag", f"`{event.tag}`", where, mark, reason="objects are never constructed")
             return text
+        value, flaw = resolved(text)
         if is_disputed(text):
             quoted = f'"{text}"' if event.tag is None and len(text) <= MAX_DIGITS else None
             reason = "YAML 1.1 and 1.2 read it differently"
             if text.lower() in TRUTHS:
                 reason = f"or `{TRUTHS[text.lower()]}`, as {reason}"
-            if text == "<<":
-                quoted, reason = None, "merge keys are not part of YAML 1.2"
-            self.report("a scalar of one meaning", shortly(text), where, mark, proposal=quoted, reason=reason)
-            return text
-        value, flaw = resolved(text)
+            self.report(ONE_MEANING, shortly(text), where, mark, proposal=quoted, reason=reason)
+            return text if text in LETTERS or self.awaits_key() else value
         if flaw:
             self.report(*flaw, where, mark)
         if event.tag is not None and type(value) not in _TYPED_TAGS[event.tag]:
@@ -203,6 +236,22 @@ class _Builder:
 
     def awaits_key(self) -> bool:
         return bool(self.stack) and not self.stack[-1].is_list and self.stack[-1].key is None
+
+    def put_merge_key(self, mark: Mark) -> None:
+        """The key of a mapping, or of several, that are put in: kubectl reads it, YAML 1.2 has none."""
+        top = self.stack[-1]
+        top.key, top.key_mark, top.merges = "<<", mark, True
+
+    def merge(self, value: Any, mark: Mark) -> None:
+        """Puts in what a merge key stands for: it wins over keys before it, and of several the first does."""
+        top = self.stack[-1]
+        several = value if isinstance(value, list) else [value]
+        if all(isinstance(one, dict) for one in several):
+            for one in reversed(several):
+                top.value.update(one)
+        else:
+            self.report("a mapping or a list of mappings", show(value), self.here(), mark)
+        top.key, top.key_mark, top.merges = None, None, False
 
     def put_key(self, value: Any, text: str, mark: Mark) -> None:
         top = self.stack[-1]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ..documents.yaml_scalars import is_disputed, resolved
+from ..documents.yaml_scalars import is_plain_text
 from ..resources.resource import Resource
 from ..values.errors import MissingExtra
 from ..values.typed import takes
@@ -56,8 +56,7 @@ def yaml_text(trees: Iterable[Any]) -> str:
             return True
 
         def represent_str(self, data: str) -> yaml.ScalarNode:
-            is_text = isinstance(resolved(data)[0], str) and not is_disputed(data)
-            style = None if is_text and _UNICODE_BREAKS.isdisjoint(data) else '"'
+            style = None if is_plain_text(data) and _UNICODE_BREAKS.isdisjoint(data) else '"'
             return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
     Dumper.add_representer(str, Dumper.represent_str)

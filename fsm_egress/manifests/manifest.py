@@ -18,6 +18,7 @@ import attrs
 from attrs import NOTHING, evolve
 
 from ..documents import Document, excess, is_scalar
+from ..documents.base import LETTERS, ONE_MEANING
 from ..patterns import Pattern
 from ..resources import checks
 from ..resources.core import Namespace, Secret
@@ -30,7 +31,7 @@ from ..values.references import Mark, ResourceRef, Source
 from ..values.spelling import nearest
 from ..values.typed import takes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
-from .wire_names import FIELDS, carries, wire_path
+from .wire_names import FIELDS, carries, check_of, wire_path
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -43,6 +44,15 @@ ALIKE = 0.8  # of kinds and API groups, as there are many of others that look al
 
 _ABSENT = (None, "")
 _SECRETS = ("data.", "stringData.")
+_LETTER = "kubectl reads it as a boolean, and the API server refuses that"
+_TEXT_CHECKS = {
+    checks.optional_name,
+    checks.optional_string,
+    checks.resource_name,
+    checks.string,
+    checks.string_map,
+    checks.strings,
+}
 _BY_KIND = {kind.kind: kind for kind in KINDS}
 # A part is made slot by slot: its `__init__` would check every field a second time.
 _set_namespace = vars(ObjectMeta)["namespace"].__set__
@@ -73,7 +83,7 @@ def read_resource(
     kind, ref = _kind_of(value, problems)
     resource: Resource | None = None
     is_skipped = kind is None and all(problem.severity is Severity.INFO for problem in problems)
-    problems[:0] = _own_problems(document, value, path, is_skipped=is_skipped)
+    problems[:0] = _own_problems(document, value, path, kind, is_skipped=is_skipped)
     if kind is not None:
         prepared, wrong = _prepared(kind, value)
         problems.extend(wrong)
@@ -96,16 +106,26 @@ def read_resource(
     return resource, sorted(located, key=lambda problem: problem.mark or Mark(0, 0))
 
 
-def _own_problems(document: Document, value: Any, path: str, *, is_skipped: bool) -> Iterator[Problem]:
+def _own_problems(
+    document: Document, value: Any, path: str, kind: type[Resource] | None, *, is_skipped: bool
+) -> Iterator[Problem]:
     """What is wrong with the document of a resource: of a skipped one only what its kind may hang on.
 
-    Of a Secret, or what may have been meant as one, no problem says what stands there.
+    A scalar that kubectl and others read differently matters where it is read. Of a Secret, or what may have
+    been meant as one, no problem says what stands there.
     """
     is_secret = isinstance(value, (dict, Mapping)) and value.get("kind") == Secret.kind
     for problem in document.problems:
         inside = problem.path[len(path) :].lstrip(".")
         if is_skipped and ("." in inside or "[" in inside):
             continue
+        if kind is not None and problem.expected == ONE_MEANING:
+            check = check_of(kind, inside)
+            if check is None:
+                continue  # as it is carried along, it means what kubectl makes of it
+            if problem.found.strip("`") in LETTERS and check in _TEXT_CHECKS:
+                yield evolve(problem, severity=Severity.WARNING, reason=_LETTER)
+                continue
         is_hushed = is_secret or inside.startswith(_SECRETS)
         yield evolve(problem, found="", proposal=None) if is_hushed else problem
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..resources import core, egress, meshconfig, smi
+from ..resources import checks, core, egress, meshconfig, smi
 from ..resources.kinds import KINDS
 from ..resources.resource import ObjectMeta, Part, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["FIELDS", "carried", "carries", "wire_name", "wire_path"]
+__all__ = ["FIELDS", "carried", "carries", "check_of", "wire_name", "wire_path"]
 
 Fields: TypeAlias = "dict[str, attrs.Attribute[Any]]"
 
@@ -34,6 +34,7 @@ _SPECIAL = {
     "sidecar_disabled_mtls": "sidecarDisabledMTLS",
 }
 _NO_FIELDS = {"extra", "explicit"}
+_STEP = re.compile(r"(?:\[[0-9]+\])?(?:\.|$)")
 _SNAKE = re.compile(r"[a-z][a-z0-9_]*")
 
 ANYTHING: frozenset[str] = frozenset("*")
@@ -189,6 +190,22 @@ def _table(kinds: Iterable[type[Part]]) -> dict[type[Part], Fields]:
 
 FIELDS: Mapping[type[Part], Fields] = _table(KINDS)
 """The fields of every class, by wire name."""
+
+
+def check_of(kind: type[Part], path: str) -> Any:
+    """The check of the field that a value at this path belongs to; None for what is carried along.
+
+    Of a path that ends at a part it is the class of that part.
+    """
+    for name in filter(None, _STEP.split(path)):
+        field = FIELDS[kind].get(name)
+        if field is None:
+            return None
+        inner = field.metadata.get("part") or field.metadata.get("parts")
+        if inner is None:
+            return field.metadata.get("check", checks.string)
+        kind = inner
+    return kind
 
 
 def carried(kind: type[Part]) -> frozenset[str] | None:
