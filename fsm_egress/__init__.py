@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from .documents.patch import merge_patch
     from .engine import Engine
     from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
+    from .learning import learn
+    from .learning.evidence import Evidence, Need, Seen
+    from .learning.lessons import Lesson, Opening, Remark
+    from .learning.readiness import HeldOut, Readiness
+    from .learning.unseen import Unseen
     from .linting import lint
     from .linting.rules import rules_markdown
     from .linting.rules.rule import LintRule
@@ -103,6 +108,7 @@ __all__ = [
     "EgressPolicy",
     "Endpoints",
     "Engine",
+    "Evidence",
     "Expected",
     "Explanation",
     "FSMEgressError",
@@ -113,8 +119,10 @@ __all__ = [
     "Format",
     "HTTPRequest",
     "HTTPRouteGroup",
+    "HeldOut",
     "InvalidValue",
     "Isolation",
+    "Lesson",
     "LintRule",
     "LoadError",
     "Log",
@@ -126,7 +134,9 @@ __all__ = [
     "Namespace",
     "NearMiss",
     "Nearness",
+    "Need",
     "ObjectMeta",
+    "Opening",
     "OutboundPolicy",
     "Outcome",
     "Part",
@@ -144,13 +154,16 @@ __all__ = [
     "Problem",
     "Protocol",
     "Reachability",
+    "Readiness",
     "Reason",
     "Region",
+    "Remark",
     "Residual",
     "ResourceRef",
     "Retry",
     "Ruling",
     "Secret",
+    "Seen",
     "Sends",
     "Service",
     "ServiceAccessMode",
@@ -172,6 +185,7 @@ __all__ = [
     "TrafficTarget",
     "Undecided",
     "Unproven",
+    "Unseen",
     "UpstreamTrafficSetting",
     "Verdict",
     "Verification",
@@ -197,6 +211,7 @@ __all__ = [
     "implies",
     "json_schema",
     "junit_xml",
+    "learn",
     "lint",
     "load",
     "loads",
@@ -248,6 +263,11 @@ _ROOMS = {
     "connections.findings": "Code Finding Findings",
     "documents.helm": "apply_set helm_set",
     "linting.rules": "rules_markdown",
+    "learning": "learn",
+    "learning.evidence": "Evidence Need Seen",
+    "learning.lessons": "Lesson Opening Remark",
+    "learning.readiness": "HeldOut Readiness",
+    "learning.unseen": "Unseen",
     "linting": "lint",
     "replaying.logs": "Format Log",
     "manifests.manifest": "to_mapping",

@@ -47,3 +47,16 @@ def report() -> fe.TestReport:
     (tests,) = fe.read_tests(TESTS)
     source = fe.MeshSource(("examples/egress-demo/mesh-config.yaml",))
     return fe.run_tests([fe.PolicyTests("t", source, None, tests.tests)])
+
+
+class Page(Balanced):
+    """A page: links lead to places in it only."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            assert name != "src"
+            assert name != "href" or (value or "").startswith("#")
+        if tag != "meta":
+            self.open.append(tag)

@@ -29,7 +29,8 @@ FLOORS = """
     pipy resolution
     division engine
     answers api explanation replaying verification workload
-    learning linting policytests replay_dask replay_spark
+    linting policytests replay_dask replay_spark
+    learning
     outputs testing
     __init__ strategies
     cli

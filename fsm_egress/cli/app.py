@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": ("deciding", "Say why connections are decided as they are."),
     "explain-code": ("codes", "Say what a finding or a reason means, and what to do."),
     "implies": ("answering", "Prove that a change takes nothing away."),
+    "learn": ("learning", "Learn policies from the connections in logs."),
     "lint": ("reviewing", "Say what is amiss with a mesh, and what to do about it."),
     "never": ("answering", "Prove that something is never allowed, or show it."),
     "partition": ("answering", "Divide all connections by what is decided about them."),

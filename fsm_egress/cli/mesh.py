@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..manifests.loader import Input
 
-__all__ = ["Documents", "later_mesh", "mesh_options", "two_meshes_options"]
+__all__ = ["Documents", "later_mesh", "mesh_beside_logs_options", "mesh_options", "two_meshes_options"]
 
 
 @frozen
@@ -91,19 +91,32 @@ def mesh_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say which mesh it is about, as its argument `documents`."""
 
     @wraps(command)
-    def with_documents(
-        *,
-        files: tuple[str, ...],
-        more_files: tuple[str, ...],
-        patches: tuple[str, ...],
-        settings: tuple[str, ...],
-        **others: Any,
-    ) -> None:
-        command(documents=Documents(files + more_files, patches, settings), **others)
+    def with_files(*, files: tuple[str, ...], more_files: tuple[str, ...], **others: Any) -> None:
+        named(files=files + more_files, **others)
 
-    for option in (*_OPTIONS, click.argument("more_files", nargs=-1, metavar="[PATH]...")):
-        with_documents = option(with_documents)
+    named = _with_documents(command)
+    return _given(with_files, *_OPTIONS, click.argument("more_files", nargs=-1, metavar="[PATH]..."))
+
+
+def mesh_beside_logs_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command whose arguments are logs: each document stands behind an `-f`."""
+    return _given(_with_documents(command), *_OPTIONS)
+
+
+def _with_documents(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def with_documents(
+        *, files: tuple[str, ...], patches: tuple[str, ...], settings: tuple[str, ...], **others: Any
+    ) -> None:
+        command(documents=Documents(files, patches, settings), **others)
+
     return with_documents
+
+
+def _given(command: Callable[..., None], *options: Callable[..., Any]) -> Callable[..., None]:
+    for option in options:
+        command = option(command)
+    return command
 
 
 def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -124,9 +137,7 @@ def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
         after = Documents(after_files, after_patches, after_settings, "--after-")
         command(documents=documents, after=after, **others)
 
-    for option in (*_OPTIONS_AFTER, *_OPTIONS):
-        with_documents = option(with_documents)
-    return with_documents
+    return _given(with_documents, *_OPTIONS_AFTER, *_OPTIONS)
 
 
 _OPTIONS = (

@@ -42,6 +42,7 @@ _OUTPUTS = {
     "github": "GitHub annotations",
     "junit": "JUnit XML",
     "html": "a page for a browser",
+    "page": "a page for a browser",
     "mermaid": "a Mermaid diagram",
     "dot": "a Graphviz graph",
 }

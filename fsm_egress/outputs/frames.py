@@ -12,6 +12,7 @@ from ..answers.residual import Residual
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..connections.findings import Finding
+from ..learning.lessons import Lesson
 from ..policy import OutboundPolicy
 from ..policytests.running import TestReport
 from ..replaying.tally import Summary, ordered
@@ -35,8 +36,8 @@ def frame(answer: Any) -> pd.DataFrame:
     """An answer as a data frame of pandas; `rows` gives the same for any other library.
 
     Args:
-        answer: an OutboundPolicy, Partition, Residual, Reachability, MeshDiff, Verification, Summary
-            or TestReport; or findings; or pairs of a connection and its decision.
+        answer: an OutboundPolicy, Partition, Residual, Reachability, MeshDiff, Verification, Summary,
+            Lesson or TestReport; or findings; or pairs of a connection and its decision.
 
     Raises:
         InvalidValue: it is something else.
@@ -121,6 +122,21 @@ def _portions(portions: Iterable[Portion]) -> list[Row]:
         }
         for portion in portions
         for port, addresses, sends in (portion.region.words,)
+    ]
+
+
+@rows.register
+def _(answer: Lesson) -> list[Row]:
+    return [
+        {
+            "accounts": ", ".join(it.grant.accounts),
+            "ports": ", ".join(f"{number} {protocol}" for number, protocol in it.grant.ports),
+            "hosts": ", ".join(it.grant.hosts) or None,
+            "ranges": ", ".join(map(str, it.grant.ranges)) or None,
+            "routes": len(it.grant.routes),
+            "beyond": it.to_mapping()["beyond"],
+        }
+        for it in answer.openings
     ]
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..answers.partition import PORTION
 from ..answers.reach import Reachability
 from ..connections.decision import Reason, Verdict
-from ..values.notebook import COLOURS
+from ..connections.findings import Findings
+from ..values.pages import page, section, table
 from ..values.typed import takes
 
 if TYPE_CHECKING:
@@ -19,23 +20,6 @@ if TYPE_CHECKING:
     from ..connections.findings import Finding
 
 __all__ = ["as_dot", "as_mermaid", "as_page"]
-
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-p { margin: .25rem 0; } nav a { margin-right: 1rem; } .soft { opacity: .7; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
-th { font-weight: 600; } td b { white-space: nowrap; }
-@media (max-width: 45rem) {
-  thead { display: none; } tr { display: block; border-bottom: 1px solid var(--line); padding: .5rem 0; }
-  td { display: flex; gap: .75rem; border: 0; padding: .1rem 0; }
-  td::before { content: attr(data-name); flex: 0 0 6rem; opacity: .7; }
-  td > span { min-width: 0; overflow-wrap: anywhere; }
-}
-""".strip()
 
 
 @takes(found=Reachability)
@@ -50,48 +34,22 @@ def as_page(found: Reachability, findings: Iterable[Finding] = ()) -> str:
     for way in found.ways:
         by_identity[str(way.identity)].append(way)
     links = " ".join(f'<a href="#{escape(who)}">{escape(who)}</a>' for who in by_identity)
-    told = list(findings)
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Egress: {escape(str(found.partial))}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>Who reaches what</h1><p class="soft">{escape(found.headline)}</p><nav>{links}</nav>',
+    told = Findings(findings).table()
+    return page(
+        f"Egress: {found.partial}",
+        "Who reaches what",
+        found.headline,
+        f"<nav>{links}</nav>",
         *(_section(who, ways) for who, ways in by_identity.items()),
-        _more("Not decided", [(str(it),) for it in found.undecided], ("what, and why",)),
-        _more(
-            "Findings",
-            [(it.code.code, it.severity.value, str(it.rule), it.message, it.fix) for it in told],
-            ("code", "severity", "rule", "message", "fix"),
-        ),
-        "</body></html>",
-    ]
-    return "\n".join(filter(None, parts)) + "\n"
+        section("Not decided", ("what, and why",), [(str(it),) for it in found.undecided]),
+        section("Findings", told.columns, told.rows),
+    )
 
 
 def _section(who: str, ways: list[Way]) -> str:
     rows = [way.portion.row for way in ways]
-    content = _rows(PORTION, rows) if rows else "<p>nothing of this</p>"
+    content = table(PORTION, rows) if rows else "<p>nothing of this</p>"
     return f'<h2 id="{escape(who)}">{escape(who)}</h2>{content}'
-
-
-def _more(title: str, rows: list[tuple[str, ...]], columns: tuple[str, ...]) -> str:
-    return f"<h2>{title}</h2>{_rows(columns, rows)}" if rows else ""
-
-
-def _rows(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join(
-        f"<tr>{''.join(_cell(name, text) for name, text in zip(columns, row, strict=True))}</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _cell(name: str, text: str) -> str:
-    colour = COLOURS.get(text)
-    shown = f'<b style="color:{colour}">{escape(text)}</b>' if colour else escape(text)
-    return f'<td data-name="{escape(name)}"><span>{shown}</span></td>'
 
 
 # --- graphs ----------------------------------------------------------------------------------------------

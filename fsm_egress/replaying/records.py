@@ -148,6 +148,7 @@ class Records:
         identities: whose the connections are, as it is written; None where it is not.
         connections: the connections, not checked yet.
         times: when each was made, as it is written; None where none of them says.
+        server_names: beside the Host of a request, as it is written; None where none of them says.
         unreadable: lines among them that are no records.
     """
 
@@ -158,6 +159,7 @@ class Records:
     connections: Columns
     unreadable: tuple[Unreadable, ...] = ()
     times: Column | None = None
+    server_names: Column | None = None
 
     @classmethod
     def of(
@@ -189,7 +191,7 @@ class Records:
         )
         whose = [layout.identity if who is None else who for who in cells["identity"] or [None] * len(lines)]
         told = tuple(sorted(unreadable, key=lambda each: each.place))
-        return cls(layout, first, lines, whose, connections, told, cells["time"])
+        return cls(layout, first, lines, whose, connections, told, cells["time"], cells["server_name"])
 
     @classmethod
     def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:

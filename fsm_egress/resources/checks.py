@@ -313,18 +313,19 @@ def host(value: Any) -> str:
         return value
     text = string(value)
     lower = text.lower()
-    if len(text) <= NAME_LENGTH and text.isascii() and (_HOST.fullmatch(lower) or _is_address(text)):
+    if len(text) <= NAME_LENGTH and text.isascii() and (_HOST.fullmatch(lower) or is_address(text)):
         return lower
     inner = _HOST_IN_URL.fullmatch(lower) if len(text) <= _URL_LENGTH else None
     bare = inner[1].strip("[]").rstrip(".") if inner else ""
-    good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or _is_address(bare))
+    good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or is_address(bare))
     proposal = bare if good else None
     raise InvalidValue.of(
         "a DNS name or an IP address, without scheme, port or path", value, proposal=proposal
     )
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a text writes an IP address."""
     try:
         parse_address(text)
     except InvalidValue:

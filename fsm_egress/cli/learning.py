@@ -1,0 +1,227 @@
+"""The command that learns policies from logs."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..connections.decision import Verdict
+from ..learning import learn as learn_from
+from ..manifests.dump import dump_yaml
+from ..values.errors import InvalidValue
+from ..values.times import read_time
+from .endings import end, stop
+from .help import examples
+from .logs import Logs, log_options
+from .mesh import Documents, mesh_beside_logs_options
+from .options import as_option, output_option
+from .output import print_objects, progress_by_bytes, say, write_file
+from .problems import print_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..learning.lessons import Lesson
+    from ..resources.resource import ServiceIdentity
+
+__all__ = ["learn"]
+
+VERDICTS: dict[str, tuple[Verdict, ...]] = {
+    "passthrough": (Verdict.PASSTHROUGH,),
+    "denied": (Verdict.DENIED,),
+    "both": (Verdict.PASSTHROUGH, Verdict.DENIED),
+}
+
+
+def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else read_time(value)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _about(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> frozenset[str | int]:
+    return frozenset(int(value) if value.isdecimal() else value for value in values)
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress learn -f mesh/ access.jsonl",
+        "fsm-egress learn -f mesh/ -O policies/ --routes --ranges 8 logs/*.jsonl",
+        "fsm-egress learn -f mesh/ --verdict denied -o yaml access.jsonl | kubectl apply -f -",
+        "fsm-egress learn -f mesh/ -o page access.parquet > report.html",
+    ),
+)
+@mesh_beside_logs_options
+@log_options
+@as_option(required=False)
+@click.option(
+    "--verdict",
+    type=click.Choice(list(VERDICTS)),
+    default="passthrough",
+    show_default=True,
+    help="What is decided today for the connections that count.",
+)
+@click.option("--routes", is_flag=True, help="Allow requests by method and path, not all to a host.")
+@click.option(
+    "--ranges",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    metavar="K",
+    help="How many address ranges an account may have on a port, at most.",
+)
+@click.option(
+    "--widest",
+    multiple=True,
+    default=("0.0.0.0/24", "::/64"),
+    show_default="0.0.0.0/24 ::/64",
+    metavar="PREFIX",
+    help="A prefix as long as the shortest that a range may be; repeat for IPv6.",
+)
+@click.option(
+    "--seen-at-least",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How often a destination must have been seen.",
+)
+@click.option("--since", callback=_moment, metavar="TIME", help="Leave out what is older (RFC 3339).")
+@click.option("--until", callback=_moment, metavar="TIME", help="Leave out what is as new, or newer.")
+@click.option(
+    "--only",
+    callback=_about,
+    multiple=True,
+    metavar="WHAT",
+    help="An account, host or port that counts; repeat.",
+)
+@click.option(
+    "--without",
+    callback=_about,
+    multiple=True,
+    metavar="WHAT",
+    help="An account, host or port to leave out; repeat.",
+)
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    metavar="SHARE",
+    help="Try the policies of the first part of the logs on this share, the last.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="all cores",
+    metavar="N",
+    help="How many processes share the work.",
+)
+@click.option(
+    "-O",
+    "--output-folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write each document to a file of its own in this folder.",
+)
+@output_option("page")
+def learn(
+    documents: Documents,
+    logs: Logs,
+    identity: ServiceIdentity | None,
+    verdict: str,
+    output_folder: Path | None,
+    output: str,
+    **options: Any,
+) -> None:
+    """Learn policies from the connections in logs.
+
+    They allow what the logs show and no policy allows yet.
+
+    TLS is allowed by its server names, HTTP by its hosts, what has neither by address ranges: those that
+    hold all addresses seen and open the fewest others. Existing policies stay as they are.
+
+    The table is a report with the documents; YAML is the documents alone. The report says what is proven
+    of them: that with enableEgress off all that counted is
+    allowed, by a policy; what they open beyond; what is denied as soon as they are applied; and how likely
+    the next connection is to a destination never seen.
+
+    Exit code 1 if something that counted cannot be allowed by a policy, 3 if a record cannot be read.
+    """
+    mesh = documents.changed(documents.load())
+    try:
+        with progress_by_bytes(logs.size(), "reading") as advance:
+            lesson = learn_from(
+                mesh,
+                logs.open(advance),
+                columns=logs.columns,
+                identity=identity,
+                verdicts=VERDICTS[verdict],
+                **options,
+            )
+    except BrokenExecutor:
+        stop("a worker process has ended before its work was done")
+    if output_folder:
+        _write(lesson, output_folder)
+    _OUTPUT[output](lesson, output_folder)
+    print_problems(mesh.problems, err=True)
+    say((problem for record in lesson.evidence.first_unreadable for problem in record.problems), err=True)
+    end(found=lesson.denied, unknown=lesson.evidence.first_unreadable)
+
+
+def _write(lesson: Lesson, folder: Path) -> None:
+    """Write each document to a file that is named after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        stop(f"{folder}: cannot be made: {error.strerror}")
+    for resource in lesson.resources:
+        name = f"{resource.namespace}-{resource.kind.lower()}-{resource.name}.yaml"
+        write_file(folder / name, dump_yaml(resource).encode())
+
+
+def _print_report(lesson: Lesson, folder: Path | None) -> None:
+    say(_report(lesson))
+    if folder is None:
+        click.echo(lesson.to_yaml(), nl=False)
+    else:
+        say([f"{len(lesson.resources)} documents written to {folder}"])
+
+
+def _report(lesson: Lesson) -> Iterator[str]:
+    """What is proven, in lines."""
+    evidence = lesson.evidence
+    left_out = ", ".join(f"{count} {why}" for why, count in sorted(evidence.left_out.items()))
+    yield f"{evidence.read} records: {evidence.counted} count{', ' if left_out else ''}{left_out}"
+    yield lesson.headline
+    yield from _part("They open, beyond what was seen:", lesson.openings)
+    yield from _part(
+        "They deny at once, though passthrough is on:",
+        (f"{', '.join(map(str, it.identities))}: {it.region}" for it in lesson.denied_at_once),
+    )
+    yield from _part("To know:", lesson.remarks)
+    yield from _part("Is it time to close?", lesson.readiness)
+    new = (f"{it.destination}" for it in lesson.readiness[0].last)
+    yield from _part("What came up last:", new)
+    yield from _part("Findings:", (f"{it.code.code} {it.rule}: {it.message}" for it in lesson.findings))
+
+
+def _part(title: str, lines: Any) -> Iterator[str]:
+    listed = [f"  {line}" for line in lines]
+    if listed:
+        yield title
+        yield from listed
+
+
+_OUTPUT: dict[str, Callable[[Lesson, Path | None], None]] = {
+    "table": _print_report,
+    "yaml": lambda lesson, _: click.echo(lesson.to_yaml(), nl=False),
+    "json": lambda lesson, _: print_objects([lesson.to_mapping()], "json"),
+    "page": lambda lesson, _: click.echo(lesson.as_page(), nl=False),
+}
