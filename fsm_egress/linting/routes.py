@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ..connections.connection import HTTPRequest
 from ..patterns import Pattern
 from ..patterns.automata import Texts, Undecided, witness
-from ..patterns.tree import Alternation, Chars, Group, Sequence
+from ..patterns.syntax import Alternation, Chars, Group, Sequence
 from ..resources.checks import FORWARDED_METHODS
 from ..values.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from ..patterns.tree import Node
+    from ..patterns.syntax import Node
     from ..policy import HTTPRoute
 
 __all__ = ["begins_with_slash", "covers", "is_path", "never", "request_of", "takes_everything"]

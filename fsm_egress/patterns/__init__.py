@@ -17,7 +17,7 @@ from .captures import matches_empty
 from .plain import is_plain, may_be_literal, unescaped
 from .python import rendered
 from .reader import PatternError, read_pattern
-from .tree import Assertion, AssertionKind, Chars, Node, Sequence
+from .syntax import Assertion, AssertionKind, Chars, Node, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,25 +19,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from . import syntax
 from .captures import torn
 from .core import core
 from .machines import SPELLED, Automaton, State, Undecided
-from .tree import (
-    BYTES,
-    CLASSES,
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    children,
-    walk,
-)
 
 if TYPE_CHECKING:
     from . import Pattern
@@ -65,34 +50,37 @@ class Texts(Enum):
     """A Host header: empty, or without spaces and control characters of ASCII."""
 
 
-_START = Assertion(AssertionKind.START)
-_END = Assertion(AssertionKind.END)
+_START = syntax.Assertion(syntax.AssertionKind.START)
+_END = syntax.Assertion(syntax.AssertionKind.END)
 
 
-def _run(first: int, last: int) -> Chars:
-    return Chars(frozenset(range(first, last + 1)))
+def _run(first: int, last: int) -> syntax.Chars:
+    return syntax.Chars(frozenset(range(first, last + 1)))
 
 
-def _characters(ascii_bytes: frozenset[int]) -> Node:
+def _characters(ascii_bytes: frozenset[int]) -> syntax.Node:
     """One character, of these or beyond ASCII, in valid UTF-8."""
     tail = _run(0x80, 0xBF)
     beyond = (
         (_run(0xC2, 0xDF), tail),
         (_run(0xE0, 0xE0), _run(0xA0, 0xBF), tail),
-        (Chars(_run(0xE1, 0xEF).members - {0xED}), tail, tail),
+        (syntax.Chars(_run(0xE1, 0xEF).members - {0xED}), tail, tail),
         (_run(0xED, 0xED), _run(0x80, 0x9F), tail),
         (_run(0xF0, 0xF0), _run(0x90, 0xBF), tail, tail),
         (_run(0xF1, 0xF3), tail, tail, tail),
         (_run(0xF4, 0xF4), _run(0x80, 0x8F), tail, tail),
     )
-    return Alternation((Chars(ascii_bytes), *map(Sequence, beyond)))
+    return syntax.Alternation((syntax.Chars(ascii_bytes), *map(syntax.Sequence, beyond)))
 
 
-_VISIBLE = _characters(CLASSES["graph"])
-_COUNTED: dict[Texts, tuple[Node, ...]] = {  # what counts; for paths, first those that people write
-    Texts.PATH: (Sequence((Chars(frozenset(b"/")), Repeat(_VISIBLE, 0, None))), Repeat(_VISIBLE, 1, None)),
-    Texts.VALUE: (Repeat(_characters(CLASSES["print"] | CLASSES["blank"]), 0, None),),
-    Texts.HOST: (Repeat(_VISIBLE, 0, None),),
+_VISIBLE = _characters(syntax.CLASSES["graph"])
+_COUNTED: dict[Texts, tuple[syntax.Node, ...]] = {  # what counts; for paths, first those that people write
+    Texts.PATH: (
+        syntax.Sequence((syntax.Chars(frozenset(b"/")), syntax.Repeat(_VISIBLE, 0, None))),
+        syntax.Repeat(_VISIBLE, 1, None),
+    ),
+    Texts.VALUE: (syntax.Repeat(_characters(syntax.CLASSES["print"] | syntax.CLASSES["blank"]), 0, None),),
+    Texts.HOST: (syntax.Repeat(_VISIBLE, 0, None),),
 }
 
 
@@ -113,76 +101,82 @@ def _ways(pattern: Pattern) -> dict[bool, tuple[_Way, ...]]:
     return {True: (parts,), False: missed if exact else ((),)}
 
 
-def _parts(tree: Node) -> tuple[tuple[tuple[Node, bool], ...], bool]:
+def _parts(tree: syntax.Node) -> tuple[tuple[tuple[syntax.Node, bool], ...], bool]:
     """Trees that are found, or are not, where the given one is found; and whether nowhere else.
 
     A look-ahead is a tree of its own if what stands before it begins at the start of the text and has a fixed
     length: then there is one place only from which it looks.
     """
-    while isinstance(tree, Group):
+    while isinstance(tree, syntax.Group):
         tree = tree.item
-    plain: list[Node] = []
-    ahead: list[tuple[Node, bool]] = []
+    plain: list[syntax.Node] = []
+    ahead: list[tuple[syntax.Node, bool]] = []
     asked_once = True
-    for item in tree.items if isinstance(tree, Sequence) else (tree,):
-        if isinstance(item, LookAhead):
+    for item in tree.items if isinstance(tree, syntax.Sequence) else (tree,):
+        if isinstance(item, syntax.LookAhead):
             asked_once = asked_once and plain[:1] == [_START] and all(map(_has_fixed_length, plain))
-            ahead.append((Sequence((*plain, item.item)), not item.negative))
+            ahead.append((syntax.Sequence((*plain, item.item)), not item.negative))
         else:
             plain.append(item)
-    parts = ((Sequence(tuple(plain)), True), *ahead)
-    irregular = any(isinstance(node, (LookAhead, BackReference)) for part, _ in parts for node in walk(part))
+    parts = ((syntax.Sequence(tuple(plain)), True), *ahead)
+    irregular = any(
+        isinstance(node, (syntax.LookAhead, syntax.BackReference))
+        for part, _ in parts
+        for node in syntax.walk(part)
+    )
     exact = asked_once and not irregular and not torn(tree)
     return (parts if exact else ((tree, True),)), exact
 
 
-_ANYTHING = Repeat(Chars(BYTES), 0, None)
+_ANYTHING = syntax.Repeat(syntax.Chars(syntax.BYTES), 0, None)
 
 
-def _regular(tree: Node) -> Node:
+def _regular(tree: syntax.Node) -> syntax.Node:
     """A tree without look-aheads and references, which is found at least where the given one is."""
-    groups = {node.index: node.item for node in walk(tree) if isinstance(node, Group)}
+    groups = {node.index: node.item for node in syntax.walk(tree) if isinstance(node, syntax.Group)}
     return _loosened(tree, groups, copied=False)
 
 
-def _loosened(node: Node, groups: Mapping[int, Node], *, copied: bool) -> Node:
+def _loosened(node: syntax.Node, groups: Mapping[int, syntax.Node], *, copied: bool) -> syntax.Node:
     """The node, in which a reference matches whatever the group could; `copied`, it is what a group could."""
     loosened = partial(_loosened, groups=groups, copied=copied)
     match node:
-        case Sequence():
-            return Sequence(tuple(map(loosened, node.items)))
-        case Alternation():
-            return Alternation(tuple(map(loosened, node.options)))
-        case Repeat() | Group():
+        case syntax.Sequence():
+            return syntax.Sequence(tuple(map(loosened, node.items)))
+        case syntax.Alternation():
+            return syntax.Alternation(tuple(map(loosened, node.options)))
+        case syntax.Repeat() | syntax.Group():
             return evolve(node, item=loosened(node.item))
-        case BackReference():
+        case syntax.BackReference():
             return _ANYTHING if copied else _loosened(groups[node.index], groups, copied=True)
-        case Assertion() if copied:
-            return Sequence(())
-        case LookAhead():
-            return Sequence(())
+        case syntax.Assertion() if copied:
+            return syntax.Sequence(())
+        case syntax.LookAhead():
+            return syntax.Sequence(())
         case _:
             return node
 
 
-def _has_fixed_length(node: Node) -> bool:
-    if isinstance(node, Alternation) or (isinstance(node, Repeat) and node.minimum != node.maximum):
+def _has_fixed_length(node: syntax.Node) -> bool:
+    if isinstance(node, syntax.Alternation) or (
+        isinstance(node, syntax.Repeat) and node.minimum != node.maximum
+    ):
         return False
-    return all(map(_has_fixed_length, children(node)))
+    return all(map(_has_fixed_length, syntax.children(node)))
 
 
 @lru_cache
 def _counted(texts: Texts) -> tuple[Automaton, ...]:
-    return tuple(Automaton.of(Sequence((_START, tree, _END))) for tree in _COUNTED[texts])
+    return tuple(Automaton.of(syntax.Sequence((_START, tree, _END))) for tree in _COUNTED[texts])
 
 
 @lru_cache
 def _avoided(texts: frozenset[str]) -> Automaton:
     """The automaton that finds a text that is one of these, whatever the case of ASCII letters."""
-    cased = [Chars(frozenset(bytes([byte]).lower() + bytes([byte]).upper())) for byte in range(256)]
+    cased = [syntax.Chars(frozenset(bytes([byte]).lower() + bytes([byte]).upper())) for byte in range(256)]
     encoded = sorted(text.encode("utf-8", "surrogatepass") for text in texts)
-    trees = tuple(Sequence(tuple(cased[byte] for byte in text)) for text in encoded)
-    return Automaton.of(Sequence((_START, Alternation(trees), _END)))
+    trees = tuple(syntax.Sequence(tuple(cased[byte] for byte in text)) for text in encoded)
+    return Automaton.of(syntax.Sequence((_START, syntax.Alternation(trees), _END)))
 
 
 @frozen

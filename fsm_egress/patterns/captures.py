@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .tree import (
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    children,
-    walk,
-)
+from . import syntax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,79 +14,85 @@ __all__ = ["NOTHING", "abandoned", "groups_in", "matches_empty", "torn", "unsure
 NOTHING: frozenset[int] = frozenset()
 
 
-def matches_empty(node: Node, trusted: Callable[[Node], bool]) -> bool:
+def matches_empty(node: syntax.Node, trusted: Callable[[syntax.Node], bool]) -> bool:
     """Whether the node can match the empty text, where `trusted` answers for assertions and references."""
     match node:
-        case Chars():
+        case syntax.Chars():
             return False
-        case Sequence():
+        case syntax.Sequence():
             return all(matches_empty(item, trusted) for item in node.items)
-        case Alternation():
+        case syntax.Alternation():
             return any(matches_empty(option, trusted) for option in node.options)
-        case Repeat():
+        case syntax.Repeat():
             return node.minimum == 0 or matches_empty(node.item, trusted)
-        case Group():
+        case syntax.Group():
             return matches_empty(node.item, trusted)
         case _:
             return trusted(node)
 
 
-def _may_be_empty(node: Node) -> bool:
+def _may_be_empty(node: syntax.Node) -> bool:
     return matches_empty(node, lambda _: True)
 
 
-def _may_consume(node: Node) -> bool:
-    if isinstance(node, LookAhead):
+def _may_consume(node: syntax.Node) -> bool:
+    if isinstance(node, syntax.LookAhead):
         return False
-    return isinstance(node, (Chars, BackReference)) or any(map(_may_consume, children(node)))
+    return isinstance(node, (syntax.Chars, syntax.BackReference)) or any(
+        map(_may_consume, syntax.children(node))
+    )
 
 
-def _chooses(node: Node) -> bool:
+def _chooses(node: syntax.Node) -> bool:
     """Whether there is more than one way through the node that can be taken up again later."""
-    if isinstance(node, LookAhead):
+    if isinstance(node, syntax.LookAhead):
         return False
-    return isinstance(node, (Alternation, Repeat)) or any(map(_chooses, children(node)))
+    return isinstance(node, (syntax.Alternation, syntax.Repeat)) or any(map(_chooses, syntax.children(node)))
 
 
-def groups_in(node: Node) -> frozenset[int]:
+def groups_in(node: syntax.Node) -> frozenset[int]:
     """The indexes of the groups in the node."""
-    return frozenset(inner.index for inner in walk(node) if isinstance(inner, Group))
+    return frozenset(inner.index for inner in syntax.walk(node) if isinstance(inner, syntax.Group))
 
 
-def _groups_ahead(node: Node) -> frozenset[int]:
+def _groups_ahead(node: syntax.Node) -> frozenset[int]:
     """The groups inside look-aheads."""
-    return NOTHING.union(*(groups_in(inner) for inner in walk(node) if isinstance(inner, LookAhead)))
+    return NOTHING.union(
+        *(groups_in(inner) for inner in syntax.walk(node) if isinstance(inner, syntax.LookAhead))
+    )
 
 
-def _certain(node: Node) -> frozenset[int]:
+def _certain(node: syntax.Node) -> frozenset[int]:
     """The groups that every match of the node has set."""
-    if isinstance(node, Alternation):
+    if isinstance(node, syntax.Alternation):
         first, *others = map(_certain, node.options)
         return first.intersection(*others)
-    if (isinstance(node, Repeat) and not node.minimum) or (isinstance(node, LookAhead) and node.negative):
+    if (isinstance(node, syntax.Repeat) and not node.minimum) or (
+        isinstance(node, syntax.LookAhead) and node.negative
+    ):
         return NOTHING
-    own = frozenset({node.index}) if isinstance(node, Group) else NOTHING
-    return own.union(*map(_certain, children(node)))
+    own = frozenset({node.index}) if isinstance(node, syntax.Group) else NOTHING
+    return own.union(*map(_certain, syntax.children(node)))
 
 
-def abandoned(node: Node) -> frozenset[int]:
+def abandoned(node: syntax.Node) -> frozenset[int]:
     """The groups of look-aheads that may run again in an attempt, after a choice before or around them."""
     match node:
-        case Sequence():
+        case syntax.Sequence():
             groups = NOTHING
             chosen = False
             for item in node.items:
                 chosen = chosen or _chooses(item)
                 groups |= _groups_ahead(item) if chosen else abandoned(item)
             return groups
-        case Group() | LookAhead():
+        case syntax.Group() | syntax.LookAhead():
             return abandoned(node.item)
         case _:
             return _groups_ahead(node)
 
 
 def unsure(
-    node: Node,
+    node: syntax.Node,
     sure: frozenset[int] = NOTHING,
     ahead: frozenset[int] = NOTHING,
 ) -> Iterator[int]:
@@ -109,59 +102,69 @@ def unsure(
     where the look-ahead may have run again since, its groups (`ahead`) are sure up to the next choice only.
     """
     match node:
-        case BackReference():
+        case syntax.BackReference():
             if node.index not in sure:
                 yield node.index
-        case Sequence():
+        case syntax.Sequence():
             for item in node.items:
                 yield from unsure(item, sure, ahead)
                 sure |= _certain(item)
                 if _chooses(item):
                     sure -= ahead
-        case Repeat():
+        case syntax.Repeat():
             again = node.maximum != 1
             yield from unsure(node.item, sure - ahead, ahead | _groups_ahead(node.item) if again else ahead)
-        case LookAhead():
+        case syntax.LookAhead():
             yield from unsure(node.item, sure)
         case _:
-            chosen = sure - ahead if isinstance(node, Alternation) else sure
-            for child in children(node):
+            chosen = sure - ahead if isinstance(node, syntax.Alternation) else sure
+            for child in syntax.children(node):
                 yield from unsure(child, chosen, ahead)
 
 
-def volatile(node: Node, doubtful: frozenset[int]) -> frozenset[int]:
+def volatile(node: syntax.Node, doubtful: frozenset[int]) -> frozenset[int]:
     """The groups of a repetition that depend on how many iterations match nothing: there two, in Python one.
 
     One is enough where each iteration sets all groups anew; or where there is a single group, nothing in the
     repetition asks for it, and no condition keeps the iteration that matches nothing from being the last.
     """
-    if not isinstance(node, Repeat) or node.maximum in {node.minimum, 1} or not _may_be_empty(node.item):
+    if (
+        not isinstance(node, syntax.Repeat)
+        or node.maximum in {node.minimum, 1}
+        or not _may_be_empty(node.item)
+    ):
         return NOTHING
-    groups = [inner for inner in walk(node.item) if isinstance(inner, Group) and _may_be_empty(inner.item)]
+    groups = [
+        inner
+        for inner in syntax.walk(node.item)
+        if isinstance(inner, syntax.Group) and _may_be_empty(inner.item)
+    ]
     loose = doubtful.intersection(group.index for group in groups)
-    conditional = any(isinstance(inner, (Assertion, LookAhead)) for inner in walk(node.item))
+    conditional = any(
+        isinstance(inner, (syntax.Assertion, syntax.LookAhead)) for inner in syntax.walk(node.item)
+    )
     fragile = conditional or len(loose) > 1 or not loose.isdisjoint(unsure(node.item))
     return loose if fragile and not loose <= _certain(node.item) else NOTHING
 
 
-def torn(node: Node, moved: bool = False, entry: bool = False) -> bool:
+def torn(node: syntax.Node, moved: bool = False, entry: bool = False) -> bool:
     """Whether the sidecar's look-aheads see the start of the text where it is not (see `LookAhead`).
 
     `moved`: bytes may have been consumed; `entry`: this may be where a look-ahead begins, after such bytes.
     """
     match node:
-        case Assertion():
-            return entry and node.kind is not AssertionKind.END
-        case Sequence():
+        case syntax.Assertion():
+            return entry and node.kind is not syntax.AssertionKind.END
+        case syntax.Sequence():
             for item in node.items:
                 if torn(item, moved, entry):
                     return True
                 moved = moved or _may_consume(item)
                 entry = entry and _may_be_empty(item)
             return False
-        case LookAhead():
+        case syntax.LookAhead():
             return torn(node.item, moved, moved)
-        case Repeat():
+        case syntax.Repeat():
             return torn(node.item, moved or (node.maximum != 1 and _may_consume(node.item)), entry)
         case _:
-            return any(torn(child, moved, entry) for child in children(node))
+            return any(torn(child, moved, entry) for child in syntax.children(node))

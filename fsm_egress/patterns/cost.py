@@ -16,23 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from attrs import frozen
 
+from . import syntax
 from .captures import NOTHING, matches_empty, torn
 from .core import can_do_without, tails, without_tails
-from .tree import (
-    BYTES,
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    children,
-    walk,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,11 +79,11 @@ UNBOUNDED = Cost(inf, inf)
 
 _Set: TypeAlias = frozenset[int]
 
-_END = len(BYTES)  # stands among the bytes for the end of the text
-_ANY = BYTES | {_END}
+_END = len(syntax.BYTES)  # stands among the bytes for the end of the text
+_ANY = syntax.BYTES | {_END}
 
 
-def cost(tree: Node) -> Cost:
+def cost(tree: syntax.Node) -> Cost:
     """An upper bound for the steps of a search for the tree by backtracking, whether it succeeds or fails."""
     groups: dict[int, _Length] = {}
     _measured(tree, groups)
@@ -118,61 +104,61 @@ class _Length(NamedTuple):
     outside: float = 0
 
 
-def _measured(node: Node, groups: dict[int, _Length]) -> _Length:
+def _measured(node: syntax.Node, groups: dict[int, _Length]) -> _Length:
     """The length of a node; those of its groups are noted, each before any reference to it is read."""
-    inner = list(map(_measured, children(node), repeat(groups)))
+    inner = list(map(_measured, syntax.children(node), repeat(groups)))
     wholes = [length.whole for length in inner]
     outsides = [length.outside for length in inner]
     match node:
-        case Chars():
+        case syntax.Chars():
             return _Length(1, 1)
-        case Alternation():
+        case syntax.Alternation():
             return _Length(max(wholes), max(outsides))
-        case Repeat():
+        case syntax.Repeat():
             if node.maximum is None:
                 return _Length(inf)
             return (
                 _Length(node.maximum * wholes[0], node.maximum * outsides[0]) if node.maximum else _Length()
             )
-        case BackReference():
+        case syntax.BackReference():
             return groups.get(node.index, _Length())
-        case LookAhead():
+        case syntax.LookAhead():
             return _Length()
     length = _Length(sum(wholes), sum(outsides))
-    if isinstance(node, Group):
+    if isinstance(node, syntax.Group):
         groups[node.index] = length
     return length
 
 
-def _is_anchored(node: Node) -> bool:
+def _is_anchored(node: syntax.Node) -> bool:
     """Whether an attempt that does not begin at the start of the text fails at once."""
     match node:
-        case Assertion():
-            return node.kind is AssertionKind.START
-        case Sequence(items=(first, *_)):
+        case syntax.Assertion():
+            return node.kind is syntax.AssertionKind.START
+        case syntax.Sequence(items=(first, *_)):
             return _is_anchored(first)
-        case Alternation():
+        case syntax.Alternation():
             return all(map(_is_anchored, node.options))
-        case Group():
+        case syntax.Group():
             return _is_anchored(node.item)
         case _:
             return False
 
 
-def _attempts_are_apart(tree: Node) -> bool:
+def _attempts_are_apart(tree: syntax.Node) -> bool:
     """Whether no attempt gets on where a repetition of another has come, so that few read the same byte."""
-    looks = any(isinstance(node, LookAhead) for node in walk(tree))
+    looks = any(isinstance(node, syntax.LookAhead) for node in syntax.walk(tree))
     return not looks and _next(tree, _Next(_ANY)).first.isdisjoint(_repeated(tree))
 
 
-def _repeated(node: Node) -> _Set:
+def _repeated(node: syntax.Node) -> _Set:
     """The bytes that repetitions without end may consume."""
-    if not isinstance(node, Repeat) or node.maximum is not None:
-        return NOTHING.union(*map(_repeated, children(node)))
-    inner = list(walk(node.item))
-    if any(isinstance(item, BackReference) for item in inner):
-        return BYTES
-    return NOTHING.union(*[item.members for item in inner if isinstance(item, Chars)])
+    if not isinstance(node, syntax.Repeat) or node.maximum is not None:
+        return NOTHING.union(*map(_repeated, syntax.children(node)))
+    inner = list(syntax.walk(node.item))
+    if any(isinstance(item, syntax.BackReference) for item in inner):
+        return syntax.BYTES
+    return NOTHING.union(*[item.members for item in inner if isinstance(item, syntax.Chars)])
 
 
 class _Next(NamedTuple):
@@ -182,32 +168,32 @@ class _Next(NamedTuple):
     steps: float = 1
 
 
-def _next(node: Node, then: _Next) -> _Next:
+def _next(node: syntax.Node, then: _Next) -> _Next:
     """What comes where a node does, and after it `then`: anything, after a look-ahead or a reference."""
     match node:
-        case Chars():
+        case syntax.Chars():
             return _Next(node.members)
-        case Sequence():
+        case syntax.Sequence():
             return reduce(lambda later, item: _next(item, later), reversed(node.items), then)
-        case Alternation():
+        case syntax.Alternation():
             options = list(map(_next, node.options, repeat(then)))
             first = NOTHING.union(*[option.first for option in options])
             return _Next(first, 1 + sum([option.steps for option in options]))
-        case Repeat():
+        case syntax.Repeat():
             item = _next(node.item, then)
             passed = _Next(NOTHING, 0) if node.minimum else then
             times = max(1, node.minimum) if _may_be_empty(node.item) else 1
             return _Next(item.first | passed.first, 1 + times * item.steps + passed.steps)
-        case Group():
+        case syntax.Group():
             return _next(node.item, then)
-        case Assertion():
-            at_end = node.kind is AssertionKind.END
+        case syntax.Assertion():
+            at_end = node.kind is syntax.AssertionKind.END
             return _Next(frozenset({_END}) if at_end else then.first, 1 + then.steps)
         case _:
             return _Next(_ANY, 1 + then.steps)
 
 
-def _may_be_empty(node: Node) -> bool:
+def _may_be_empty(node: syntax.Node) -> bool:
     return matches_empty(node, lambda _: True)
 
 
@@ -218,27 +204,27 @@ class _Bound(NamedTuple):
     work: Cost
 
 
-def _bound(node: Node, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
+def _bound(node: syntax.Node, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
     match node:
-        case Sequence():
+        case syntax.Sequence():
             return _bound_in_turn(node, then, groups)
-        case Alternation():
+        case syntax.Alternation():
             return _bound_of_options(node, then, groups)
-        case Repeat():
+        case syntax.Repeat():
             return _bound_again(node, then, groups)
-        case Group():
+        case syntax.Group():
             return _bound(node.item, then, groups)
-        case LookAhead():
+        case syntax.LookAhead():
             work = _bound(without_tails(node.item), _Next(_ANY), groups).work
             return _Bound(ONE, work + _work_of_tails(node.item, groups))
-        case BackReference():
+        case syntax.BackReference():
             length = groups.get(node.index, _Length()).whole
             return _Bound(ONE, BY_BYTE if length == inf else Cost(1 + length, 0))
         case _:
             return _Bound(ONE, ONE)
 
 
-def _bound_in_turn(node: Sequence, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
+def _bound_in_turn(node: syntax.Sequence, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
     following = [then]
     for item in reversed(node.items[1:]):
         following.append(_next(item, following[-1]))
@@ -250,7 +236,7 @@ def _bound_in_turn(node: Sequence, then: _Next, groups: Mapping[int, _Length]) -
     return _Bound(ways, work)
 
 
-def _bound_of_options(node: Alternation, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
+def _bound_of_options(node: syntax.Alternation, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
     bounds = list(map(_bound, node.options, repeat(then), repeat(groups)))
     told_apart = _told_apart([_lead(option, then) for option in node.options])
     combined = or_ if told_apart else add
@@ -259,7 +245,7 @@ def _bound_of_options(node: Alternation, then: _Next, groups: Mapping[int, _Leng
     return _Bound(ways, work + Cost(len(bounds) * (told_apart or 1), 0))
 
 
-def _bound_again(node: Repeat, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
+def _bound_again(node: syntax.Repeat, then: _Next, groups: Mapping[int, _Length]) -> _Bound:
     if node.maximum == 0:
         return _Bound(ONE, ONE)
     again = _next(node.item, then)
@@ -274,39 +260,39 @@ def _bound_again(node: Repeat, then: _Next, groups: Mapping[int, _Length]) -> _B
         return _Bound(ways * Cost(ends, 0), ways * Cost(node.maximum, 0) * once)
     if item.ways != ONE:
         return _Bound(UNBOUNDED, UNBOUNDED)
-    looks = any(isinstance(inner, LookAhead) for inner in walk(node.item))
+    looks = any(isinstance(inner, syntax.LookAhead) for inner in syntax.walk(node.item))
     # Iterations share the bytes, so their work does not multiply; only look-aheads read the same ones again.
     return _Bound(ONE if decided else Cost(2, 1), BY_BYTE * once if looks else BY_BYTE | once)
 
 
-def _work_of_tails(node: Node, groups: Mapping[int, _Length]) -> Cost:
+def _work_of_tails(node: syntax.Node, groups: Mapping[int, _Length]) -> Cost:
     """The steps through the tails of a node, which are made once only: then it has been found."""
     return reduce(add, [_work_of_tail(tail, groups) for tail in tails(node)], ONE)
 
 
-def _work_of_tail(tail: Node, groups: Mapping[int, _Length]) -> Cost:
+def _work_of_tail(tail: syntax.Node, groups: Mapping[int, _Length]) -> Cost:
     """The steps until a node has matched that can match nothing: no way through it has to be taken back."""
     if not can_do_without(tail):
         return _bound(tail, _Next(_ANY), groups).work
-    if not isinstance(tail, Repeat):
-        return reduce(add, [_work_of_tail(child, groups) for child in children(tail)], ONE)
+    if not isinstance(tail, syntax.Repeat):
+        return reduce(add, [_work_of_tail(child, groups) for child in syntax.children(tail)], ONE)
     kept = _bound(without_tails(tail.item), _Next(_ANY), groups)
     once = kept.work + _work_of_tails(tail.item, groups)
     if tail.maximum is not None:
         return Cost(1 + tail.maximum, 0) * once
-    looks = any(isinstance(inner, LookAhead) for inner in walk(tail))
+    looks = any(isinstance(inner, syntax.LookAhead) for inner in syntax.walk(tail))
     return BY_BYTE * once if looks or kept.ways != ONE else BY_BYTE | once
 
 
-def _lead(option: Node, then: _Next) -> tuple[_Set, ...]:
+def _lead(option: syntax.Node, then: _Next) -> tuple[_Set, ...]:
     """The bytes with which an option begins, as far as their number is fixed."""
-    items = option.items if isinstance(option, Sequence) else (option,)
+    items = option.items if isinstance(option, syntax.Sequence) else (option,)
     lead: list[_Set] = []
     for item in items[:LEAD]:
-        if not isinstance(item, Chars):
+        if not isinstance(item, syntax.Chars):
             break
         lead.append(item.members)
-    return (*lead, _next(Sequence(items[len(lead) :]), then).first)
+    return (*lead, _next(syntax.Sequence(items[len(lead) :]), then).first)
 
 
 def _told_apart(leads: list[tuple[_Set, ...]], at: int = 0) -> int:

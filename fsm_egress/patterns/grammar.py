@@ -15,23 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from attrs import define, field, frozen
 
+from . import syntax
 from .captures import NOTHING, abandoned, unsure, volatile
-from .tree import (
-    BYTES,
-    CLASSES,
-    SHORT_REPEATS,
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    walk,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,14 +42,14 @@ _PORTABLE = """
 """
 _COLLATING = {name: code for code, name in enumerate(_PORTABLE.split())}
 
-_SIMPLE: dict[str, Node] = {
-    ".": Chars(BYTES - frozenset(b"\n\r")),
-    "^": Assertion(AssertionKind.START),
-    "$": Assertion(AssertionKind.END),
+_SIMPLE: dict[str, syntax.Node] = {
+    ".": syntax.Chars(syntax.BYTES - frozenset(b"\n\r")),
+    "^": syntax.Assertion(syntax.AssertionKind.START),
+    "$": syntax.Assertion(syntax.AssertionKind.END),
 }
 _BOUNDARIES = {
-    "b": Assertion(AssertionKind.WORD_BOUNDARY),
-    "B": Assertion(AssertionKind.NO_WORD_BOUNDARY),
+    "b": syntax.Assertion(syntax.AssertionKind.WORD_BOUNDARY),
+    "B": syntax.Assertion(syntax.AssertionKind.NO_WORD_BOUNDARY),
 }
 
 
@@ -118,7 +103,7 @@ def _signed(byte: int) -> int:
 class _Part:
     """An item that has been read, with its cost in states of the sidecar's automaton."""
 
-    node: Node
+    node: syntax.Node
     states: int = 1
     depth: int = 0
     repeatable: bool = True
@@ -133,9 +118,9 @@ class _Scope:
     index: int = 0
     branches: list[list[_Part]] = field(factory=lambda: [[]])
 
-    def node(self) -> Node:
+    def node(self) -> syntax.Node:
         options = [_joined([part.node for part in branch]) for branch in self.branches]
-        return options[0] if len(options) == 1 else Alternation(tuple(options))
+        return options[0] if len(options) == 1 else syntax.Alternation(tuple(options))
 
     @property
     def joints(self) -> int:
@@ -147,11 +132,11 @@ class _Scope:
         return [part for branch in self.branches for part in branch]
 
 
-def _joined(items: list[Node]) -> Node:
-    return items[0] if len(items) == 1 else Sequence(tuple(items))
+def _joined(items: list[syntax.Node]) -> syntax.Node:
+    return items[0] if len(items) == 1 else syntax.Sequence(tuple(items))
 
 
-def parsed(text: str) -> Node:
+def parsed(text: str) -> syntax.Node:
     """The tree of a pattern; raises `Refused` where it is none."""
     return _Reader(text).read()
 
@@ -168,7 +153,7 @@ class _Reader:
     closed: set[int] = field(factory=set[int])
     references: dict[int, int] = field(factory=dict[int, int])  # group -> where it is first referred to
 
-    def read(self) -> Node:
+    def read(self) -> syntax.Node:
         while self.at < len(self.text):
             step = _STEPS.get(self.text[self.at], _Reader.simple)
             step(self)
@@ -206,8 +191,8 @@ class _Reader:
 
     def simple(self) -> None:
         char = self.text[self.at]
-        node = _SIMPLE.get(char, Chars(frozenset({ord(char)})))
-        self.add(_Part(node, repeatable=isinstance(node, Chars)), 1, self.at)
+        node = _SIMPLE.get(char, syntax.Chars(frozenset({ord(char)})))
+        self.add(_Part(node, repeatable=isinstance(node, syntax.Chars)), 1, self.at)
         self.at += 1
 
     def branch(self) -> None:
@@ -235,10 +220,10 @@ class _Reader:
             self.refuse(self.at, "`)` closes no group", "\\")
         node = scope.node()
         if scope.opening == "(":
-            node = Group(node, scope.index)
+            node = syntax.Group(node, scope.index)
             self.closed.add(scope.index)
         elif scope.opening != "(?:":
-            node = LookAhead(node, scope.opening == "(?!")
+            node = syntax.LookAhead(node, scope.opening == "(?!")
         around = scope.joints + _OPENINGS[scope.opening]
         part = _Part(
             node,
@@ -264,10 +249,10 @@ class _Reader:
             new = states = 1 + minimum * part.states + more
         else:
             self.at += 1
-            minimum, maximum = SHORT_REPEATS[sign]
+            minimum, maximum = syntax.SHORT_REPEATS[sign]
             new = _SHORT_STATES[sign]
             states = part.states + new
-        node = Repeat(part.node, minimum, maximum, greedy=not self.skip("?"))
+        node = syntax.Repeat(part.node, minimum, maximum, greedy=not self.skip("?"))
         self.add(_Part(node, states, part.depth + 1), new, position)
 
     def braces(self) -> tuple[int, int | None]:
@@ -288,18 +273,18 @@ class _Reader:
         position = self.at
         found = self.escaped()
         if isinstance(found, int):
-            node: Node = Chars(frozenset({found}))
+            node: syntax.Node = syntax.Chars(frozenset({found}))
         elif isinstance(found, frozenset):
-            node = Chars(found)
+            node = syntax.Chars(found)
         else:
             node = found
-        if isinstance(node, BackReference):
+        if isinstance(node, syntax.BackReference):
             if node.index not in self.closed:
                 self.refuse(position, "no group of that number is closed before it")
             self.references.setdefault(node.index, position)
-        self.add(_Part(node, repeatable=not isinstance(node, Assertion)), 1, position)
+        self.add(_Part(node, repeatable=not isinstance(node, syntax.Assertion)), 1, position)
 
-    def escaped(self) -> int | frozenset[int] | Assertion | BackReference:
+    def escaped(self) -> int | frozenset[int] | syntax.Assertion | syntax.BackReference:
         """What a backslash and the characters after it stand for: a byte, a set of them, or a node."""
         position = self.at
         if position + 1 == len(self.text):
@@ -311,9 +296,9 @@ class _Reader:
         if char in _BOUNDARIES:
             return _BOUNDARIES[char]
         if char in "dsw":
-            return CLASSES[char]
+            return syntax.CLASSES[char]
         if char in "DSW":
-            return BYTES - CLASSES[char.lower()]
+            return syntax.BYTES - syntax.CLASSES[char.lower()]
         if char in _HEX:
             digits = self.expect(_HEX[char], position, rf"`\{char}` is followed by too few hex digits")
             return int(digits, 16) % 256
@@ -324,7 +309,7 @@ class _Reader:
             return ord(self.text[self.at - 1])
         if char in "123456789":
             self.at -= 1
-            return BackReference(_int32(self.expect(_NUMBER, position, "")))
+            return syntax.BackReference(_int32(self.expect(_NUMBER, position, "")))
         return ord(char)
 
     def expect(self, expression: re.Pattern[str], position: int, reason: str) -> str:
@@ -356,7 +341,7 @@ class _Reader:
             behind_class = isinstance(found, frozenset)
             members |= found if isinstance(found, frozenset) else {found}
             low = None if isinstance(found, frozenset) else found
-        self.add(_Part(Chars(BYTES - members if negated else frozenset(members))), 1, position)
+        self.add(_Part(syntax.Chars(syntax.BYTES - members if negated else frozenset(members))), 1, position)
 
     def span(self, low: int, dash: int, position: int) -> frozenset[int]:
         named = self.text.startswith("[.", self.at)
@@ -378,9 +363,9 @@ class _Reader:
             self.at += 1
             return ord(self.text[start])
         found = self.escaped()
-        if isinstance(found, Assertion) and found.kind is AssertionKind.WORD_BOUNDARY:
+        if isinstance(found, syntax.Assertion) and found.kind is syntax.AssertionKind.WORD_BOUNDARY:
             return _BACKSPACE
-        if isinstance(found, (Assertion, BackReference)):
+        if isinstance(found, (syntax.Assertion, syntax.BackReference)):
             self.refuse(start, f"`{self.text[start : self.at]}` has no meaning between brackets")
         return found
 
@@ -393,7 +378,7 @@ class _Reader:
         self.at = end + 2
         name = self.text[position + 2 : end]
         if sign == ":":
-            members = CLASSES.get(name.lower())
+            members = syntax.CLASSES.get(name.lower())
             if members is None:
                 self.refuse(position, f"there is no class `{name}`")
             return members
@@ -402,7 +387,7 @@ class _Reader:
             self.refuse(position, f"there is no character named `{name}`")
         return code if sign == "." else frozenset(chr(code).lower().encode() + chr(code).upper().encode())
 
-    def check_captures(self, tree: Node) -> None:
+    def check_captures(self, tree: syntax.Node) -> None:
         """Refuse back-references whose value the sidecar and Python do not compute alike."""
         if not self.references:
             return
@@ -410,7 +395,7 @@ class _Reader:
         for index in sorted(doubtful & abandoned(tree)):
             reason = f"what a look-ahead captured in group {index} may stem from a way that was given up"
             raise Refused(self.references[index], reason, ours=True)
-        for index in sorted(NOTHING.union(*(volatile(node, doubtful) for node in walk(tree)))):
+        for index in sorted(NOTHING.union(*(volatile(node, doubtful) for node in syntax.walk(tree)))):
             reason = f"group {index} may be set by an iteration that matches nothing"
             raise Refused(self.references[index], reason, ours=True)
         from .cost import cost  # noqa: PLC0415  # because hardly any pattern comes so far

@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from . import syntax
 from .captures import NOTHING
 from .places import Place, Places, Undecided, behind, places_of
-from .tree import BYTES, CLASSES, Assertion, AssertionKind, Chars, LookAhead, Node
 
 __all__ = ["SPELLED", "Automaton", "State", "Undecided"]
 
@@ -35,8 +35,11 @@ _RANKS = bytes(map(SPELLED.index, range(256)))
 
 SYMBOLS = 512  # after which a state remembers the next: enough for all bytes, if not for all look-aheads
 
-_BOUNDARIES = (Assertion(AssertionKind.WORD_BOUNDARY), Assertion(AssertionKind.NO_WORD_BOUNDARY))
-_FOUND = Chars(NOTHING)  # stands behind a tree: no byte leads on
+_BOUNDARIES = (
+    syntax.Assertion(syntax.AssertionKind.WORD_BOUNDARY),
+    syntax.Assertion(syntax.AssertionKind.NO_WORD_BOUNDARY),
+)
+_FOUND = syntax.Chars(NOTHING)  # stands behind a tree: no byte leads on
 
 
 class _Side(Enum):
@@ -56,11 +59,11 @@ def _is_boundary(before: _Side, behind: _Side, _: int) -> bool:
     return (before is _Side.WORD) is not (behind is _Side.WORD)
 
 
-_HOLDS: dict[AssertionKind, _Condition] = {
-    AssertionKind.START: lambda before, _, __: before is _Side.START,
-    AssertionKind.END: lambda _, behind, __: behind is _Side.END,
-    AssertionKind.WORD_BOUNDARY: _is_boundary,
-    AssertionKind.NO_WORD_BOUNDARY: lambda *between: not _is_boundary(*between),
+_HOLDS: dict[syntax.AssertionKind, _Condition] = {
+    syntax.AssertionKind.START: lambda before, _, __: before is _Side.START,
+    syntax.AssertionKind.END: lambda _, behind, __: behind is _Side.END,
+    syntax.AssertionKind.WORD_BOUNDARY: _is_boundary,
+    syntax.AssertionKind.NO_WORD_BOUNDARY: lambda *between: not _is_boundary(*between),
 }
 
 
@@ -123,7 +126,12 @@ class Automaton:
 
     @classmethod
     def of(
-        cls, tree: Node, looks: tuple[LookAhead, ...] = (), *, lasting: bool = True, kept: float = inf
+        cls,
+        tree: syntax.Node,
+        looks: tuple[syntax.LookAhead, ...] = (),
+        *,
+        lasting: bool = True,
+        kept: float = inf,
     ) -> Automaton:
         """The automaton of a tree whose look-aheads are among these, in the order of their numbers.
 
@@ -132,18 +140,22 @@ class Automaton:
         """
         web = behind(places_of(tree), places_of(_FOUND))
         marks = _marks(web.each)
-        sets = {place.members: mark for place, mark in marks.items() if isinstance(place, Chars)}
-        words = NOTHING if marks.keys().isdisjoint(_BOUNDARIES) else CLASSES["w"]
-        signatures: list[list[int]] = [[] for _ in BYTES]
+        sets = {place.members: mark for place, mark in marks.items() if isinstance(place, syntax.Chars)}
+        words = NOTHING if marks.keys().isdisjoint(_BOUNDARIES) else syntax.CLASSES["w"]
+        signatures: list[list[int]] = [[] for _ in syntax.BYTES]
         for number, members in enumerate([words, *sets]):
             for byte in members:
                 signatures[_RANKS[byte]].append(number)
         kinds: dict[tuple[int, ...], int] = {}
         ranks = bytes([kinds.setdefault(tuple(signature), len(kinds)) for signature in signatures])
         masks = [0, *sets.values()]
-        holds: dict[Place, _Condition] = {Assertion(kind): condition for kind, condition in _HOLDS.items()}
+        holds: dict[Place, _Condition] = {
+            syntax.Assertion(kind): condition for kind, condition in _HOLDS.items()
+        }
         holds |= {look: _looking(number) for number, look in enumerate(looks)}
-        conditions = {holds[place]: mark for place, mark in marks.items() if not isinstance(place, Chars)}
+        conditions = {
+            holds[place]: mark for place, mark in marks.items() if not isinstance(place, syntax.Chars)
+        }
         return cls(
             web,
             ranks,
@@ -175,7 +187,7 @@ class Automaton:
         if self.lasting and (found or places & self.web.last):
             places, found = self.web.last, True
         elif before is not _Side.START:
-            places &= ~self.conditions.get(_HOLDS[AssertionKind.START], 0)
+            places &= ~self.conditions.get(_HOLDS[syntax.AssertionKind.START], 0)
         if not places & self.conditional:
             before = _Side.OTHER
         known = self.states.get((places, before, found))

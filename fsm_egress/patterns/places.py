@@ -13,17 +13,7 @@ from typing import TypeAlias
 from attrs import evolve, field, frozen
 
 from ..values.errors import FSMEgressError
-from .tree import (
-    Alternation,
-    Assertion,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-)
+from . import syntax
 
 __all__ = ["Place", "Places", "Undecided", "behind", "places_of"]
 
@@ -36,7 +26,7 @@ class Undecided(FSMEgressError):
     """Whether there is such a text was not decided; the message says what stood in the way."""
 
 
-Place: TypeAlias = Chars | Assertion | LookAhead
+Place: TypeAlias = syntax.Chars | syntax.Assertion | syntax.LookAhead
 """What decides at a place: the next byte, or what holds between two bytes."""
 
 
@@ -72,18 +62,18 @@ class Places:
         return reached
 
 
-def places_of(node: Node) -> Places:
+def places_of(node: syntax.Node) -> Places:
     """The places of a tree; raises `Undecided` if there are too many, or if it refers to a group."""
     match node:
-        case Sequence():
+        case syntax.Sequence():
             return _folded(behind, list(map(places_of, node.items)))
-        case Alternation():
+        case syntax.Alternation():
             return _folded(_beside, list(map(places_of, node.options)))
-        case Repeat():
+        case syntax.Repeat():
             return _repeated(places_of(node.item), node.minimum, node.maximum)
-        case Group():
+        case syntax.Group():
             return places_of(node.item)
-        case BackReference():
+        case syntax.BackReference():
             raise Undecided("an automaton cannot refer to what a group has matched")
         case _:
             return Places((node,), first=1, last=1, empty=False)

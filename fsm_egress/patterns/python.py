@@ -9,23 +9,8 @@ from typing import Any
 
 from attrs import define, field
 
+from . import syntax
 from .captures import NOTHING, groups_in, torn
-from .tree import (
-    BYTES,
-    CLASSES,
-    SHORT_REPEATS,
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    walk,
-)
 
 __all__ = ["rendered"]
 
@@ -35,9 +20,9 @@ _BOUNDARY = r"(?a:\b)"
 _WORD_NEXT = r"(?=[0-9A-Z_a-z])"
 
 
-def rendered(tree: Node) -> str:
+def rendered(tree: syntax.Node) -> str:
     """The tree as a Python pattern over `searchable` texts."""
-    referenced = frozenset(node.index for node in walk(tree) if isinstance(node, BackReference))
+    referenced = frozenset(node.index for node in syntax.walk(tree) if isinstance(node, syntax.BackReference))
     plain = _Renderer(referenced).source(tree)
     if not torn(tree):
         return plain
@@ -47,8 +32,8 @@ def rendered(tree: Node) -> str:
 def _chars(members: frozenset[int]) -> str:
     if len(members) == 1:
         return "".join(map(_char, members))
-    negated = not members or len(BYTES) // 2 < len(members) < len(BYTES)
-    shown = sorted(BYTES - members if negated else members)
+    negated = not members or len(syntax.BYTES) // 2 < len(members) < len(syntax.BYTES)
+    shown = sorted(syntax.BYTES - members if negated else members)
     ranges: list[list[int]] = []
     for byte in shown:
         if ranges and ranges[-1][-1] == byte - 1:
@@ -64,7 +49,7 @@ def _range(run: list[int]) -> str:
 
 
 def _char(byte: int) -> str:
-    return re.escape(chr(byte)) if byte in CLASSES["print"] else rf"\x{byte:02x}"
+    return re.escape(chr(byte)) if byte in syntax.CLASSES["print"] else rf"\x{byte:02x}"
 
 
 @define
@@ -77,24 +62,28 @@ class _Renderer:
     looking: int = 0  # look-aheads around
     lost: set[int] = field(factory=set[int])  # groups of negative look-aheads, which nobody sees from outside
 
-    def source(self, node: Node, entry: str = "") -> str:
+    def source(self, node: syntax.Node, entry: str = "") -> str:
         """The node's source; `entry` matches where the look-ahead began that sees the text begin there."""
         match node:
-            case Chars():
+            case syntax.Chars():
                 return _chars(node.members)
-            case Sequence():
-                return "".join(self.atom(item, entry, Alternation) for item in node.items)
-            case Alternation():
+            case syntax.Sequence():
+                return "".join(self.atom(item, entry, syntax.Alternation) for item in node.items)
+            case syntax.Alternation():
                 return "|".join(self.source(option, entry) for option in node.options)
-            case Repeat():
-                inner = self.atom(node.item, entry, (Sequence, Alternation, Repeat, LookAhead, Assertion))
+            case syntax.Repeat():
+                inner = self.atom(
+                    node.item,
+                    entry,
+                    (syntax.Sequence, syntax.Alternation, syntax.Repeat, syntax.LookAhead, syntax.Assertion),
+                )
                 return inner + _times(node) + ("" if node.greedy or self.may_be_greedy(node) else "?")
-            case Group():
+            case syntax.Group():
                 name = f"?P<{self.name(node.index)}>" if node.index in self.referenced else "?:"
                 return f"({name}{self.source(node.item, entry)})"
-            case BackReference():
+            case syntax.BackReference():
                 return _chars(NOTHING) if node.index in self.lost else f"(?P={self.name(node.index)})"
-            case LookAhead():
+            case syntax.LookAhead():
                 return self.look(node)
             case _:
                 return _assertion(node.kind, entry)
@@ -102,20 +91,20 @@ class _Renderer:
     def name(self, index: int) -> str:
         return f"s{index}" if self.at_start else f"g{index}"
 
-    def atom(self, node: Node, entry: str, composed: type[Any] | tuple[type[Any], ...]) -> str:
+    def atom(self, node: syntax.Node, entry: str, composed: type[Any] | tuple[type[Any], ...]) -> str:
         inner = self.source(node, entry)
         return f"(?:{inner})" if isinstance(node, composed) else inner
 
-    def may_be_greedy(self, node: Repeat) -> bool:
+    def may_be_greedy(self, node: syntax.Repeat) -> bool:
         """Whether nothing depends on being lazy: Python 3.10 loses captures of lazy repetitions."""
         return not self.looking and not self.referenced.isdisjoint(groups_in(node))
 
-    def look(self, node: LookAhead) -> str:
+    def look(self, node: syntax.LookAhead) -> str:
         self.looking += 1
         if self.at_start:
             # The rest of the text tells one place from all others: it follows only where it was captured.
             name = f"e{next(self.numbers)}"
-            inner = f"(?=(?P<{name}>{_REST})){self.atom(node.item, f'(?P={name})', Alternation)}"
+            inner = f"(?=(?P<{name}>{_REST})){self.atom(node.item, f'(?P={name})', syntax.Alternation)}"
         else:
             inner = self.source(node.item)
         self.looking -= 1
@@ -124,8 +113,8 @@ class _Renderer:
         return f"(?{'!' if node.negative else '='}{inner})"
 
 
-def _times(node: Repeat) -> str:
-    for sign, times in SHORT_REPEATS.items():
+def _times(node: syntax.Repeat) -> str:
+    for sign, times in syntax.SHORT_REPEATS.items():
         if times == (node.minimum, node.maximum):
             return sign
     if node.minimum == node.maximum:
@@ -133,11 +122,11 @@ def _times(node: Repeat) -> str:
     return f"{{{node.minimum},{'' if node.maximum is None else node.maximum}}}"
 
 
-def _assertion(kind: AssertionKind, entry: str) -> str:
-    if kind is AssertionKind.END:
+def _assertion(kind: syntax.AssertionKind, entry: str) -> str:
+    if kind is syntax.AssertionKind.END:
         return r"\Z"
-    if kind is AssertionKind.START:
+    if kind is syntax.AssertionKind.START:
         return f"(?={entry})" if entry else r"\A"
     boundary = f"(?:(?={entry}){_WORD_NEXT}|(?!{entry}){_BOUNDARY})" if entry else _BOUNDARY
     # Python's own `\B` does not hold in an empty text.
-    return boundary if kind is AssertionKind.WORD_BOUNDARY else f"(?!{boundary})"
+    return boundary if kind is syntax.AssertionKind.WORD_BOUNDARY else f"(?!{boundary})"

@@ -10,7 +10,7 @@ from ..values.errors import InvalidValue, Problem, show
 from .grammar import Refused, parsed
 
 if TYPE_CHECKING:
-    from .tree import (
+    from .syntax import (
         Node,
     )
 

@@ -14,29 +14,19 @@ from math import inf
 
 from attrs import evolve, frozen
 
+from . import syntax
 from .captures import torn
 from .core import core
 from .cost import cost
 from .machines import Automaton
 from .python import rendered
-from .tree import (
-    Alternation,
-    Assertion,
-    AssertionKind,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    walk,
-)
 
 __all__ = ["Reading", "finder"]
 
 STATES = 256  # of each automaton that are kept for the next text
 
 
-def finder(tree: Node) -> Callable[[str], object]:
+def finder(tree: syntax.Node) -> Callable[[str], object]:
     """What searches `searchable` texts: it returns something true of those in which the tree is found."""
     kept = core(tree)
     search = re.compile(rendered(kept)).search
@@ -48,7 +38,7 @@ def finder(tree: Node) -> Callable[[str], object]:
 class _Finder:
     """Searches texts up to the longest that is quick by backtracking, and others by reading them."""
 
-    tree: Node
+    tree: syntax.Node
     search: Callable[[str], object]
     longest: float
 
@@ -71,12 +61,12 @@ class Reading:
     attempts: tuple[_Attempts, ...]
 
     @classmethod
-    def of(cls, tree: Node) -> Reading:
+    def of(cls, tree: syntax.Node) -> Reading:
         """The reading of a tree; raises `Undecided` if it refers to a group."""
         if not torn(tree):
             return cls((_Attempts.of(tree),))
-        at_start = _Attempts.of(Sequence((_START, tree)), from_look=True)
-        return cls((at_start, _Attempts.of(Sequence((_NOT_AT_START, tree)))))
+        at_start = _Attempts.of(syntax.Sequence((_START, tree)), from_look=True)
+        return cls((at_start, _Attempts.of(syntax.Sequence((_NOT_AT_START, tree)))))
 
     def finds(self, text: str) -> bool:
         """Whether the tree is found in a `searchable` text."""
@@ -84,9 +74,9 @@ class Reading:
         return any(attempts.find(content) for attempts in self.attempts)
 
 
-_START = Assertion(AssertionKind.START)
-_END = Assertion(AssertionKind.END)
-_NOT_AT_START = LookAhead(_START, negative=True)
+_START = syntax.Assertion(syntax.AssertionKind.START)
+_END = syntax.Assertion(syntax.AssertionKind.END)
+_NOT_AT_START = syntax.LookAhead(_START, negative=True)
 
 
 @frozen(eq=False)
@@ -100,13 +90,13 @@ class _Attempts:
     """
 
     automaton: Automaton
-    looks: tuple[tuple[LookAhead, Automaton], ...]
+    looks: tuple[tuple[syntax.LookAhead, Automaton], ...]
     from_look: bool
 
     @classmethod
-    def of(cls, tree: Node, *, from_look: bool = False) -> _Attempts:
-        inner_first = reversed(list(walk(tree)))
-        looks = tuple(dict.fromkeys(node for node in inner_first if isinstance(node, LookAhead)))
+    def of(cls, tree: syntax.Node, *, from_look: bool = False) -> _Attempts:
+        inner_first = reversed(list(syntax.walk(tree)))
+        looks = tuple(dict.fromkeys(node for node in inner_first if isinstance(node, syntax.LookAhead)))
         backwards = [Automaton.of(_reversed(look.item), looks, lasting=False, kept=STATES) for look in looks]
         return cls(
             Automaton.of(tree, looks, kept=STATES), tuple(zip(looks, backwards, strict=True)), from_look
@@ -141,18 +131,18 @@ class _Attempts:
         return held
 
 
-def _reversed(node: Node) -> Node:
+def _reversed(node: syntax.Node) -> syntax.Node:
     """What matches the same texts read backwards; look-aheads are only moved."""
     match node:
-        case Sequence():
-            return Sequence(tuple(map(_reversed, reversed(node.items))))
-        case Alternation():
-            return Alternation(tuple(map(_reversed, node.options)))
-        case Repeat() | Group():
+        case syntax.Sequence():
+            return syntax.Sequence(tuple(map(_reversed, reversed(node.items))))
+        case syntax.Alternation():
+            return syntax.Alternation(tuple(map(_reversed, node.options)))
+        case syntax.Repeat() | syntax.Group():
             return evolve(node, item=_reversed(node.item))
-        case Assertion(AssertionKind.START):
+        case syntax.Assertion(syntax.AssertionKind.START):
             return _END
-        case Assertion(AssertionKind.END):
+        case syntax.Assertion(syntax.AssertionKind.END):
             return _START
         case _:
             return node

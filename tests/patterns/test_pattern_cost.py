@@ -10,22 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import ATOMS, LOOKING, REGULAR
 
-from fsm_egress.patterns import parse_pattern
+from fsm_egress.patterns import parse_pattern, syntax
 from fsm_egress.patterns.cost import ONE, UNBOUNDED, Cost, cost
 from fsm_egress.patterns.reader import read_pattern
-from fsm_egress.patterns.tree import (
-    CLASSES,
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +97,8 @@ class TestDegrees:
         [("", 2), ("b", 1), ("b*", 3), ("[ab]*b", 3), ("(?:a|a)*b", inf)],
     )
     def test_references_take_as_long_as_what_they_refer_to(self, middle: str, grows: float) -> None:
-        before, end = read_pattern(f"^(a+)(?:{middle})"), Assertion(AssertionKind.END)
-        assert cost(Sequence((before, BackReference(1), end))).degree == grows
+        before, end = read_pattern(f"^(a+)(?:{middle})"), syntax.Assertion(syntax.AssertionKind.END)
+        assert cost(syntax.Sequence((before, syntax.BackReference(1), end))).degree == grows
 
 
 class TestLongest:
@@ -165,7 +152,7 @@ class Engine:
         self.limit = limit
         self.steps = 0
 
-    def search(self, tree: Node) -> float:
+    def search(self, tree: syntax.Node) -> float:
         """The steps after which the search has come to its end, or the limit."""
         try:
             for at in range(len(self.content) + 1):
@@ -180,48 +167,52 @@ class Engine:
         if self.steps >= self.limit:
             raise TooMany
 
-    def ways(self, node: Node, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+    def ways(self, node: syntax.Node, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
         """The ends of the ways through a node, one after the other."""
         match node:
-            case Sequence():
+            case syntax.Sequence():
                 yield from self.in_turn(node.items, at, groups)
-            case Alternation():
+            case syntax.Alternation():
                 for option in node.options:
                     self.step()
                     yield from self.ways(option, at, groups)
-            case Repeat():
+            case syntax.Repeat():
                 yield from self.again(node, at, groups, 0)
-            case Group():
+            case syntax.Group():
                 for end, inner in self.ways(node.item, at, groups):
                     yield end, {**inner, node.index: self.content[at:end]}
-            case BackReference():
+            case syntax.BackReference():
                 yield from self.the_same(groups.get(node.index), at, groups)
-            case LookAhead():
+            case syntax.LookAhead():
                 yield from self.ahead(node, at, groups)
             case _:
                 yield from self.here(node, at, groups)
 
-    def here(self, node: Chars | Assertion, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+    def here(
+        self, node: syntax.Chars | syntax.Assertion, at: int, groups: Groups
+    ) -> Iterator[tuple[int, Groups]]:
         self.step()
-        if isinstance(node, Assertion):
+        if isinstance(node, syntax.Assertion):
             yield from [(at, groups)] if self.holds(node.kind, at) else []
         elif not node.members.isdisjoint(self.content[at : at + 1]):
             yield at + 1, groups
 
-    def ahead(self, node: LookAhead, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+    def ahead(self, node: syntax.LookAhead, at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
         self.step()
         first = next(self.ways(node.item, at, groups), None)
         if (first is None) is node.negative:
             yield at, first[1] if first else groups
 
-    def in_turn(self, items: tuple[Node, ...], at: int, groups: Groups) -> Iterator[tuple[int, Groups]]:
+    def in_turn(
+        self, items: tuple[syntax.Node, ...], at: int, groups: Groups
+    ) -> Iterator[tuple[int, Groups]]:
         if not items:
             yield at, groups
             return
         for end, inner in self.ways(items[0], at, groups):
             yield from self.in_turn(items[1:], end, inner)
 
-    def again(self, node: Repeat, at: int, groups: Groups, times: int) -> Iterator[tuple[int, Groups]]:
+    def again(self, node: syntax.Repeat, at: int, groups: Groups, times: int) -> Iterator[tuple[int, Groups]]:
         self.step()
         if times >= node.minimum and not node.greedy:
             yield at, groups
@@ -242,14 +233,14 @@ class Engine:
         if wanted is not None:
             yield at, groups
 
-    def holds(self, kind: AssertionKind, at: int) -> bool:
+    def holds(self, kind: syntax.AssertionKind, at: int) -> bool:
         around = self.content[at - 1 : at] if at else b"", self.content[at : at + 1]
-        boundary = [byte in CLASSES["w"] for side in around for byte in side].count(True) == 1
+        boundary = [byte in syntax.CLASSES["w"] for side in around for byte in side].count(True) == 1
         return {
-            AssertionKind.START: at == 0,
-            AssertionKind.END: at == len(self.content),
-            AssertionKind.WORD_BOUNDARY: boundary,
-            AssertionKind.NO_WORD_BOUNDARY: not boundary,
+            syntax.AssertionKind.START: at == 0,
+            syntax.AssertionKind.END: at == len(self.content),
+            syntax.AssertionKind.WORD_BOUNDARY: boundary,
+            syntax.AssertionKind.NO_WORD_BOUNDARY: not boundary,
         }[kind]
 
 
@@ -264,7 +255,7 @@ CONTENTS = st.builds(
 )
 
 
-def hold_the_bound(tree: Node, content: str) -> None:
+def hold_the_bound(tree: syntax.Node, content: str) -> None:
     bound = cost(tree)
     limit = 2 * bound.factor * (len(content) + 1) ** bound.degree
     if limit < COUNTED:
@@ -297,5 +288,7 @@ class TestLaws:
         self, texts: tuple[str, str, str, str], again: bool, content: str
     ) -> None:
         before, kept, between, after = map(read_pattern, texts)
-        tree: Node = Sequence((before, Group(kept, 99), between, BackReference(99), after))
-        hold_the_bound(Repeat(tree, 0, None) if again else tree, content)
+        tree: syntax.Node = syntax.Sequence(
+            (before, syntax.Group(kept, 99), between, syntax.BackReference(99), after)
+        )
+        hold_the_bound(syntax.Repeat(tree, 0, None) if again else tree, content)

@@ -6,7 +6,7 @@ import pytest
 
 from fsm_egress.patterns.places import Places, Undecided, places_of
 from fsm_egress.patterns.reader import read_pattern
-from fsm_egress.patterns.tree import Chars, Repeat
+from fsm_egress.patterns.syntax import Chars, Repeat
 
 LETTER = Chars(frozenset(b"a"))
 

@@ -13,7 +13,7 @@ from fsm_egress.patterns import Pattern
 from fsm_egress.patterns.captures import matches_empty
 from fsm_egress.patterns.plain import is_plain
 from fsm_egress.patterns.reader import read_pattern
-from fsm_egress.patterns.tree import BackReference, LookAhead, walk
+from fsm_egress.patterns.syntax import BackReference, LookAhead, walk
 
 
 @pytest.mark.parametrize(

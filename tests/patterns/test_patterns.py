@@ -15,21 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fsm_egress.patterns import Pattern, PatternError, escaped, parse_pattern, searchable
-from fsm_egress.patterns.tree import (
-    Alternation,
-    Assertion,
-    AssertionKind,
-    BackReference,
-    Chars,
-    Group,
-    LookAhead,
-    Node,
-    Repeat,
-    Sequence,
-    children,
-    walk,
-)
+from fsm_egress.patterns import Pattern, PatternError, escaped, parse_pattern, searchable, syntax
 from fsm_egress.values.errors import InvalidValue
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -88,8 +74,8 @@ def found_by_python(text: str, texts: list[str]) -> list[str] | None:
             return None
 
 
-def char(letter: str) -> Chars:
-    return Chars(frozenset({ord(letter)}))
+def char(letter: str) -> syntax.Chars:
+    return syntax.Chars(frozenset({ord(letter)}))
 
 
 class TestObservedSidecar:
@@ -188,43 +174,53 @@ class TestTree:
     @pytest.mark.parametrize(
         ("text", "tree"),
         [
-            ("", Sequence(())),
+            ("", syntax.Sequence(())),
             ("a", char("a")),
-            ("ab", Sequence((char("a"), char("b")))),
-            (".", Chars(frozenset(range(256)) - {10, 13})),
-            ("[]", Chars(frozenset())),
-            ("[^]", Chars(frozenset(range(256)))),
-            ("[a-c]", Chars(frozenset(b"abc"))),
-            ("a|b|", Alternation((char("a"), char("b"), Sequence(())))),
-            ("a*", Repeat(char("a"), 0, None)),
-            ("a+?", Repeat(char("a"), 1, None, greedy=False)),
-            ("a?", Repeat(char("a"), 0, 1)),
-            ("a{2,}", Repeat(char("a"), 2, None)),
-            ("a{2}{3}", Repeat(Repeat(char("a"), 2, 2), 3, 3)),
-            ("(a)", Group(char("a"), 1)),
+            ("ab", syntax.Sequence((char("a"), char("b")))),
+            (".", syntax.Chars(frozenset(range(256)) - {10, 13})),
+            ("[]", syntax.Chars(frozenset())),
+            ("[^]", syntax.Chars(frozenset(range(256)))),
+            ("[a-c]", syntax.Chars(frozenset(b"abc"))),
+            ("a|b|", syntax.Alternation((char("a"), char("b"), syntax.Sequence(())))),
+            ("a*", syntax.Repeat(char("a"), 0, None)),
+            ("a+?", syntax.Repeat(char("a"), 1, None, greedy=False)),
+            ("a?", syntax.Repeat(char("a"), 0, 1)),
+            ("a{2,}", syntax.Repeat(char("a"), 2, None)),
+            ("a{2}{3}", syntax.Repeat(syntax.Repeat(char("a"), 2, 2), 3, 3)),
+            ("(a)", syntax.Group(char("a"), 1)),
             ("(?:a)", char("a")),
             (
                 r"((?:a)(b))\2",
-                Sequence((Group(Sequence((char("a"), Group(char("b"), 2))), 1), BackReference(2))),
+                syntax.Sequence(
+                    (
+                        syntax.Group(syntax.Sequence((char("a"), syntax.Group(char("b"), 2))), 1),
+                        syntax.BackReference(2),
+                    )
+                ),
             ),
-            ("^", Assertion(AssertionKind.START)),
-            ("$", Assertion(AssertionKind.END)),
-            (r"\b", Assertion(AssertionKind.WORD_BOUNDARY)),
-            (r"\B", Assertion(AssertionKind.NO_WORD_BOUNDARY)),
-            ("(?=a)", LookAhead(char("a"))),
-            ("(?!a)", LookAhead(char("a"), negative=True)),
+            ("^", syntax.Assertion(syntax.AssertionKind.START)),
+            ("$", syntax.Assertion(syntax.AssertionKind.END)),
+            (r"\b", syntax.Assertion(syntax.AssertionKind.WORD_BOUNDARY)),
+            (r"\B", syntax.Assertion(syntax.AssertionKind.NO_WORD_BOUNDARY)),
+            ("(?=a)", syntax.LookAhead(char("a"))),
+            ("(?!a)", syntax.LookAhead(char("a"), negative=True)),
         ],
     )
-    def test_of_each_construct(self, text: str, tree: Node) -> None:
+    def test_of_each_construct(self, text: str, tree: syntax.Node) -> None:
         assert parse_pattern(text).tree == tree
 
     def test_is_walked_in_the_order_of_the_text(self) -> None:
         tree = parse_pattern("(a|b)c*(?=d)").tree
-        assert [node.members for node in walk(tree) if isinstance(node, Chars)] == [{97}, {98}, {99}, {100}]
-        assert children(tree) == (
-            Group(Alternation((char("a"), char("b"))), 1),
-            Repeat(char("c"), 0, None),
-            LookAhead(char("d")),
+        assert [node.members for node in syntax.walk(tree) if isinstance(node, syntax.Chars)] == [
+            {97},
+            {98},
+            {99},
+            {100},
+        ]
+        assert syntax.children(tree) == (
+            syntax.Group(syntax.Alternation((char("a"), char("b"))), 1),
+            syntax.Repeat(char("c"), 0, None),
+            syntax.LookAhead(char("d")),
         )
 
     def test_can_be_hashed(self) -> None:
