@@ -115,6 +115,25 @@ class Decider:
     _engines: dict[ServiceIdentity | None, Engines] = field(factory=dict, init=False, repr=False)
     _known: dict[str, _Known] = field(factory=dict, init=False, repr=False)
 
+    @classmethod
+    def of_frame(
+        cls,
+        frame: Any,
+        mesh: Snapshot,
+        after: Snapshot | None = None,
+        *,
+        columns: Mapping[str, str] | None,
+        identity: ServiceIdentity | str | None,
+    ) -> Decider:
+        """The decider about the rows of a data frame, whichever library's.
+
+        Raises:
+            InvalidValue: the frame lacks a column, or there is no such field.
+        """
+        decider = cls(mesh, after, Layout(columns or {}, identity))
+        decider.layout.check(frame.columns, "the data frame")
+        return decider
+
     def __reduce__(self) -> tuple[type[Decider], tuple[Any, ...]]:
         """Pickled without its engines: they are compiled anew where records are decided."""
         return Decider, (self.mesh, self.after, self.layout)

@@ -41,8 +41,7 @@ def decide_frame(
     Raises:
         InvalidValue: the frame lacks a column, or there is no such field.
     """
-    decider = Decider(mesh, layout=Layout(columns or {}, identity))
-    decider.layout.check(frame.columns, "the data frame")
+    decider = Decider.of_frame(frame, mesh, columns=columns, identity=identity)
     return frame.map_partitions(_decided_frame, decider)
 
 

@@ -42,8 +42,7 @@ def decide_frame(
     Raises:
         InvalidValue: the frame lacks a column, or there is no such field.
     """
-    decider = Decider(mesh, layout=Layout(columns or {}, identity))
-    decider.layout.check(frame.columns, "the data frame")
+    decider = Decider.of_frame(frame, mesh, columns=columns, identity=identity)
     schema = type(frame.schema)(list(frame.schema.fields))
     for name in DECIDED:
         schema = schema.add(name, "string")
@@ -65,8 +64,7 @@ def replay(
     Raises:
         InvalidValue: the frame lacks a column, or there is no such field.
     """
-    decider = Decider(mesh, after, Layout(columns or {}, identity))
-    decider.layout.check(frame.columns, "the data frame")
+    decider = Decider.of_frame(frame, mesh, after, columns=columns, identity=identity)
     numbered = frame.selectExpr("*", f"spark_partition_id() AS {PARTITION}")
     rows = numbered.mapInArrow(partial(_summaries, decider), "summary binary").collect()
     return Summary.of(pickle.loads(row.summary) for row in rows)  # noqa: S301  # because our workers wrote them
