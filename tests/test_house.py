@@ -28,7 +28,7 @@ FLOORS = """
     policy snapshot
     pipy resolution
     division engine
-    answers api explanation replaying verification workload
+    answers api explanation live replaying verification workload
     linting policytests replay_dask replay_spark
     learning
     outputs testing
@@ -145,7 +145,18 @@ def test_the_package_names_itself_relatively() -> None:
 
 def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> None:
     outside = {name for names in IMPORTS.values() for name in names if isinstance(name, str)}
-    extras = {"click", "dask", "hypothesis", "pandas", "pyarrow", "pytest", "rich", "yaml"}
+    extras = {
+        "click",
+        "dask",
+        "hypothesis",
+        "kubernetes",
+        "pandas",
+        "pyarrow",
+        "pytest",
+        "rich",
+        "urllib3",
+        "yaml",
+    }
     assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
     assert importers("cattrs") == {"manifests"}
     assert importers("yaml") <= {"documents", "manifests"} | CLI
@@ -153,6 +164,7 @@ def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> N
     assert importers("hypothesis") == {"testing"}
     assert importers("pytest") == {"testing"}
     assert importers("dask", "pyarrow") <= {"replaying"}
+    assert importers("kubernetes", "urllib3") == {"live"}
 
 
 def test_the_oracle_of_the_tests_is_used_by_no_module() -> None:

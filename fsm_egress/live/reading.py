@@ -1,0 +1,248 @@
+"""Everything of a mesh, listed page by page from an API server, which is asked and never told anything.
+
+All lists are of one moment, that of the first one, as far as the server still knows it. A kind that may not
+be listed, or that the cluster lacks, is named: what hangs on it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import field, frozen
+
+from ..resources.core import Namespace, Secret
+from ..resources.egress import EgressPolicy
+from ..resources.kinds import KINDS
+from .paths import Served, served
+
+if TYPE_CHECKING:
+    from ..resources.resource import Resource
+
+__all__ = ["Ask", "ClusterRead", "Refusal", "Unread", "read_cluster", "without_secrets"]
+
+Tree: TypeAlias = "dict[str, Any]"
+Ask: TypeAlias = "Callable[[str, Mapping[str, str]], Tree]"
+"""What answers a GET of a path with a query, or raises `Refusal`."""
+
+PAGE = 500
+FORBIDDEN, NOT_FOUND, GONE = 403, 404, 410
+_NO_SUCH_MOMENT = {400, GONE, 504}  # it is not understood, it is past, it is to come
+_COPY = "kubectl.kubernetes.io/last-applied-configuration"
+_OF_SECRETS = ("data", "stringData")
+
+
+class Refusal(Exception):
+    """The API server did not give what it was asked for.
+
+    Attributes:
+        status: of its answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@frozen
+class Unread:
+    """What could not be read.
+
+    Attributes:
+        kind: of the objects.
+        namespace: the one namespace whose objects were read all the same; empty where none were.
+        name: of the one object that is meant, as `namespace/name`; empty where it is all of them.
+        why: in words.
+    """
+
+    kind: str
+    why: str
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        if self.name:
+            what = f"{self.kind} {self.name}"
+        else:
+            what = f"{self.kind} outside namespace {self.namespace}" if self.namespace else self.kind
+        return f"{what}: {self.why}"
+
+
+@frozen
+class ClusterRead:
+    """What a cluster has of a mesh.
+
+    Attributes:
+        documents: the objects as they were given, with their kinds.
+        unread: what could not be read.
+        version: the revision of the cluster that was read; empty where lists are of several moments.
+    """
+
+    documents: tuple[Tree, ...] = field(repr=False)
+    unread: tuple[Unread, ...]
+    version: str
+
+
+def read_cluster(ask: Ask, namespace: str = "") -> ClusterRead:
+    """The mesh of a cluster.
+
+    Secrets are never listed: those whose certificates the Egress policies name are read one by one.
+
+    Args:
+        ask: what is asked.
+        namespace: where objects may not be listed in all namespaces, those of this one are.
+
+    Raises:
+        Refusal: with any other status than 403 and 404.
+    """
+    reader = _Reader(ask, namespace)
+    for kind in _LISTED:
+        for versions in served(kind):
+            reader.read(versions, is_current=versions[0].api_version == kind.api_versions[0])
+    reader.read_secrets()
+    version = reader.versions.pop() if len(reader.versions) == 1 else ""
+    return ClusterRead(tuple(reader.documents), tuple(reader.unread), version)
+
+
+_LISTED: tuple[type[Resource], ...] = (
+    Namespace,
+    *(kind for kind in KINDS if kind not in {Namespace, Secret}),
+)
+
+
+def without_secrets(documents: Iterable[Tree]) -> Iterator[Tree]:
+    """The objects without what Secrets hold, nor the copies of it that `kubectl` keeps."""
+    for document in documents:
+        if document["kind"] == Secret.kind:
+            yield {key: value for key, value in document.items() if key not in _OF_SECRETS}
+        else:
+            yield document
+
+
+class _Reader:
+    """Collects what is read."""
+
+    def __init__(self, ask: Ask, namespace: str) -> None:
+        self.ask = ask
+        self.namespace = namespace
+        self.moment = ""
+        self.groups: dict[str, bool] = {}
+        self.versions: set[str] = set()
+        self.documents: list[Tree] = []
+        self.unread: list[Unread] = []
+
+    def read(self, versions: tuple[Served, ...], *, is_current: bool) -> None:
+        """The objects of a kind in the first version of its group that the cluster serves."""
+        if not (is_current or self.serves(versions[0].group)):
+            return
+        for it in versions:
+            try:
+                self.documents += self.listed(it)
+            except Refusal as refusal:
+                if refusal.status == NOT_FOUND:
+                    continue
+                if refusal.status != FORBIDDEN:
+                    raise
+                self.unread.append(Unread(it.kind, f"may not be listed: {refusal}", self.of_namespace(it)))
+            return
+        if is_current:
+            self.unread.append(Unread(versions[0].kind, "the cluster does not have this kind"))
+
+    def serves(self, group: str) -> bool:
+        """Whether the cluster has an API group of an earlier name; else nobody may list what is in it."""
+        if group not in self.groups:
+            try:
+                self.groups[group] = bool(self.ask(f"/apis/{group}", {}))
+            except Refusal as refusal:
+                if refusal.status not in {FORBIDDEN, NOT_FOUND}:
+                    raise
+                self.groups[group] = refusal.status == FORBIDDEN
+        return self.groups[group]
+
+    def of_namespace(self, it: Served) -> str:
+        """Reads the objects of the one namespace: its name, or nothing where it may not be listed either."""
+        if not (self.namespace and it.in_namespaces):
+            return ""
+        try:
+            self.documents += self.listed(it, self.namespace)
+        except Refusal as refusal:
+            if refusal.status != FORBIDDEN:
+                raise
+            return ""
+        return self.namespace
+
+    def listed(self, it: Served, namespace: str = "") -> list[Tree]:
+        """The objects of a kind, of the moment of the first list if the server still knows it."""
+        path = it.path(namespace)
+        if self.moment:
+            exactly = {"resourceVersion": self.moment, "resourceVersionMatch": "Exact"}
+            try:
+                return self.pages(it, path, exactly)
+            except Refusal as refusal:
+                if refusal.status not in _NO_SUCH_MOMENT:
+                    raise
+        try:
+            return self.pages(it, path, {})
+        except Refusal as refusal:
+            if refusal.status != GONE:
+                raise
+        return self.pages(it, path, {}, limit=0)  # in one piece, as its pages did not last long enough
+
+    def pages(self, it: Served, path: str, asked: Mapping[str, str], *, limit: int = PAGE) -> list[Tree]:
+        found: list[Tree] = []
+        query = {**asked, "limit": str(limit)}
+        while True:
+            page = self.ask(path, query)
+            found += (_whole(it, item) for item in page.get("items") or ())
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue")
+            if not token:
+                version = metadata.get("resourceVersion", "")
+                self.moment = self.moment or version
+                self.versions.add(version)
+                return found
+            query = {"limit": str(limit), "continue": token}
+
+    def read_secrets(self) -> None:
+        """The Secrets that policies name, each once."""
+        ((core,),) = served(Secret)
+        for namespace, name in dict.fromkeys(_secrets_named(self.documents)):
+            try:
+                self.documents.append(_whole(core, self.ask(core.path(namespace, name), {})))
+            except Refusal as refusal:
+                if refusal.status == FORBIDDEN:
+                    why = f"may not be read: {refusal}"
+                    self.unread.append(Unread(Secret.kind, why, name=f"{namespace}/{name}"))
+                elif refusal.status != NOT_FOUND:
+                    raise
+
+
+def _whole(it: Served, item: Tree) -> Tree:
+    """An object of a list with its kind, which only the list has, and without what servers add."""
+    metadata = {key: value for key, value in item.get("metadata", {}).items() if key != "managedFields"}
+    if it.kind == Secret.kind and _COPY in metadata.get("annotations", {}):
+        kept = {key: value for key, value in metadata["annotations"].items() if key != _COPY}
+        metadata["annotations"] = kept
+    return {"apiVersion": it.api_version, "kind": it.kind, **item, "metadata": metadata}
+
+
+def _secrets_named(documents: list[Tree]) -> Iterator[tuple[str, str]]:
+    """The Secrets of the certificates in the sources of Egress policies, by namespace and name."""
+    for policy in documents:
+        if policy["kind"] == EgressPolicy.kind:
+            for source in _within(policy, "spec").get("sources") or ():
+                secret = _within(source, "mtls", "cert", "secret")
+                name = secret.get("name")
+                if isinstance(name, str) and name:
+                    yield secret.get("namespace") or policy["metadata"]["namespace"], name
+
+
+def _within(value: Any, *keys: str) -> Mapping[str, Any]:
+    """The mapping at these keys; an empty one where there is something else."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
