@@ -53,6 +53,7 @@ def connect(context: str | None = None) -> Ask:
                 raise no_kubeconfig from None
     except (config.ConfigException, OSError, ValueError) as error:
         raise Unreachable(f"no cluster: {error}") from None
+    configuration.retries = 0  # whoever asks is told at once, and may ask again
     asked = dynamic.DynamicClient(client.ApiClient(configuration), discoverer=_knows_nothing)
     return partial(_get, asked)
 
