@@ -142,6 +142,8 @@ def test_an_earlier_name_of_a_group_is_read_where_the_cluster_has_it() -> None:
     old = {**egress("a", "tcp 25"), "apiVersion": f"{LEGACY}/v1alpha1"}
     assert [it["apiVersion"] for it in read_cluster(Objects(old)).documents] == [f"{LEGACY}/v1alpha1"]
     objects = Objects(old)
+    objects.lacking = {f"/apis/{LEGACY}/v1alpha1/upstreamtrafficsettings"}
+    assert read_cluster(objects).unread == ()
     objects.denied = {"egresses", "groups"}
     assert [it.kind for it in read_cluster(objects).unread].count("Egress") == 2
     objects.lists = {path: plural for path, plural in objects.lists.items() if LEGACY not in path}
