@@ -13,7 +13,7 @@ from math import gcd, lcm
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from .connections.columns import Columns
 from .connections.connection import KINDS, Connection, Sends, socket_address
@@ -31,6 +31,7 @@ from .policy import LOOPBACK
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
 from .resources.resource import ServiceIdentity
+from .values.construction import frozen
 from .values.errors import InvalidValue
 from .values.net import LAST_KEY, Prefix
 from .values.prefix_table import PrefixTable

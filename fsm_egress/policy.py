@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from .connections.findings import Finding
 from .patterns import Pattern
 from .resources.checks import Protocol
 from .resources.egress import ConnectionSettings, RetryPolicy
 from .resources.resource import ServiceIdentity
+from .values.construction import frozen
 from .values.frozen import FrozenMap
 from .values.net import Prefix
 from .values.notebook import Shown, Table, listed

@@ -9,7 +9,7 @@ from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from .manifests.loader import Input, NamedText, Refused, load_resources
 from .manifests.manifest import structure, to_mapping
@@ -18,6 +18,7 @@ from .resources.egress import EgressPolicy, Retry
 from .resources.meshconfig import MeshConfig
 from .resources.resource import Resource, ServiceIdentity
 from .resources.smi import TrafficTarget
+from .values.construction import frozen
 from .values.errors import InvalidValue, PatchError, Problem
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from .engine import Engine
 from .pipy.clusters import named_gateway
 from .pipy.config import PipyConfig, PortConfig, assembled, write_clusters, write_port
 from .resolution import Resolution
 from .resources.resource import ServiceIdentity
+from .values.construction import frozen
 
 if TYPE_CHECKING:
     from .policy import OutboundPolicy

@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.decision import Decision, shares
 from ..division.classes import Line, Place, Reading
@@ -23,6 +23,7 @@ from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.notebook import Shown, Table
 from ..values.typed import takes

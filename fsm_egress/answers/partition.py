@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.decision import Decision
 from ..division.classes import ANYTHING, Scope
@@ -19,6 +19,7 @@ from ..engine import Engine
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .regions import Region, Unproven, aligned, joined

@@ -9,13 +9,12 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
-
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_host
 from ..connections.decision import Decision, Reason, Verdict
 from ..division.classes import Condition, Line, Place, Reading
 from ..resources import checks
 from ..resources.checks import KNOWN_METHODS
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, Prefix
 from ..values.prefix_table import PrefixTable

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
-
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..resources.resource import ServiceIdentity
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
 from .regions import Unproven

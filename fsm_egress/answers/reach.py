@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from ..division.criteria import reading_of_policy
 from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, unproven

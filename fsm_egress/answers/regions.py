@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ..connections.connection import Connection, Sends
 from ..division.classes import EVERY, Among, Class, Literal, Sent, Span
 from ..resources.checks import KNOWN_METHODS, LAST_PORT
 from ..resources.resource import ServiceIdentity
+from ..values.construction import frozen
 from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
 
 if TYPE_CHECKING:

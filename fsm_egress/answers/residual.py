@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 from attrs.converters import optional
 
 from ..connections.connection import Sends, read_headers, read_host, read_method, read_path
@@ -13,6 +13,7 @@ from ..resolution import resolve
 from ..resources import checks
 from ..resources.resource import ServiceIdentity, checked
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import FrozenMap
 from ..values.net import Prefix

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import frozen
 
 from ..replaying.logs import Format, Log
 from ..replaying.records import FIELDS, Layout
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, shortly
 from .endings import stop
 from .inputs import STDIN, STDIN_NAME, take_stdin

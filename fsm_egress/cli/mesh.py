@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
 
 from ..manifests.loader import NamedText
 from ..snapshot import Snapshot, load
+from ..values.construction import frozen
 from ..values.errors import PatchError
 from .inputs import STDIN, STDIN_NAME, read_stdin
 

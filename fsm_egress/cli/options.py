@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 from click.shell_completion import CompletionItem
 
 from ..pipy.sidecar import Sidecar
 from ..resources.resource import ServiceIdentity
 from ..snapshot import load
+from ..values.construction import frozen
 from ..values.errors import FSMEgressError, InvalidValue
 from .inputs import STDIN, read_input
 

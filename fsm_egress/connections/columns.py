@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from attrs import evolve, field, fields, frozen
+from attrs import evolve, field, fields
 
 from ..resources.checks import LAST_PORT, one_of
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY
 from ..values.net import UNREADABLE, Address, read_keys

@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..resources import checks
 from ..resources.checks import LAST_PORT
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY, FrozenMap

@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING, Any, final
 
-from attrs import frozen
-
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.net import Prefix
 from ..values.notebook import Shown, Table

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field
 
 from ..resources.resource import ServiceIdentity
+from ..values.construction import frozen
 from ..values.errors import Severity
 from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
@@ -138,11 +139,9 @@ class Finding(Shown):
     cured: bool = field(default=False, kw_only=True)
     identity: ServiceIdentity | None = field(default=None, kw_only=True)
     suppressed: bool = field(default=False, kw_only=True)
-    severity: Severity = field(kw_only=True)
-
-    @severity.default
-    def _usual_severity(self) -> Severity:
-        return self.code.severity
+    severity: Severity = field(
+        default=Factory(lambda self: self.code.severity, takes_self=True), kw_only=True
+    )
 
     def to_mapping(self) -> dict[str, Any]:
         """The finding for machines."""

@@ -10,10 +10,11 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from ..connections.connection import KINDS, Connection, HTTPRequest, Sends, TLSClientHello
 from ..patterns import Pattern
+from ..values.construction import frozen
 
 __all__ = [
     "ANYTHING",

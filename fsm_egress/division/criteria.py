@@ -6,13 +6,14 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.connection import HTTPRequest
 from ..pipy.outcome import Outcome
 from ..policy import LOOPBACK, Cluster, Forward
 from ..resolution.routes import united
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix
 from ..values.prefix_table import PrefixTable

@@ -10,12 +10,13 @@ from itertools import chain, product
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.connection import HTTPRequest, Sends
 from ..patterns import Pattern, escaped
 from ..patterns.automata import Texts, Undecided, witness
 from ..resources.checks import KNOWN_METHODS
+from ..values.construction import frozen
 from .classes import (
     EVERY,
     HOST,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..values.construction import frozen
 from ..values.errors import Problem
 from ..values.frozen import is_unicode
 from ..values.references import Mark

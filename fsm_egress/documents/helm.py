@@ -10,8 +10,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from attrs import frozen
-
+from ..values.construction import frozen
 from ..values.errors import PatchError, Problem, show
 from ..values.frozen import FrozenMap, thaw
 from ..values.references import Mark

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..engine import Engine
 from ..patterns.automata import Texts, Undecided, witness
 from ..resolution import resolve
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS
 from ..resources.resource import Resource, ServiceIdentity
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.references import FieldRef, ResourceRef
 from .types import SWITCHES, Change, Difference, Edit, Nearness

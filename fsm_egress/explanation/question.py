@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..connections.connection import Connection, HTTPRequest, TLSClientHello, socket_address
 from ..resources.checks import Protocol
 from ..resources.egress import EgressPolicy
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from .rule_parts import Offer, offer_of, unmet_by
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..connections.decision import Reason, Verdict
+from ..values.construction import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
-
 from ..policy import HTTPRoute
 from ..resources.checks import FORWARDED_METHODS, Protocol
 from ..resources.egress import EgressPolicy
+from ..values.construction import frozen
 from ..values.net import Prefix
 from ..values.references import FieldRef
 from .types import Difference

@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..resources.resource import Resource, ServiceIdentity
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.errors import shortly
 from ..values.notebook import Shown, Table

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.connection import Sends
 from ..patterns import parse_pattern
@@ -26,6 +26,7 @@ from ..resources.egress import (
 )
 from ..resources.resource import ObjectMeta, ServiceIdentity
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
+from ..values.construction import frozen
 from ..values.net import Prefix
 from .paths import covers
 

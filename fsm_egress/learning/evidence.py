@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import Reason, Verdict
@@ -20,6 +20,7 @@ from ..replaying.tally import SHOWN, Example
 from ..resources.egress import EgressPolicy
 from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address
 from ..values.times import read_time

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..connections.connection import Sends
 from ..resources.checks import Protocol, host, http_method
 from ..resources.core import Endpoints, Pod, Service
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, Prefix, parse_address
 from .documents import Grant, granted_hosts, granted_ranges, merged

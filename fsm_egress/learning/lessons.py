@@ -8,7 +8,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from ..answers.comparison import ALTERATION, Alteration, Effect, MeshDiff, diff
 from ..connections.decision import Decision, Verdict
@@ -22,6 +22,7 @@ from ..resources.checks import is_address
 from ..resources.egress import EgressPolicy
 from ..resources.resource import Resource
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.pages import curve, page, section

@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import IPV6_START, LAST_KEY, Address, Prefix
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from ..connections.decision import Verdict
 from ..engine import Engine
 from ..resolution import resolve
+from ..values.construction import frozen
 from ..values.times import spelled_time
 from .documents import documents
 from .grants import Manner, granted, own_addresses

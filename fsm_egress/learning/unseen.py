@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from ..values.construction import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import Decision, Reason
@@ -19,6 +19,7 @@ from ..engine import Engine
 from ..policy import LOOPBACK, Claim, EgressGroup, HTTPRoute, PortPolicy
 from ..resolution import Resolution
 from ..resources.checks import LAST_PORT, STREAMS, Protocol
+from ..values.construction import frozen
 from ..values.net import IPV6_START, Address
 from ..values.prefix_table import PrefixTable
 from .routes import begins_with_slash, covers, request_of, takes_everything

@@ -10,10 +10,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ..documents import MAX_DEPTH, MAX_TEXT, Document, excess, places_in, read_at_once, read_text, size_of
 from ..resources.resource import Resource
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path

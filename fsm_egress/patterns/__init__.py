@@ -11,8 +11,9 @@ from functools import cached_property, lru_cache, partial
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ..values.construction import frozen
 from .captures import matches_empty
 from .plain import is_plain, may_be_literal, unescaped
 from .python import rendered
@@ -107,7 +108,7 @@ class Pattern:
     @cached_property
     def literal(self) -> str | None:
         """The text that the pattern is, where it is nothing else: found in `text` if `literal in text`."""
-        if is_plain(self.text):
+        if is_plain(self.text) and "(?:" not in self.text:
             if not may_be_literal(self.text):
                 return None
             if "[" not in self.text:

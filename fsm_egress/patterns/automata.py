@@ -17,8 +17,9 @@ from math import prod
 from operator import and_
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from ..values.construction import frozen
 from . import syntax
 from .captures import torn
 from .core import core

@@ -14,8 +14,7 @@ from math import inf
 from operator import add, mul, or_
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from attrs import frozen
-
+from ..values.construction import frozen
 from . import syntax
 from .captures import NOTHING, matches_empty, torn
 from .core import can_do_without, tails, without_tails

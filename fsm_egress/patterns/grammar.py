@@ -13,8 +13,9 @@ import re
 from math import inf
 from typing import TYPE_CHECKING, NoReturn
 
-from attrs import define, field, frozen
+from attrs import define, field
 
+from ..values.construction import frozen
 from . import syntax
 from .captures import NOTHING, abandoned, unsure, volatile
 

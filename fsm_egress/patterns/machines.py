@@ -13,8 +13,9 @@ from math import inf
 from operator import or_
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from ..values.construction import frozen
 from . import syntax
 from .captures import NOTHING
 from .places import Place, Places, Undecided, behind, places_of

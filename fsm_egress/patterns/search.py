@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import cached_property
 from math import inf
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..values.construction import frozen
 from . import syntax
 from .captures import torn
 from .core import core

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import frozen
+from ..values.construction import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

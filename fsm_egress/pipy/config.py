@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import decompressobj
 from zlib import error as ZlibError  # noqa: N812  # because `error` alone says nothing
 
-from attrs import field, frozen
+from attrs import field
 
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
 from .clusters import Wire, cluster_config, forward_config, named_gateway

@@ -6,8 +6,7 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from ..values.construction import frozen
 from ..values.net import GAP_END, GAP_START, IPV4_BITS, IPV6_BITS, IPV6_START
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from ..connections.decision import Target, UsedGateway
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.notebook import Shown, Table
 

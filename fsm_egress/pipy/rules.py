@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..patterns import Pattern, PatternError, escaped
+from ..values.construction import frozen
 from .outcome import CLOSED, Outcome, unknown
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem, show
 from ..values.references import joined
 from .enforcement import ENFORCE

@@ -11,10 +11,11 @@ from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import Target, UsedGateway
+from ..values.construction import frozen
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from ..connections.connection import HTTPRequest, TLSClientHello
 from ..connections.decision import Reason
 from ..resolution.claims import resolve_claims
 from ..resources.egress import EgressPolicy
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.references import FieldRef, item_path
 

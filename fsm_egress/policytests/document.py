@@ -7,7 +7,7 @@ from pathlib import PurePath
 from string import Template
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..answers.comparison import Effect
 from ..connections.connection import Connection
@@ -17,6 +17,7 @@ from ..documents import Document, read_text
 from ..replaying.records import split_socket_address
 from ..resources.checks import one_of
 from ..resources.resource import ServiceIdentity
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, show
 from ..values.references import Source, joined
 from ..values.spelling import nearest

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from ..answers.comparison import Effect, effect_of
 from ..connections.decision import Decision
@@ -14,6 +14,7 @@ from ..engine import Engine
 from ..explanation import Explanation, explain
 from ..resolution import resolve
 from ..snapshot import Snapshot, load
+from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .coverage import Coverage, Part, parts_decided, parts_of

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from ..connections.columns import Columns
 from ..connections.decision import Decision
@@ -15,6 +15,7 @@ from ..engine import Engine
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.typed import takes
 from .records import Layout, Records, Unreadable

@@ -11,9 +11,10 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ..resources.checks import one_of
+from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.errors import InvalidValue, MissingExtra, Problem
 from ..values.references import Mark

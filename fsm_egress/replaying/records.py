@@ -9,11 +9,12 @@ from functools import cache
 from itertools import repeat
 from typing import Any, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 from attrs.converters import optional
 
 from ..connections.columns import Columns
 from ..connections.connection import Sends
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem, shortly
 from ..values.references import Mark
 

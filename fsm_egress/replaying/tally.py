@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from ..connections.connection import Connection
 from ..connections.decision import Reason, Verdict
 from ..resolution.claims import resolve_claims
+from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from .records import Place, Unreadable
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.findings import Code, Finding
 from ..policy import (
@@ -26,6 +26,7 @@ from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.resource import ServiceIdentity
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
+from ..values.construction import frozen
 from ..values.typed import takes
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
 from .inmesh import resolve_in_mesh

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..connections.findings import Code, Finding
 from ..policy import (
     Claim,
@@ -27,6 +25,7 @@ from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from ..resources.smi import HTTPRouteGroup
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.construction import frozen
 from ..values.net import BY_PLACE, LAST_KEY
 from ..values.references import ResourceRef, item_path
 from .routes import routes_of, to_clusters, united, wildcard

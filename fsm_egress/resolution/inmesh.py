@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..connections.findings import Code, Finding
 from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
 from ..resources.checks import STREAMS, Protocol
@@ -18,6 +16,7 @@ from ..resources.egress import ConnectionSettings, Isolation, Retry, UpstreamTra
 from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from ..values.construction import frozen
 from ..values.net import Address, Prefix
 from .retries import Account, retry_for
 from .routes import balanced, routes_of, to_clusters, united, wildcard

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..connections.findings import Code, Finding
 from ..resources.checks import Protocol, ServiceAccessMode
@@ -16,6 +16,7 @@ from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service
 from ..resources.egress import Isolation
 from ..resources.smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..values.construction import frozen
 from ..values.net import Address, Prefix, parse_address
 from ..values.references import FieldRef, item_path
 

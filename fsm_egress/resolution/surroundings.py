@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import frozen
-
 from ..connections.findings import Code, Finding
 from ..policy import (
     Endpoint,
@@ -18,6 +16,7 @@ from ..resources import checks
 from ..resources.core import Endpoints, Pod, Service
 from ..resources.egress import EgressGateway, Isolation, Retry
 from ..resources.meshconfig import MeshConfig
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import field
 
+from ..values.construction import frozen
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.net import Address
 from . import checks

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from attrs import Attribute, Factory, field, frozen
+from attrs import Attribute, Factory, field
 
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.references import FieldRef, ResourceRef, Source

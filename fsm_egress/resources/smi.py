@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import field
 
 from ..patterns import Pattern
+from ..values.construction import frozen
 from ..values.frozen import EMPTY, FrozenMap
 from . import checks
 from .resource import Part, Resource, checked, part, parts

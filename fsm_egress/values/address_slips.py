@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable
 from socket import inet_ntoa
 
-from attrs import frozen
-
+from .construction import frozen
 from .errors import InvalidValue
 
 __all__ = ["ADDRESS_SLIPS", "PREFIX_SLIPS", "UNREADABLE", "refusal"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from .construction import frozen
 from .enums import Word
 from .references import Mark, ResourceRef, joined
 

@@ -17,9 +17,8 @@ from operator import attrgetter
 from socket import AF_INET6, inet_pton
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from .address_slips import ADDRESS_SLIPS, PREFIX_SLIPS, UNREADABLE, refusal
+from .construction import frozen
 from .errors import InvalidValue
 
 if TYPE_CHECKING:

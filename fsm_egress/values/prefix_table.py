@@ -6,8 +6,7 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from attrs import frozen
-
+from .construction import frozen
 from .errors import InvalidValue
 from .net import BY_PLACE, GAP_END, GAP_START, LAST_KEY, Prefix
 

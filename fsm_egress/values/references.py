@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
-from .construction import opened
+from .construction import frozen, opened
 
 __all__ = ["FieldRef", "Mark", "ResourceRef", "Source", "item_path", "joined", "parent_path"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from ..connections.connection import Connection, HTTPRequest, Sends
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
@@ -25,6 +25,7 @@ from ..policy import LOOPBACK, OutboundPolicy
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.frozen import EMPTY
 from ..values.net import IPV6_START
 from ..values.notebook import Shown, Table

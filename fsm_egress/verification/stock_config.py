@@ -13,7 +13,7 @@ from operator import gt, itemgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..manifests.manifest import structure
 from ..patterns import Pattern
@@ -32,6 +32,7 @@ from ..resources.core import Service
 from ..resources.egress import EgressPolicy
 from ..resources.smi import HTTPRouteGroup
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError
 from ..values.frozen import thaw
 from ..values.net import Address, Prefix, parse_prefix

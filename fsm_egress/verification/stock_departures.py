@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello, socket_address
 from ..connections.decision import Reason
@@ -21,6 +21,7 @@ from ..resolution.services import MeshService, hostnames_of, reached_services
 from ..resources.checks import Protocol
 from ..resources.egress import EgressPolicy, Retry
 from ..snapshot import Snapshot
+from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, parse_address
 from ..values.references import FieldRef

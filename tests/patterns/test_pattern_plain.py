@@ -125,6 +125,8 @@ def test_law_what_is_plain_is_a_pattern(text: str) -> None:
 @example(r"\\\.a\[")
 @example(r"/a[.]b")
 @example(r"/a\.b[.-]")
+@example("a(?:a)")
+@example("a(a)")
 def test_law_they_are_literals_where_their_trees_are(text: str) -> None:
     assert Pattern(text).literal == Pattern(f"(?:{text})").literal
 

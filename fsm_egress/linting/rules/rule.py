@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import field
 
 from ...connections.findings import Code
+from ...values.construction import frozen
 
 __all__ = ["LintRule", "Side"]
 
