@@ -63,12 +63,14 @@ if TYPE_CHECKING:
     from .replaying.logs import Format, Log
     from .replaying.tally import Change, Changed, Ruling, Summary
     from .resolution import resolve
+    from .resolution.everyone import subjects_of
     from .resources.checks import Protocol, ServiceAccessMode
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
     from .resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
     from .resources.meshconfig import MeshConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+    from .resources.subjects import AnyOtherAccount
     from .snapshot import Snapshot, load, loads
     from .values.errors import (
         FSMEgressError,
@@ -93,6 +95,7 @@ __all__ = [
     "Address",
     "Alteration",
     "Answer",
+    "AnyOtherAccount",
     "Change",
     "Changed",
     "Code",
@@ -232,6 +235,7 @@ __all__ = [
     "server_first",
     "stock_config",
     "stock_findings",
+    "subjects_of",
     "tcp",
     "tls",
     "to_mapping",
@@ -287,6 +291,8 @@ _ROOMS = {
     "replaying": "replay",
     "resolution": "resolve",
     "resources.resource": "ObjectMeta ServiceIdentity",
+    "resources.subjects": "AnyOtherAccount",
+    "resolution.everyone": "subjects_of",
     "manifests.schemas": "json_schema",
     "verification.enforceability": "enforceability",
     "outputs.sarif": "sarif_log",

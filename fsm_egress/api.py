@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from .engine import Engine
 from .resolution import resolve
+from .resources.resource import ServiceIdentity
 from .snapshot import Snapshot
 from .values.typed import takes
 
 if TYPE_CHECKING:
     from .pipy.config import PipyConfig
-    from .resources.resource import ServiceIdentity
+    from .policy import OutboundPolicy
+    from .resources.subjects import Subject
 
 __all__ = ["compile", "pipy_codebase", "pipy_config"]
 
 
 @takes(mesh=Snapshot)
-def compile(mesh: Snapshot, identity: ServiceIdentity | str) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
-    """The engine that decides about the connections of `identity` (`name.namespace`).
+def compile(mesh: Snapshot, identity: Subject | str) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
+    """The engine that decides about the connections of `identity` (`name.namespace`, `any other account`).
 
     Raises:
         InvalidValue: the text is no identity.
@@ -44,7 +46,7 @@ def pipy_config(
     """
     from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
 
-    return write_config(resolve(mesh, identity), carried)
+    return write_config(_resolved(mesh, identity), carried)
 
 
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))
@@ -73,7 +75,14 @@ def pipy_codebase(
     from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
     from .pipy.enforcement import MODULE, module_source, write_enforced_config  # noqa: PLC0415  # ditto
 
-    policy = resolve(mesh, identity)
+    policy = _resolved(mesh, identity)
     config = write_enforced_config(policy, carried) if enforce else write_config(policy, carried)
     content = config.to_gzip() if config.compressed else config.to_json()
     return {config.file_name: content, **({MODULE: module_source()} if enforce else {})}
+
+
+def _resolved(mesh: Snapshot, identity: ServiceIdentity | str) -> OutboundPolicy:
+    """The policy of an account: a sidecar is that of one."""
+    return resolve(
+        mesh, identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+    )

@@ -30,7 +30,7 @@ from .patterns import searchable
 from .policy import LOOPBACK
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
-from .resources.resource import ServiceIdentity
+from .resources.subjects import Subject
 from .values.construction import frozen
 from .values.errors import InvalidValue
 from .values.net import LAST_KEY, Prefix
@@ -139,7 +139,7 @@ class Segments(Generic[V_co]):
 class Engine:
     """Decides about the outbound connections of one identity; immutable, picklable, shared by threads."""
 
-    identity: ServiceIdentity
+    identity: Subject
     _ports: Mapping[int, Segments[Leaf]] = field(repr=False)
     _other: Segments[Leaf] = field(repr=False)
     _unclaimed: Leaf = field(repr=False)

@@ -14,7 +14,7 @@ from .connections.findings import Finding
 from .patterns import Pattern
 from .resources.checks import Protocol
 from .resources.egress import ConnectionSettings, RetryPolicy
-from .resources.resource import ServiceIdentity
+from .resources.subjects import Subject
 from .values.construction import frozen
 from .values.frozen import FrozenMap
 from .values.net import Prefix
@@ -287,7 +287,7 @@ class OutboundPolicy(Shown):
         findings: what was left out or cannot be honoured.
     """
 
-    identity: ServiceIdentity
+    identity: Subject
     spec: SidecarSpec
     switch: FieldRef
     interception: Interception

@@ -13,6 +13,7 @@ from attrs import evolve, field
 
 from .manifests.loader import Input, NamedText, Refused, load_resources
 from .manifests.manifest import structure, to_mapping
+from .resources.checks import is_namespace
 from .resources.core import Namespace, Pod, ServiceAccount
 from .resources.egress import EgressPolicy, Retry
 from .resources.meshconfig import MeshConfig
@@ -22,6 +23,7 @@ from .values.construction import frozen
 from .values.errors import InvalidValue, PatchError, Problem
 
 if TYPE_CHECKING:
+    from .resources.subjects import Subject
     from .values.references import ResourceRef
 
 __all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
@@ -247,7 +249,7 @@ class Snapshot:
         found = namespaces.get("", namespace)
         return not len(namespaces) or (found is not None and found.monitored)
 
-    def policies_for(self, identity: ServiceIdentity) -> tuple[EgressPolicy, ...]:
+    def policies_for(self, identity: Subject) -> tuple[EgressPolicy, ...]:
         """The Egress policies whose sources name this identity, by namespace and name."""
         source = (SERVICE_ACCOUNT, identity.name, identity.namespace)
         return self.kind(EgressPolicy).sources.get(source, ())
@@ -271,9 +273,16 @@ class Snapshot:
             for retry in self.kind(Retry)
         ]
         named |= {(name, namespace) for kind, name, namespace in sources if kind == SERVICE_ACCOUNT}
-        possible = (account for account in named if "." not in account[1])  # no namespace has a dot
+        possible = (account for account in named if is_namespace(account[1]))
         ordered = sorted(possible, key=lambda account: (account[1], account[0]))
         return tuple(ServiceIdentity(name, namespace) for name, namespace in ordered)
+
+    def namespaces(self) -> frozenset[str]:
+        """Every namespace that is a resource, has one, or has an identity."""
+        found = {resource.namespace for table in self._kinds.values() for resource in table}
+        found |= {namespace.name for namespace in self.kind(Namespace)}
+        found |= {identity.namespace for identity in self.identities()}
+        return frozenset(found - {""})
 
     def patched(self, patch: Mapping[str, Any] | str | bytes) -> Snapshot:
         """The snapshot with an RFC 7386 merge patch applied to its MeshConfig: a mapping, or its JSON text.

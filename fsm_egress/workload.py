@@ -11,7 +11,7 @@ from .engine import Engine
 from .pipy.clusters import named_gateway
 from .pipy.config import PipyConfig, PortConfig, assembled, write_clusters, write_port
 from .resolution import Resolution
-from .resources.resource import ServiceIdentity
+from .resources.subjects import Subject, read_subject
 from .values.construction import frozen
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Workload:
 
     @classmethod
     def of(
-        cls, mesh: Snapshot, identity: ServiceIdentity | str, carried: Mapping[str, Any] | None = None
+        cls, mesh: Snapshot, identity: Subject | str, carried: Mapping[str, Any] | None = None
     ) -> Workload:
         """The workload of an identity, from the beginning.
 
@@ -51,7 +51,7 @@ class Workload:
         Raises:
             InvalidValue: the text is no identity, or `carried` has another key.
         """
-        who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+        who = read_subject(identity)
         resolution = Resolution.of(mesh, who)
         policy = resolution.policy
         gateway = named_gateway(policy)
@@ -61,7 +61,7 @@ class Workload:
         return cls(resolution, Engine.compile(policy), config, clusters, ports, carried)
 
     @property
-    def identity(self) -> ServiceIdentity:
+    def identity(self) -> Subject:
         """Whose it is."""
         return self.policy.identity
 

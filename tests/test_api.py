@@ -38,6 +38,14 @@ def test_an_identity_is_a_text_or_a_value() -> None:
     assert fe.compile(mesh, WHO).classify(connection) == fe.compile(mesh, curl).classify(connection)
 
 
+def test_a_config_is_that_of_one_account() -> None:
+    mesh = fe.load([])
+    assert fe.compile(mesh, "any other account").identity == fe.AnyOtherAccount()
+    for write in (fe.pipy_config, fe.pipy_codebase):
+        with pytest.raises(fe.InvalidValue, match=r"a service identity `name\.namespace`"):
+            write(mesh, "any other account")
+
+
 def test_what_is_carried_reaches_the_config() -> None:
     tree = fe.pipy_config(load(), WHO, {"Inbound": {"a": 1}}).to_mapping()
     assert tree["Inbound"] == {"a": 1}

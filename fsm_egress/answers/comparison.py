@@ -21,7 +21,7 @@ from ..policy import OutboundPolicy
 from ..resolution import Resolution
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.enums import Word
@@ -67,7 +67,7 @@ class Alteration:
     region: Region
     before: Decision
     after: Decision
-    identities: tuple[ServiceIdentity, ...]
+    identities: tuple[Subject, ...]
 
     @property
     def witness(self) -> Witness:
@@ -112,7 +112,7 @@ class MeshDiff(Shown):
     changes: tuple[Alteration, ...]
     attributions: tuple[Alteration, ...]
     undecided: tuple[Unproven, ...]
-    identities: tuple[ServiceIdentity, ...]
+    identities: tuple[Subject, ...]
     classes: int
 
     def __bool__(self) -> bool:
@@ -158,7 +158,7 @@ def _many_changes(changes: Sized) -> str:
 
 def _blocks(alterations: Iterable[Alteration]) -> list[str]:
     """Alterations in words, those of the same identities together."""
-    blocks: dict[tuple[ServiceIdentity, ...], list[str]] = {}
+    blocks: dict[tuple[Subject, ...], list[str]] = {}
     for it in alterations:
         lines = (f"{it.region}", f"such as {it.region.witness}", f"was {it.before}", f"now {it.after}")
         text = f"\n{'':14}".join(lines)
@@ -178,7 +178,8 @@ def diff(
     Args:
         before: the resources as they were.
         after: the resources as they are.
-        identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+        identities: whose connections are meant (`name.namespace`); None for all that either mesh names, and
+            any other account.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
@@ -219,7 +220,8 @@ def equivalent(
     Args:
         a: the one mesh.
         b: the other.
-        identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+        identities: whose connections are meant (`name.namespace`); None for all that either mesh names, and
+            any other account.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
@@ -236,7 +238,8 @@ def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress
     Args:
         a: the one mesh.
         b: the other, which is to allow at least as much.
-        identities: whose connections are meant (`name.namespace`); None for all that either mesh names.
+        identities: whose connections are meant (`name.namespace`); None for all that either mesh names, and
+            any other account.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
@@ -332,7 +335,7 @@ class _Pair:
     before: OutboundPolicy
     after: OutboundPolicy
     whole: bool
-    identities: tuple[ServiceIdentity, ...]
+    identities: tuple[Subject, ...]
 
     @cached_property
     def readings(self) -> tuple[Reading, Reading]:
@@ -379,7 +382,7 @@ def _where_different(old: Reading, new: Reading) -> tuple[Reading, Reading]:
     return first, second
 
 
-def _pairs(before: Snapshot, after: Snapshot, identities: Iterable[ServiceIdentity]) -> Iterator[_Pair]:
+def _pairs(before: Snapshot, after: Snapshot, identities: Iterable[Subject]) -> Iterator[_Pair]:
     """The policies of these identities where they differ; identities with the same ones are together."""
     found: dict[tuple[int, ...], list[_Pair]] = {}
     for who in identities:
@@ -400,7 +403,7 @@ def _pairs(before: Snapshot, after: Snapshot, identities: Iterable[ServiceIdenti
         yield from pairs
 
 
-def _is_untouched(before: Snapshot, after: Snapshot, identity: ServiceIdentity) -> bool:
+def _is_untouched(before: Snapshot, after: Snapshot, identity: Subject) -> bool:
     """Whether nothing that the policy of an identity is made of is another object than before."""
     kinds = (kind for kind in KINDS if kind is not EgressPolicy)
     if not all(before.kind(kind) is after.kind(kind) for kind in kinds):

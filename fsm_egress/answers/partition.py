@@ -17,7 +17,7 @@ from ..division.criteria import reading_of_policy
 from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
@@ -95,7 +95,7 @@ class Partition(Shown):
         classes: how many classes were put to the engine.
     """
 
-    identity: ServiceIdentity
+    identity: Subject
     portions: tuple[Portion, ...]
     undecided: tuple[Unproven, ...]
     classes: int
@@ -130,7 +130,7 @@ class Partition(Shown):
 
 @takes(mesh=Snapshot)
 @takes(mesh=Snapshot)
-def partition(mesh: Snapshot, identity: ServiceIdentity | str) -> Partition:
+def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
     """All connections of an identity (`name.namespace`), divided into regions with one decision each.
 
     Raises:
@@ -159,9 +159,7 @@ def decided_within(
     return portions, unproven([policy.identity], undecided), len(pieces)
 
 
-def unproven(
-    identities: Iterable[ServiceIdentity], undecided: Iterable[tuple[str, Region]]
-) -> tuple[Unproven, ...]:
+def unproven(identities: Iterable[Subject], undecided: Iterable[tuple[str, Region]]) -> tuple[Unproven, ...]:
     """What is undecided about some identities, joined where the reason is the same."""
     whom = tuple(identities)
     return tuple(Unproven(whom, region, reason) for reason, region in joined(undecided, str))

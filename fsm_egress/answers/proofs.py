@@ -2,55 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..connections.connection import Connection
 from ..connections.decision import Decision
+from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
+from ..resources.subjects import AnyOtherAccount, Subject, read_subject
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
 from .regions import Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Sized
+    from collections.abc import Callable
 
     from ..snapshot import Snapshot
 
-__all__ = ["Answer", "Identities", "Progress", "Witness", "counted", "extent", "identities_of"]
+__all__ = [
+    "Answer",
+    "Identities",
+    "Progress",
+    "Witness",
+    "counted",
+    "extent",
+    "identities_of",
+    "others_in_words",
+    "told_apart",
+]
 
-Identities: TypeAlias = "ServiceIdentity | str | Iterable[ServiceIdentity | str] | None"
-"""One identity (`name.namespace`) or several; None for all that some resource names."""
+Identities: TypeAlias = "Subject | str | Iterable[Subject | str] | None"
+"""One identity (`name.namespace`) or several; None for all that some resource names and any other account."""
 
-Progress: TypeAlias = "Callable[[Sequence[ServiceIdentity]], Iterable[ServiceIdentity]]"
+Progress: TypeAlias = "Callable[[Sequence[Subject]], Iterable[Subject]]"
 """What identities are taken through one by one, such as `rich.progress.track`."""
 
 
-def identities_of(given: Identities, *meshes: Snapshot) -> tuple[ServiceIdentity, ...]:
-    """The identities that are meant, each once: those that are given, else all that a resource names.
+def identities_of(given: Identities, *meshes: Snapshot) -> tuple[Subject, ...]:
+    """Who is meant, each once: those that are given, else all that a resource names and any other account.
 
     Raises:
         InvalidValue: a text is no identity.
     """
     if given is None:
-        named = {identity for mesh in meshes for identity in mesh.identities()}
-        return tuple(sorted(named, key=lambda identity: (identity.namespace, identity.name)))
-    listed = [given] if isinstance(given, (str, ServiceIdentity)) else given
+        return subjects_of(*meshes)
+    listed = [given] if isinstance(given, (str, ServiceIdentity, AnyOtherAccount)) else given
     if not isinstance(listed, Iterable):
         raise InvalidValue.of("identities `name.namespace`", listed).at("identities")
-    parsed = (it if isinstance(it, ServiceIdentity) else ServiceIdentity.parse(it) for it in listed)
-    return tuple(dict.fromkeys(parsed))
+    return tuple(dict.fromkeys(map(read_subject, listed)))
 
 
-def extent(identities: Sized, classes: int) -> str:
+def extent(identities: Iterable[Subject], classes: int) -> str:
     """How much was looked at, in words."""
     return f"{counted(identities)}, {classes} {'class' if classes == 1 else 'classes'} of connections"
 
 
-def counted(identities: Sized) -> str:
-    """How many identities there are, in words."""
-    return f"{len(identities)} {'identity' if len(identities) == 1 else 'identities'}"
+def counted(identities: Iterable[Subject]) -> str:
+    """How many identities there are, in words, and whether any other account is among them."""
+    named, others = told_apart(identities)
+    parts = [f"{len(named)} {'identity' if len(named) == 1 else 'identities'}"] if named or not others else []
+    return " and ".join([*parts, *([others_in_words(others)] if others else [])])
+
+
+def told_apart(identities: Iterable[Subject]) -> tuple[tuple[Subject, ...], tuple[AnyOtherAccount, ...]]:
+    """Those that somebody names, and those that stand for any other account."""
+    listed = tuple(identities)
+    others = tuple(it for it in listed if isinstance(it, AnyOtherAccount))
+    return tuple(it for it in listed if not isinstance(it, AnyOtherAccount)), others
+
+
+def others_in_words(others: Sequence[AnyOtherAccount]) -> str:
+    """Any other account: of a namespace, where it is that of one only."""
+    return str(others[0] if len(others) == 1 else AnyOtherAccount())
 
 
 @frozen
@@ -61,7 +85,7 @@ class Witness:
         decisions: in one mesh, or in both that are compared.
     """
 
-    identity: ServiceIdentity
+    identity: Subject
     connection: Connection
     decisions: tuple[Decision, ...]
 
@@ -92,7 +116,7 @@ class Answer(Shown):
 
     claim: str
     proven: bool | None
-    identities: tuple[ServiceIdentity, ...]
+    identities: tuple[Subject, ...]
     classes: int
     witness: Witness | None = None
     undecided: tuple[Unproven, ...] = ()

@@ -8,14 +8,14 @@ from ..division.criteria import reading_of_policy
 from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, unproven
 from .predicates import Where
-from .proofs import Answer, Identities, Progress, Witness, counted, identities_of
+from .proofs import Answer, Identities, Progress, Witness, counted, identities_of, others_in_words, told_apart
 from .regions import Region, Unproven, aligned
 from .residual import Partial
 
@@ -33,7 +33,7 @@ __all__ = ["Reachability", "Way", "never", "reachable"]
 class Way:
     """Connections of an identity that are allowed, and by what."""
 
-    identity: ServiceIdentity
+    identity: Subject
     portion: Portion
 
     def to_mapping(self) -> dict[str, Any]:
@@ -62,11 +62,11 @@ class Reachability(Shown):
     partial: Partial
     ways: tuple[Way, ...]
     undecided: tuple[Unproven, ...]
-    identities: tuple[ServiceIdentity, ...]
+    identities: tuple[Subject, ...]
     classes: int
 
     @property
-    def accounts(self) -> tuple[ServiceIdentity, ...]:
+    def accounts(self) -> tuple[Subject, ...]:
         """Who is known to reach it."""
         return tuple(dict.fromkeys(way.identity for way in self.ways))
 
@@ -91,7 +91,13 @@ class Reachability(Shown):
     @property
     def headline(self) -> str:
         """How many reach it, in a line."""
-        return f"{self.partial}: {len(self.accounts)} of {counted(self.identities)} reach it"
+        (named, others), (reached, others_reached) = map(told_apart, (self.identities, self.accounts))
+        said = [f"{len(reached)} of {counted(named)} reach it"] if named or not others else []
+        if others:
+            does = "reaches it" if others_reached else "does not reach it"
+            is_part = 0 < len(others_reached) < len(others)
+            said.append(f"{others_in_words(others_reached if is_part else others)} {does}")
+        return f"{self.partial}: {'; '.join(said)}"
 
     def __str__(self) -> str:
         rows = [
@@ -103,7 +109,7 @@ class Reachability(Shown):
         return "\n".join([self.headline, *([aligned(rows)] if rows else ()), *unclear])
 
     def __repr__(self) -> str:
-        return f"<Reachability of {self.partial}: {len(self.accounts)} of {counted(self.identities)}>"
+        return f"<Reachability of {self.headline}>"
 
 
 @takes(mesh=Snapshot)
@@ -126,7 +132,8 @@ def reachable(
         port: the destination port; None for any.
         sends: what is sent; None for anything by TCP, as UDP passes by the sidecar.
         host: the Host of the request as it is sent, or the server name; None for any.
-        identities: who is asked for (`name.namespace`); None for all that a resource names.
+        identities: who is asked for (`name.namespace`); None for all that a resource names, and any other
+            account.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:
@@ -158,7 +165,8 @@ def never(
     Args:
         mesh: the resources.
         where: what is never to happen, such as `Where.outside() & ~Where.origin("httpbin.org", 443)`.
-        identities: whose connections are meant (`name.namespace`); None for all that a resource names.
+        identities: whose connections are meant (`name.namespace`); None for all that a resource names, and
+            any other account.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
 
     Raises:

@@ -10,7 +10,7 @@ from attrs import evolve, field
 from ..connections.connection import Connection, Sends
 from ..division.classes import EVERY, Among, Class, Literal, Sent, Span
 from ..resources.checks import KNOWN_METHODS, LAST_PORT
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject
 from ..values.construction import frozen
 from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
 
@@ -99,7 +99,7 @@ class Unproven:
     The witness of the region stands for none of them.
     """
 
-    identities: tuple[ServiceIdentity, ...]
+    identities: tuple[Subject, ...]
     region: Region
     reason: str
 

@@ -11,7 +11,8 @@ from ..connections.connection import Sends, read_headers, read_host, read_method
 from ..division.classes import Scope
 from ..resolution import resolve
 from ..resources import checks
-from ..resources.resource import ServiceIdentity, checked
+from ..resources.resource import checked
+from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -113,7 +114,7 @@ class Residual(Shown):
         classes: how many classes were put to the engine.
     """
 
-    identity: ServiceIdentity
+    identity: Subject
     partial: Partial
     portions: tuple[Portion, ...]
     undecided: tuple[Unproven, ...]
@@ -168,7 +169,7 @@ class Residual(Shown):
 
 @takes(mesh=Snapshot, partial=Partial)
 @takes(mesh=Snapshot, partial=Partial)
-def residual(mesh: Snapshot, identity: ServiceIdentity | str, partial: Partial) -> Residual:
+def residual(mesh: Snapshot, identity: Subject | str, partial: Partial) -> Residual:
     """What is decided about a connection of which not all is known.
 
     Args:

@@ -31,6 +31,7 @@ from .output import (
     print_objects,
     print_portions,
     print_ways,
+    progress,
     progressing,
     say,
 )
@@ -56,21 +57,28 @@ _GRAPHS: dict[str, Callable[[Reachability], str]] = {"mermaid": as_mermaid, "dot
     )
 )
 @mesh_options
-@as_option(required=True)
+@whose_options
 @output_option()
-def partition(documents: Documents, identity: ServiceIdentity, output: str) -> None:
+def partition(documents: Documents, whose: Whose, output: str) -> None:
     """Divide all connections by what is decided about them.
 
-    Every connection is in one row, or among those that could not be decided about, which are named with the
-    reason; then the exit code is 3.
+    Every connection of an identity is in one row, or among those that could not be decided about, which are
+    named with the reason; then the exit code is 3.
     """
-    found = partition_of(documents.changed(documents.load()), identity)
-    if output != "table":
-        print_objects([found.to_mapping()], output)
-    else:
+    mesh = documents.changed(documents.load())
+    subjects = whose.of(mesh)
+    is_proven = True
+    for subject in progress(subjects, "dividing"):
+        found = partition_of(mesh, subject)
+        is_proven = is_proven and not found.undecided
+        if output != "table":
+            print_objects([found.to_mapping()], output)
+            continue
+        if len(subjects) > 1:
+            say([f"{found.identity}: {found.classes} classes of connections"])
         print_portions(found.portions)
         say(found.undecided)
-    end(found=False, unknown=found.undecided)
+    end(found=False, unknown=not is_proven)
 
 
 def _known_options(command: Command) -> Command:

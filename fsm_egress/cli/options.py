@@ -12,7 +12,9 @@ from attrs import evolve
 from click.shell_completion import CompletionItem
 
 from ..pipy.sidecar import Sidecar
+from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
+from ..resources.subjects import AnyOtherAccount, Subject, read_subject
 from ..snapshot import load
 from ..values.construction import frozen
 from ..values.errors import FSMEgressError, InvalidValue
@@ -93,22 +95,22 @@ def read_config(name: str) -> Sidecar:
 class Whose:
     """What `--as` and `-n` say: whose connections a command is about."""
 
-    identities: tuple[ServiceIdentity, ...]
+    subjects: tuple[Subject, ...]
     namespace: str | None
 
-    def of(self, *meshes: Snapshot) -> tuple[ServiceIdentity, ...] | None:
-        """The identities that are named, else those of the namespace; None for all that there are.
+    def of(self, *meshes: Snapshot) -> tuple[Subject, ...]:
+        """Those that are named, else those of the namespace, else all that there are.
 
         Raises:
             click.BadParameter: there is none in the namespace.
         """
-        if self.identities or self.namespace is None:
-            return self.identities or None
-        known = {identity: None for mesh in meshes for identity in mesh.identities()}
-        found = tuple(it for it in known if it.namespace == self.namespace)
-        if not found:
+        if self.subjects or self.namespace is None:
+            return self.subjects or subjects_of(*meshes)
+        named = {identity: None for mesh in meshes for identity in mesh.identities()}
+        found = tuple(it for it in named if it.namespace == self.namespace)
+        if not (found or any(self.namespace in mesh.namespaces() for mesh in meshes)):
             raise click.BadParameter(f"no identity of namespace `{self.namespace}`", param_hint="'-n'")
-        return found
+        return *found, AnyOtherAccount(self.namespace)
 
 
 def as_option(*, required: bool) -> Callable[[Command], Command]:
@@ -131,7 +133,7 @@ def whose_options(command: Command) -> Command:
 
     @wraps(command)
     def with_whose(*, names: tuple[str, ...], namespace: str | None, **others: Any) -> None:
-        command(whose=Whose(tuple(_identity(name, namespace) for name in names), namespace), **others)
+        command(whose=Whose(tuple(_subject(name, namespace) for name in names), namespace), **others)
 
     option = click.option(
         "--as",
@@ -139,7 +141,7 @@ def whose_options(command: Command) -> Command:
         multiple=True,
         metavar="NAME.NAMESPACE",
         shell_complete=complete_identities,
-        help="An identity that connections come from; by default every one of the mesh.",
+        help="An identity that connections come from; by default every one of the mesh, and any other.",
     )
     return option(_namespace(with_whose, "Those of this namespace; or that of names which --as gives alone."))
 
@@ -167,6 +169,15 @@ def _as(command: Command, required: bool) -> Command:
 
 def _namespace(command: Command, text: str) -> Command:
     return click.option("-n", "--namespace", metavar="NAMESPACE", help=text)(command)
+
+
+def _subject(name: str, namespace: str | None) -> Subject:
+    """An identity, or any other account."""
+    try:
+        subject = read_subject(name)
+    except InvalidValue:
+        return _identity(name, namespace)
+    return subject if isinstance(subject, AnyOtherAccount) else _identity(name, namespace)
 
 
 def _identity(name: str, namespace: str | None) -> ServiceIdentity:

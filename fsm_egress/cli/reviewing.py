@@ -17,6 +17,7 @@ from ..outputs.github import github_findings
 from ..outputs.sarif import sarif_log
 from ..replaying import replay as replay_logs
 from ..replaying.tally import unused_rules
+from ..resolution.everyone import subjects_of
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import codes_of, without_codes
@@ -88,7 +89,9 @@ def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...])
 )
 @mesh_options
 @as_option(required=False)
-@click.option("--all", "every", is_flag=True, help="Verify every identity of the mesh, one after the other.")
+@click.option(
+    "--all", "every", is_flag=True, help="Verify every identity of the mesh, and any other account."
+)
 @config_option(required=False, help="The config.json that the sidecar has; by default the one of `config`.")
 @enforce_option
 @fail_on_option
@@ -118,10 +121,10 @@ def verify(
         raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else read_config(config_file)
     mesh = documents.changed(documents.load())
-    identities = mesh.identities() if identity is None else (identity,)
+    subjects = subjects_of(mesh) if identity is None else (identity,)
     shown: dict[Code, Connection] = {}
     is_undecided = False
-    for who in progress(identities, "verifying"):
+    for who in progress(subjects, "verifying"):
         verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce), without)
         is_undecided = is_undecided or bool(verification.undecided)
         for it in verification.disagreements:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import Factory, field
 
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject
 from ..values.construction import frozen
 from ..values.errors import Severity
 from ..values.notebook import Shown, Table
@@ -137,7 +137,7 @@ class Finding(Shown):
     witness: Connection | None = field(default=None, kw_only=True)
     fix: str = field(default="", kw_only=True)
     cured: bool = field(default=False, kw_only=True)
-    identity: ServiceIdentity | None = field(default=None, kw_only=True)
+    identity: Subject | None = field(default=None, kw_only=True)
     suppressed: bool = field(default=False, kw_only=True)
     severity: Severity = field(
         default=Factory(lambda self: self.code.severity, takes_self=True), kw_only=True

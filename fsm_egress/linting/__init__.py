@@ -30,7 +30,7 @@ from .rules.rule import Side
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..values.references import FieldRef, ResourceRef
 
 __all__ = ["IGNORE", "lint"]
@@ -46,14 +46,14 @@ _BETWEEN = re.compile(r"[\s,]+")
 def lint(
     mesh: Snapshot,
     *,
-    identities: Iterable[ServiceIdentity | str] | None = None,
+    identities: Iterable[Subject | str] | None = None,
     only: Iterable[Code | str] | None = None,
     without: Iterable[Code | str] = (),
     sidecar: bool = True,
     enforce: bool = False,
     stock: bool = False,
     suppressed: bool = False,
-    progress: Callable[[Sequence[ServiceIdentity]], Iterable[ServiceIdentity]] = iter,
+    progress: Callable[[Sequence[Subject]], Iterable[Subject]] = iter,
 ) -> Findings:
     """What is amiss with a mesh, by code, resource and field.
 
@@ -63,7 +63,8 @@ def lint(
 
     Args:
         mesh: the resources.
-        identities: whose policies are looked at (`name.namespace`); by default those of every identity.
+        identities: whose policies are looked at (`name.namespace`); by default those of every identity
+            that a resource names, and of any other account.
         only: the codes that are looked for, `FSE070` or members of `Code`; by default all.
         without: the codes that are not.
         sidecar: whether policies are compared with what the sidecar does, which takes longest by far.
@@ -116,7 +117,7 @@ _Place = tuple[Code, "FieldRef"]
 
 
 def _found(
-    mesh: Snapshot, identities: Iterable[ServiceIdentity], asked: set[Side], *, enforce: bool
+    mesh: Snapshot, identities: Iterable[Subject], asked: set[Side], *, enforce: bool
 ) -> Iterator[Finding]:
     """All findings, each code once for a field; those that are disputed only where nobody objects."""
     found = list(resource_findings(mesh))

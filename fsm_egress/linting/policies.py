@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Payload
     from ..policy import OutboundPolicy
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..snapshot import Snapshot
     from ..values.net import Prefix
     from ..values.references import FieldRef
@@ -72,7 +72,7 @@ class View:
     engine: Engine
 
     @classmethod
-    def of(cls, snapshot: Snapshot, identity: ServiceIdentity) -> View:
+    def of(cls, snapshot: Snapshot, identity: Subject) -> View:
         """The view of an identity."""
         resolution = Resolution.of(snapshot, identity)
         return cls(resolution, Engine.compile(resolution.policy))

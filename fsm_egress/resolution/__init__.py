@@ -24,7 +24,7 @@ from ..policy import (
 from ..resources.checks import STREAMS, Protocol
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject, read_subject
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.construction import frozen
 from ..values.typed import takes
@@ -42,13 +42,13 @@ __all__ = ["Resolution", "resolve"]
 
 
 @takes(snapshot=Snapshot)
-def resolve(snapshot: Snapshot, identity: ServiceIdentity | str) -> OutboundPolicy:
+def resolve(snapshot: Snapshot, identity: Subject | str) -> OutboundPolicy:
     """Everything that governs the outbound connections of `identity` (`name.namespace`).
 
     Raises:
         InvalidValue: the text is no identity.
     """
-    who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+    who = read_subject(identity)
     return Resolution.of(snapshot, who).policy
 
 
@@ -71,7 +71,7 @@ class Resolution:
     policy: OutboundPolicy
 
     @classmethod
-    def of(cls, snapshot: Snapshot, identity: ServiceIdentity) -> Resolution:
+    def of(cls, snapshot: Snapshot, identity: Subject) -> Resolution:
         """The policy of an identity, from the beginning."""
         return _resolved(snapshot, identity, resolve_claims(snapshot, identity), {})
 
@@ -95,7 +95,7 @@ def _basis(snapshot: Snapshot) -> tuple[Kind[Any], ...]:
 
 
 def _resolved(
-    snapshot: Snapshot, identity: ServiceIdentity, claims: Claims, known: Mapping[int, ResolvedPort]
+    snapshot: Snapshot, identity: Subject, claims: Claims, known: Mapping[int, ResolvedPort]
 ) -> Resolution:
     """The policy of these claims, with the known ports wherever they are still right."""
     mesh = resolve_in_mesh(snapshot, identity)
@@ -136,7 +136,7 @@ class ResolvedPort:
 
 def _port(
     snapshot: Snapshot,
-    identity: ServiceIdentity,
+    identity: Subject,
     port: int,
     matches: tuple[MeshMatch, ...],
     claims: tuple[Claim, ...],

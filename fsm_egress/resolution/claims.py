@@ -32,7 +32,7 @@ from .routes import routes_of, to_clusters, united, wildcard
 
 if TYPE_CHECKING:
     from ..resources.egress import ConnectionSettings
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..values.net import Prefix
     from ..values.references import FieldRef
 
@@ -61,14 +61,14 @@ class Claims:
         return (*self.switch, *(finding for ref in sorted(self.found) for finding in self.found[ref]))
 
 
-def resolve_claims(snapshot: Snapshot, identity: ServiceIdentity) -> Claims:
+def resolve_claims(snapshot: Snapshot, identity: Subject) -> Claims:
     """The claims of every policy that names the identity, by namespace, name and port of the policy."""
     switch: list[Finding] = []
     policies = _policies_in_force(snapshot, identity, switch)
     return _with_claims(snapshot, identity, Claims((), {}, {}, tuple(switch)), policies, policies)
 
 
-def changed_claims(snapshot: Snapshot, identity: ServiceIdentity, before: Claims) -> Claims:
+def changed_claims(snapshot: Snapshot, identity: Subject, before: Claims) -> Claims:
     """The claims after a change of Egress policies, and of nothing else; `before` where none has changed."""
     switch: list[Finding] = []
     policies = _policies_in_force(snapshot, identity, switch)
@@ -99,7 +99,7 @@ def _difference(
 
 def _with_claims(
     snapshot: Snapshot,
-    identity: ServiceIdentity,
+    identity: Subject,
     before: Claims,
     policies: tuple[EgressPolicy, ...],
     added: Iterable[EgressPolicy],
@@ -150,7 +150,7 @@ def _of_policy(claim: Claim) -> tuple[str, str]:
 
 
 def _policies_in_force(
-    snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]
+    snapshot: Snapshot, identity: Subject, findings: list[Finding]
 ) -> tuple[EgressPolicy, ...]:
     """The policies of the identity that count at all, and what there is to say about the flag."""
     policies = snapshot.policies_for(identity)
@@ -168,7 +168,7 @@ def _policies_in_force(
 
 
 def _claims_of(
-    snapshot: Snapshot, identity: ServiceIdentity, policy: EgressPolicy, findings: list[Finding]
+    snapshot: Snapshot, identity: Subject, policy: EgressPolicy, findings: list[Finding]
 ) -> Iterator[Claim]:
     if not snapshot.monitors(policy.namespace):
         message = f"namespace `{policy.namespace}` is not monitored: the policy does not count"
@@ -233,7 +233,7 @@ class _Certificate:
 
 
 def _certificate_of(
-    snapshot: Snapshot, identity: ServiceIdentity, policy: EgressPolicy, findings: list[Finding]
+    snapshot: Snapshot, identity: Subject, policy: EgressPolicy, findings: list[Finding]
 ) -> _Certificate | None:
     """What the first source that is the identity says; there is one, as the policy was found by it."""
     if not any(source.mtls for source in policy.spec.sources):

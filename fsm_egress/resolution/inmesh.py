@@ -14,8 +14,8 @@ from ..resources.checks import STREAMS, Protocol
 from ..resources.core import Endpoints, Namespace, Pod, Service
 from ..resources.egress import ConnectionSettings, Isolation, Retry, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
-from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from ..resources.subjects import AnyOtherAccount, Subject
 from ..values.construction import frozen
 from ..values.net import Address, Prefix
 from .retries import Account, retry_for
@@ -34,8 +34,6 @@ __all__ = [
     "references_of",
     "resolve_in_mesh",
 ]
-
-ANYONE = ServiceIdentity("anyone", "anywhere")
 
 
 @frozen
@@ -63,16 +61,16 @@ IN_MESH_KINDS = (
 """What the in-mesh part of a policy depends on."""
 
 
-def resolve_in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
+def resolve_in_mesh(snapshot: Snapshot, identity: Subject) -> InMesh:
     """The in-mesh part of an identity's policy, made once for all identities that it is the same for."""
     spec = snapshot.mesh_config.spec
     is_own = not spec.traffic.enable_permissive_traffic_policy_mode or spec.feature_flags.enable_retry_policy
     is_local = spec.traffic.service_access_names.must_with_namespace
-    anyone = ServiceIdentity(ANYONE.name, identity.namespace) if is_local else ANYONE
+    anyone = AnyOtherAccount(identity.namespace if is_local else "")
     return snapshot.once(_in_mesh, IN_MESH_KINDS, identity if is_own else anyone)
 
 
-def _in_mesh(snapshot: Snapshot, identity: ServiceIdentity) -> InMesh:
+def _in_mesh(snapshot: Snapshot, identity: Subject) -> InMesh:
     findings: list[Finding] = []
     reached = tuple(
         service for service in reached_services(snapshot, identity, findings) if service.addresses
@@ -183,7 +181,7 @@ def _in_order(matches: Iterable[MeshMatch]) -> tuple[MeshMatch, ...]:
 
 def matches_on(
     snapshot: Snapshot,
-    identity: ServiceIdentity,
+    identity: Subject,
     services: list[MeshService],
     backends: Backends,
     findings: list[Finding],
@@ -247,7 +245,7 @@ def _owners(services: Iterable[MeshService], owned: Mapping[int, list[Address]])
 
 def _virtual_hosts(
     snapshot: Snapshot,
-    identity: ServiceIdentity,
+    identity: Subject,
     services: list[MeshService],
     backends: Backends,
     findings: list[Finding],
@@ -299,7 +297,7 @@ def references_of(matches: Iterable[MeshMatch]) -> Mapping[str, tuple[Account, .
 
 def clusters_of(
     snapshot: Snapshot,
-    identity: ServiceIdentity,
+    identity: Subject,
     services: Iterable[MeshService],
     used: Mapping[str, tuple[Account, ...]],
     findings: list[Finding],
@@ -320,7 +318,7 @@ def clusters_of(
 
 def _cluster(
     snapshot: Snapshot,
-    identity: ServiceIdentity,
+    identity: Subject,
     name: str,
     services: list[MeshService],
     leading: tuple[Account, ...],
@@ -342,7 +340,7 @@ def _cluster(
 
 
 def _retry_of(
-    snapshot: Snapshot, identity: ServiceIdentity, own: Account, leading: tuple[Account, ...]
+    snapshot: Snapshot, identity: Subject, own: Account, leading: tuple[Account, ...]
 ) -> RetryPolicy | None:
     """What is tried again on a cluster: by the policy of a service split onto it, else its own service's."""
     others = sorted(account for account in leading if account != own)

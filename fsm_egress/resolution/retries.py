@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..resources.egress import RetryPolicy
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
 
 __all__ = ["Account", "retries_of", "retry_for", "service_called"]
 
@@ -24,7 +24,7 @@ _SEPARATORS = re.compile("[.:]+")
 _DOMAIN_AT = 3  # where `svc` must not stand in a name of so many parts
 
 
-def retries_of(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Retry]:
+def retries_of(snapshot: Snapshot, identity: Subject) -> Iterator[Retry]:
     """The Retry resources whose source is an identity, by name; none unless the feature flag is on."""
     account = (SERVICE_ACCOUNT, identity.name, identity.namespace)
     if snapshot.mesh_config.spec.feature_flags.enable_retry_policy:
@@ -34,7 +34,7 @@ def retries_of(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Retry]
                 yield retry
 
 
-def retry_for(snapshot: Snapshot, identity: ServiceIdentity, service: Account | None) -> RetryPolicy | None:
+def retry_for(snapshot: Snapshot, identity: Subject, service: Account | None) -> RetryPolicy | None:
     """The first retry policy from an identity to a service, by name.
 
     `hostname.service` of a headless service is the service.

@@ -23,7 +23,7 @@ from ..values.references import FieldRef, item_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
 
 __all__ = [
     "TRUST_DOMAIN",
@@ -84,9 +84,7 @@ class MeshService:
         return self.protocol in {Protocol.HTTP, Protocol.GRPC}
 
 
-def reached_services(
-    snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]
-) -> Iterator[MeshService]:
+def reached_services(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> Iterator[MeshService]:
     """The services that an identity may reach, port by port, by namespace and name.
 
     A service without addresses is among them, though it can be addressed by name only: one that is headless
@@ -134,7 +132,7 @@ class _Allowed:
     addresses: frozenset[Address]
 
 
-def _allowed(snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]) -> _Allowed | None:
+def _allowed(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> _Allowed | None:
     """The pods that traffic targets let an identity reach; None where all may be reached.
 
     A target that is not from account to account shows the services, and none of their pods.
@@ -307,7 +305,7 @@ def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
     return tuple({address.key: address for address in addresses}.values())
 
 
-def hostnames_of(snapshot: Snapshot, identity: ServiceIdentity, service: MeshService) -> tuple[str, ...]:
+def hostnames_of(snapshot: Snapshot, identity: Subject, service: MeshService) -> tuple[str, ...]:
     """The Host headers by which an identity may address a service (`spec/resources.md`, "Services")."""
     traffic = snapshot.mesh_config.spec.traffic
     names: list[str] = []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..snapshot import Snapshot
     from ..values.net import Prefix
 
@@ -89,7 +89,7 @@ class Surroundings:
 SURROUNDING_KINDS = (MeshConfig, Pod, EgressGateway, Service, Endpoints, Isolation, Retry)
 
 
-def surroundings_of(snapshot: Snapshot, identity: ServiceIdentity) -> Surroundings:
+def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     """All of it for an identity, with what is amiss there."""
     findings = list(_retry_findings(snapshot, identity))
     config = snapshot.mesh_config
@@ -100,7 +100,7 @@ def surroundings_of(snapshot: Snapshot, identity: ServiceIdentity) -> Surroundin
     return Surroundings(spec, switch, interception, forward, forwarded, tuple(findings))
 
 
-def _retry_findings(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[Finding]:
+def _retry_findings(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
     for retry in retries_of(snapshot, identity):
         policy = retry.spec.retry_policy
         if policy.per_try_timeout is None or policy.retry_backoff_base_interval is None:
@@ -111,7 +111,7 @@ def _retry_findings(snapshot: Snapshot, identity: ServiceIdentity) -> Iterator[F
 # --- interception ----------------------------------------------------------------------------------------
 
 
-def _interception(snapshot: Snapshot, identity: ServiceIdentity, findings: list[Finding]) -> Interception:
+def _interception(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> Interception:
     """The mesh-wide lists, and what the annotations of the identity's pods add to them."""
     config = snapshot.mesh_config
     traffic = config.spec.traffic

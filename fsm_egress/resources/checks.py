@@ -226,9 +226,19 @@ def resource_name(value: Any) -> str:
 def namespace(value: Any) -> str:
     """The name of a namespace: a DNS label, without dots."""
     name = resource_name(value)
-    if len(name) > LABEL_LENGTH or "." in name:
+    if not is_namespace(name):
         raise InvalidValue.of("a namespace of lower-case letters, digits and `-`", value)
     return name
+
+
+def optional_namespace(value: Any) -> str:
+    """The name of a namespace, or the empty string for none."""
+    return "" if value == "" else namespace(value)
+
+
+def is_namespace(name: str) -> bool:
+    """Whether there can be a namespace of this name, which is that of an object, or empty."""
+    return 0 < len(name) <= LABEL_LENGTH and "." not in name
 
 
 def optional_name(value: Any) -> str:

@@ -23,7 +23,7 @@ from ..pipy.outcome import Fate, Outcome
 from ..pipy.sidecar import Sidecar
 from ..policy import LOOPBACK, OutboundPolicy
 from ..resolution import resolve
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.frozen import EMPTY
@@ -97,7 +97,7 @@ class Sides:
     def of(
         cls,
         snapshot: Snapshot,
-        identity: ServiceIdentity | str,
+        identity: Subject | str,
         config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
         *,
         enforce: bool = False,
@@ -198,7 +198,7 @@ class Verification(Shown):
         undecided: what no proof was found for.
     """
 
-    identity: ServiceIdentity
+    identity: Subject
     classes: int
     disagreements: tuple[Disagreement, ...]
     undecided: tuple[Undecided, ...]
@@ -234,7 +234,7 @@ def own_config(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = Fa
 @takes(snapshot=Snapshot)
 def verify(
     snapshot: Snapshot,
-    identity: ServiceIdentity | str,
+    identity: Subject | str,
     config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
     *,
     enforce: bool = False,

@@ -22,7 +22,7 @@ from .agreement import Disagreement, Verification, verify
 from .everywhere import EVERYWHERE, judged
 
 if TYPE_CHECKING:
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..values.errors import Severity
     from ..values.references import FieldRef
 
@@ -30,7 +30,7 @@ __all__ = ["advice", "codes_of", "enforceability", "findings_of", "without_codes
 
 
 @takes(snapshot=Snapshot)
-def enforceability(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
+def enforceability(snapshot: Snapshot, identity: Subject | str) -> Findings:
     """Every place where the stock sidecar cannot honour the policies of an identity, with a witness.
 
     The sidecar is one that has the config which this library writes. A mesh without such findings is one

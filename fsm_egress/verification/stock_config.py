@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..pipy.config import PipyConfig
     from ..policy import Claim, HTTPRoute, MeshMatch
     from ..resources.core import ServicePort
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
 
 __all__ = ["GRPC", "StockView", "stock_claims", "stock_config", "view_of", "written_protocol"]
 
@@ -61,7 +61,7 @@ Wire = dict[str, Any]
 
 @takes(snapshot=Snapshot, carried=(Mapping, NoneType))
 def stock_config(
-    snapshot: Snapshot, identity: ServiceIdentity | str, carried: Mapping[str, Any] | None = None
+    snapshot: Snapshot, identity: Subject | str, carried: Mapping[str, Any] | None = None
 ) -> PipyConfig:
     """The config that a stock `fsm-controller` writes for `identity` (`name.namespace`).
 
@@ -201,7 +201,7 @@ def _over_tcp(service: Service) -> Service:
 # --- matches ---------------------------------------------------------------------------------------------
 
 
-def _outbound(view: StockView, identity: ServiceIdentity, gateway: Wire) -> Wire | None:
+def _outbound(view: StockView, identity: Subject, gateway: Wire) -> Wire | None:
     """Matches by port and clusters by name; null when there is nothing to match."""
     matches: dict[int, list[Wire]] = {}
     clusters: Wire = {}
@@ -215,7 +215,7 @@ def _outbound(view: StockView, identity: ServiceIdentity, gateway: Wire) -> Wire
     return {"TrafficMatches": ordered, "ClustersConfigs": clusters or None}
 
 
-def _mesh_matches(view: StockView, identity: ServiceIdentity, clusters: Wire) -> Iterator[tuple[int, Wire]]:
+def _mesh_matches(view: StockView, identity: Subject, clusters: Wire) -> Iterator[tuple[int, Wire]]:
     """In-mesh matches: each has all addresses of its services, and no ranges where they have none."""
     services = [*reached_services(view.snapshot, identity, [])]
     together: dict[tuple[int, str], list[MeshService]] = {}
@@ -271,7 +271,7 @@ def _endpoints(endpoints: Wire | None) -> Wire | None:
     return {_ENDS_LIKE_A_PORT.sub(r"\1", name): weight for name, weight in endpoints.items()}
 
 
-def stock_claims(view: StockView, identity: ServiceIdentity) -> Mapping[int, tuple[Claim, ...]]:
+def stock_claims(view: StockView, identity: Subject) -> Mapping[int, tuple[Claim, ...]]:
     """The claims of an identity's policies by port; where a secret is missing, with an empty certificate."""
     found = resolve_claims(view.snapshot, identity).by_port
     return {port: tuple(map(_certified, claims)) for port, claims in found.items()}
@@ -282,7 +282,7 @@ def _certified(claim: Claim) -> Claim:
 
 
 def _egress_matches(
-    view: StockView, identity: ServiceIdentity, claims: tuple[Claim, ...], gateway: Wire, clusters: Wire
+    view: StockView, identity: Subject, claims: tuple[Claim, ...], gateway: Wire, clusters: Wire
 ) -> Iterator[Wire]:
     """One match for all claims of a port that speak the same protocol."""
     for protocol in (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST):
@@ -347,7 +347,7 @@ def _hosts(view: StockView, claims: tuple[Claim, ...]) -> tuple[VirtualHost, ...
     )
 
 
-def _host_clusters(view: StockView, identity: ServiceIdentity, claims: tuple[Claim, ...]) -> Wire:
+def _host_clusters(view: StockView, identity: Subject, claims: tuple[Claim, ...]) -> Wire:
     routed = {host for claim in claims if claim.routes for host in claim.hosts}
     clusters, _ = host_clusters(claims[0].port, claims)
     wire: Wire = {}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..connections.connection import Connection
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..values.references import FieldRef
 
 __all__ = ["stock_findings"]
@@ -140,7 +140,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
 
 
 @takes(snapshot=Snapshot)
-def stock_findings(snapshot: Snapshot, identity: ServiceIdentity | str) -> Findings:
+def stock_findings(snapshot: Snapshot, identity: Subject | str) -> Findings:
     """What becomes of an identity's policies under a stock `fsm-controller`, by code.
 
     Each finding has a witness: a connection that the sidecar with the controller's config treats otherwise

@@ -156,7 +156,7 @@ def test_what_enabling_egress_would_open() -> None:
     mesh = load(*CLOSED)
     found = fe.diff(mesh, mesh.patched(OPEN))
     assert found
-    assert repr(found) == "<MeshDiff: 1 change, 1 identity>"
+    assert repr(found) == "<MeshDiff: 2 changes, 1 identity and any other account>"
     switch = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"
     assert str(found).splitlines() == [
         "curl.curl:",
@@ -164,14 +164,20 @@ def test_what_enabling_egress_would_open() -> None:
         "              such as 0.0.0.0:1 TCP",
         f"              was DENIED (egress_disabled) by {switch}",
         f"              now PASSTHROUGH (egress_enabled) by {switch}",
+        "any other account:",
+        "  allowed     any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any",
+        "              such as 0.0.0.0:1 TCP",
+        f"              was DENIED (egress_disabled) by {switch}",
+        f"              now PASSTHROUGH (egress_enabled) by {switch}",
     ]
-    (change,) = found.changes
+    change = found.changes[0]
     assert repr(change).startswith(
         "<Alteration allowed: any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any"
     )
     mapping = found.to_mapping()
     assert json.loads(json.dumps(mapping)) == mapping
-    assert [it["effect"] for it in mapping["changes"]] == ["allowed"]
+    assert [it["effect"] for it in mapping["changes"]] == ["allowed", "allowed"]
+    assert [it["identities"] for it in mapping["changes"]] == [["curl.curl"], ["any other account"]]
     assert mapping["changes"][0]["before"]["verdict"] == "DENIED"
     assert mapping["changes"][0]["after"]["verdict"] == "PASSTHROUGH"
     assert mapping["changes"][0]["identities"] == ["curl.curl"]
@@ -182,7 +188,10 @@ def test_identities_with_the_same_change_are_together() -> None:
     policies = [policy_of(who, f"e{index}", "tcp 3306") for index, who in enumerate(accounts)]
     mesh = load(config({"enableEgress": False}), *policies)
     found = fe.diff(mesh, mesh.patched(OPEN))
-    assert [list(map(str, it.identities)) for it in found.changes] == [["job.batch", "curl.curl", "api.shop"]]
+    assert [list(map(str, it.identities)) for it in found.changes] == [
+        ["job.batch", "curl.curl", "api.shop"],
+        ["any other account"],
+    ]
     assert str(found).startswith("job.batch, curl.curl, api.shop:\n  allowed ")
     shared = egress("all", "tcp 3306")
     shared["spec"]["sources"] = [
@@ -202,7 +211,10 @@ def test_what_is_re_routed() -> None:
         (it.before.targets[0].host, it.after.targets[0].host)
         for it in found.changes
         if it.effect is Effect.REROUTED and it.before.targets
-    ] == [("10.0.0.1", "10.0.0.2")]
+    ] == [("10.0.0.1", "10.0.0.2")] * 2
+    whom = [list(map(str, it.identities)) for it in found.changes if it.effect is Effect.REROUTED]
+    assert ["any other account of shop"] in whom  # for whom the service has a shorter name, too
+    assert ["curl.curl", "any other account"] in whom
 
 
 def test_the_same_by_another_rule_is_no_change_but_said() -> None:
@@ -212,7 +224,7 @@ def test_the_same_by_another_rule_is_no_change_but_said() -> None:
     assert not found
     assert [it.effect for it in found.attributions] == [Effect.ATTRIBUTED]
     assert str(found).splitlines()[:3] == [
-        "nothing changes (1 identity, 21 classes of connections looked at)",
+        "nothing changes (1 identity and any other account, 21 classes of connections looked at)",
         "the same becomes of, for another reason:",
         "curl.curl:",
     ]
@@ -221,10 +233,9 @@ def test_the_same_by_another_rule_is_no_change_but_said() -> None:
 
 def test_nothing_changes() -> None:
     mesh = load(*CLOSED)
-    assert str(fe.diff(mesh, mesh)) == "nothing changes (1 identity, 0 classes of connections looked at)"
-    assert str(fe.equivalent(mesh, mesh)) == (
-        "proven: the same becomes of every connection (1 identity, 0 classes of connections)"
-    )
+    extent = "1 identity and any other account, 0 classes of connections"
+    assert str(fe.diff(mesh, mesh)) == f"nothing changes ({extent} looked at)"
+    assert str(fe.equivalent(mesh, mesh)) == f"proven: the same becomes of every connection ({extent})"
 
 
 def test_only_those_who_are_asked_for() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+import random_meshes
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small import WHO, config, egress, load
 
 import fsm_egress as fe
@@ -12,15 +16,17 @@ from fsm_egress.answers.proofs import counted, extent, identities_of
 
 CURL = fe.ServiceIdentity("curl", "curl")
 API = fe.ServiceIdentity("api", "shop")
+OTHER, IN_SHOP = fe.AnyOtherAccount(), fe.AnyOtherAccount("shop")
 
 
 def test_whose_connections_are_meant() -> None:
     mesh = load(egress("web", "tcp 443"))
-    assert identities_of(None, mesh) == (CURL,)
-    assert identities_of(None, mesh, mesh) == (CURL,)
+    assert identities_of(None, mesh) == (CURL, OTHER)
+    assert identities_of(None, mesh, mesh) == (CURL, OTHER)
     assert identities_of(WHO, mesh) == (CURL,)
     assert identities_of(CURL, mesh) == (CURL,)
     assert identities_of(["api.shop", CURL, WHO]) == (API, CURL)
+    assert identities_of("any other account", mesh) == (OTHER,)
     with pytest.raises(fe.InvalidValue):
         identities_of("curl")
 
@@ -28,7 +34,11 @@ def test_whose_connections_are_meant() -> None:
 def test_how_much_was_looked_at() -> None:
     assert extent([CURL], 1) == "1 identity, 1 class of connections"
     assert extent([CURL, API], 12) == "2 identities, 12 classes of connections"
+    assert extent([CURL, API, OTHER], 1) == "2 identities and any other account, 1 class of connections"
     assert counted([]) == "0 identities"
+    assert counted([OTHER]) == "any other account"
+    assert counted([CURL, IN_SHOP]) == "1 identity and any other account of shop"
+    assert counted([IN_SHOP, OTHER]) == "any other account"
 
 
 def test_a_proof_a_refutation_and_neither() -> None:
@@ -47,3 +57,38 @@ def test_a_proof_a_refutation_and_neither() -> None:
     assert json.loads(json.dumps(mapping)) == mapping
     assert mapping["witness"]["identity"] == "curl.curl"
     assert [it["verdict"] for it in mapping["witness"]["decisions"]] == ["EGRESS_POLICY"]
+
+
+def changed(mesh: fe.Snapshot, patch: dict[str, Any]) -> set[tuple[Any, ...]]:
+    return {(it.effect, str(it.region)) for it in fe.diff(mesh, mesh.patched(patch)).changes}
+
+
+@given(random_meshes.meshes(), st.sampled_from(random_meshes.SERVICE_NAMESPACES))
+@settings(max_examples=3)
+def test_law_an_account_that_nothing_else_names_changes_no_answer(
+    documents: random_meshes.Documents, space: str
+) -> None:
+    mesh = fe.load(documents)
+    more = mesh.with_(fe.ServiceAccount(fe.ObjectMeta("unheard-of", space)))
+    here = fe.AnyOtherAccount(space)
+    other = here if here in fe.subjects_of(mesh) else fe.AnyOtherAccount()
+    for where in (fe.Where.outside(), fe.Where.host("web"), fe.Where.port(14001)):
+        assert fe.never(more, where).proven == fe.never(mesh, where).proven
+    opened = {"spec": {"traffic": {"enableEgress": True}}}
+    assert changed(more, opened) == changed(mesh, opened)
+    assert fe.implies(more, more.patched(opened)).proven == fe.implies(mesh, mesh.patched(opened)).proven
+    ways = [way.portion for way in fe.reachable(more, port=80).ways if way.identity.name == "unheard-of"]
+    assert ways == [way.portion for way in fe.reachable(mesh, port=80).ways if way.identity == other]
+
+
+def test_nobody_is_named_and_yet_something_gets_out() -> None:
+    mesh = load(config({"enableEgress": True}))
+    refuted = fe.never(mesh, fe.Where.outside())
+    assert refuted.proven is False
+    assert str(refuted.witness).startswith("any other account: 0.0.0.0:1 TCP: PASSTHROUGH (egress_enabled)")
+    closed = mesh.patched({"spec": {"traffic": {"enableEgress": False}}})
+    assert fe.implies(mesh, closed).proven is False
+    assert fe.equivalent(mesh, closed).proven is False
+    assert [list(map(str, it.identities)) for it in fe.diff(mesh, closed).changes] == [["any other account"]]
+    assert fe.reachable(mesh, "54.9.9.9").headline == "to 54.9.9.9/32: any other account reaches it"
+    assert fe.reachable(closed, "54.9.9.9").headline == "to 54.9.9.9/32: any other account does not reach it"

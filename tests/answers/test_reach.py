@@ -32,7 +32,7 @@ def test_law_who_reaches_it_is_told_and_nobody_else(
     mesh, *_ = case
     snapshot = fe.load(mesh)
     partial, own = asked
-    whom = snapshot.identities()
+    whom = fe.subjects_of(snapshot)
     found = fe.reachable(
         snapshot,
         partial.to,
@@ -60,11 +60,12 @@ def test_which_accounts_reach_a_range_and_how() -> None:
     mesh = load(*RESTRICTED, other)
     found = fe.reachable(mesh, "54.0.0.0/8")
     assert list(map(str, found.accounts)) == ["curl.curl", "api.shop"]
-    assert repr(found) == "<Reachability of to 54.0.0.0/8: 2 of 2 identities>"
+    headline = "to 54.0.0.0/8: 2 of 2 identities reach it; any other account does not reach it"
+    assert repr(found) == f"<Reachability of {headline}>"
     http = "EGRESS_POLICY (http_route) by Egress curl/web spec.ports[0]"
     tcp = "EGRESS_POLICY (tcp_port) by Egress curl/db spec.ports[0]"
     assert [" ".join(line.split()) for line in str(found).splitlines()] == [
-        "to 54.0.0.0/8: 2 of 2 identities reach it",
+        headline,
         f"curl.curl port 80 54.9.0.0/16 (65,536) {http} {FORWARDED} to `a.com`, `a.com:80`",
         f"api.shop port 3306 54.9.9.0/24 (256) {tcp} any TCP",
     ]
@@ -149,7 +150,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     assert str(answer) == (
         "proven: never (verdict `EGRESS_POLICY` or `PASSTHROUGH` and not reason `not_intercepted` "
         "and not (port `443` and host `httpbin.org` or `httpbin.org:443`)) "
-        f"(1 identity, {answer.classes} classes of connections)"
+        f"(1 identity and any other account, {answer.classes} classes of connections)"
     )
     opened = mesh.patched({"spec": {"traffic": {"enableEgress": True}}})
     refuted = fe.never(opened, elsewhere)

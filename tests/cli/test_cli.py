@@ -549,6 +549,7 @@ class TestVerify:
         assert [line.split(":")[0] for line in result.stdout.splitlines() if "classes" in line] == [
             "curl.curl",
             "wget.curl",
+            "any other account",
         ]
 
     def test_all_identities_with_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1137,7 +1138,8 @@ class TestWhose:
         assert (result.exit_code, complaint in result.stderr) == (2, True)
 
     def test_those_of_a_namespace(self) -> None:
-        assert run("reach", *MESHES, "-n", "curl").stdout == run("reach", *MESHES).stdout
+        (here,) = json_lines(run("reach", *MESHES, "-n", "curl", "-o", "json").stdout)
+        assert here["identities"] == ["curl.curl", "any other account of curl"]
         assert run("reach", *MESHES, "--as", "api", "-n", "shop").stdout.startswith(
             "any by TCP: 1 of 1 identity reach it\nIDENTITY  PORT  ADDRESSES  VERDICT      REASON           "
         )
@@ -1155,6 +1157,21 @@ class TestYaml:
 
 
 class TestAnswers:
+    def test_all_connections_of_everyone_divided(self) -> None:
+        lines = run("partition", *MESHES).stdout.splitlines()
+        assert [line.split(":")[0] for line in lines if line.endswith(" classes of connections")] == [
+            "curl.curl",
+            "any other account",
+        ]
+        asked = run("partition", *MESHES, "--as", "any other account of shop", "-o", "json")
+        assert [it["identity"] for it in json_lines(asked.stdout)] == ["any other account of shop"]
+
+    def test_nobody_is_named_and_something_gets_out(self, folder: Path) -> None:
+        (folder / "open.yaml").write_text(MESH.replace("{enableEgress: false}", "{enableEgress: true}"))
+        result = run("never", "-f", "open.yaml", "--outside")
+        assert (result.exit_code, result.stdout.splitlines()[1].split(":")[0]) == (1, "  any other account")
+        assert run("reach", "-f", "open.yaml", "-n", "nowhere").exit_code == 2
+
     def test_all_connections_divided(self) -> None:
         result = run("partition", *MESHES, "--as", "curl.curl")
         assert result.exit_code == 0
@@ -1190,18 +1207,23 @@ class TestAnswers:
         result = run("reach", *MESHES, "--to", "54.0.0.0/8", "--port", "80")
         assert result.exit_code == 0
         first, head, row = result.stdout.splitlines()
-        assert first == "to 54.0.0.0/8, port 80: 1 of 1 identity reach it"
+        assert first == (
+            "to 54.0.0.0/8, port 80: 1 of 1 identity reach it; any other account does not reach it"
+        )
         assert (head.split()[0], row.split()[0]) == ("IDENTITY", "curl.curl")
         nobody = run("reach", *MESHES, "--to", "9.9.9.9", "--port", "25")
-        assert (nobody.exit_code, nobody.stdout) == (0, "to 9.9.9.9/32, port 25: 0 of 1 identity reach it\n")
+        assert (nobody.exit_code, nobody.stdout) == (
+            0,
+            "to 9.9.9.9/32, port 25: 0 of 1 identity reach it; any other account does not reach it\n",
+        )
         (found,) = json_lines(run("reach", *MESHES, "-o", "json").stdout)
-        assert [way["identity"] for way in found["ways"]] == ["curl.curl"] * 2
+        assert [way["identity"] for way in found["ways"]] == ["curl.curl"] * 2 + ["any other account"]
 
     @pytest.mark.parametrize(
         ("output", "begin", "end"),
         [
             ("html", "<!doctype html>\n", "</html>\n"),
-            ("mermaid", "flowchart LR\n", "n1\n"),
+            ("mermaid", "flowchart LR\n", "n2\n"),
             ("dot", "digraph", "}\n"),
         ],
     )
@@ -1233,21 +1255,24 @@ class TestAnswers:
     def test_what_a_change_changes(self) -> None:
         result = run("diff", *MESHES, *OPEN)
         assert result.exit_code == 1
-        first, head, row = result.stdout.splitlines()
-        assert first == "1 change (1 identity, 42 classes of connections looked at)"
+        first, head, row, other = result.stdout.splitlines()
+        assert first == "2 changes (1 identity and any other account, 63 classes of connections looked at)"
         assert head.split()[0] == "EFFECT"
         assert row.startswith(
-            "allowed  curl.curl   any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any but 80 "
+            "allowed  curl.curl          any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any but 80 "
+        )
+        assert other.startswith(
+            "allowed  any other account  any TCP to any IPv4 but 127.0.0.1 and any IPv6, "
         )
         (found,) = json_lines(run("diff", *MESHES, *OPEN, "-o", "json").stdout)
-        assert [it["effect"] for it in found["changes"]] == ["allowed"]
+        assert [it["effect"] for it in found["changes"]] == ["allowed", "allowed"]
 
     def test_what_is_decided_as_before_by_another_rule(self, folder: Path) -> None:
         (folder / "after.yaml").write_text(f"{MESH}---\n{POLICY.replace('name: httpbin', 'name: other')}")
         result = run("diff", *MESHES, "--after", "after.yaml")
         assert result.exit_code == 0
         nothing, why, *_ = result.stdout.splitlines()
-        assert nothing.startswith("nothing changes (1 identity, ")
+        assert nothing.startswith("nothing changes (1 identity and any other account, ")
         assert why == "the same becomes of, for another reason:"
         assert run("equivalent", *MESHES, "--after", "after.yaml").exit_code == 0
 

@@ -191,7 +191,8 @@ class TestInEveryMesh:
         (folder / "policy.yaml").write_text(f"{POLICY}---\n{other}")
         result = run("verify", "--all", *MESH)
         assert result.exit_code == Ending.DONE
-        first, second, head, *told = result.stdout.splitlines()
+        first, second, other, head, *told = result.stdout.splitlines()
+        assert other.startswith("any other account: 21 classes of connections, engine and sidecar agree, ")
         assert first.endswith("engine and sidecar agree, but for what is so in every mesh")
         assert (second.split(":")[0], head) == ("web.shop", "in every mesh:")
         assert [line[:12] for line in told] == [

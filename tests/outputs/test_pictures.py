@@ -70,8 +70,10 @@ def test_a_graph_of_graphviz() -> None:
         "digraph egress {\n  rankdir=LR\n"
         '  node [shape=box, fontname="sans-serif"]\n'
         '  n0 [label="curl.curl"]\n'
-        '  n1 [label="54.0.0.0/8 (16,777,216), port 3306"]\n'
-        '  n0 -> n1 [label="Egress curl/raw"]\n'
+        '  n1 [label="any other account of shop"]\n'
+        '  n2 [label="any other account"]\n'
+        '  n3 [label="54.0.0.0/8 (16,777,216), port 3306"]\n'
+        '  n0 -> n3 [label="Egress curl/raw"]\n'
         "}\n"
     )
 

@@ -1,0 +1,47 @@
+"""Whom the answers about a mesh look at: the accounts that it names, and any other account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..resources.checks import ServiceAccessMode, is_namespace
+from ..resources.resource import ServiceIdentity
+from ..resources.smi import TrafficTarget
+from ..resources.subjects import AnyOtherAccount, Subject
+from .services import reached_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..snapshot import Snapshot
+
+__all__ = ["subjects_of"]
+
+
+def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
+    """Everyone whose connections some meshes can decide about otherwise than about the rest's.
+
+    These are the accounts that a resource of one of the meshes names, by namespace and name, and then any
+    other account: one of each namespace whose services have a shorter name there, and one of the others.
+    """
+    named = {identity for mesh in meshes for identity in (*mesh.identities(), *_targeted(mesh))}
+    near = {namespace for mesh in meshes for namespace in _with_short_names(mesh)}
+    others = (AnyOtherAccount(namespace) for namespace in (*sorted(near), ""))
+    return *sorted(named, key=lambda identity: (identity.namespace, identity.name)), *others
+
+
+def _targeted(mesh: Snapshot) -> Iterator[ServiceIdentity]:
+    """The accounts that sources of TrafficTargets name, whatever kind they say: none is looked at."""
+    for target in mesh.kind(TrafficTarget):
+        for source in target.spec.sources:
+            if is_namespace(source.namespace):
+                yield ServiceIdentity(source.name, source.namespace)
+
+
+def _with_short_names(mesh: Snapshot) -> set[str]:
+    """The namespaces whose services any other account there may call by their name alone."""
+    traffic = mesh.mesh_config.spec.traffic
+    is_local = traffic.service_access_names.must_with_namespace
+    if traffic.service_access_mode is ServiceAccessMode.IP or not is_local:
+        return set()
+    return {it.namespace for it in reached_services(mesh, AnyOtherAccount(), []) if it.is_http}

@@ -1,0 +1,58 @@
+"""Whom an answer is about: an account, or any other account, which nothing in the mesh names.
+
+Most accounts of a cluster are named by no document, and what the mesh decides for all it decides for them.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import field
+
+from ..values.construction import frozen
+from . import checks
+from .resource import ServiceIdentity, checked
+
+__all__ = ["AnyOtherAccount", "Subject", "read_subject"]
+
+ANY_OTHER = "any other account"
+_OF = f"{ANY_OTHER} of "
+
+
+@frozen(field_transformer=checked)
+class AnyOtherAccount:
+    """An account that no policy, target, retry or pod names, written `any other account`.
+
+    All of them are governed alike, but that a service of their own namespace has a shorter name for them:
+    `any other account of shop` is one in that namespace. Without a namespace it is one that has no services
+    of its own.
+    """
+
+    namespace: str = field(default="", converter=checks.optional_namespace)
+
+    @property
+    def name(self) -> str:
+        """No name: it is that of no source, target or pod."""
+        return ""
+
+    def __str__(self) -> str:
+        return f"{_OF}{self.namespace}" if self.namespace else ANY_OTHER
+
+
+Subject: TypeAlias = ServiceIdentity | AnyOtherAccount
+"""Whose connections they are. Each has the name and namespace of an account, by which the mesh knows it."""
+
+
+def read_subject(subject: Subject | str) -> Subject:
+    """The subject that a text names: `curl.shop`, `any other account` or `any other account of shop`.
+
+    Raises:
+        InvalidValue: the text is neither.
+    """
+    if isinstance(subject, (ServiceIdentity, AnyOtherAccount)):
+        return subject
+    if subject == ANY_OTHER:
+        return AnyOtherAccount()
+    if isinstance(subject, str) and subject.startswith(_OF):
+        return AnyOtherAccount(checks.namespace(subject.removeprefix(_OF)))
+    return ServiceIdentity.parse(subject)
