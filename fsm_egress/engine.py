@@ -325,7 +325,18 @@ class _Compiler:
         targets = _targets(known)
         if not targets:
             return Decision(Verdict.DENIED, Reason.NO_ENDPOINTS, rule, taken, (), (), refusal, route, owners)
-        return Decision(Verdict.IN_MESH, reason, rule, taken, targets, (), None, route, owners)
+        return Decision(
+            Verdict.IN_MESH,
+            reason,
+            rule,
+            taken,
+            targets,
+            (),
+            None,
+            route,
+            owners,
+            leads_outside=any(it.outside for cluster, share in known if share for it in cluster.endpoints),
+        )
 
     # --- stage 2 ---
 

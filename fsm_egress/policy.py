@@ -45,11 +45,16 @@ __all__ = [
 
 @frozen(order=True)
 class Endpoint:
-    """Where a cluster's connections go: an address or a DNS name, and a port."""
+    """Where a cluster's connections go: an address or a DNS name, and a port.
+
+    Attributes:
+        outside: whether it is of a service of the mesh, and yet no pod's address, as far as is known.
+    """
 
     host: str
     port: int
     weight: int = 100
+    outside: bool = False
 
 
 @frozen(order=True)

@@ -51,11 +51,17 @@ def service(
     pods: Iterable[str | Document] = ("10.0.0.1",),
     **spec: Any,
 ) -> list[Document]:
-    """A Service and its Endpoints; `ip` may be `None`, a pod may be an address with a hostname."""
+    """A Service with a selector, and its Endpoints; `ip` may be `None`, a pod an address with a hostname."""
     targets = [{"name": entry.split()[0], "port": int(entry.split()[-1])} for entry in entries]
     addresses = [pod if isinstance(pod, dict) else {"ip": pod} for pod in pods]
     return [
-        resource("v1", "Service", space, name, spec={"clusterIP": ip, "ports": ports(*entries), **spec}),
+        resource(
+            "v1",
+            "Service",
+            space,
+            name,
+            spec={"clusterIP": ip, "selector": {"app": name}, "ports": ports(*entries), **spec},
+        ),
         resource("v1", "Endpoints", space, name, subsets=[{"addresses": addresses, "ports": targets}]),
     ]
 

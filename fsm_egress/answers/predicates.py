@@ -48,9 +48,11 @@ class Where:
 
     @classmethod
     def outside(cls) -> Where:
-        """The sidecar lets it out of the mesh; what passes by the sidecar, such as UDP, is not meant."""
-        out = cls.verdict(Verdict.EGRESS_POLICY, Verdict.PASSTHROUGH)
-        return out & ~cls.reason(Reason.NOT_INTERCEPTED)
+        """The sidecar lets it out of the mesh; what passes by the sidecar, such as UDP, is not meant.
+
+        In-mesh traffic is, to a service whose endpoints are no pods.
+        """
+        return cls("outside")
 
     @classmethod
     def verdict(cls, *verdicts: Verdict | str) -> Where:
@@ -187,12 +189,19 @@ def _asks_for(hosts: tuple[str, ...], connection: Connection) -> bool:
     return isinstance(sent, TLSClientHello) and sent.name in hosts
 
 
+def _leaves(decision: Decision) -> bool:
+    if decision.verdict in {Verdict.EGRESS_POLICY, Verdict.PASSTHROUGH}:
+        return decision.reason is not Reason.NOT_INTERCEPTED
+    return decision.leads_outside
+
+
 def _is_request(methods: tuple[str, ...], connection: Connection) -> bool:
     return isinstance(connection.sends, HTTPRequest) and connection.sends.method in methods
 
 
 _TESTS: dict[str, _Test] = {
     "allowed": lambda _, __, decision: decision.allowed,
+    "outside": lambda _, __, decision: _leaves(decision),
     "verdict": lambda values, _, decision: decision.verdict in values,
     "reason": lambda values, _, decision: decision.reason in values,
     "port": lambda values, connection, _: connection.port in values,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING, Any, final
 
+from attrs import field
+
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.net import Prefix
@@ -140,6 +142,7 @@ class Decision(Shown):
         status: the HTTP status that the client gets when it is denied; None where the connection is closed.
         route: the match of an HTTPRouteGroup that let the request through.
         considered: all rules that claim the destination, the deciding one among them.
+        leads_outside: whether it is in-mesh, and may leave the cluster, as a target is no pod's address.
     """
 
     verdict: Verdict
@@ -151,6 +154,7 @@ class Decision(Shown):
     status: int | None = None
     route: FieldRef | None = None
     considered: tuple[FieldRef, ...] = ()
+    leads_outside: bool = field(default=False, kw_only=True, eq=False)  # it follows from the targets
 
     @property
     def allowed(self) -> bool:

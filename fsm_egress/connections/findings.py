@@ -100,6 +100,7 @@ class Code(Enum):
     HOST_IN_CAPITALS = ("FSE086", Severity.WARNING)
     HOST_BITS_SET = ("FSE087", Severity.WARNING)
     CATASTROPHIC_PATTERN = ("FSE088", Severity.WARNING)
+    SERVICE_LEADS_OUTSIDE = ("FSE090", Severity.WARNING)
     ISOLATED_SERVICE = ("FSE120", Severity.WARNING)
 
     @property

@@ -22,16 +22,19 @@ from ..verification.agreement import verify
 from ..verification.enforceability import enforceability, findings_of
 from ..verification.everywhere import EVERYWHERE, judged
 from ..verification.stock_findings import stock_findings
-from .policies import View, disputable_findings, shown_findings
+from .openings import shown_findings
 from .resources import missing_elsewhere, resource_findings
 from .rules import RULES
 from .rules.rule import Side
+from .spare import proved_findings, spare_ports
+from .view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..resources.subjects import Subject
     from ..values.references import FieldRef, ResourceRef
+    from .spare import Spare
 
 __all__ = ["IGNORE", "lint"]
 
@@ -119,21 +122,25 @@ _Place = tuple[Code, "FieldRef"]
 def _found(
     mesh: Snapshot, identities: Iterable[Subject], asked: set[Side], *, enforce: bool
 ) -> Iterator[Finding]:
-    """All findings, each code once for a field; those that are disputed only where nobody objects."""
+    """All findings, each code once for a field; that a port is spare only where nobody needs it."""
     found = list(resource_findings(mesh))
     duplicates = {it.rule.resource for it in found if it.code is Code.DUPLICATE_POLICY}
     known = {(it.code, it.rule) for it in found}
-    disputed: dict[_Place, Finding | None] = {}
+    spares: dict[FieldRef, list[Spare]] = {}
+    needed: set[FieldRef] = set()
     for identity in identities:
         view = View.of(mesh, identity)
-        for code, rule, finding in disputable_findings(view):
-            before = disputed.setdefault((code, rule), finding)
-            disputed[code, rule] = before if finding else None
+        for rule, spare in spare_ports(view):
+            if spare is None:
+                needed.add(rule)
+            else:
+                spares.setdefault(rule, []).append(spare)
         own = _of_identity(mesh, view, asked, enforce=enforce)
         found.extend(it for place, findings in own.items() if place not in known for it in findings)
         known.update(own)
     yield from found
-    yield from (it for it in disputed.values() if it is not None and it.rule.resource not in duplicates)
+    unneeded = {rule: found for rule, found in spares.items() if rule not in needed}
+    yield from (it for it in proved_findings(mesh, unneeded) if it.rule.resource not in duplicates)
 
 
 def _of_identity(

@@ -13,7 +13,7 @@ from ..resources.smi import HTTPRouteGroup, TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.errors import Severity
 from ..values.net import BY_PLACE
-from .routes import covers, never
+from .routes import covered, never
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,9 +230,11 @@ def _shadowed_routes(group: HTTPRouteGroup) -> Iterator[Finding]:
     routes = routes_of(group, group.at())
     gone: set[int] = set()
     for index in reversed(range(len(routes))):
-        others = (at for at in range(len(routes)) if at != index and at not in gone)
-        wide = next((at for at in others if covers(routes[at], routes[index])), None)
-        if wide is not None and not never(routes[index]):
+        others = [at for at in range(len(routes)) if at != index and at not in gone]
+        wide = covered(routes[index], [routes[at] for at in others])
+        if wide and not never(routes[index]):
             gone.add(index)
-            message = f"it allows an Egress policy nothing that `spec.matches[{wide}]` does not"
+            named = [f"`spec.matches[{at}]`" for at in others if any(routes[at] is it for it in wide)]
+            do = "does" if len(named) == 1 else "do"
+            message = f"it allows an Egress policy nothing that {' and '.join(named)} {do} not"
             yield Finding(Code.SHADOWED_ROUTE, group.at(f"spec.matches[{index}]"), message)

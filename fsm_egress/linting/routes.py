@@ -17,10 +17,12 @@ from ..resources.checks import FORWARDED_METHODS
 from ..values.errors import InvalidValue
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ..patterns.syntax import Node
     from ..policy import HTTPRoute
 
-__all__ = ["begins_with_slash", "covers", "is_path", "never", "request_of", "takes_everything"]
+__all__ = ["begins_with_slash", "covered", "covers", "is_path", "never", "request_of", "takes_everything"]
 
 HOST = "host"
 CONNECT = "CONNECT"
@@ -54,7 +56,7 @@ def is_path(pattern: Pattern) -> bool:
 def never(route: HTTPRoute) -> str:
     """What no request can meet of what the route asks for, as a phrase; empty if nothing is known of that."""
     if CONNECT not in route.methods and not is_path(route.path):
-        return f"no path is matched by `{route.path.text}`"
+        return f"no path that a client may send is matched by `{route.path.text}`"
     for name, pattern in route.headers:
         if name != HOST and _is_impossible(frozenset([(pattern, True)]), Texts.VALUE):
             return f"no value of the header `{name}` is matched by `{pattern.text}`"
@@ -74,9 +76,28 @@ def covers(wide: HTTPRoute, narrow: HTTPRoute) -> bool:
     """Whether it is proved that one route takes every request that the other takes."""
     return (
         _methods(wide) >= _methods(narrow)
-        and all(header in narrow.headers or header[1].matches_everything for header in wide.headers)
+        and _has_headers_of(wide, narrow)
         and _is_within(narrow.path, wide.path)
     )
+
+
+def covered(narrow: HTTPRoute, wide: Collection[HTTPRoute]) -> tuple[HTTPRoute, ...]:
+    """Of some routes those that together are proved to take every request that one takes; none if not so."""
+    one = next((route for route in wide if covers(route, narrow)), None)
+    if one is not None:
+        return (one,)
+    found: dict[int, HTTPRoute] = {}
+    for method in sorted(_methods(narrow)):
+        apt = [it for it in wide if method in _methods(it) and _has_headers_of(it, narrow)]
+        enough = next(([it] for it in apt if _is_within(narrow.path, it.path)), apt)
+        if enough is apt and not (apt and _is_within_all(narrow.path, [it.path for it in apt])):
+            return ()
+        found.update((id(it), it) for it in enough)
+    return tuple(found.values())
+
+
+def _has_headers_of(wide: HTTPRoute, narrow: HTTPRoute) -> bool:
+    return all(header in narrow.headers or header[1].matches_everything for header in wide.headers)
 
 
 def _methods(route: HTTPRoute) -> set[str]:
@@ -87,10 +108,15 @@ def _is_within(narrow: Pattern, wide: Pattern) -> bool:
     """Whether a pattern is found wherever another is; one text that shows otherwise spares the proof."""
     if wide == narrow or wide.matches_everything:
         return True
+    return _is_within_all(narrow, [wide])
+
+
+def _is_within_all(narrow: Pattern, wide: Collection[Pattern]) -> bool:
+    """Whether one of several patterns is found wherever another is."""
     text = _sample(narrow, Texts.PATH)
-    if text is None or not wide.search(text):
+    if text is None or not any(pattern.search(text) for pattern in wide):
         return False
-    return _is_impossible(frozenset([(narrow, True), (wide, False)]), Texts.PATH)
+    return _is_impossible(frozenset([(narrow, True), *((it, False) for it in wide)]), Texts.PATH)
 
 
 def begins_with_slash(node: Node) -> bool:

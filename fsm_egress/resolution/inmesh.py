@@ -325,14 +325,16 @@ def _cluster(
     findings: list[Finding],
 ) -> Cluster:
     endpoints = sorted({(ip.key, service.port) for service in services for ip in service.endpoints})
+    outside = {ip.key for service in services for ip in service.outside}
     if not endpoints:
         message = f"{services[0].full_name} has no ready endpoint that the source may reach"
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]
+    reached = (Endpoint(str(Address.from_key(key)), port, outside=key in outside) for key, port in endpoints)
     return Cluster(
         name,
-        tuple([Endpoint(str(Address.from_key(key)), port) for key, port in endpoints]),
+        tuple(reached),
         first.rule,
         _settings_for(snapshot, first),
         _retry_of(snapshot, identity, (first.name, first.namespace), leading),

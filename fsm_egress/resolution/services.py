@@ -55,6 +55,7 @@ class MeshService:
         target_port: where the pods listen; it names the cluster.
         addresses: what connections to the service are addressed to, the ClusterIP first.
         endpoints: the pods' addresses that the source may be sent to.
+        outside: those of them that are no pods' addresses after all.
         rule: the port in the Service.
     """
 
@@ -67,6 +68,7 @@ class MeshService:
     addresses: tuple[Address, ...]
     endpoints: tuple[Address, ...]
     rule: FieldRef
+    outside: frozenset[Address] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -201,12 +203,15 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
         if protocol is None or target is None or endpoints is None:
             continue
         entries = tuple(_entries(endpoints, target))
+        outside = frozenset(entry.ip for entry in entries if not _is_of_a_pod(snapshot, service, entry))
         found: list[MeshService] = []
         if service.spec.headless:
             for name, listed in _named_pods(service.name, entries).items():
                 ips = _outside(closed, listed)
                 found.append(
-                    MeshService(name, service.namespace, port.port, target, protocol, None, ips, ips, rule)
+                    MeshService(
+                        name, service.namespace, port.port, target, protocol, None, ips, ips, rule, outside
+                    )
                 )
         else:
             cluster_ip = parse_address(service.spec.cluster_ip)
@@ -222,6 +227,7 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
                     _outside(closed, _unique((cluster_ip, *ready))),
                     _outside(closed, _unique(entry.ip for entry in entries)),
                     rule,
+                    outside,
                 )
             )
         if service.spec.headless and not entries:
@@ -243,6 +249,36 @@ def _outside(closed: tuple[Prefix, ...], addresses: tuple[Address, ...]) -> tupl
     if not closed:
         return addresses
     return tuple(ip for ip in addresses if not any(ip in prefix for prefix in closed))
+
+
+@frozen
+class _Pods:
+    """What is known of the addresses of pods: them, and the namespaces with a pod that has any."""
+
+    addresses: frozenset[Address]
+    namespaces: frozenset[str]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _Pods:
+        pods = [pod for pod in snapshot.kind(Pod) if pod.status.pod_ips]
+        return cls(
+            frozenset(entry.ip for pod in pods for entry in pod.status.pod_ips),
+            frozenset(pod.namespace for pod in pods),
+        )
+
+
+def _is_of_a_pod(snapshot: Snapshot, service: Service, entry: EndpointAddress) -> bool:
+    """Whether the address of an endpoint is a pod's, as far as is known.
+
+    It is if a pod has it. Where the pods of the namespace are not known, those of a service with a selector
+    are believed, as Kubernetes writes them, and those that name a pod.
+    """
+    pods = snapshot.once(_Pods.of, (Pod,))
+    if entry.ip in pods.addresses:
+        return True
+    reference = entry.extra.get("targetRef")
+    is_named = isinstance(reference, Mapping) and reference.get("kind") == Pod.kind
+    return service.namespace not in pods.namespaces and (bool(service.spec.selector) or is_named)
 
 
 def _named_pods(name: str, entries: tuple[EndpointAddress, ...]) -> Mapping[str, tuple[Address, ...]]:

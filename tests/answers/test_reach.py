@@ -148,8 +148,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     assert answer
     assert answer.classes > 50
     assert str(answer) == (
-        "proven: never (verdict `EGRESS_POLICY` or `PASSTHROUGH` and not reason `not_intercepted` "
-        "and not (port `443` and host `httpbin.org` or `httpbin.org:443`)) "
+        "proven: never (outside and not (port `443` and host `httpbin.org` or `httpbin.org:443`)) "
         f"(1 identity and any other account, {answer.classes} classes of connections)"
     )
     opened = mesh.patched({"spec": {"traffic": {"enableEgress": True}}})
@@ -157,7 +156,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     assert refuted.proven is False
     assert refuted.witness is not None
     assert refuted.witness.connection == fe.tcp("0.0.0.0", 1)
-    assert repr(refuted).startswith("<Answer refuted: never (verdict")
+    assert repr(refuted).startswith("<Answer refuted: never (outside")
 
 
 def test_what_cannot_be_proven_is_not_proven() -> None:

@@ -105,9 +105,9 @@ def test_many_policies_together_shadow_one() -> None:
     whole = egress("c", "https 25", hosts=["a.com"], ipAddresses=["54.0.0.0/9", "54.128.0.0/9"])
     (finding,) = lint(load(*halves, whole), only=["FSE070"])
     assert finding.message == "it allows nothing that Egress curl/a spec.ports[0] and others would not"
-    # One range around both halves is not taken apart: what is not proved is not said.
     around = egress("c", "https 25", hosts=["a.com"], ipAddresses=RANGE)
-    assert shadowed(*halves, around) == []
+    assert shadowed(*halves, around) == ["FSE070 Egress curl/c spec.ports[0]: 54.0.0.0:25 TLS a.com"]
+    assert shadowed(halves[0], around) == []
 
 
 def test_http_is_shadowed_by_wider_routes() -> None:
@@ -117,6 +117,43 @@ def test_http_is_shadowed_by_wider_routes() -> None:
     assert shadowed(egress("a", "http 80", hosts=["a.com"]), *narrow) == [witness]
     assert shadowed(egress("a", "tcp 80"), *narrow) == [witness]
     assert shadowed(*web("^/got"), *narrow) == []
+
+
+def test_http_is_shadowed_by_several_routes_together() -> None:
+    def by_method(name: str, *methods: str, path: str = "^/get") -> list[Document]:
+        group = routes(f"of-{name}", {"pathRegex": path, "methods": list(methods)})
+        return [group, egress(name, "http 80", hosts=["a.com"], matches=uses(f"of-{name}"))]
+
+    both = by_method("c", "GET", "POST")
+    (finding,) = lint(load(*by_method("a", "GET"), *by_method("b", "POST"), *both), only=["FSE070"])
+    assert str(finding.rule) == "Egress curl/c spec.ports[0]"
+    assert finding.message == "it allows nothing that Egress curl/a spec.ports[0] and others would not"
+    assert "curl/c" not in str(shadowed(*by_method("a", "GET"), *by_method("b", "PUT"), *both))
+    halves = (*by_method("a", "GET", path="^/[a-m]"), *by_method("b", "GET", path="^/[n-z]"))
+    assert shadowed(*halves, *by_method("c", "GET", path="^/[k-p]")) != []
+    assert shadowed(*halves, *by_method("c", "GET", path="^/[k-p0]")) == []
+
+
+@pytest.mark.parametrize("names", [("z-narrow", "a-shared"), ("a-narrow", "z-shared")])
+def test_what_others_need_does_not_keep_a_port_from_being_spare(names: tuple[str, str]) -> None:
+    narrow, shared = names
+    mesh = [
+        egress(narrow, "tcp 25", ipAddresses=RANGE),
+        egress(shared, "tcp 25", ipAddresses=RANGE, sources=[account(WHO), account("other.curl")]),
+    ]
+    assert shadowed(*mesh) == [f"FSE070 Egress curl/{narrow} spec.ports[0]: 54.0.0.0:25 TCP"]
+
+
+def test_a_port_of_two_entries_is_one() -> None:
+    twice = egress("b", "tcp 25", "tcp 25", ipAddresses=RANGE)
+    assert shadowed(egress("a", "tcp 25"), twice) == ["FSE070 Egress curl/b spec.ports[0]: 54.0.0.0:25 TCP"]
+
+
+def test_a_port_without_which_a_refusal_would_differ_is_not_spare() -> None:
+    gone = {"issuer": "other", "cert": {"secret": {"name": "gone"}}}
+    broken = egress("a", "https 80", hosts=["a.com"], ipAddresses=RANGE, mtls=gone)
+    answers = egress("b", "http 80", hosts=["b.com"], ipAddresses=RANGE)
+    assert found(broken, answers, only=["FSE070", "FSE072"]) == []
 
 
 def test_of_two_that_allow_the_same_the_first_stays() -> None:
@@ -186,6 +223,87 @@ def test_a_port_is_open_at_every_address() -> None:
     ]
     (finding,) = lint(load(egress("a", "tcp 25", ipAddresses=["::/0"])), sidecar=False)
     assert finding.message == "anything may be sent to port 25 of every IPv6 address"
+
+
+def test_a_port_is_open_by_several_ranges_or_policies_together() -> None:
+    low, high = ["0.0.0.0/1"], ["128.0.0.0/2", "192.0.0.0/2"]
+    one = egress("a", "tcp 25", ipAddresses=[*low, *high])
+    assert found(one) == ["FSE075 Egress curl/a spec.ports[0]: 0.0.0.0:25 TCP"]
+    (finding,) = lint(
+        load(egress("a", "tcp 25", ipAddresses=high), egress("b", "tcp 25", ipAddresses=low)), sidecar=False
+    )
+    assert (str(finding.rule), str(finding.witness)) == ("Egress curl/a spec.ports[0]", "128.0.0.0:25 TCP")
+    assert finding.message == (
+        "anything may be sent to port 25 of every IPv4 address, together with Egress curl/b spec.ports[0]"
+    )
+    tls = egress("b", "https 25", ipAddresses=[*low, "::/0"])
+    messages = [
+        it.message for it in lint(load(egress("a", "tcp 25", ipAddresses=high), tls), only=["FSE075"])
+    ]
+    assert messages == [
+        "any TLS may be sent to port 25 of every IPv4 address, together with Egress curl/b spec.ports[0]",
+        "any TLS may be sent to port 25 of every IPv6 address",
+    ]
+    assert found(egress("a", "tcp 25", ipAddresses=["0.0.0.0/2", *high])) == []
+    other = egress("b", "tcp 25", ipAddresses=low, sources=[account("other.curl")])
+    assert found(egress("a", "tcp 25", ipAddresses=high), other) == []
+
+
+def test_a_service_without_pods_leads_outside() -> None:
+    permissive = config({"enablePermissiveTrafficPolicyMode": True})
+    who = resource("v1", "ServiceAccount", "curl", "curl")
+
+    def leads(*entries: Entry) -> list[str]:
+        mesh = load(permissive, who, *entries)
+        refuted = not fe.never(mesh, fe.Where.outside())
+        assert refuted is bool(lint(mesh, only=["FSE090"]))
+        return found(permissive, who, *entries, only=["FSE090"])
+
+    def partner(*entries: str, pod: str | Document = "203.0.113.9", **spec: Any) -> list[Document]:
+        return service("partner", *entries, pods=[pod], **{"selector": {}, **spec})
+
+    out = ["FSE090 Service shop/partner spec.ports[0]: 10.96.0.1:443 TCP"]
+    assert leads(partner("tcp-x 443")) == out
+    assert leads(partner("http-x 80")) == [
+        "FSE090 Service shop/partner spec.ports[0]: 10.96.0.1:80 GET http://partner.shop/"
+    ]
+    assert leads(partner("tcp-x 443", selector={"app": "x"})) == []
+    named = {"ip": "203.0.113.9", "targetRef": {"kind": "Pod", "name": "p"}}
+    assert leads(partner("tcp-x 443", pod=named)) == []
+    assert leads(partner("tcp-x 443", pod={**named, "targetRef": {"kind": "Node"}})) == out
+    # Where the pods are known, their addresses are what counts.
+    elsewhere, itself = pod_at("10.0.0.7"), pod_at("203.0.113.9")
+    assert leads(partner("tcp-x 443", selector={"app": "x"}), elsewhere) == out
+    assert leads(partner("tcp-x 443", pod=named), elsewhere) == out
+    assert leads(partner("tcp-x 443"), itself) == []
+    # A headless service has the addresses themselves.
+    assert leads(partner("tcp-x 443", ip="None")) == [
+        "FSE090 Service shop/partner spec.ports[0]: 203.0.113.9:443 TCP"
+    ]
+
+
+def pod_at(address: str) -> Document:
+    return resource("v1", "Pod", "shop", "p", status={"podIPs": [{"ip": address}]})
+
+
+def test_a_backend_without_pods_leads_its_service_outside() -> None:
+    permissive = config({"enablePermissiveTrafficPolicyMode": True})
+    who = resource("v1", "ServiceAccount", "curl", "curl")
+    backends = [{"service": "out", "weight": 1}, {"service": "web", "weight": 9}]
+    split = resource(
+        "split.smi-spec.io/v1alpha4",
+        "TrafficSplit",
+        "shop",
+        "s",
+        spec={"service": "web", "backends": backends},
+    )
+    web = service("web", "tcp-x 80")
+    out = service("out", "tcp-x 80", ip="10.96.0.2", pods=["203.0.113.9"], selector={})
+    texts = found(permissive, who, split, web, out, only=["FSE090"])
+    assert [text.split(":")[0] for text in texts] == [
+        "FSE090 Service shop/out spec.ports[0]",
+        "FSE090 Service shop/web spec.ports[0]",
+    ]
 
 
 def test_a_port_that_is_restricted_or_excluded_or_broken_is_not_open() -> None:
@@ -339,6 +457,14 @@ def test_a_match_without_its_own_share_is_shadowed() -> None:
     assert left(get, get) == ["[1]"]
     assert left(get, post) == []
     assert left({"pathRegex": "^/a[0-9]"}, {"pathRegex": "^/a"}) == ["[0]"]
+    both = {"pathRegex": "^/a", "methods": ["GET", "POST"]}
+    assert left(get, post, both) == ["[2]"]
+    (finding,) = lint(
+        load(routes("r", get, post, both), egress("a", "http 80", matches=uses("r"))), only=["FSE071"]
+    )
+    assert finding.message == (
+        "it allows an Egress policy nothing that `spec.matches[0]` and `spec.matches[1]` do not"
+    )
     assert left({"pathRegex": "^/a[0-9]"}, {"pathRegex": "^/a[a-z0]"}) == []
     assert left({"headers": [{"x-env": "prod"}]}, {"pathRegex": "^/a", "headers": [{"X-Env": "prod"}]}) != []
     assert left({"headers": [{"x-env": ""}]}, {"pathRegex": "^/a"}) != []
@@ -358,8 +484,8 @@ def test_a_match_that_a_traffic_target_names_is_not_spare() -> None:
 @pytest.mark.parametrize(
     ("match", "why"),
     [
-        ({"pathRegex": "^get"}, "no path is matched by `^get`"),
-        ({"pathRegex": "a^"}, "no path is matched by `a^`"),
+        ({"pathRegex": "^get"}, "no path that a client may send is matched by `^get`"),
+        ({"pathRegex": "a^"}, "no path that a client may send is matched by `a^`"),
         ({"headers": [{"x-env": "a$b"}]}, "no value of the header `x-env` is matched by `a$b`"),
     ],
 )
@@ -680,6 +806,12 @@ SHOWS: dict[Code, Callable[[fe.Snapshot, Finding], bool]] = {
         and decided(mesh, it).rule == it.rule
         and not decided(seen_by_all(mesh), it).allowed
     ),
+    Code.SERVICE_LEADS_OUTSIDE: lambda mesh, it: (
+        decided(mesh, it).verdict is Verdict.IN_MESH
+        and decided(mesh, it).rule == it.rule
+        and not {target.host for target in decided(mesh, it).targets}
+        <= {str(entry.ip) for pod in mesh.kind(Pod) for entry in pod.status.pod_ips}
+    ),
     Code.IDENTITY_REVEALED: lambda mesh, it: (
         decided(mesh, it).reason is Reason.HTTP_ROUTE
         and decided(mesh, it).verdict is Verdict.EGRESS_POLICY
@@ -743,7 +875,7 @@ def decisions(one: fe.Snapshot, other: fe.Snapshot) -> Iterator[tuple[Decision, 
 
 
 def meaning(decision: Decision) -> tuple[object, ...]:
-    return decision.verdict, decision.targets, decision.gateways
+    return decision.verdict, decision.status, decision.targets, decision.gateways
 
 
 @given(random_meshes.meshes())

@@ -464,7 +464,7 @@ def test_without_a_traffic_target_nothing_is_reached() -> None:
 
 def test_a_service_is_reached_only_if_it_selects_such_a_pod() -> None:
     assert clusters(SMI, SERVED, pod("a", "10.0.0.1", app="other"), target()) == {}
-    bare = service("web", "http-x 80")
+    bare = service("web", "http-x 80", selector={})
     assert clusters(SMI, bare, PODS, target()) == {}
 
 

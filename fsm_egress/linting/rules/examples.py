@@ -72,11 +72,19 @@ def service(
 ) -> str:
     """A Service of one port and its Endpoints."""
     place = f"shop/{name}"
-    itself = document("v1", "Service", place, *spec(f"clusterIP: {ip}", f"ports: [{{{port}}}]"))
+    itself = document(
+        "v1",
+        "Service",
+        place,
+        *spec(f"clusterIP: {ip}", f"selector: {{app: {name}}}", f"ports: [{{{port}}}]"),
+    )
     endpoints = document(
         "v1", "Endpoints", place, "subsets:", f"  - {pods}", f"    ports: [{{{target or port}}}]"
     )
     return itself + _MORE + endpoints
+
+
+SELECTED = "  selector: {app: partner}\n"
 
 
 def joined(*documents: str) -> str:

@@ -1,9 +1,21 @@
-"""What the policies show by themselves: what has no effect, or more than it seems (FSE070 to FSE088)."""
+"""What the policies show by themselves: what has no effect, or more than it seems (FSE070 to FSE090)."""
 
 from __future__ import annotations
 
 from ...connections.findings import Code
-from .examples import OUTSIDE, config, document, egress, joined, permissive, routes, service, uses
+from .examples import (
+    ACCOUNT,
+    OUTSIDE,
+    SELECTED,
+    config,
+    document,
+    egress,
+    joined,
+    permissive,
+    routes,
+    service,
+    uses,
+)
 from .rule import LintRule
 
 __all__ = ["RULES"]
@@ -48,7 +60,7 @@ RULES = (
     LintRule(
         Code.ROUTE_NEVER_MATCHES,
         "a match that no request meets",
-        "Its pattern is found in nothing that can be sent: a request's path begins with a slash.",
+        "Its pattern is found in nothing that a client may send: a path begins with a slash.",
         "correct the pattern",
         joined(
             routes("get", "name: m, pathRegex: ^get$"),
@@ -199,5 +211,14 @@ RULES = (
             egress("a", "http 80", "hosts: [a.com]", uses("list")),
         ),
         (("([a-z]+,?)+", "[a-z]+(,[a-z]+)*"),),
+    ),
+    LintRule(
+        Code.SERVICE_LEADS_OUTSIDE,
+        "a service leads out of the cluster",
+        "Its endpoints are no pods: whatever is sent to it leaves the cluster as in-mesh traffic, and no"
+        " Egress policy governs it.",
+        "delete the Service and allow its addresses by a policy; if they are pods, give it a selector",
+        joined(permissive(), ACCOUNT, service("partner", "name: tcp-x, port: 443").replace(SELECTED, "")),
+        (("spec:\n  clusterIP", f"spec:\n{SELECTED}  clusterIP"),),
     ),
 )
