@@ -207,7 +207,8 @@ def as_json(trees: list[Tree]) -> str:
 
 def ipv4(random: Random) -> str:
     """An address outside the mesh's own ranges."""
-    return ".".join(str(random.randrange(*bounds)) for bounds in ((20, 200), (256,), (256,), (1, 255)))
+    parts = [str(random.randrange(*bounds)) for bounds in ((20, 200), (256,), (256,), (1, 255))]
+    return ".".join(["126" if parts[0] == "127" else parts[0], *parts[1:]])  # 127 is the host itself
 
 
 def ipv6(random: Random) -> str:

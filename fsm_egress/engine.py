@@ -27,7 +27,6 @@ from .connections.decision import (
     Verdict,
 )
 from .patterns import searchable
-from .policy import LOOPBACK
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
 from .resources.subjects import Subject
@@ -545,9 +544,10 @@ def _over(top: Segments[V | None], bottom: Segments[V]) -> Segments[V]:
 def _excluded(interception: Interception) -> Segments[Leaf | None]:
     """Stage 0: the addresses excluded on every port; of two entries that hold one, the first counts."""
     line: Segments[Leaf | None] = Segments((0,), (None,))
-    for prefix, rule in (*reversed(interception.excluded), (LOOPBACK, None)):
+    for prefix, rule in reversed(interception.excluded):
         line = _over(_cut(PrefixTable([(prefix, _everything(_not_intercepted(rule)))], None)), line)
-    return line
+    local: dict[Prefix, Leaf | None] = dict.fromkeys(interception.local, _everything(UNSEEN))
+    return _over(_cut(PrefixTable(local.items(), None)), line)
 
 
 def _not_included(interception: Interception) -> Segments[Leaf | None]:

@@ -228,16 +228,29 @@ class PortPolicy:
     clusters: tuple[Cluster, ...]
 
 
-LOOPBACK = Prefix("127.0.0.1/32")  # never redirected to the sidecar
+LOOPBACK = (Prefix("0.0.0.0/32"), Prefix("127.0.0.0/8"))  # what leaves by `lo` is never redirected
 
 
 @frozen
 class Interception:
-    """Which connections the sidecar never sees; each entry with the place where it was written."""
+    """Which connections the sidecar never sees; each entry with the place where it was written.
+
+    Attributes:
+        excluded: ranges that pass by it.
+        included: ranges outside of which everything passes by it; none: there is no such list.
+        excluded_ports: ports that pass by it.
+        own: the addresses of the pod itself, which leave by the loopback interface.
+    """
 
     excluded: tuple[tuple[Prefix, FieldRef], ...] = ()
     included: tuple[tuple[Prefix, FieldRef], ...] = ()
     excluded_ports: tuple[tuple[int, FieldRef], ...] = ()
+    own: tuple[Prefix, ...] = ()
+
+    @property
+    def local(self) -> tuple[Prefix, ...]:
+        """What leaves by the loopback interface, whatever the lists say."""
+        return (*LOOPBACK, *self.own)
 
 
 @frozen

@@ -130,7 +130,7 @@ def mesh_config(version: str, spec: Document) -> Document:
 
 
 SWITCH = st.sampled_from((None, True, False))
-RANGES = one_in(16, st.sampled_from((["10.0.0.0/8"], ["54.9.9.9/32", "2001:db8::/32"])), st.none())
+RANGES = one_in(16, st.sampled_from((["10.0.0.0/8"], ["54.9.9.9/32", "198.51.100.7"])), st.none())
 MESH_CONFIGS = st.builds(
     mesh_config,
     st.sampled_from(("v1alpha3", "v1alpha2", "v1alpha1")),
@@ -481,7 +481,7 @@ SOURCE_PODS = st.builds(
     st.sampled_from(("curl.curl", *IDENTITIES)),
     st.sampled_from(
         (
-            ("outbound-ip-range-exclusion-list", "54.9.9.9/32,2001:db8::/32"),
+            ("outbound-ip-range-exclusion-list", "54.9.9.9/32,203.0.113.0/24"),
             ("outbound-port-exclusion-list", "25,8080"),
             ("outbound-ip-range-inclusion-list", "54.0.0.0/8"),
         )

@@ -93,9 +93,9 @@ def interception(documents: Documents, identity: str, connection: Document) -> D
     destination, port = connection["destination"], connection["port"]
     lists = list(interception_lists(documents, identity))
     untouched = [[original_destination(connection), Fraction(1)]]
-    # decision.md, 0: "Not intercepted, hence PASSTHROUGH ...: destination 127.0.0.1"
-    # settled: that address alone, not the network around it.
-    if address(destination) == address("127.0.0.1"):
+    # decision.md, 0: "Not intercepted, hence PASSTHROUGH ...: what leaves by the loopback interface
+    # (127.0.0.0/8, 0.0.0.0 ...)"
+    if inside(destination, "127.0.0.0/8") or address(destination) == address("0.0.0.0"):
         return outcome("PASSTHROUGH", "not_intercepted", None, untouched)
     # decision.md, 0: "destination in outboundIPRangeExclusionList"
     for rule, excluded, _, _ in lists:

@@ -58,7 +58,7 @@ EMPTY_POLICY = OutboundPolicy(
 
 
 def classes() -> Iterator[Any]:
-    return (getattr(policy, name) for name in policy.__all__)
+    return (getattr(policy, name) for name in policy.__all__ if name != "LOOPBACK")
 
 
 def test_every_part_of_a_policy_is_a_frozen_slotted_value() -> None:

@@ -15,7 +15,7 @@ from attrs import evolve
 from ..connections.decision import Decision, shares
 from ..division.classes import Line, Place, Reading
 from ..division.criteria import reading_of_policy
-from ..division.dividing import divide
+from ..division.dividing import dialled
 from ..engine import Engine
 from ..policy import OutboundPolicy
 from ..resolution import Resolution
@@ -349,7 +349,7 @@ class _Pair:
     def classes(self) -> Iterator[tuple[Class, _Change | None]]:
         """The classes of both, with both decisions; None where a class is undecided."""
         old, new = Engine.compile(self.before), Engine.compile(self.after)
-        for part in divide(*self.readings, spelled=False):
+        for part in dialled(*self.readings, spelled=False):
             if part.port is not None or self.whole:
                 witness = part.witness
                 yield part, None if part.undecided else (old.classify(witness), new.classify(witness))
@@ -377,7 +377,8 @@ def _where_different(old: Reading, new: Reading) -> tuple[Reading, Reading]:
     }
     others = lines(old.other, new.other)
     first, second = (
-        Reading({port: pair[side] for port, pair in ports.items()}, others[side]) for side in (0, 1)
+        evolve(one, ports={port: pair[side] for port, pair in ports.items()}, other=others[side])
+        for side, one in enumerate((old, new))
     )
     return first, second
 

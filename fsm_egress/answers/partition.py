@@ -55,8 +55,13 @@ class Portion(Shown):
 
     @property
     def witness(self) -> Connection:
-        """The smallest of them."""
+        """One of them to show."""
         return self.region.witness
+
+    @property
+    def said(self) -> str:
+        """What is decided; and that nobody can try it, where that is so."""
+        return str(self.decision) if self.region.can_be_dialled else f"{self.decision}: not dialable"
 
     def __contains__(self, connection: Connection) -> bool:
         return connection in self.region
@@ -77,7 +82,7 @@ class Portion(Shown):
         return {**self.region.to_mapping(), "decision": self.decision.to_mapping(self.witness)}
 
     def __str__(self) -> str:
-        return f"{self.region}: {self.decision}"
+        return f"{self.region}: {self.said}"
 
     def __repr__(self) -> str:
         return f"<Portion {self}>"
@@ -204,6 +209,6 @@ def rows_of(portions: tuple[Portion, ...], undecided: tuple[Unproven, ...]) -> t
 
 def table_of(portions: tuple[Portion, ...], undecided: tuple[Unproven, ...]) -> str:
     """A line for each, in columns."""
-    rows = [(portion.region.words, str(portion.decision)) for portion in portions]
+    rows = [(portion.region.words, portion.said) for portion in portions]
     rows += [(it.region.words, f"not decided for some: {it.reason}") for it in undecided]
     return aligned([(f"  port {port}", addresses, said, sent) for (port, addresses, sent), said in rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..division.criteria import reading_of_policy
-from ..division.dividing import divide
+from ..division.dividing import dialled
 from ..engine import Engine
 from ..resolution import resolve
 from ..resources.subjects import Subject
@@ -146,7 +146,11 @@ def reachable(
     count = 0
     for identity in progress(whom):
         portions, unclear, looked_at = decided_within(resolve(mesh, identity), partial.scope)
-        ways.extend(Way(identity, portion) for portion in portions if portion.decision.allowed)
+        ways.extend(
+            Way(identity, portion)
+            for portion in portions
+            if portion.decision.allowed and portion.region.can_be_dialled
+        )
         undecided.extend(unclear)
         count += looked_at
     return Reachability(partial, tuple(ways), tuple(undecided), whom, count)
@@ -182,7 +186,7 @@ def never(
         engine = Engine.compile(policy)
         readings = (reading_of_policy(policy), *where.readings)
         ports = {port for reading in readings for port in reading.ports}
-        for part in divide(*readings, spelled=False):
+        for part in dialled(*readings, spelled=False):
             if part.undecided:
                 unclear.append((part.undecided, Region.of(part, ports)))
                 continue

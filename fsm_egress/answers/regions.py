@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import evolve, field
 
 from ..connections.connection import Connection, Sends
-from ..division.classes import EVERY, Among, Class, Literal, Sent, Span
+from ..division.classes import EVERY, Among, Class, Literal, Sent
 from ..resources.checks import KNOWN_METHODS, LAST_PORT
 from ..resources.subjects import Subject
 from ..values.construction import frozen
+from ..values.dialling import Appeal, Span
 from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ class Region:
         ports: runs of ports, in order.
         spans: runs of addresses, by their keys (`values/net.py`), in order.
         sent: what is sent; no connection sends two of them.
-        witness: the smallest of the connections: by port, then by address, then by what is sent.
+        witness: the connection that is best to show (`dialling.py`), and of those the smallest: by port, then
+            by address, then by what is sent.
+        appeal: how gladly it is shown.
     """
 
     ports: tuple[Span, ...]
     spans: tuple[Span, ...]
     sent: tuple[Sent, ...]
     witness: Connection = field(eq=False)
+    appeal: Appeal = field(default=Appeal.ANY, eq=False, repr=False)
 
     @classmethod
     def of(cls, part: Class, named: Collection[int]) -> Region:
@@ -50,7 +54,12 @@ class Region:
             ports: tuple[Span, ...] = ((part.port, part.port),)
         else:
             ports = _rest_of(_runs((port, port) for port in named), 1, LAST_PORT)
-        return cls(ports, _runs(part.spans), (part.sent,), part.witness)
+        return cls(ports, _runs(part.spans), (part.sent,), part.witness, part.appeal)
+
+    @property
+    def can_be_dialled(self) -> bool:
+        """Whether a client can make any of the connections."""
+        return self.appeal is not Appeal.NOWHERE
 
     def __contains__(self, connection: Connection) -> bool:
         return (
@@ -81,6 +90,7 @@ class Region:
             "ranges": [[str(Address.from_key(end)) for end in span] for span in self.spans],
             "addresses": self.addresses,
             "sends": list(map(_sent_mapping, self.sent)),
+            "dialable": self.can_be_dialled,
             "witness": self.witness.to_mapping(),
         }
 
@@ -154,6 +164,8 @@ def joined(
 ) -> tuple[tuple[T, Region], ...]:
     """Regions joined where the same holds, by their witnesses; none holds a connection of another.
 
+    What no client can dial comes last.
+
     They are joined over addresses, then over what is sent, then over ports. The result holds the same
     connections, but need not be the fewest regions that do.
 
@@ -172,7 +184,8 @@ def joined(
             for group in groups.values()
             for key, thing, region in group[:1]
         ]
-    return tuple((thing, region) for _, thing, region in sorted(found, key=lambda it: _size(it[2].witness)))
+    found.sort(key=lambda it: (not it[2].can_be_dialled, *_size(it[2].witness)))
+    return tuple((thing, region) for _, thing, region in found)
 
 
 def _size(witness: Connection) -> tuple[int, int, int]:
@@ -180,8 +193,9 @@ def _size(witness: Connection) -> tuple[int, int, int]:
 
 
 def _join(over: str, join: Callable[[Iterable[Any]], tuple[Any, ...]], regions: list[Region]) -> Region:
-    parts = join(chain.from_iterable(getattr(region, over) for region in regions))
-    return evolve(regions[0], witness=min((it.witness for it in regions), key=_size), **{over: parts})
+    parts: dict[str, Any] = {over: join(chain.from_iterable(getattr(region, over) for region in regions))}
+    shown = min(regions, key=lambda it: (it.appeal, *_size(it.witness)))
+    return evolve(shown, **parts)
 
 
 def _runs(spans: Iterable[Span]) -> tuple[Span, ...]:

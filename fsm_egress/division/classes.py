@@ -15,6 +15,7 @@ from attrs import field
 from ..connections.connection import KINDS, Connection, HTTPRequest, Sends, TLSClientHello
 from ..patterns import Pattern
 from ..values.construction import frozen
+from ..values.dialling import Appeal, Span
 
 __all__ = [
     "ANYTHING",
@@ -99,14 +100,18 @@ class Line:
 
 @frozen(eq=False)
 class Reading:
-    """What is looked at, on each port that is named, and on every other."""
+    """What is looked at, on each port that is named, and on every other.
+
+    Attributes:
+        named: the keys of addresses that are named, which are shown rather than others.
+        own: the addresses of who connects.
+    """
 
     ports: Mapping[int, Line]
     other: Line
+    named: frozenset[int] = field(default=frozenset(), repr=False)
+    own: tuple[Span, ...] = ()
 
-
-Span: TypeAlias = tuple[int, int]
-"""A run of addresses, by the keys of the first and the last."""
 
 Literal: TypeAlias = tuple[str, Pattern]
 """A pattern, and the header that it is searched in; the path has no name."""
@@ -226,11 +231,12 @@ class Class:
     Attributes:
         port: the port; None for every port that no reading names.
         spans: the addresses, in order.
-        witness: one of the connections: at the first address, with the smallest path and header values for
-            the patterns that are found in them.
+        witness: one of the connections: to the address that is best to show (`dialling.py`), with the
+            smallest path and header values for the patterns that are found in them.
         undecided: what could not be decided about further classes here; then the witness stands for none,
             and `sent` holds them and others.
         sent: what they send.
+        appeal: how gladly the witness is shown.
     """
 
     port: int | None
@@ -238,3 +244,4 @@ class Class:
     witness: Connection
     undecided: str
     sent: Sent
+    appeal: Appeal = Appeal.ANY

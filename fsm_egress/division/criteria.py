@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..connections.connection import HTTPRequest
 from ..pipy.outcome import Outcome
-from ..policy import LOOPBACK, Cluster, Forward
+from ..policy import Cluster, Forward
 from ..resolution.routes import united
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
 from ..values.construction import frozen
@@ -48,7 +48,17 @@ def reading_of_policy(policy: OutboundPolicy) -> Reading:
     }
     passed = _line(*seen, PrefixTable((), Place()))
     lines.update((number, passed) for number, _ in policy.interception.excluded_ports)
-    return Reading(lines, _line(*stages, PrefixTable((), unclaimed)))
+    own = tuple((prefix.first, prefix.last) for prefix in policy.interception.own)
+    return Reading(lines, _line(*stages, PrefixTable((), unclaimed)), _named(policy), own)
+
+
+def _named(policy: OutboundPolicy) -> frozenset[int]:
+    """The first address of each range that a policy names."""
+    lists = policy.interception
+    listed = (prefix for prefix, _ in (*lists.excluded, *lists.included))
+    owned = (owner.prefix for port in policy.ports for match in port.mesh for owner in match.owners)
+    claimed = (prefix for port in policy.ports for group in port.groups for prefix in group.prefixes)
+    return frozenset(prefix.first for prefix in (*listed, *owned, *claimed))
 
 
 def _line(*layers: PrefixTable[Place | None]) -> Line:
@@ -68,7 +78,11 @@ def _table(pairs: Iterable[tuple[Prefix, Place]]) -> PrefixTable[Place | None]:
 
 
 def _excluded(interception: Interception) -> list[PrefixTable[Place | None]]:
-    return [_table([(LOOPBACK, Place())]), _table((prefix, Place()) for prefix, _ in interception.excluded)]
+    local = Place()
+    return [
+        _table((prefix, local) for prefix in interception.local),
+        _table((prefix, Place()) for prefix, _ in interception.excluded),
+    ]
 
 
 def _not_included(interception: Interception) -> Iterator[PrefixTable[Place | None]]:
@@ -170,7 +184,13 @@ def reading_of_sidecar(sidecar: Sidecar) -> Reading:
         for port in (int(text),)
         if 0 < port <= LAST_PORT and str(port) == text  # others are never looked up
     }
-    return Reading(lines, nothing)
+    masks = (
+        entry.mask
+        for matches in sidecar.config.matches.values()
+        for match in matches
+        for entry in match.ranges or ()
+    )
+    return Reading(lines, nothing, frozenset(mask.first for mask in masks if mask is not None))
 
 
 def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:

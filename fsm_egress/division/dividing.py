@@ -10,8 +10,9 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.connection import Connection, Sends, TLSClientHello
+from ..values.dialling import Appeal, Dialling, Span
 from ..values.net import IPV6_START, LAST_KEY, Address
-from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, Span, only
+from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
 from .requests import requests_of, unlisted_host
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Payload
 
-__all__ = ["divide"]
+__all__ = ["dialled", "divide"]
 
 ALL_PORTS = range(1, 65_536)
 _Placed: TypeAlias = "tuple[tuple[Span, ...], tuple[Place, ...]]"
@@ -37,14 +38,31 @@ def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -
     named = sorted({port for reading in readings for port in reading.ports})
     unnamed = next((port for port, name in zip_longest(ALL_PORTS, named) if port != name), None)
     numbers = [*named, unnamed] if within.port is None else [within.port]
+    choice = Dialling.of(
+        chain.from_iterable(reading.named for reading in readings),
+        chain.from_iterable(reading.own for reading in readings),
+    )
     for number in numbers:
+        shown: dict[int, tuple[tuple[Span, ...], tuple[Appeal, int]]] = {}
         if number is None:
             return  # there is no port without a name
         lines = [reading.ports.get(number, reading.other) for reading in readings]
         port = None if number == unnamed and within.port is None else number
         for spans, payload, sent, undecided in _sent(_together(lines, within), within, spelled=spelled):
-            connection = Connection(Address.from_key(spans[0][0]), number, payload)
-            yield Class(port, spans, connection, undecided, sent)
+            if id(spans) not in shown:
+                shown[id(spans)] = spans, choice.best(spans)
+            appeal, key = shown[id(spans)][1]
+            connection = Connection(Address.from_key(key), number, payload)
+            yield Class(port, spans, connection, undecided, sent, appeal)
+
+
+def dialled(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
+    """The classes that hold something which a client can dial; see `divide`."""
+    return (
+        part
+        for part in divide(*readings, within=within, spelled=spelled)
+        if part.appeal is not Appeal.NOWHERE
+    )
 
 
 def _sent(

@@ -115,7 +115,10 @@ def _without(mesh: Snapshot, claim: Claim) -> Snapshot:
 def _unreached(spare: Spare) -> Finding:
     """What is decided instead where the claim would hold."""
     claim = spare.opened.claim
-    own = next(place for place in spare.around if _holds(claim, place.connection.destination))
+    own = next((place for place in spare.around if _holds(claim, place.connection.destination)), None)
+    if own is None:
+        message = "nothing is decided by it: no client can dial what it claims"
+        return spare.view.finding(Code.NEVER_MATCHES, claim.rule, message, None)
     message = f"nothing is decided by it: {own.connection} is {own.decision}"
     return spare.view.finding(Code.NEVER_MATCHES, claim.rule, message, own.connection)
 

@@ -6,16 +6,18 @@ A place is where something else decides; what a connection is to show is read of
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ..connections.connection import Connection, Sends
 from ..connections.decision import Decision
 from ..connections.findings import Code, Finding
 from ..engine import Engine
-from ..policy import LOOPBACK, Claim, EgressGroup, PortPolicy
+from ..policy import Claim, EgressGroup, PortPolicy
 from ..resolution import Resolution
 from ..values.construction import frozen
-from ..values.net import IPV6_START, Address
+from ..values.dialling import Appeal, Dialling
+from ..values.net import IPV6_START, LAST_KEY, Address
 from ..values.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ __all__ = ["Opened", "Place", "View"]
 
 @frozen(eq=False)
 class Place:
-    """A run of addresses on a port, by the first of them, and what is decided there about plain bytes.
+    """A run of addresses on a port, by one that is good to show, and what is decided there about plain bytes.
 
     Attributes:
         group: the claims that cover the addresses, where there are any.
@@ -85,16 +87,22 @@ class View:
         return tuple(tuple(self._opened(port.port, places)) for port, places in self.ports)
 
     def places(self, port: PortPolicy) -> Iterator[Place]:
-        """The places of a port, by address."""
+        """The places of a port that somebody can dial, those that are best to show first."""
         interception = self.policy.interception
-        cuts: dict[Prefix, Prefix | None] = {LOOPBACK: LOOPBACK}
+        cuts: dict[Prefix, Prefix | None] = {prefix: prefix for prefix in interception.local}
         cuts.update((prefix, prefix) for prefix, _ in (*interception.excluded, *interception.included))
         cuts.update((owner.prefix, owner.prefix) for match in port.mesh for owner in match.owners)
         cuts.update((prefix, prefix) for group in port.groups for prefix in group.prefixes)
         ranged = ((prefix, group) for group in port.groups for prefix in group.prefixes)
         anywhere = next((group for group in port.groups if not group.prefixes), None)
         groups = PrefixTable[EgressGroup | None](ranged, anywhere)
-        for key in sorted({IPV6_START, *PrefixTable(cuts.items(), None).starts}):
+        own = ((prefix.first, prefix.last) for prefix in interception.own)
+        choice = Dialling.of((prefix.first for prefix in cuts), own)
+        starts = sorted({IPV6_START, *PrefixTable(cuts.items(), None).starts})
+        runs = zip_longest(starts, starts[1:], fillvalue=LAST_KEY + 1)
+        for appeal, key in sorted(choice.best([(first, after - 1)]) for first, after in runs):
+            if appeal is Appeal.NOWHERE:
+                break
             connection = Connection(Address.from_key(key), port.port, Sends.BYTES)
             decision, group = self.engine.classify(connection), groups.lookup(key)
             decides = group is not None and group.claims[0].rule in decision.considered[:1]

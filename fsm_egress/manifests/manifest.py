@@ -388,7 +388,7 @@ def _warned_fields(kind: type[Part]) -> tuple[str, ...]:
 
 def _host_bits(text: Any, path: str) -> Iterator[Problem]:
     if _ALIGNED.fullmatch(str(text)):
-        return
+        return  # a bare address, where one may be, has no other bits either
     address, prefix = parse_interface(str(text))
     if address != prefix.network:
         yield Problem(
@@ -414,10 +414,11 @@ def _capitals(text: Any, path: str) -> Iterator[Problem]:
 
 
 _ADVICE: dict[Any, Callable[[Any, str], Iterator[Problem]]] = {
+    checks.listed_ranges: _host_bits,
     checks.prefixes: _host_bits,
     checks.hosts: _capitals,
 }
-_ALIGNED = re.compile(r"[0-9.]+(/32|\.0/24|\.0\.0/16|\.0\.0\.0/8)")  # seen at a glance, as most are
+_ALIGNED = re.compile(r"[0-9.]+(/32|$|\.0/24|\.0\.0/16|\.0\.0\.0/8)")  # seen at a glance, as most are
 _WARNED = {kind: _warned_fields(kind) for kind in FIELDS}
 
 

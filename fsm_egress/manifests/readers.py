@@ -89,12 +89,15 @@ _STRINGS: dict[Any, str] = {
             checks.optional_unsigned,
             checks.optional_whole_number,
             checks.port_number,
-            checks.port_numbers,
+            checks.excluded_ports,
             checks.unsigned,
         ],
         "0",
     ),
-    **dict.fromkeys([checks.hosts, checks.http_methods, checks.prefixes, checks.strings], "len(result)"),
+    **dict.fromkeys(
+        [checks.hosts, checks.http_methods, checks.listed_ranges, checks.prefixes, checks.strings],
+        "len(result)",
+    ),
     **dict.fromkeys([checks.secret_data, checks.string_map], "2 * len(result)"),
 }
 _COUNTED = "size_of(item)[0]"

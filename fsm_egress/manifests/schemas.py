@@ -51,7 +51,11 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.optional_string: _STRING,
     checks.optional_unsigned: _UNSIGNED,
     checks.port_number: _PORT,
-    checks.port_numbers: {"type": "array", "items": _PORT},
+    checks.excluded_ports: {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0, "maximum": checks.LAST_PORT},
+    },
+    checks.listed_ranges: {**_STRINGS, "examples": [["10.0.0.0/8", "54.9.9.9"]]},
     checks.prefixes: {**_STRINGS, "examples": [["54.0.0.0/8"]]},
     checks.resource_name: _STRING,
     checks.service_access_mode: _MODES,

@@ -61,8 +61,6 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
         {
             "inboundExternalAuthorization",
             "inboundPortExclusionList",
-            "interceptionMode",
-            "networkInterfaceExclusionList",
         }
     ),
     meshconfig.ServiceAccessNames: frozenset({"cloud"}),

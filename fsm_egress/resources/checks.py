@@ -21,6 +21,7 @@ from ..values.net import Address, Prefix, parse_address, parse_prefix
 
 T = TypeVar("T")
 UNQUOTED = "without quotes"  # why a value is proposed that looks like the one found
+REFUSED_BY_IPTABLES = "iptables refuses the rules, and no pod starts that is to have them"
 
 EnumT = TypeVar("EnumT", bound=Enum)
 
@@ -29,6 +30,8 @@ INT64_MAX = 2**63 - 1
 NAME_LENGTH = 253  # RFC 1123
 LAST_PORT = 65_535
 LABEL_LENGTH = 63  # RFC 1123
+MULTIPORT = 15  # the ports that a rule of iptables takes (`spec/interception.md`)
+IPV4 = 4
 NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that could be proposed
 DURATION_LENGTH = 64  # Go's durations end at 292 years
 JSON_DEPTH = 64  # the API server's own documents stay far below
@@ -162,9 +165,20 @@ def port_number(value: Any) -> int:
     return _whole(value, 1, LAST_PORT, "a port number from 1 to 65535")
 
 
-def port_numbers(value: Iterable[int]) -> tuple[int, ...]:
-    """A list of TCP ports."""
-    return each(port_number, value, "port numbers")
+def excluded_port(value: Any) -> int:
+    """A port that iptables takes, 0 to 65535; no connection goes to port 0."""
+    return _whole(value, 0, LAST_PORT, "a port number from 0 to 65535")
+
+
+def excluded_ports(value: Iterable[int]) -> tuple[int, ...]:
+    """The ports of an exclusion list: as many as one rule of iptables takes."""
+    ports = each(excluded_port, value, "port numbers")
+    count = len(set(ports))
+    if count > MULTIPORT:
+        raise InvalidValue(
+            Problem(f"at most {MULTIPORT} different ports", f"{count} of them", reason=REFUSED_BY_IPTABLES)
+        )
+    return ports
 
 
 def unsigned(value: Any) -> int:
@@ -315,6 +329,20 @@ def prefix(value: Any) -> Prefix:
 def prefixes(value: Iterable[Prefix | str]) -> tuple[Prefix, ...]:
     """A list of address ranges in CIDR notation."""
     return each(prefix, value, "address ranges in CIDR notation")
+
+
+def listed_range(value: Any) -> Prefix:
+    """A range of a list of redirections: of IPv4, as iptables knows no other; a bare address is its `/32`."""
+    is_bare = isinstance(value, str) and "/" not in value
+    found = Prefix.host(address(value)) if is_bare else prefix(value)
+    if found.version != IPV4 or (isinstance(value, str) and ":" in value):
+        raise InvalidValue.of("a range of IPv4 addresses", str(value), reason=REFUSED_BY_IPTABLES)
+    return found
+
+
+def listed_ranges(value: Iterable[Prefix | str]) -> tuple[Prefix, ...]:
+    """The ranges of a list of redirections."""
+    return each(listed_range, value, "ranges of IPv4 addresses")
 
 
 def host(value: Any) -> str:

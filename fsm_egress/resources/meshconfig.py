@@ -28,9 +28,11 @@ class Traffic(Part):
 
     enable_egress: bool = field(default=False, converter=checks.boolean)
     enable_permissive_traffic_policy_mode: bool = field(default=False, converter=checks.boolean)
-    outbound_ip_range_exclusion_list: tuple[Prefix, ...] = field(default=(), converter=checks.prefixes)
-    outbound_ip_range_inclusion_list: tuple[Prefix, ...] = field(default=(), converter=checks.prefixes)
-    outbound_port_exclusion_list: tuple[int, ...] = field(default=(), converter=checks.port_numbers)
+    outbound_ip_range_exclusion_list: tuple[Prefix, ...] = field(default=(), converter=checks.listed_ranges)
+    outbound_ip_range_inclusion_list: tuple[Prefix, ...] = field(default=(), converter=checks.listed_ranges)
+    outbound_port_exclusion_list: tuple[int, ...] = field(default=(), converter=checks.excluded_ports)
+    network_interface_exclusion_list: tuple[str, ...] = field(default=(), converter=checks.strings)
+    interception_mode: str = field(default="", converter=checks.string)
     http1_per_request_load_balancing: bool = field(default=False, converter=checks.boolean)
     http2_per_request_load_balancing: bool = field(default=False, converter=checks.boolean)
     service_access_mode: ServiceAccessMode = field(

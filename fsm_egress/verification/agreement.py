@@ -15,13 +15,13 @@ from attrs import field
 from ..connections.connection import Connection, HTTPRequest, Sends
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
 from ..division.criteria import reading_of_policy, reading_of_sidecar
-from ..division.dividing import divide
+from ..division.dividing import dialled
 from ..engine import Engine
 from ..pipy.config import PipyConfig, write_config
 from ..pipy.enforcement import write_enforced_config
 from ..pipy.outcome import Fate, Outcome
 from ..pipy.sidecar import Sidecar
-from ..policy import LOOPBACK, OutboundPolicy
+from ..policy import OutboundPolicy
 from ..resolution import resolve
 from ..resources.subjects import Subject
 from ..snapshot import Snapshot
@@ -257,7 +257,7 @@ def verify(
     disagreements: dict[object, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0
-    for part in divide(reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)):
+    for part in dialled(reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)):
         classes += not part.undecided
         found = Undecided(part.witness, part.undecided) if part.undecided else sides.compare(part.witness)
         if isinstance(found, Disagreement):
@@ -276,7 +276,8 @@ def intercepted(interception: Interception, connection: Connection) -> bool:
     if connection.key >= IPV6_START or connection.sends is Sends.DATAGRAM:
         return False
     address = connection.destination
-    if address in LOOPBACK or any(address in prefix for prefix, _ in interception.excluded):
+    passed = (*interception.local, *(prefix for prefix, _ in interception.excluded))
+    if any(address in prefix for prefix in passed):
         return False
     if any(connection.port == port for port, _ in interception.excluded_ports):
         return False

@@ -12,7 +12,6 @@ from attrs import evolve
 from ..connections.findings import Code, Findings
 from ..resources.core import Endpoints, Pod, Service
 from ..resources.egress import EgressPolicy
-from ..resources.meshconfig import MeshConfig
 from ..values.errors import Severity
 from ..values.net import Address
 
@@ -35,7 +34,7 @@ def severity_in(snapshot: Snapshot, code: Code) -> Severity:
     """How bad a finding of this code is in a mesh.
 
     That IPv6 passes by the sidecar is an information where no pod and no service has an address of it, and
-    no policy and no list of the mesh names one.
+    no policy names one.
     """
     if code is Code.IPV6_NOT_INTERCEPTED and not _has_ipv6(snapshot):
         return Severity.INFO
@@ -51,7 +50,7 @@ def judged(snapshot: Snapshot, findings: Iterable[Finding]) -> Findings:
 
 
 def _has_ipv6(snapshot: Snapshot) -> bool:
-    return snapshot.once(_any_ipv6, (Service, Endpoints, Pod, EgressPolicy, MeshConfig))
+    return snapshot.once(_any_ipv6, (Service, Endpoints, Pod, EgressPolicy))
 
 
 def _any_ipv6(snapshot: Snapshot) -> bool:
@@ -59,7 +58,7 @@ def _any_ipv6(snapshot: Snapshot) -> bool:
 
 
 def _addresses(snapshot: Snapshot) -> Iterator[Address | Prefix]:
-    """All addresses of pods and services, and all ranges that policies and the mesh name."""
+    """All addresses of pods and services, and all ranges that policies name."""
     for service in snapshot.kind(Service):
         if not service.spec.headless:
             yield Address(service.spec.cluster_ip)
@@ -70,6 +69,3 @@ def _addresses(snapshot: Snapshot) -> Iterator[Address | Prefix]:
         yield from (it.ip for it in pod.status.pod_ips)
     for policy in snapshot.kind(EgressPolicy):
         yield from policy.spec.ip_addresses
-    for config in snapshot.kind(MeshConfig):
-        yield from config.spec.traffic.outbound_ip_range_exclusion_list
-        yield from config.spec.traffic.outbound_ip_range_inclusion_list

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding, Findings
 from ..division.criteria import reading_of_policy, reading_of_sidecar
-from ..division.dividing import divide
+from ..division.dividing import dialled
 from ..snapshot import Snapshot
 from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_config
@@ -186,7 +186,7 @@ def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
         reading_of_policy(ours.policy),
         *(reading_of_sidecar(side.sidecar) for side in (ours, theirs)),
     )
-    for part in divide(*readings):
+    for part in dialled(*readings):
         found = None if part.undecided else theirs.compare(part.witness)
         if isinstance(found, Disagreement):
             yield Shown(found, differs=ours.outcome(part.witness) != found.outcome)

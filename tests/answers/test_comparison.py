@@ -160,19 +160,19 @@ def test_what_enabling_egress_would_open() -> None:
     switch = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"
     assert str(found).splitlines() == [
         "curl.curl:",
-        "  allowed     any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any but 443",
-        "              such as 0.0.0.0:1 TCP",
+        "  allowed     any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any but 443",
+        "              such as 192.0.2.1:1 TCP",
         f"              was DENIED (egress_disabled) by {switch}",
         f"              now PASSTHROUGH (egress_enabled) by {switch}",
         "any other account:",
-        "  allowed     any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any",
-        "              such as 0.0.0.0:1 TCP",
+        "  allowed     any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any",
+        "              such as 192.0.2.1:1 TCP",
         f"              was DENIED (egress_disabled) by {switch}",
         f"              now PASSTHROUGH (egress_enabled) by {switch}",
     ]
     change = found.changes[0]
     assert repr(change).startswith(
-        "<Alteration allowed: any TCP to any IPv4 but 127.0.0.1 and any IPv6, port any"
+        "<Alteration allowed: any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any"
     )
     mapping = found.to_mapping()
     assert json.loads(json.dumps(mapping)) == mapping
@@ -224,7 +224,7 @@ def test_the_same_by_another_rule_is_no_change_but_said() -> None:
     assert not found
     assert [it.effect for it in found.attributions] == [Effect.ATTRIBUTED]
     assert str(found).splitlines()[:3] == [
-        "nothing changes (1 identity and any other account, 21 classes of connections looked at)",
+        "nothing changes (1 identity and any other account, 14 classes of connections looked at)",
         "the same becomes of, for another reason:",
         "curl.curl:",
     ]

@@ -14,6 +14,8 @@ from universe import PORTS, UNIVERSE, Wire, aimed, drawn
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.policy import LOOPBACK
+from fsm_egress.values.dialling import can_be_dialled
 from fsm_egress.values.net import GAP_START, Address
 
 EVERY_ADDRESS = 2**128  # those of IPv4, and those of IPv6 but the mapped ones, which are IPv4
@@ -36,7 +38,7 @@ def test_law_every_connection_is_in_one_portion_with_its_decision(
 
 @given(random_meshes.cases(0))
 @settings(max_examples=15)
-def test_law_a_witness_is_decided_so_at_the_smallest_port_and_address_of_its_portion(
+def test_law_a_witness_is_decided_so_and_can_be_dialled_if_anything_can(
     case: tuple[Wire, str, Wire],
 ) -> None:
     mesh, who, _ = case
@@ -46,7 +48,8 @@ def test_law_a_witness_is_decided_so_at_the_smallest_port_and_address_of_its_por
         witness = portion.witness
         assert witness in portion
         assert portion.decision == engine.classify(witness)
-        assert (witness.port, witness.key) == (portion.region.ports[0][0], portion.region.spans[0][0])
+        assert portion.region.can_be_dialled is can_be_dialled(witness.key)
+        assert portion.region.can_be_dialled or all(prefix in LOOPBACK for prefix in portion.region.prefixes)
 
 
 @given(random_meshes.cases(0), st.sampled_from(PORTS))
@@ -103,14 +106,14 @@ def test_a_partition_in_words() -> None:
     claimed = "port 80 10.0.0.7, 54.9.0.0/16 (65,537)"
     assert lines == [
         "curl.curl: every connection, by 55 classes",
-        f"port any but 80 any IPv4 but 127.0.0.1 and any IPv6 {denied}",
+        f"port any but 80 any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6 {denied}",
         "port any any address PASSTHROUGH (not_intercepted) UDP",
-        "port any 127.0.0.1 PASSTHROUGH (not_intercepted) any TCP",
-        f"port 80 any IPv4 but 10.0.0.7, 54.9.0.0/16, 127.0.0.1 and any IPv6 {denied}",
         f"{claimed} DENIED (protocol_mismatch) {web} bytes; any TLS",
         f"{claimed} EGRESS_POLICY (http_route) {web} {FORWARDED} to `a.com`, `a.com:80`",
         f"{claimed} DENIED (no_route) {web} TRACE/CONNECT/unknown methods to `a.com`, `a.com:80`",
         f"{claimed} DENIED (no_host) {web} any request to any host but `a.com`, `a.com:80`",
+        f"port 80 any IPv4 but 0.0.0.0, 10.0.0.7, 54.9.0.0/16, 127.0.0.0/8 and any IPv6 {denied}",
+        "port any 0.0.0.0, 127.0.0.0/8 (16,777,217) PASSTHROUGH (not_intercepted): not dialable any TCP",
     ]
 
 

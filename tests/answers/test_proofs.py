@@ -51,7 +51,7 @@ def test_a_proof_a_refutation_and_neither() -> None:
     assert (bool(refuted), refuted.proven) == (False, False)
     assert refuted.witness is not None
     assert str(refuted.witness) == (
-        "curl.curl: 0.0.0.0:443 TCP: EGRESS_POLICY (tcp_port) by Egress curl/web spec.ports[0]"
+        "curl.curl: 192.0.2.1:443 TCP: EGRESS_POLICY (tcp_port) by Egress curl/web spec.ports[0]"
     )
     mapping = refuted.to_mapping()
     assert json.loads(json.dumps(mapping)) == mapping
@@ -85,7 +85,7 @@ def test_nobody_is_named_and_yet_something_gets_out() -> None:
     mesh = load(config({"enableEgress": True}))
     refuted = fe.never(mesh, fe.Where.outside())
     assert refuted.proven is False
-    assert str(refuted.witness).startswith("any other account: 0.0.0.0:1 TCP: PASSTHROUGH (egress_enabled)")
+    assert str(refuted.witness).startswith("any other account: 192.0.2.1:1 TCP: PASSTHROUGH (egress_enabled)")
     closed = mesh.patched({"spec": {"traffic": {"enableEgress": False}}})
     assert fe.implies(mesh, closed).proven is False
     assert fe.equivalent(mesh, closed).proven is False

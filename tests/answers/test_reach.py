@@ -14,6 +14,7 @@ from universe import ADDRESSES, PORTS, Wire, aimed, drawn
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import Sends
+from fsm_egress.policy import LOOPBACK
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -47,6 +48,7 @@ def test_law_who_reaches_it_is_told_and_nobody_else(
         portions = [way.portion for way in found.ways if way.identity == identity]
         for connection in (own, *some):
             reached = fits(found.partial, connection) and engine.classify(connection).allowed
+            reached = reached and not any(connection.destination in prefix for prefix in LOOPBACK)
             assert len(holding(portions, connection)) == reached
 
 
@@ -146,7 +148,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     elsewhere = Where.outside() & ~Where.origin("httpbin.org", 443)
     answer = fe.never(mesh, elsewhere)
     assert answer
-    assert answer.classes > 50
+    assert answer.classes > 40
     assert str(answer) == (
         "proven: never (outside and not (port `443` and host `httpbin.org` or `httpbin.org:443`)) "
         f"(1 identity and any other account, {answer.classes} classes of connections)"
@@ -155,7 +157,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     refuted = fe.never(opened, elsewhere)
     assert refuted.proven is False
     assert refuted.witness is not None
-    assert refuted.witness.connection == fe.tcp("0.0.0.0", 1)
+    assert refuted.witness.connection == fe.tcp("192.0.2.1", 1)
     assert repr(refuted).startswith("<Answer refuted: never (outside")
 
 

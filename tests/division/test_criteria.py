@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 Wire = dict[str, Any]
 
 FIRST = str(Address.from_key(0))
-LOCAL = Address("127.0.0.1").key
+SOMEWHERE = "9.0.0.0"
+LOCAL, BEYOND_LOCAL = Address("127.0.0.0").key, Address("128.0.0.0").key
 
 
 class Missed:
@@ -163,7 +164,9 @@ POLICIES = st.lists(
     min_size=1,
     max_size=4,
 )
-RANGES = st.sampled_from(([], [], ["54.0.0.0/8"], ["54.9.9.9/32", "10.0.0.0/8"], ["0.0.0.0/1", "::/0"]))
+RANGES = st.sampled_from(
+    ([], [], ["54.0.0.0/8"], ["54.9.9.9/32", "10.0.0.0/8"], ["0.0.0.0/1", "203.0.113.7"])
+)
 TRAFFIC = st.fixed_dictionaries(
     {
         "enableEgress": st.booleans(),
@@ -316,7 +319,7 @@ def line(policy: OutboundPolicy, port: int) -> list[str]:
     return [str(Address.from_key(start)) for start in reading.ports.get(port, reading.other).starts]
 
 
-def payloads(*readings: Reading, port: int | None = 80, address: str = FIRST) -> list[str]:
+def payloads(*readings: Reading, port: int | None = 80, address: str = SOMEWHERE) -> list[str]:
     """What the witnesses send at a port and an address, in words."""
     return [spoken(part) for part in at(divide(*readings), port, address)]
 
@@ -370,8 +373,8 @@ def test_a_mesh_with_one_route_has_exactly_these_classes() -> None:
 def test_ipv6_addresses_are_apart_from_ipv4_addresses_of_the_same_policy() -> None:
     classes = list(divide(reading_of_policy(resolved(*get_with_header()))))
     assert {part.spans for part in classes if part.port == 80} == {
-        ((0, LOCAL - 1), (LOCAL + 1, IPV6_START - 1)),
-        ((LOCAL, LOCAL),),
+        ((1, LOCAL - 1), (BEYOND_LOCAL, IPV6_START - 1)),
+        ((0, 0), (LOCAL, BEYOND_LOCAL - 1)),
         ((IPV6_START, LAST_KEY),),
     }
 
@@ -395,7 +398,7 @@ def test_nothing_is_looked_at_where_a_stream_is_allowed(protocol: str) -> None:
 
 def test_prefixes_of_policies_cut_the_line() -> None:
     policy = resolved(egress("a", "tcp 80", ipAddresses=["54.0.0.0/8", "54.9.0.0/16", "::/0"]))
-    assert line(policy, 80) == [FIRST, "54.0.0.0", "55.0.0.0", "127.0.0.1", "127.0.0.2", "::"]
+    assert line(policy, 80) == [FIRST, "0.0.0.1", "54.0.0.0", "55.0.0.0", "127.0.0.0", "128.0.0.0", "::"]
 
 
 def test_excluded_and_included_ranges_cut_the_line_of_every_port() -> None:
@@ -408,7 +411,7 @@ def test_excluded_and_included_ranges_cut_the_line_of_every_port() -> None:
         ),
         egress("a", "tcp 80"),
     )
-    cuts = [FIRST, "54.0.0.0", "54.9.0.0", "54.10.0.0", "55.0.0.0", "127.0.0.1", "127.0.0.2"]
+    cuts = [FIRST, "0.0.0.1", "54.0.0.0", "54.9.0.0", "54.10.0.0", "55.0.0.0", "127.0.0.0", "128.0.0.0"]
     assert (line(policy, 80), line(policy, 443)) == (cuts, cuts)
 
 
@@ -419,7 +422,7 @@ def test_on_an_excluded_port_the_included_ranges_do_not_count() -> None:
         "outboundPortExclusionList": [80, 81],
     }
     policy = resolved(config(traffic), *get_with_header())
-    assert line(policy, 80) == [FIRST, "54.9.0.0", "54.10.0.0", "127.0.0.1", "127.0.0.2"]
+    assert line(policy, 80) == [FIRST, "0.0.0.1", "54.9.0.0", "54.10.0.0", "127.0.0.0", "128.0.0.0"]
     assert set(reading_of_policy(policy).ports) == {80, 81}
 
 
@@ -446,7 +449,7 @@ def test_a_claim_without_its_certificate_is_looked_at_where_the_engine_looks() -
         routes("r1", {"pathRegex": "^/a|b"}, {"pathRegex": "b$"}),
     )
     sides = Sides.of(load(*entries), WHO)
-    listed = reading_of_policy(sides.policy).ports[80].at(0).hosts
+    listed = reading_of_policy(sides.policy).ports[80].at(Address(SOMEWHERE).key).hosts
     assert [it.path and it.path.text for it in listed["a.com:80"]] == ["^/a|b", "^/z", "b$"]
     assert (
         of_sides(sides).among(fe.http("9.9.9.9", 80, "GET", f"a.com{path}") for path in ("/z", "/zb", "/b"))
@@ -464,7 +467,7 @@ def test_a_host_that_only_a_claim_without_its_certificate_lists_takes_the_defaul
 
     def paths(*, default: bool) -> dict[str, list[str]]:
         policy = resolved(config(featureFlags={"enableAutoDefaultRoute": default}), *entries)
-        place = reading_of_policy(policy).ports[80].at(0)
+        place = reading_of_policy(policy).ports[80].at(Address(SOMEWHERE).key)
         hosts = {**place.hosts, "": place.otherwise}
         return {
             host: [it.path.text for it in conditions if it.path]
@@ -666,6 +669,6 @@ def test_both_sides_look_at_a_listed_host_in_the_same_terms() -> None:
         load(egress("e", "http 80", hosts=["a.com"], matches=group("r")), routes("r", *matches)), WHO
     )
     policy, sidecar = reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)
-    place = policy.ports[80].at(0)
+    place = policy.ports[80].at(Address(SOMEWHERE).key)
     assert place.hosts == sidecar.ports[80].at(0).hosts
     assert {condition.path for condition in place.hosts["a.com"]} == {None}

@@ -22,6 +22,7 @@ from fsm_egress.division.classes import Class, Condition, Line, Place, Reading, 
 from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.checks import KNOWN_METHODS
+from fsm_egress.values.dialling import Appeal, can_be_dialled
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 
 if TYPE_CHECKING:
@@ -199,11 +200,23 @@ def test_law_each_connection_is_in_one_class_of_its_port(readings: list[Reading]
 
 @given(st.lists(READINGS, min_size=1, max_size=2))
 @settings(max_examples=20)
-def test_law_a_witness_is_at_the_first_address_of_its_class_and_on_its_port(readings: list[Reading]) -> None:
+def test_law_a_witness_is_in_its_class_on_its_port_and_can_be_dialled_if_any_can(
+    readings: list[Reading],
+) -> None:
     for part in divide(*readings):
-        assert part.witness.key == part.spans[0][0]
+        assert any(first <= part.witness.key <= last for first, last in part.spans)
+        shown = can_be_dialled(part.witness.key)
+        assert (part.appeal is not Appeal.NOWHERE) is shown
+        ends = (key for span in part.spans for key in (*span, *between(*span)))
+        assert shown or not any(map(can_be_dialled, ends))
         assert part.witness.port == (part.port or 1)
         assert fe.Connection.from_mapping(part.witness.to_mapping()) == part.witness
+
+
+def between(first: int, last: int) -> Iterable[int]:
+    """Where on a run a stretch begins that can be dialled, in between."""
+    begins = (Address(text).key for text in ("1.0.0.0", "128.0.0.0", "::2", "::1:0:0:0"))
+    return (key for key in begins if first <= key <= last)
 
 
 @given(READINGS, READINGS)
@@ -253,7 +266,7 @@ def test_where_nothing_is_looked_at_each_kind_of_payload_is_a_class() -> None:
         "GET http://other.example/",
         "PURGE http://other.example/",
     ]
-    for address in ("0.0.0.0:1", "[::]:1"):
+    for address in ("192.0.2.1:1", "[2001:db8::1]:1"):
         assert [text for text in found if text.startswith(address)] == [f"{address} {text}" for text in sent]
     assert len(found) == 2 * len(sent)
 
@@ -315,7 +328,7 @@ def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs
     hosts: dict[str, int] = {}
     for part in divide(one, two):
         sends = part.witness.sends
-        if isinstance(sends, HTTPRequest) and sends.method == "GET" and part.witness.key < 20:
+        if isinstance(sends, HTTPRequest) and sends.method == "GET" and part.spans[0][0] < IPV6_START:
             hosts[sends.host] = hosts.get(sends.host, 0) + 1
     assert hosts == dict.fromkeys(("a.com", "b.com", "A.com", "B.com", "other.example"), 2)
 

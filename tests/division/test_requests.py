@@ -201,7 +201,7 @@ def test_patterns_of_the_host_that_cannot_be_decided_are_named() -> None:
     found = [part for part in divide(everywhere(place)) if part.witness.destination.version == 4]
     assert [(str(part.witness), part.undecided) for part in found if part.undecided] == [
         (
-            "0.0.0.0:1 GET http://other.example/",
+            "192.0.2.1:1 GET http://other.example/",
             (
                 "which hosts the patterns of `host` leave: "
                 "look-aheads, back-references or texts to avoid stand against all texts tried"

@@ -522,9 +522,9 @@ def test_what_is_read_otherwise_than_written_is_a_warning() -> None:
 
 
 def test_a_mesh_config_warns_of_host_bits_too() -> None:
-    (problem,) = said(mesh_config(traffic={"outboundIPRangeExclusionList": ["10.1.2.3/8"]}))
+    (problem,) = said(mesh_config(traffic={"outboundIPRangeExclusionList": ["54.9.9.9", "10.1.2.3/8"]}))
     assert (
-        "spec.traffic.outboundIPRangeExclusionList[0]: expected an address range without host bits" in problem
+        "spec.traffic.outboundIPRangeExclusionList[1]: expected an address range without host bits" in problem
     )
 
 

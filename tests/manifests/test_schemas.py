@@ -96,7 +96,7 @@ SPOILED: list[tuple[dict[str, Any], tuple[Any, ...], Any]] = [
     (POLICY, ("metadata", "name"), 7),
     (POLICY, ("apiVersion",), "policy.flomesh.io/v9"),
     (config(), ("spec", "traffic", "enableEgress"), "true"),
-    (config(), ("spec", "traffic", "outboundPortExclusionList"), [0]),
+    (config(), ("spec", "traffic", "outboundPortExclusionList"), [65536]),
     (config(), ("spec", "traffic", "serviceAccessMode"), "nowhere"),
     (config(), ("spec", "trafic"), {}),
     (routes("r", {"methods": ["GET"]}), ("spec", "matches", 0, "methods"), "GET"),

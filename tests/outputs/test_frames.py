@@ -31,7 +31,7 @@ def test_connections_with_their_decisions() -> None:
         (lambda: fe.resolve(MESH, WHO), {"port", "protocol", "hosts", "rule"}, 2),
         (lambda: fe.partition(MESH, WHO), {"ports", "addresses", "verdict", "witness"}, None),
         (lambda: fe.residual(MESH, WHO, fe.Partial(port=80)), {"ports", "ranges", "sends"}, None),
-        (lambda: fe.reachable(MESH, port=80), {"identity", "addresses", "rule"}, 3),
+        (lambda: fe.reachable(MESH, port=80), {"identity", "addresses", "rule"}, 1),
         (lambda: fe.diff(MESH, OPEN), {"effect", "verdict_before", "verdict_after"}, 2),
         (lambda: fe.verify(MESH, WHO), {"connection", "due", "sidecar"}, None),
         (lambda: fe.lint(MESH, only=["FSE083"]), {"code", "severity", "witness", "fix"}, 1),

@@ -54,13 +54,13 @@ def test_a_mermaid_chart() -> None:
         "flowchart LR",
         '  n0["curl.curl"]',
         '  n1["job.batch"]',
-        '  n2["a.com:80"]',
-        '  n3["10.0.0.1:80"]',
+        '  n2["10.0.0.1:80"]',
+        '  n3["a.com:80"]',
         '  n4["54.0.0.0/8 (16,777,216), port 3306"]',
-        '  n0 -->|"Egress curl/web"| n2',
-        '  n0 -->|"Service shop/web"| n3',
+        '  n0 -->|"Service shop/web"| n2',
+        '  n0 -->|"Egress curl/web"| n3',
         '  n0 -->|"Egress curl/raw"| n4',
-        '  n1 -->|"Service shop/web"| n3',
+        '  n1 -->|"Service shop/web"| n2',
     ]
 
 

@@ -194,7 +194,7 @@ def test_a_witness_and_its_identity_are_kept() -> None:
     (result,) = results(*lint(load(egress("a", "tcp 25")), sidecar=False))
     assert result["properties"] == {
         "identity": WHO,
-        "witness": {"destination": "0.0.0.0", "port": 25, "sends": "bytes"},
+        "witness": {"destination": "192.0.2.1", "port": 25, "sends": "bytes"},
     }
     assert "physicalLocation" not in result["locations"][0]
 

@@ -40,7 +40,7 @@ def test_the_lists_of_the_mesh_config_come_with_their_places() -> None:
     interception = resolved(
         config(
             {
-                "outboundIPRangeExclusionList": ["10.0.0.0/8", "::/0"],
+                "outboundIPRangeExclusionList": ["10.0.0.0/8", "54.9.9.9"],
                 "outboundIPRangeInclusionList": ["54.0.0.0/8"],
                 "outboundPortExclusionList": [25],
             }
@@ -49,7 +49,7 @@ def test_the_lists_of_the_mesh_config_come_with_their_places() -> None:
     traffic = f"{MESH} spec.traffic"
     assert listed(interception.excluded) == [
         ("10.0.0.0/8", f"{traffic}.outboundIPRangeExclusionList[0]"),
-        ("::/0", f"{traffic}.outboundIPRangeExclusionList[1]"),
+        ("54.9.9.9/32", f"{traffic}.outboundIPRangeExclusionList[1]"),
     ]
     assert listed(interception.included) == [("54.0.0.0/8", f"{traffic}.outboundIPRangeInclusionList[0]")]
     assert listed(interception.excluded_ports) == [("25", f"{traffic}.outboundPortExclusionList[0]")]

@@ -35,7 +35,11 @@ ACCEPTED: list[tuple[Check, Any, Any]] = [
     (checks.boolean, False, False),
     (checks.port_number, 1, 1),
     (checks.port_number, 65535, 65535),
-    (checks.port_numbers, [443, 80, 443], (443, 80, 443)),
+    (checks.excluded_ports, [443, 80, 443, 0, 65535], (443, 80, 443, 0, 65535)),
+    (checks.excluded_ports, [*range(1, 16), 1, 2], (*range(1, 16), 1, 2)),
+    (checks.listed_range, "10.0.0.1/8", Prefix("10.0.0.0/8")),
+    (checks.listed_range, "54.9.9.9", Prefix("54.9.9.9/32")),
+    (checks.listed_ranges, ["54.9.9.9", Prefix("10.0.0.0/8")], (Prefix("54.9.9.9/32"), Prefix("10.0.0.0/8"))),
     (checks.unsigned, 0, 0),
     (checks.unsigned, 2**32 - 1, 2**32 - 1),
     (checks.whole_number, -(2**63), -(2**63)),
@@ -164,7 +168,39 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.port_number, 443.0, A_PORT + "the number `443.0`"),
     (checks.port_number, 0, A_PORT + "the number `0`"),
     (checks.port_number, 65536, A_PORT + "the number `65536`"),
-    (checks.port_numbers, 443, "expected a list of port numbers, found the number `443`"),
+    (checks.excluded_ports, 443, "expected a list of port numbers, found the number `443`"),
+    (
+        checks.excluded_port,
+        65536,
+        "expected a port number from 0 to 65535, found the number `65536`",
+    ),
+    (
+        checks.excluded_ports,
+        list(range(1, 17)),
+        (
+            "expected at most 15 different ports, found 16 of them: "
+            "iptables refuses the rules, and no pod starts that is to have them"
+        ),
+    ),
+    *(
+        (
+            checks.listed_range,
+            text,
+            (
+                f"expected a range of IPv4 addresses, found the string `{text}`: "
+                "iptables refuses the rules, and no pod starts that is to have them"
+            ),
+        )
+        for text in ("2001:db8::/32", "::1", "::ffff:10.0.0.0/104")
+    ),
+    (
+        checks.listed_range,
+        "10.0.0.0/33",
+        (
+            "expected an address range in CIDR notation, found the string `10.0.0.0/33`: "
+            "a length is 0 to 32 for IPv4 and 0 to 128 for IPv6"
+        ),
+    ),
     (checks.unsigned, -1, "expected a whole number from 0 to 4294967295, found the number `-1`"),
     (
         checks.whole_number,
@@ -259,9 +295,9 @@ def test_a_wrong_value_is_refused_by_name(check: Check, value: Any, message: str
 
 
 def test_the_mistakes_of_a_list_come_together() -> None:
-    ports: list[Any] = [80, "443", 8080, 0]
+    ports: list[Any] = [80, "443", 8080, -1]
     with pytest.raises(InvalidValue) as caught:
-        checks.port_numbers(ports)
+        checks.excluded_ports(ports)
     assert [problem.path for problem in caught.value.problems] == ["[1]", "[3]"]
 
 
@@ -339,7 +375,10 @@ SINGLE: list[Check] = [
     checks.optional_whole_number,
     checks.pattern,
     checks.port_number,
-    checks.port_numbers,
+    checks.excluded_port,
+    checks.excluded_ports,
+    checks.listed_range,
+    checks.listed_ranges,
     checks.prefix,
     checks.prefixes,
     checks.resource_name,
@@ -433,7 +472,7 @@ def test_a_list_is_read_once() -> None:
     def ports() -> Iterator[int]:
         yield from (80, 443)
 
-    assert checks.port_numbers(ports()) == (80, 443)
+    assert checks.excluded_ports(ports()) == (80, 443)
 
 
 def test_a_long_text_is_refused_at_once() -> None:

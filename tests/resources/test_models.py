@@ -279,15 +279,19 @@ class TestMeshConfig:
         assert FeatureFlags(enable_egress_policy=flag).egress_policies_apply is apply
 
     def test_the_exclusions_are_networks_and_ports(self) -> None:
-        ranges: list[Any] = ["10.1.2.3/8", Prefix("::/0")]
+        ranges: list[Any] = ["10.1.2.3/8", Prefix("0.0.0.0/0"), "54.9.9.9"]
         traffic = attrs.evolve(Traffic(), outbound_ip_range_exclusion_list=ranges)
-        assert traffic.outbound_ip_range_exclusion_list == (Prefix("10.0.0.0/8"), Prefix("::/0"))
+        assert traffic.outbound_ip_range_exclusion_list == (
+            Prefix("10.0.0.0/8"),
+            Prefix("0.0.0.0/0"),
+            Prefix("54.9.9.9/32"),
+        )
         assert refused(Traffic, outbound_port_exclusion_list=[80, "443"]) == (
-            "outbound_port_exclusion_list[1]: expected a port number from 1 to 65535, "
+            "outbound_port_exclusion_list[1]: expected a port number from 0 to 65535, "
             "found the string `443`; write `443`: without quotes"
         )
-        assert refused(Traffic, outbound_ip_range_inclusion_list=["10.0.0.1"]).startswith(
-            "outbound_ip_range_inclusion_list[0]: expected "
+        assert refused(Traffic, outbound_ip_range_inclusion_list=[Prefix("::/0")]).startswith(
+            "outbound_ip_range_inclusion_list[0]: expected a range of IPv4 addresses"
         )
 
     def test_an_empty_chain_is_not_an_absent_one(self) -> None:

@@ -127,16 +127,16 @@ def test_a_difference_says_all_that_there_is_to_say() -> None:
     mesh = load(PLAIN, egress("web", "https 443", hosts=["a.com"]))
     assert differences(mesh) == [
         (
-            "0.0.0.0:443 TCP: DENIED (protocol_mismatch) by Egress curl/web spec.ports[0]; due: closed;"
+            "192.0.2.1:443 TCP: DENIED (protocol_mismatch) by Egress curl/web spec.ports[0]; due: closed;"
             " the sidecar: dialled to a.com:443"
         ),
         (
-            "0.0.0.0:443 TLS without server name: DENIED (no_server_name) by Egress curl/web spec.ports[0];"
+            "192.0.2.1:443 TLS without server name: DENIED (no_server_name) by Egress curl/web spec.ports[0];"
             " due: closed; the sidecar: dialled to a.com:443"
         ),
     ]
     first = verify(mesh, WHO).disagreements[0].to_mapping()
-    assert first["connection"] == {"destination": "0.0.0.0", "port": 443, "sends": "bytes"}
+    assert first["connection"] == {"destination": "192.0.2.1", "port": 443, "sends": "bytes"}
     assert first["decision"]["verdict"] == "DENIED"
     assert first["due"]["outcome"] == "closed"
     assert first["sidecar"]["targets"] == [{"address": "a.com:443", "weight": 100}]
@@ -150,7 +150,7 @@ def test_a_dumped_config_is_compared_as_it_is() -> None:
     dumped["Outbound"]["TrafficMatches"]["3306"][0]["DestinationIPRanges"] = {"10.0.0.0/8": None}
     assert differences(mesh, dumped) == [
         (
-            "0.0.0.0:3306 TCP: EGRESS_POLICY (tcp_port) by Egress curl/db spec.ports[0];"
+            "192.0.2.1:3306 TCP: EGRESS_POLICY (tcp_port) by Egress curl/db spec.ports[0];"
             " due: dialled to the original destination; the sidecar: closed"
         )
     ]
@@ -170,8 +170,8 @@ def test_routes_in_another_order_are_told_apart() -> None:
     rules[0]["TargetClusters"], rules[1]["TargetClusters"] = {"other": 100}, {"a.com:80": 100}
     rules.reverse()
     shown = [str(found.connection) for found in verify(mesh, WHO, dumped).disagreements]
-    assert "0.0.0.0:80 GET http://a.com/a" in shown
-    assert "0.0.0.0:80 GET http://a.com/ab" not in shown
+    assert "192.0.2.1:80 GET http://a.com/a" in shown
+    assert "192.0.2.1:80 GET http://a.com/ab" not in shown
 
 
 def test_in_mesh_and_egress_on_one_port_and_address_agree() -> None:
@@ -248,7 +248,7 @@ def test_what_the_model_cannot_tell_is_undecided_and_never_agreed() -> None:
     assert verification.disagreements == ()
     assert list(map(str, verification.undecided)) == [
         (
-            "0.0.0.0:3306 TCP: not decided: Chains.outbound-tcp:"
+            "192.0.2.1:3306 TCP: not decided: Chains.outbound-tcp:"
             " `plugins/mine.js` is no module that this model knows"
         )
     ]
@@ -273,7 +273,9 @@ def test_a_pattern_that_no_automaton_reads_is_undecided() -> None:
         ({}, fe.udp("54.9.9.9", 80), False),
         ({}, fe.tcp("2001:db8::1", 80), False),
         ({}, fe.tcp("127.0.0.1", 80), False),
-        ({}, fe.tcp("127.0.0.2", 80), True),
+        ({}, fe.tcp("127.0.0.2", 80), False),
+        ({}, fe.tcp("0.0.0.0", 80), False),
+        ({}, fe.tcp("128.0.0.1", 80), True),
         ({"outboundIPRangeExclusionList": ["54.0.0.0/8"]}, fe.tcp("54.9.9.9", 80), False),
         ({"outboundPortExclusionList": [80]}, fe.tcp("54.9.9.9", 80), False),
         ({"outboundPortExclusionList": [80]}, fe.tcp("54.9.9.9", 81), True),

@@ -63,22 +63,22 @@ SPLIT = {
 
 def test_the_server_name_is_never_compared() -> None:
     assert found(mesh_wide(), egress("a", "https 443", hosts=["a.com"])) == [
-        "FSE029 Egress curl/a spec.ports[0]: 0.0.0.0:443 TLS without server name",
-        "FSE031 Egress curl/a spec.ports[0]: 0.0.0.0:443 TCP",
+        "FSE029 Egress curl/a spec.ports[0]: 192.0.2.1:443 TLS without server name",
+        "FSE031 Egress curl/a spec.ports[0]: 192.0.2.1:443 TCP",
     ]
 
 
 def test_two_hosts_on_a_port_are_balanced() -> None:
     both = [egress("a", "https 443", hosts=["a.com"]), egress("b", "https 443", hosts=["b.com"])]
     assert [text for text in found(mesh_wide(), *both) if "FSE030" in text] == [
-        "FSE030 Egress curl/a spec.ports[0]: 0.0.0.0:443 TLS a.com",
-        "FSE030 Egress curl/b spec.ports[0]: 0.0.0.0:443 TLS b.com",
+        "FSE030 Egress curl/a spec.ports[0]: 192.0.2.1:443 TLS a.com",
+        "FSE030 Egress curl/b spec.ports[0]: 192.0.2.1:443 TLS b.com",
     ]
 
 
 def test_any_tls_lets_plain_bytes_out() -> None:
     assert found(mesh_wide(), egress("a", "https 443")) == [
-        "FSE031 Egress curl/a spec.ports[0]: 0.0.0.0:443 TCP",
+        "FSE031 Egress curl/a spec.ports[0]: 192.0.2.1:443 TCP",
     ]
 
 
@@ -107,15 +107,15 @@ def test_a_gateway_without_endpoints_lets_its_share_bypass() -> None:
 
 def test_ipv6_passes_by() -> None:
     assert found(mesh_wide(ipv4=False)) == [
-        "FSE034 MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress: [::]:1 TCP"
+        "FSE034 MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress: [2001:db8::1]:1 TCP"
     ]
     assert found(mesh_wide(ipv4=False, enableEgress=True)) == []
 
 
 def test_a_host_in_capitals_and_a_strange_method() -> None:
     assert found(mesh_wide(), egress("a", "http 80", hosts=["a.com"])) == [
-        "FSE035 Egress curl/a spec.ports[0]: 0.0.0.0:80 GET http://A.com/",
-        "FSE036 Egress curl/a spec.ports[0]: 0.0.0.0:80 PURGE http://a.com/",
+        "FSE035 Egress curl/a spec.ports[0]: 192.0.2.1:80 GET http://A.com/",
+        "FSE036 Egress curl/a spec.ports[0]: 192.0.2.1:80 PURGE http://a.com/",
     ]
 
 
@@ -135,7 +135,7 @@ def test_a_service_without_endpoints_is_passed_through() -> None:
 def test_a_claim_without_its_certificate_is_passed_through() -> None:
     lacking = egress("a", "tcp 3306", mtls={"issuer": "other", "cert": {"secret": {"name": "gone"}}})
     assert found(mesh_wide(enableEgress=True), lacking) == [
-        "FSE037 Egress curl/a spec.ports[0]: 0.0.0.0:3306 TCP"
+        "FSE037 Egress curl/a spec.ports[0]: 192.0.2.1:3306 TCP"
     ]
     assert found(mesh_wide(), lacking) == []
 
@@ -158,7 +158,7 @@ def test_a_certificate_that_the_sidecar_does_not_have() -> None:
 
 def test_a_certificate_without_ranges_is_lost() -> None:
     policy = egress("a", "tcp 3306", mtls=CERT)
-    assert found(mesh_wide(), policy) == ["FSE005 Egress curl/a spec.ports[0]: 0.0.0.0:3306 TCP"]
+    assert found(mesh_wide(), policy) == ["FSE005 Egress curl/a spec.ports[0]: 192.0.2.1:3306 TCP"]
 
 
 def test_tls_is_wrapped_in_tls() -> None:
@@ -168,7 +168,7 @@ def test_tls_is_wrapped_in_tls() -> None:
 
 def test_a_default_route_without_hosts_closes() -> None:
     policy = egress("a", "http 80")
-    assert "FSE040 Egress curl/a spec.ports[0]: 0.0.0.0:80 GET http://other.example/" in found(
+    assert "FSE040 Egress curl/a spec.ports[0]: 192.0.2.1:80 GET http://other.example/" in found(
         mesh_wide(auto=True), policy
     )
     assert "FSE040" not in codes(mesh_wide(), policy)
@@ -176,7 +176,7 @@ def test_a_default_route_without_hosts_closes() -> None:
 
 def test_http_and_https_meet() -> None:
     both = [egress("a", "http 80", hosts=["a.com"]), egress("b", "https 80", hosts=["b.com"])]
-    assert "FSE012 Egress curl/b spec.ports[0]: 0.0.0.0:80 TLS b.com" in found(mesh_wide(), *both)
+    assert "FSE012 Egress curl/b spec.ports[0]: 192.0.2.1:80 TLS b.com" in found(mesh_wide(), *both)
 
 
 def test_a_difference_that_nobody_foresaw_is_named() -> None:
@@ -184,7 +184,7 @@ def test_a_difference_that_nobody_foresaw_is_named() -> None:
     (finding,) = findings_of(verification)
     assert finding.code is Code.NOT_ENFORCED
     assert finding.message == (
-        "the sidecar does otherwise: 0.0.0.0:80 TCP"
+        "the sidecar does otherwise: 192.0.2.1:80 TCP"
         " is due dialled to the original destination, and is refused"
     )
 

@@ -115,7 +115,7 @@ LINES = {
     "a policy without ranges is narrowed": Line(
         Code.NEIGHBOURS_RANGES,
         "Egress curl/b spec.ports[0]",
-        "0.0.0.0:80 GET http://b.com/",
+        "192.0.2.1:80 GET http://b.com/",
         [
             egress("a", "http 80", hosts=["a.com"], ipAddresses=RANGE),
             egress("b", "http 80", hosts=["b.com"]),
@@ -134,13 +134,13 @@ LINES = {
     "https without hosts lets nothing through": Line(
         Code.TLS_WITHOUT_HOSTS,
         "Egress curl/a spec.ports[0]",
-        "0.0.0.0:443 TLS without server name",
+        "192.0.2.1:443 TLS without server name",
         [egress("a", "https 443")],
     ),
     "a bare address opens every address for http": Line(
         Code.RANGE_DROPPED,
         "Egress curl/a spec.ipAddresses[0]",
-        "0.0.0.0:80 GET http://a.com/",
+        "192.0.2.1:80 GET http://a.com/",
         [egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.1.2.3"])],
     ),
     "a bare address beside a range is dropped": Line(
@@ -153,13 +153,13 @@ LINES = {
     "a bare address is passed on for tcp": Line(
         Code.RANGE_PASSED_ON,
         "Egress curl/a spec.ipAddresses[0]",
-        "0.0.0.0:25 TCP",
+        "192.0.2.1:25 TCP",
         [egress("a", "tcp 25", ipAddresses=["54.1.2.3"])],
     ),
     "what is no address at all closes the port": Line(
         Code.RANGE_PASSED_ON,
         "Egress curl/a spec.ipAddresses[0]",
-        "0.0.0.0:25 TCP",
+        "192.0.2.1:25 TCP",
         [OPEN, egress("a", "tcp 25", ipAddresses=["everything"])],
     ),
     "what is no address at all, where nothing is open": Line(
@@ -198,13 +198,13 @@ LINES = {
     "so does one of a gateway": Line(
         Code.IPV6_ENDPOINT_WITHOUT_PORT,
         "EgressGateway fsm/g spec.global",
-        "0.0.0.0:25 TCP",
+        "10.96.0.1:25 TCP",
         [gateways("gw"), service("gw", "http 81", pods=["2001:db8::1"]), egress("a", "tcp 25")],
     ),
     "header names keep their capitals": Line(
         Code.HEADER_NAME_AS_WRITTEN,
         "HTTPRouteGroup curl/r spec.matches[0]",
-        "0.0.0.0:80 GET http://a.com/",
+        "192.0.2.1:80 GET http://a.com/",
         [
             routes("r", {"headers": [{"X-Env": "prod"}]}),
             egress("a", "http 80", hosts=["a.com"], matches=[named("HTTPRouteGroup", "r")]),
@@ -236,7 +236,7 @@ LINES = {
     "without routes the ranges are lost": Line(
         Code.RANGES_LOST,
         "Egress curl/a spec.ports[0]",
-        "0.0.0.0:80 GET http://a.com/",
+        "192.0.2.1:80 GET http://a.com/",
         [
             egress(
                 "a",
@@ -268,19 +268,19 @@ LINES = {
     "the flag is absent": Line(
         Code.EGRESS_POLICY_FLAG_ABSENT,
         "MeshConfig fsm-system/fsm-mesh-config spec.featureFlags.enableEgressPolicy",
-        "0.0.0.0:25 TCP",
+        "192.0.2.1:25 TCP",
         [ABSENT, egress("a", "tcp 25")],
     ),
     "a secret is missing": Line(
         Code.MISSING_SECRET,
         "Egress curl/a spec.sources[0].mtls",
-        "0.0.0.0:80 GET http://a.com/",
+        "192.0.2.1:80 GET http://a.com/",
         [egress("a", "http 80", hosts=["a.com"], mtls=OTHER_MTLS)],
     ),
     "a certificate is lost": Line(
         Code.CERTIFICATE_LOST,
         "Egress curl/a spec.ports[0]",
-        "0.0.0.0:25 TCP",
+        "192.0.2.1:25 TCP",
         [egress("a", "tcp 25", mtls=FSM_MTLS)],
         seen=False,
     ),
@@ -331,7 +331,7 @@ LINES = {
     "a headless service takes its port": Line(
         Code.HEADLESS_WITHOUT_ADDRESSES,
         "Service shop/db spec.ports[0]",
-        "0.0.0.0:80 TCP",
+        "192.0.2.1:80 TCP",
         [service("db", "http 80", ip="None", pods=[]), OPEN],
     ),
     "a headless service that lends its hosts": Line(
