@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..answers.comparison import ALTERATION
 from ..answers.comparison import diff as diff_meshes
 from ..answers.comparison import equivalent as equivalent_meshes
 from ..answers.comparison import implies as implies_meshes
+from ..answers.partition import PORTION
 from ..answers.partition import partition as partition_of
 from ..answers.predicates import Where
 from ..answers.reach import never as never_happens
@@ -17,9 +19,9 @@ from ..answers.reach import reachable
 from ..answers.residual import Partial
 from ..answers.residual import residual as residual_of
 from ..connections.connection import Sends
+from ..connections.descriptions import split_socket_address
 from ..linting import lint as lint_mesh
 from ..outputs.pictures import as_dot, as_mermaid, as_page
-from ..replaying.records import split_socket_address
 from ..values.errors import InvalidValue
 from .connections import read_headers
 from .endings import end
@@ -27,20 +29,20 @@ from .help import examples
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
 from .options import Command, Whose, as_option, output_option, whose_options
 from .output import (
-    print_alterations,
     print_objects,
-    print_portions,
-    print_ways,
+    print_table,
     progress,
     progressing,
     say,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from ..answers.comparison import MeshDiff
+    from ..answers.partition import Portion
     from ..answers.proofs import Answer
-    from ..answers.reach import Reachability
+    from ..answers.reach import Reachability, Way
     from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
 
@@ -76,7 +78,7 @@ def partition(documents: Documents, whose: Whose, output: str) -> None:
             continue
         if len(subjects) > 1:
             say([f"{found.identity}: {found.classes} classes of connections"])
-        print_portions(found.portions)
+        _print_portions(found.portions)
         say(found.undecided)
     end(found=False, unknown=not is_proven)
 
@@ -132,7 +134,7 @@ def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, 
         print_objects([found.to_mapping()], output)
     else:
         say([found.headline])
-        print_portions(found.portions)
+        _print_portions(found.portions)
         say(found.undecided)
     end(found=len(found.portions) > 1, unknown=found.undecided)
 
@@ -192,7 +194,7 @@ def reach(
         print_objects([found.to_mapping()], output)
     else:
         say([found.headline])
-        print_ways(found.ways)
+        _print_ways(found.ways)
         say(found.undecided)
     end(found=False, unknown=found.undecided)
 
@@ -280,7 +282,7 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
     if output != "table":
         print_objects([found.to_mapping()], output)
     else:
-        print_alterations(found)
+        _print_alterations(found)
     end(found=found.changes, unknown=found.undecided)
 
 
@@ -323,3 +325,25 @@ def _answer(answer: Answer, output: str) -> None:
     else:
         say(str(answer).split("\n"))
     end(found=answer.proven is False, unknown=answer.proven is None)
+
+
+def _print_portions(portions: Iterable[Portion]) -> None:
+    """The table of what is decided about which connections."""
+    print_table(PORTION, [portion.row for portion in portions])
+
+
+def _print_ways(ways: Sequence[Way]) -> None:
+    """The table of who reaches what."""
+    if ways:
+        print_table(("identity", *PORTION), [(str(way.identity), *way.portion.row) for way in ways])
+
+
+def _print_alterations(found: MeshDiff) -> None:
+    """What a change changes, then what is decided as before for another reason."""
+    say([found.headline])
+    if found.changes:
+        print_table(ALTERATION, [it.row for it in found.changes])
+    if found.attributions:
+        say(["the same becomes of, for another reason:"])
+        print_table(ALTERATION, [it.row for it in found.attributions])
+    say(found.undecided)

@@ -24,13 +24,13 @@ INTERRUPTED = 130
 HELP: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 COMMANDS = {
-    "check": ("deciding", "Say everything that is wrong with documents."),
+    "check": ("checking", "Say everything that is wrong with documents."),
     "completion": ("completing", "Print the script for completion in a shell."),
-    "config": ("deciding", "Write the config.json that the sidecar of an identity reads."),
+    "config": ("configs", "Write the config.json that the sidecar of an identity reads."),
     "decide": ("deciding", "Say what becomes of connections, and by which rule."),
     "diff": ("answering", "Say what a change of the mesh allows and denies."),
     "equivalent": ("answering", "Prove that two meshes treat all connections alike."),
-    "explain": ("deciding", "Say why connections are decided as they are."),
+    "explain": ("explaining", "Say why connections are decided as they are."),
     "explain-code": ("codes", "Say what a finding or a reason means, and what to do."),
     "implies": ("answering", "Prove that a change takes nothing away."),
     "learn": ("learning", "Learn policies from the connections in logs."),
@@ -38,10 +38,10 @@ COMMANDS = {
     "never": ("answering", "Prove that something is never allowed, or show it."),
     "partition": ("answering", "Divide all connections by what is decided about them."),
     "reach": ("answering", "Say who reaches a destination, and by which rules."),
-    "replay": ("reviewing", "Say what becomes of the connections in logs."),
+    "replay": ("replaying", "Say what becomes of the connections in logs."),
     "residual": ("answering", "Say what hangs on what is not known of a connection."),
-    "schema": ("deciding", "Print the JSON Schema of documents."),
-    "sidecar": ("deciding", "Say what the stock sidecar does with connections."),
+    "schema": ("schemas", "Print the JSON Schema of documents."),
+    "sidecar": ("sidecars", "Say what the stock sidecar does with connections."),
     "test": ("testing", "Run policy tests."),
     "verify": ("reviewing", "Compare the policies with what the sidecar does."),
 }

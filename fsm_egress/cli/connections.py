@@ -10,9 +10,8 @@ import click
 from attrs import evolve
 
 from ..connections.connection import Connection
-from ..connections.descriptions import http, server_first, tcp, tls, udp
+from ..connections.descriptions import http, server_first, split_socket_address, tcp, tls, udp
 from ..documents import Document, read_text
-from ..replaying.records import split_socket_address
 from ..values.errors import InvalidValue, Problem
 from ..values.references import Mark, Source
 from .inputs import read_input
@@ -21,7 +20,9 @@ from .problems import stop_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["connection_options", "read_connections", "read_headers", "read_socket_address"]
+    from ..connections.decision import Target
+
+__all__ = ["addresses", "connection_options", "read_connections", "read_headers", "read_socket_address"]
 
 PLAIN = {"tcp": tcp, "server_first": server_first, "udp": udp}
 
@@ -130,6 +131,15 @@ def read_headers(texts: Iterable[str]) -> dict[str, str]:
             raise InvalidValue(Problem("each header once", found=f"`{name}` again"))
         headers[name.lower()] = value.strip()
     return headers
+
+
+def addresses(connection: Connection, targets: Sequence[Target]) -> str:
+    """The addresses, with their weights where there are several."""
+    shared = len(targets) > 1
+    return ", ".join(
+        f"{target.address(connection)} ({target.weight})" if shared else target.address(connection)
+        for target in targets
+    )
 
 
 # --- options ---------------------------------------------------------------------------------------------

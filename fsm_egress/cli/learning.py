@@ -15,11 +15,12 @@ from ..manifests.dump import dump_yaml
 from ..values.errors import InvalidValue
 from ..values.times import read_time
 from .endings import end, stop
+from .files import write_file
 from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, mesh_beside_logs_options
 from .options import as_option, output_option
-from .output import print_objects, progress_by_bytes, say, write_file
+from .output import print_objects, progress_by_bytes, say
 from .problems import print_problems
 
 if TYPE_CHECKING:

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
-from attrs import evolve
 from click.shell_completion import CompletionItem
 
-from ..pipy.sidecar import Sidecar
 from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
 from ..resources.subjects import AnyOtherAccount, Subject, read_subject
 from ..snapshot import load
 from ..values.construction import frozen
 from ..values.errors import FSMEgressError, InvalidValue
-from .inputs import STDIN, read_input
+from .inputs import STDIN
 
 if TYPE_CHECKING:
     from ..snapshot import Snapshot
@@ -31,7 +29,6 @@ __all__ = [
     "config_option",
     "enforce_option",
     "output_option",
-    "read_config",
     "whose_options",
 ]
 
@@ -73,19 +70,6 @@ def config_option(*, required: bool, help: str) -> Callable[[Command], Command]:
 enforce_option: Callable[[Command], Command] = click.option(
     "--enforce", is_flag=True, help="The sidecars have the module of `config --enforce`."
 )
-
-
-def read_config(name: str) -> Sidecar:
-    """The sidecar whose config this file is, or standard input.
-
-    Raises:
-        InvalidValue: with everything that is malformed in it.
-    """
-    content, name = read_input(name)
-    try:
-        return Sidecar.read(content)
-    except InvalidValue as error:
-        raise InvalidValue(*(evolve(problem, document=name) for problem in error.problems)) from None
 
 
 # --- whose connections -----------------------------------------------------------------------------------

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-from rich.cells import cell_len
-from rich.console import Console
 
 from ..documents import MAX_TEXT
 from ..values.errors import InvalidValue, LoadError, PatchError, Severity
 from .endings import Ending
 from .inputs import STDIN_NAME, known_stdin
-from .output import say
+from .output import say, terminal, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,9 +34,9 @@ def problem_line(problem: Problem) -> str:
 
 def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
     """A line for each problem; on a terminal the line of the document too, with a caret at the place."""
-    console = Console(stderr=err)
+    console = terminal(err=err)
     for problem in problems:
-        shown = _shown(problem, console.width) if console.is_terminal else ()
+        shown = _shown(problem, console.width) if console else ()
         say([problem_line(problem), *shown], err=err)
 
 
@@ -95,13 +93,13 @@ def excerpt(line: str, column: int, width: int) -> tuple[str, int]:
     cells = [TAB if char == "\t" else char if char.isprintable() else ascii(char)[1:-1] for char in line]
     at = min(column - 1, len(cells))
     first, left = at, 0
-    while first and left + cell_len(cells[first - 1]) <= width * 2 // 3:
+    while first and left + width_of(cells[first - 1]) <= width * 2 // 3:
         first -= 1
-        left += cell_len(cells[first])
+        left += width_of(cells[first])
     start = CUT if first else ""
     last, used = at, left + len(start)
-    while last < len(cells) and used + cell_len(cells[last]) < width:
-        used += cell_len(cells[last])
+    while last < len(cells) and used + width_of(cells[last]) < width:
+        used += width_of(cells[last])
         last += 1
     end = CUT if last < len(cells) else ""
     return f"{start}{''.join(cells[first:last])}{end}", left + len(start)

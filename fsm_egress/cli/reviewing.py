@@ -1,10 +1,8 @@
-"""The commands that review a mesh: verify, lint, replay."""
+"""The commands that review a mesh: verify, lint."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import BrokenExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,48 +13,36 @@ from ..linting import lint as lint_mesh
 from ..linting.rules import RULES
 from ..outputs.github import github_findings
 from ..outputs.sarif import sarif_log
-from ..replaying import replay as replay_logs
-from ..replaying.tally import unused_rules
 from ..resolution.everyone import subjects_of
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
-from ..verification.enforceability import codes_of, without_codes
+from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
-from .endings import end, fail_on_option, stop
+from .endings import end, fail_on_option
 from .help import examples
-from .logs import Logs, log_options
-from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
+from .mesh import Documents, mesh_options
 from .options import (
     Whose,
     as_option,
     config_option,
     enforce_option,
     output_option,
-    read_config,
     whose_options,
 )
-from .output import (
-    print_everywhere,
-    print_findings,
-    print_objects,
-    print_summary,
-    print_verification,
-    progress,
-    progress_by_bytes,
-    progressing,
-    say,
-    summary_mapping,
-    verification_lines,
-)
-from .problems import print_problems
+from .output import Row, print_objects, print_table, progress, progressing, say
+from .sidecars import read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ..connections.connection import Connection
+    from ..connections.findings import Finding
     from ..resources.resource import ServiceIdentity
+    from ..verification.agreement import Disagreement, Verification
 
-__all__ = ["lint", "replay", "verify"]
+__all__ = ["lint", "print_findings", "verify"]
+
+DIFFERENCE = ("connection", "decision", "due", "sidecar", "findings", "rule")
 
 
 def _code_option(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -131,12 +117,12 @@ def verify(
             for code in codes_of(verification, it):
                 shown.setdefault(code, it.connection)
         if output != "table":
-            print_objects(verification_lines(verification), output)
+            print_objects(_verification_lines(verification), output)
         else:
-            print_verification(verification)
+            _print_verification(verification)
     found = {code: severity_in(mesh, code) for code in shown if code not in without}
     if output == "table":
-        print_everywhere({code: (found[code], shown[code]) for code in found if code in EVERYWHERE})
+        _print_everywhere({code: (found[code], shown[code]) for code in found if code in EVERYWHERE})
     end(
         found=any(severity.is_at_least(fail_on) for severity in found.values()),
         unknown=is_undecided and Code.NOT_DECIDED.severity.is_at_least(fail_on),
@@ -200,69 +186,58 @@ def lint(
     end(found=any(it.severity.is_at_least(fail_on) and not it.suppressed for it in findings))
 
 
-@click.command(
-    epilog=examples(
-        "fsm-egress replay -f mesh.yaml -f policies/ access.jsonl",
-        "fsm-egress replay -f mesh.yaml -f policies/ --after mesh.yaml --after new-policies/ logs/*.csv",
-        "fsm-egress replay -f mesh/ --after-set fsm.enableEgress=true --workers 4 flows.parquet -o json",
-        "fsm-egress replay -f mesh/ --as curl.curl --column destination=upstream_host \\\n"
-        "      --column host=authority envoy.jsonl",
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Each finding, with the connection that shows it and what to do."""
+    for finding in findings:
+        lines = [str(finding)]
+        if finding.witness:
+            whose = f"{finding.identity} to " if finding.identity else ""
+            lines.append(f"  shown by {whose}{finding.witness}")
+        if finding.fix:
+            lines.append(f"  fix: {finding.fix}")
+        say(lines)
+
+
+def _verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]]:
+    """Each difference and everything undecided as an object, in order."""
+    who = {"identity": str(verification.identity)}
+    for disagreement in verification.disagreements:
+        codes = [code.code for code in codes_of(verification, disagreement)]
+        yield who | disagreement.to_mapping() | {"findings": codes}
+    for undecided in verification.undecided:
+        yield who | {"connection": undecided.connection.to_mapping(), "undecided": undecided.reason}
+
+
+def _print_verification(verification: Verification) -> None:
+    """What was compared, the table of differences, and what to do about each shortcoming behind them."""
+    by_codes = [(each, codes_of(verification, each)) for each in verification.disagreements]
+    own = [(each, codes) for each, codes in by_codes if not EVERYWHERE.issuperset(codes)]
+    result = f"{len(own)} differ" if own else "engine and sidecar agree"
+    if len(own) < len(by_codes):
+        result += ", but for what is so in every mesh"
+    say([f"{verification.identity}: {verification.classes} classes of connections, {result}"])
+    if own:
+        print_table(DIFFERENCE, [_difference_row(each, codes) for each, codes in own])
+        found = {code for _, codes in own for code in codes} - EVERYWHERE
+        say(map(advice, sorted(found, key=str)))
+    say(verification.undecided)
+
+
+def _print_everywhere(found: Mapping[Code, tuple[Severity, Connection]]) -> None:
+    """What is so in every mesh: how bad it is in this one, and a connection that shows it."""
+    if found:
+        say(["in every mesh:"])
+        for code, (severity, connection) in sorted(found.items(), key=lambda item: item[0].code):
+            say([advice(code, severity), f"  shown by {connection}"])
+
+
+def _difference_row(disagreement: Disagreement, codes: Iterable[Code]) -> Row:
+    decision = disagreement.decision
+    return (
+        str(disagreement.connection),
+        f"{decision.verdict} {decision.reason}",
+        str(disagreement.due),
+        str(disagreement.outcome),
+        ",".join(code.code for code in codes),
+        str(decision.rule or "-"),
     )
-)
-@two_meshes_options
-@log_options
-@as_option(required=False)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="all cores",
-    metavar="N",
-    help="How many processes share the work.",
-)
-@click.option("--strict", is_flag=True, help="Stop at the first record that cannot be read.")
-@output_option()
-def replay(
-    documents: Documents,
-    after: Documents,
-    logs: Logs,
-    identity: ServiceIdentity | None,
-    workers: int,
-    strict: bool,
-    output: str,
-) -> None:
-    """Say what becomes of the connections in logs.
-
-    It says by which rules, and which rules no connection uses. With another mesh, say also which
-    connections would change. A log is JSON lines, CSV with a header, or Parquet. A record has an
-    `identity` (`name.namespace`; else --as says it), a `destination` and a `port`, or both in
-    `destination`; for HTTP `host`, `method`, `path` and `headers`, for TLS `server_name`. What is sent is
-    what `sends` says as for `decide`; without it HTTP if there is a host, a method or a path, else TLS if
-    there is a server name, else bytes. Null, nothing and `-` are no value.
-
-    Exit code 1 if a connection would change, 3 if a record cannot be read: those are counted and passed
-    over.
-    """
-    mesh = documents.changed(documents.load())
-    later = later_mesh(mesh, documents, after) if after else None
-    try:
-        with progress_by_bytes(logs.size(), "replaying") as advance:
-            summary = replay_logs(
-                mesh,
-                logs.open(advance),
-                later,
-                columns=logs.columns,
-                identity=identity,
-                workers=workers,
-                strict=strict,
-            )
-    except BrokenExecutor:
-        stop("a worker process has ended before its work was done")
-    unused = unused_rules(mesh, summary.counts)
-    unused_after = () if later is None else unused_rules(later, summary.counts_after)
-    if output != "table":
-        print_objects([summary_mapping(summary, unused, unused_after)], output)
-    else:
-        print_summary(summary, unused, unused_after)
-        print_problems(mesh.problems, err=True)
-    end(found=summary.changes, unknown=summary.unreadable)

@@ -16,12 +16,13 @@ from .endings import end, stop
 from .help import examples
 from .inputs import read_input
 from .options import output_option
-from .output import print_objects, print_report, say
+from .output import many, print_objects, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..policytests.document import PolicyTests
+    from ..policytests.running import TestReport
     from ..values.errors import Problem
 
 __all__ = ["test"]
@@ -56,7 +57,7 @@ def test(paths: tuple[str, ...], coverage: bool, fail_under: float | None, outpu
     elif output != "table":
         print_objects([report.to_mapping()], output)
     else:
-        print_report(report, with_coverage=coverage or fail_under is not None)
+        _print_report(report, with_coverage=coverage or fail_under is not None)
     end(found=report.failed or (fail_under is not None and report.coverage.percent < fail_under))
 
 
@@ -88,3 +89,18 @@ def _below(path: str) -> Iterator[str]:
         names = ", ".join(f"`*{suffix}`" for suffix in SUFFIXES)
         stop(f"{path}: expected a folder with {names} files, found none")
     yield from (it.as_posix() for it in files)
+
+
+def _print_report(report: TestReport, *, with_coverage: bool) -> None:
+    """The tests that failed, with their explanations, how many there were, and what none was decided by."""
+    for result in report.failed:
+        say(["FAILED " + line if index == 0 else line for index, line in enumerate(result.lines())])
+        say([""])
+    failed = len(report.failed)
+    parts = [many(len(report.results) - failed, "test") + " passed"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if with_coverage:
+        parts.append(f"{report.coverage.percent:.0f} % covered")
+        say(f"no test is decided by: {part}" for part in report.coverage.missing)
+    say([", ".join(parts)])

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from ..values.net import Address
 
-__all__ = ["http", "server_first", "tcp", "tls", "udp"]
+__all__ = ["http", "server_first", "split_socket_address", "tcp", "tls", "udp"]
 
 # A URL that needs no more looking at: host, port, path and query of ASCII; `urlsplit` reads all others.
 _URL = re.compile(r"(?:http://)?([A-Za-z0-9._-]+(?::[0-9]+)?)(/[!-\"$-~]*(?<!\?))?")
+_SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 
 
@@ -107,3 +108,9 @@ def udp(destination: Address | str, port: int) -> Connection:
         InvalidValue: an address or port that cannot be.
     """
     return connection_sending(destination, port, DATAGRAM, None)
+
+
+def split_socket_address(text: str) -> tuple[str, int] | None:
+    """The address and port of `54.9.9.9:443` or `[2001:db8::5]:443`, unchecked; None for another form."""
+    found = _SOCKET.fullmatch(text)
+    return (found[1] or found[2], int(found[3])) if found else None

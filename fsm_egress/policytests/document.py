@@ -12,9 +12,8 @@ from attrs import evolve
 from ..answers.comparison import Effect
 from ..connections.connection import Connection
 from ..connections.decision import Reason, Verdict
-from ..connections.descriptions import http, server_first, tcp, tls, udp
+from ..connections.descriptions import http, server_first, split_socket_address, tcp, tls, udp
 from ..documents import Document, read_text
-from ..replaying.records import split_socket_address
 from ..resources.checks import one_of
 from ..resources.resource import ServiceIdentity
 from ..values.construction import frozen

@@ -14,6 +14,7 @@ from attrs.converters import optional
 
 from ..connections.columns import Columns
 from ..connections.connection import Sends
+from ..connections.descriptions import split_socket_address
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem, shortly
 from ..values.references import Mark
@@ -26,7 +27,6 @@ __all__ = [
     "Unreadable",
     "column_of",
     "column_of_batch",
-    "split_socket_address",
 ]
 
 # The columns that a field is looked for in, one after the other; a dot leads into an object.
@@ -44,7 +44,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 NOT_GIVEN = ("", "-")  # how logs write that there is nothing, besides null
 
-_SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
 _PORT = re.compile("[0-9]{1,5}", re.ASCII)
 _BYTES, _TLS, _HTTP = Sends.BYTES.value, Sends.TLS.value, Sends.HTTP.value
 _FIELD_OF = {
@@ -227,12 +226,6 @@ def column_of(records: Sequence[Mapping[str, Any]]) -> Find:
 def column_of_batch(batch: Any) -> Find:
     """How the columns of a record batch of Arrow are found."""
     return cache(lambda name: batch.column(name).to_pylist() if name in batch.schema.names else None)
-
-
-def split_socket_address(text: str) -> tuple[str, int] | None:
-    """The address and port of `54.9.9.9:443` or `[2001:db8::5]:443`, unchecked; None for another form."""
-    found = _SOCKET.fullmatch(text)
-    return (found[1] or found[2], int(found[3])) if found else None
 
 
 def _cells(find: Find, names: Iterable[str]) -> Column | None:

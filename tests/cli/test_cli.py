@@ -25,7 +25,7 @@ from rich.console import Console
 import fsm_egress as fe
 from fsm_egress.__main__ import main
 from fsm_egress.cli import app as app_module
-from fsm_egress.cli import deciding, output, problems, reviewing
+from fsm_egress.cli import checking, deciding, output, problems, replaying, reviewing
 from fsm_egress.cli.app import COMMANDS, app, command_of
 from fsm_egress.cli.logs import Logs
 from fsm_egress.replaying.logs import Format
@@ -333,7 +333,7 @@ class TestTable:
             targets=(fe.Target("10.0.0.1", 80, 60), fe.Target("10.0.0.2", 80, 40)),
         )
         with CliRunner().isolation() as (stdout, *_):
-            output.print_decisions([(fe.tcp("10.0.0.9", 80), split)])
+            deciding.print_decisions([(fe.tcp("10.0.0.9", 80), split)])
             assert b"  10.0.0.1:80 (60), 10.0.0.2:80 (40)  -" in stdout.getvalue()
 
     def test_warnings_and_findings_follow_on_standard_error(self, folder: Path) -> None:
@@ -556,7 +556,7 @@ class TestVerify:
 
     def test_all_identities_with_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = io.StringIO()
-        monkeypatch.setattr(output, "Console", lambda **_: Console(file=terminal, force_terminal=True))
+        monkeypatch.setattr(output, "terminal", lambda **_: Console(file=terminal, force_terminal=True))
         for name in output.progress(("a", "größer"), "verifying"):
             output.say([name])
         assert "größer\n" in terminal.getvalue()
@@ -732,7 +732,7 @@ class TestReplay:
         assert (result.exit_code, result.stderr) == (3, "folder.jsonl: cannot be read: is a directory\n")
 
     def test_a_worker_that_ends_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reviewing, "replay_logs", fails_with(BrokenProcessPool("gone")))
+        monkeypatch.setattr(replaying, "replay_logs", fails_with(BrokenProcessPool("gone")))
         result = run(*REPLAY, "access.jsonl")
         assert result.exit_code == 3
         assert result.stderr == "a worker process has ended before its work was done\n"
@@ -740,7 +740,7 @@ class TestReplay:
     def test_a_bar_on_a_terminal_counts_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = io.StringIO()
         monkeypatch.setattr(
-            output, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=100)
+            output, "terminal", lambda **_: Console(file=terminal, force_terminal=True, width=100)
         )
         with output.progress_by_bytes(2_000, "replaying") as advance:
             advance(1_000)
@@ -913,7 +913,7 @@ class TestEnding:
     def test_a_closed_pipe_ends_it_quietly(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(deciding, "say", fails_with(BrokenPipeError()))
+        monkeypatch.setattr(checking, "say", fails_with(BrokenPipeError()))
         monkeypatch.setattr("sys.argv", ["fsm-egress", "check", "-f", "mesh.yaml"])
         monkeypatch.setattr("sys.stdout", io.StringIO())
         assert exit_code() == 141
@@ -921,7 +921,7 @@ class TestEnding:
         assert capsys.readouterr() == ("", "")
 
     def test_ctrl_c_ends_it_quietly(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(deciding, "say", fails_with(KeyboardInterrupt()))
+        monkeypatch.setattr(checking, "say", fails_with(KeyboardInterrupt()))
         result = run("check", "-f", "mesh.yaml")
         assert (result.exit_code, result.output) == (130, "")
 
@@ -1071,7 +1071,7 @@ class TestLint:
 
     def test_a_finding_may_have_neither(self, capsys: pytest.CaptureFixture[str]) -> None:
         rule = fe.FieldRef(fe.ResourceRef("Egress", "curl", "e"), "spec")
-        output.print_findings([fe.Finding(fe.Code.SOURCE_KIND, rule, "it names nobody")])
+        reviewing.print_findings([fe.Finding(fe.Code.SOURCE_KIND, rule, "it names nobody")])
         assert (
             capsys.readouterr().out
             == f"FSE003 {fe.Code.SOURCE_KIND.severity}: Egress curl/e spec: it names nobody\n"
@@ -1080,7 +1080,7 @@ class TestLint:
     def test_a_witness_may_be_of_no_one(self, capsys: pytest.CaptureFixture[str]) -> None:
         rule = fe.FieldRef(fe.ResourceRef("Egress", "curl", "e"))
         shown = fe.tcp("54.9.9.9", 25)
-        output.print_findings([fe.Finding(fe.Code.SOURCE_KIND, rule, "so", witness=shown, fix="mend it")])
+        reviewing.print_findings([fe.Finding(fe.Code.SOURCE_KIND, rule, "so", witness=shown, fix="mend it")])
         assert capsys.readouterr().out.splitlines()[1:] == ["  shown by 54.9.9.9:25 TCP", "  fix: mend it"]
 
     def test_nothing_amiss_is_nothing_said(self) -> None:

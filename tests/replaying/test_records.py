@@ -19,7 +19,6 @@ from fsm_egress.replaying.records import (
     Records,
     column_of,
     column_of_batch,
-    split_socket_address,
 )
 
 Record = dict[str, Any]
@@ -232,20 +231,6 @@ class TestLayout:
         with pytest.raises(fe.InvalidValue, match=re.escape(problems[0])) as error:
             layout.check(present, "access.csv")
         assert str(error.value).splitlines() == problems
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("54.9.9.9:443", ("54.9.9.9", 443)),
-        ("[2001:db8::5]:443", ("2001:db8::5", 443)),
-        ("2001:db8::5:443", None),
-        ("54.9.9.9", None),
-        ("54.9.9.9:http", None),
-    ],
-)
-def test_socket_addresses(text: str, expected: tuple[str, int] | None) -> None:
-    assert split_socket_address(text) == expected
 
 
 def test_places_are_in_the_order_of_logs_and_lines() -> None:

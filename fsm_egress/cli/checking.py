@@ -1,0 +1,60 @@
+"""The command about documents themselves: check."""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from ..values.errors import LoadError, Severity
+from .endings import end, fail_on_option
+from .help import examples
+from .mesh import Documents, mesh_options
+from .options import output_option
+from .output import many, print_objects, say
+from .problems import print_problems
+
+__all__ = ["check"]
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress check -f mesh.yaml -f policies/",
+        "kubectl get egress,meshconfig -A -o yaml | fsm-egress check -f -",
+        "fsm-egress check -f policies/ -o sarif > problems.sarif",
+    )
+)
+@mesh_options
+@fail_on_option
+@output_option("sarif", "github")
+def check(documents: Documents, fail_on: Severity, output: str) -> None:
+    """Say everything that is wrong with documents.
+
+    Each mistake has its place, file:line:column; kinds that play no part are named and skipped. Exit code
+    1 if there is a mistake, 3 if there are documents that cannot be read at all.
+    """
+    mesh = documents.load(strict=False)
+    problems = list(mesh.problems)
+    if not any(problem.severity is Severity.ERROR for problem in problems):
+        try:
+            mesh = documents.changed(mesh)
+        except LoadError as error:
+            problems.extend(error.problems)
+    if output == "sarif":
+        from ..outputs.sarif import sarif_log_of_problems  # noqa: PLC0415  # because only this output needs it
+
+        print_objects([sarif_log_of_problems(problems, __version__)], "json")
+    elif output == "github":
+        from ..outputs.github import github_problems  # noqa: PLC0415  # because ditto
+
+        say(github_problems(problems))
+    elif output != "table":
+        print_objects((problem.to_mapping() for problem in problems), output)
+    else:
+        print_problems(problems)
+    unread = {problem for problem in problems if problem.severity is Severity.ERROR and not problem.mark}
+    end(
+        found=any(it.severity.is_at_least(fail_on) for it in problems if it not in unread),
+        unknown=unread,
+    )
+    if output == "table":
+        say([f"{many(len(mesh), 'resource')}, no problems"])

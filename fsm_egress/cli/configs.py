@@ -1,0 +1,78 @@
+"""The command that writes configs: config."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..api import pipy_codebase, pipy_config
+from .endings import stop
+from .files import write_file
+from .help import examples
+from .mesh import Documents, mesh_options
+from .options import as_option
+from .output import why
+
+if TYPE_CHECKING:
+    from ..resources.resource import ServiceIdentity
+
+__all__ = ["config"]
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress config -f policies/ --as curl.curl | jq .Outbound",
+        "fsm-egress config -f policies/ --as curl.curl --set fsm.enableEgress=true -O config.json",
+        "fsm-egress config -f policies/ --as curl.curl --gzip -O config.json.gz",
+        "fsm-egress config -f policies/ --as curl.curl --enforce -O codebase/",
+    )
+)
+@mesh_options
+@as_option(required=True)
+@click.option("--gzip", "is_gzip", is_flag=True, help="Compress: the bytes of config.json.gz.")
+@click.option("--enforce", is_flag=True, help="Write the module too, into the folder that -O names.")
+@click.option(
+    "-O",
+    "--output-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to this file, whole or not at all, instead of standard output; with --enforce, to a folder.",
+)
+def config(
+    documents: Documents,
+    identity: ServiceIdentity,
+    is_gzip: bool,
+    enforce: bool,
+    output_file: Path | None,
+) -> None:
+    """Write the config.json that the sidecar of an identity reads.
+
+    With --enforce, write a folder that is laid over FSM's sidecar scripts: the config, and the module
+    that makes the sidecar enforce what the stock scripts cannot.
+    """
+    if enforce and (output_file is None or is_gzip):
+        raise click.UsageError(
+            "with --enforce, -O names the folder of the codebase, and the mesh says --gzip"
+        )
+    mesh = documents.changed(documents.load())
+    if enforce and output_file is not None:
+        for path, content in pipy_codebase(mesh, identity, enforce=True).items():
+            _write(output_file / path, content)
+        return
+    written = pipy_config(mesh, identity)
+    content = written.to_gzip() if is_gzip else written.to_json()
+    if output_file is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    else:
+        _write(output_file, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_file(path, content)
+    except OSError as error:
+        stop(f"{path}: cannot be written: {why(error)}")
