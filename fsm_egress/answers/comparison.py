@@ -30,7 +30,6 @@ from ..values.typed import takes
 from .partition import unproven
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
 from .regions import Region, Unproven, joined
-from .unknown import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
@@ -188,7 +187,7 @@ def diff(
     """
     whom = identities_of(identities, before, after)
     found: dict[Hashable, Alteration] = {}
-    undecided = list(unknown(whom, before, after))
+    undecided: list[Unproven] = []
     count = 0
     for pair in _pairs(before, after, progress(whom)):
         pieces: list[tuple[_Change, Region]] = []
@@ -260,7 +259,7 @@ def _compared(
 ) -> Answer:
     """Whether the step from one mesh to the other has no other effect than these."""
     whom = identities_of(identities, before, after)
-    undecided = list(unknown(whom, before, after, is_led=Effect.REROUTED not in harmless))
+    undecided: list[Unproven] = []
     count = 0
     for pair in _pairs(before, after, progress(whom)):
         unclear: list[tuple[str, Region]] = []
@@ -349,7 +348,7 @@ class _Pair:
 
     def classes(self) -> Iterator[tuple[Class, _Change | None]]:
         """The classes of both, with both decisions; None where a class is undecided."""
-        old, new = (Engine.compile(it, incomplete=True) for it in (self.before, self.after))
+        old, new = Engine.compile(self.before), Engine.compile(self.after)
         for part in dialled(*self.readings, spelled=False):
             if part.port is not None or self.whole:
                 witness = part.witness

@@ -23,7 +23,6 @@ from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .regions import Region, Unproven, aligned, joined
-from .unknown import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -144,15 +143,14 @@ def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
     """
     policy = resolve(mesh, identity)
     portions, undecided, count = decided_within(policy, ANYTHING)
-    lost = unknown([policy.identity], mesh)
-    return Partition(policy.identity, portions, (*undecided, *lost), count)
+    return Partition(policy.identity, portions, undecided, count)
 
 
 def decided_within(
     policy: OutboundPolicy, within: Scope
 ) -> tuple[tuple[Portion, ...], tuple[Unproven, ...], int]:
     """The portions within a scope, what is undecided there, and how many classes were looked at."""
-    engine = Engine.compile(policy, incomplete=True)
+    engine = Engine.compile(policy)
     reading = reading_of_policy(policy)
     pieces: list[tuple[Decision, Region]] = []
     undecided: list[tuple[str, Region]] = []

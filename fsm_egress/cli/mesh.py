@@ -13,6 +13,7 @@ from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.errors import PatchError
 from .inputs import STDIN, STDIN_NAME, read_stdin
+from .output import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ class Documents:
     patches: tuple[str, ...]
     settings: tuple[str, ...]
     prefix: str = "--"
+    set_lenient: bool = False
 
     def load(self, *, strict: bool = True) -> Snapshot:
         """The mesh as the documents have it.
@@ -52,7 +54,20 @@ class Documents:
             click.BadParameter: one of them cannot be read, or sets what no MeshConfig has.
         """
         mesh = _with_each(mesh, f"{self.prefix}patch", self.patches, Snapshot.patched)
-        return _with_each(mesh, f"{self.prefix}set", self.settings, Snapshot.helm_set)
+        return _with_each(mesh, f"{self.prefix}set", self.settings, self._set)
+
+    def _set(self, mesh: Snapshot, text: str) -> Snapshot:
+        """The mesh with a setting applied; what only an installation has is named and passed over."""
+        from ..documents.helm import placeless  # noqa: PLC0415  # because few meshes are changed so
+
+        passed = placeless(text)
+        is_lenient = self.set_lenient or all(is_installed for _, is_installed in passed)
+        if is_lenient:
+            say(
+                [f"{self.prefix}set: no MeshConfig holds `{key}`: it is passed over" for key, _ in passed],
+                err=True,
+            )
+        return mesh.helm_set(text, lenient=is_lenient)
 
     def __bool__(self) -> bool:
         """Whether they say anything."""
@@ -77,7 +92,10 @@ def _with_each(
         try:
             mesh = change(mesh, text)
         except PatchError as error:
-            raise click.BadParameter(str(error), param_hint=f"'{option}'") from None
+            from ..documents.helm import PLACED  # noqa: PLC0415  # because few meshes are changed so
+
+            hint = "; --set-lenient passes it over" if error.problem.expected == PLACED else ""
+            raise click.BadParameter(f"{error}{hint}", param_hint=f"'{option}'") from None
     return mesh
 
 
@@ -106,9 +124,15 @@ def mesh_beside_logs_options(command: Callable[..., None]) -> Callable[..., None
 def _with_documents(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_documents(
-        *, files: tuple[str, ...], patches: tuple[str, ...], settings: tuple[str, ...], **others: Any
+        *,
+        files: tuple[str, ...],
+        patches: tuple[str, ...],
+        settings: tuple[str, ...],
+        set_lenient: bool,
+        **others: Any,
     ) -> None:
-        command(documents=Documents(files, patches, settings), **others)
+        documents = Documents(files, patches, settings, set_lenient=set_lenient)
+        command(documents=documents, **others)
 
     return with_documents
 
@@ -128,19 +152,25 @@ def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
         files: tuple[str, ...],
         patches: tuple[str, ...],
         settings: tuple[str, ...],
+        set_lenient: bool,
         after_files: tuple[str, ...],
         after_patches: tuple[str, ...],
         after_settings: tuple[str, ...],
         **others: Any,
     ) -> None:
-        documents = Documents(files, patches, settings)
-        after = Documents(after_files, after_patches, after_settings, "--after-")
+        documents = Documents(files, patches, settings, set_lenient=set_lenient)
+        after = Documents(after_files, after_patches, after_settings, "--after-", set_lenient)
         command(documents=documents, after=after, **others)
 
     return _given(with_documents, *_OPTIONS_AFTER, *_OPTIONS)
 
 
 _OPTIONS = (
+    click.option(
+        "--set-lenient",
+        is_flag=True,
+        help="Name keys of --set that no MeshConfig holds, and pass them over.",
+    ),
     click.option(
         "--set",
         "settings",
@@ -153,7 +183,7 @@ _OPTIONS = (
         "patches",
         multiple=True,
         metavar="JSON",
-        help="Merge JSON into the MeshConfig, as `kubectl patch --type merge -p` does.",
+        help="Merge JSON or YAML into the MeshConfig, as `kubectl patch --type merge -p` does.",
     ),
     click.option(
         "-f",

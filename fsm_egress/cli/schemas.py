@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..manifests.schemas import json_schema
-from ..resources.kinds import KINDS
+from ..resources.kinds import READ
 from .help import examples
 from .output import print_objects
 
@@ -18,7 +18,7 @@ __all__ = ["schema"]
         "fsm-egress schema Egress | jq '.[\"$defs\"].EgressSpec'",
     )
 )
-@click.argument("kind", required=False, type=click.Choice([kind.kind for kind in KINDS]))
+@click.argument("kind", required=False, type=click.Choice([kind.kind for kind in READ]))
 def schema(kind: str | None) -> None:
     """Print the JSON Schema of documents.
 

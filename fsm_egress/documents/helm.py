@@ -20,7 +20,16 @@ from .patch import SHOWN, readable, rest_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["CHART_KEYS", "SetOperation", "apply_set", "helm_set", "parse_set"]
+__all__ = [
+    "CHART_KEYS",
+    "INSTALLED",
+    "PLACED",
+    "SetOperation",
+    "apply_set",
+    "helm_set",
+    "parse_set",
+    "placeless",
+]
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -349,35 +358,103 @@ _PLACES: Final[Mapping[Path, Path]] = {
 _MEANT: Final[Mapping[Path, Path]] = {
     name: chart for chart, place in _PLACES.items() for name in (place[1:], chart[1:], place, chart)
 }
+PLACED: Final = "a chart value that a MeshConfig holds"
 _ALIKE = 0.88  # of a slip: below, `fsmGateway` is taken for `egressGateway`
 
 
-def helm_set(mesh_config: Mapping[str, Any], text: str) -> dict[str, Any]:
+# What else the chart of FSM has below `fsm`: an installation has it, and no MeshConfig.
+INSTALLED: Final = frozenset(
+    {
+        "caBundleSecretName",
+        "certificateProvider",
+        "certmanager",
+        "cleanup",
+        "controlPlaneTolerations",
+        "deployGrafana",
+        "deployJaeger",
+        "deployPrometheus",
+        "enableFluentbit",
+        "enableMultiClusters",
+        "enableReconciler",
+        "enforceSingleMesh",
+        "fluentBit",
+        "fsmBootstrap",
+        "fsmController",
+        "fsmGateway",
+        "fsmIngress",
+        "fsmNamespace",
+        "fsmXnetwork",
+        "grafana",
+        "image",
+        "imagePullSecrets",
+        "injector",
+        "meshName",
+        "preinstall",
+        "prometheus",
+        "repoServer",
+        "sidecar",
+        "tracing",
+        "trustDomain",
+        "validateTrafficTarget",
+        "validatorWebhook",
+        "vault",
+        "webhookConfigNamePrefix",
+    }
+)
+
+
+def placeless(text: str) -> tuple[tuple[str, bool], ...]:
+    """The keys of a `--set` text that no MeshConfig holds, and of each whether the chart of FSM has it.
+
+    Raises:
+        PatchError: the text cannot be read.
+    """
+    paths = [operation.path for operation in parse_set(text)]
+    return tuple((_spelled(path), _is_installed(path)) for path in paths if _placed(path) is None)
+
+
+def _is_installed(path: Path) -> bool:
+    return path[0] == "smi" or (len(path) > 1 and path[0] == "fsm" and path[1] in INSTALLED)
+
+
+def helm_set(mesh_config: Mapping[str, Any], text: str, *, lenient: bool = False) -> dict[str, Any]:
     """A `MeshConfig` document as `--set` of the FSM chart changes it: `fsm.enableEgress=true`.
 
     The keys are those of `CHART_KEYS` and all below them. The text is applied to the fields as they are, as
     `apply_set` does it: `[0]` changes one element and keeps the others. (At an installation nothing is there
     yet: a list that is given by its elements replaces the chart's whole.) `null` removes a field.
 
+    Args:
+        mesh_config: the document.
+        text: what stands behind `--set`.
+        lenient: pass over keys that have no place in a MeshConfig, which `placeless` names.
+
     Raises:
         PatchError: as `apply_set` does; and for a key without a place in a MeshConfig, with the nearest key.
     """
     changed: dict[str, Any] = thaw(mesh_config)
     for operation in parse_set(text):
-        path = _place(operation)
+        path = _placed(operation.path)
+        if path is None:
+            if lenient:
+                continue
+            raise _without_place(operation)
         removes = operation.value is None and isinstance(path[-1], str)
         (_remove if removes else _put)(changed, path, operation)
     return changed
 
 
-def _place(operation: SetOperation) -> Path:
-    """The path in the MeshConfig that a key of the chart stands for."""
-    path = operation.path
+def _placed(path: Path) -> Path | None:
+    """The path in the MeshConfig that a key of the chart stands for, if it has one."""
     for cut in range(len(path), 0, -1):
         if path[:cut] in _PLACES:
             return _PLACES[path[:cut]] + path[cut:]
-    expected = "a chart value that a MeshConfig holds"
-    raise _set_error(operation.mark.column - 1, path, expected, proposal=_nearest(path))
+    return None
+
+
+def _without_place(operation: SetOperation) -> PatchError:
+    path = operation.path
+    return _set_error(operation.mark.column - 1, path, PLACED, proposal=_nearest(path))
 
 
 def _nearest(path: Path) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import isinf
 from typing import Any, Final
 
-from ..values.errors import PatchError, Problem, show
+from ..values.errors import MissingExtra, PatchError, Problem, show
 from ..values.frozen import thaw
 from ..values.references import Mark
 
@@ -86,14 +86,17 @@ _TOKEN: Final = re.compile(
 
 
 def parse_merge_patch(text: str | bytes) -> dict[str, Any]:
-    """The object that a patch text holds: what follows `kubectl patch … -p`, in JSON.
+    """The object that a patch text holds: what follows `kubectl patch … -p`, in JSON or YAML.
 
     Raises:
-        PatchError: the text is no JSON object, or not in UTF-8; an object has a member twice; a number is
+        PatchError: the text is no object, or not in UTF-8; an object has a member twice; a number is
             none of JSON's (`NaN`) or exceeds a double (`1e999`); the text exceeds `MAX_TEXT`, `MAX_DEPTH` or
             `MAX_NUMBER`.
     """
     text = readable(text if isinstance(text, str) else _decoded(text), _PATCH)
+    found = None if text.lstrip().startswith(("{", "[", '"')) else _in_yaml(text)
+    if found is not None:
+        return found
     _check_bounds(text)
     try:
         patch: Any = json.loads(text)
@@ -104,6 +107,24 @@ def parse_merge_patch(text: str | bytes) -> dict[str, Any]:
         proposal = _unwrapped(patch) if isinstance(patch, str) else None
         raise _patch_error(text, 0, f"a JSON object such as `{_EXAMPLE}`", show(patch), proposal)
     return patch
+
+
+def _in_yaml(text: str) -> dict[str, Any] | None:
+    """The mapping that a text is in YAML, which `kubectl patch` takes too; None where it is none."""
+    from . import read_text  # noqa: PLC0415  # because most patches are JSON
+
+    try:
+        documents, problems = read_text(text, _PATCH)
+    except MissingExtra:
+        return None
+    problems += tuple(problem for document in documents for problem in document.problems)
+    values = [document.value for document in documents if document.value is not None]
+    if len(values) != 1 or not isinstance(values[0], dict):
+        return None
+    if problems:
+        raise PatchError(problems[0])
+    found: dict[str, Any] = values[0]
+    return found
 
 
 def _decoded(text: bytes) -> str:
@@ -160,14 +181,12 @@ def _not_json(text: str, error: json.JSONDecodeError) -> Problem:
         mark = mark_at(text, error.pos)
         reason = error.msg[0].lower() + error.msg[1:]
         return Problem("JSON", rest_of(text, error.pos), document=_PATCH, mark=mark, reason=reason)
-    yaml = text[start : start + 1].isalpha() or text.startswith(("-", "#"), start)
     return Problem(
         f"JSON such as `{_EXAMPLE}`",
         rest_of(text, start),
         document=_PATCH,
         mark=mark_at(text, start),
         proposal=_unwrapped(text.strip().strip("'")),
-        reason="a patch in YAML is not read" if yaml else None,
     )
 
 

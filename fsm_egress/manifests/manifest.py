@@ -22,7 +22,7 @@ from ..documents.base import LETTERS, ONE_MEANING
 from ..patterns import Pattern
 from ..resources import checks
 from ..resources.core import Namespace, Secret
-from ..resources.kinds import KINDS
+from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 from ..values.errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, Severity, show
 from ..values.frozen import FrozenMap, is_unicode, thaw
@@ -30,6 +30,7 @@ from ..values.net import Address, Prefix, parse_interface
 from ..values.references import Mark, ResourceRef, Source
 from ..values.spelling import nearest
 from ..values.typed import takes
+from .notes import is_of_osm, notes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
 from .wire_names import FIELDS, carries, check_of, wire_path
 
@@ -53,7 +54,7 @@ _TEXT_CHECKS = {
     checks.string_map,
     checks.strings,
 }
-_BY_KIND = {kind.kind: kind for kind in KINDS}
+_BY_KIND = {kind.kind: kind for kind in READ}
 # A part is made slot by slot: its `__init__` would check every field a second time.
 _set_namespace = vars(ObjectMeta)["namespace"].__set__
 _set_source = vars(Resource)["source"].__set__
@@ -80,6 +81,7 @@ def read_resource(
 ) -> tuple[Resource | None, list[Problem]]:
     """The resource that a value stands for, or all that is wrong with it; warnings either way."""
     problems: list[Problem] = []
+    value = value if source is None else _with_whole_numbers(value)
     kind, ref = _kind_of(value, problems)
     resource: Resource | None = None
     is_skipped = kind is None and all(problem.severity is Severity.INFO for problem in problems)
@@ -98,12 +100,22 @@ def read_resource(
                 resource = _quickly(kind, prepared, lenient=True)
         if resource is not None:
             problems.extend(_warnings(kind, prepared, ""))
+            problems.extend(notes(kind, prepared))
             _set_source(resource, source)
     if not problems:
         return resource, problems
     ref = resource.ref if resource is not None else ref
     located = [_located(problem, document, source, ref, path) for problem in problems]
     return resource, sorted(located, key=lambda problem: problem.mark or Mark(0, 0))
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """What a text says, with `443.0` as 443: to JSON, and so to kubectl, they are one number."""
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _own_problems(
@@ -205,6 +217,7 @@ def _with_plain(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Probl
         return merged, []
     if not isinstance(plain, Mapping):
         return merged, [Problem("a mapping of strings", path="stringData")]
+    plain = {key: "" if item is None else item for key, item in plain.items()}  # as the API server reads it
     good = {key: item for key, item in plain.items() if isinstance(item, str) and is_unicode(item)}
     data = value.get("data")
     if data is None or isinstance(data, Mapping):
@@ -224,7 +237,7 @@ def good_reader(reading: Reading) -> Callable[[Any], Resource]:
         read, is_cluster_scoped = readers[value["kind"]]
         resource: Resource = read(value, reading)
         metadata = resource.metadata
-        if reading.is_odd:
+        if reading.is_odd or is_of_osm(resource):
             raise InvalidValue
         if metadata.namespace:
             if is_cluster_scoped:

@@ -25,7 +25,7 @@ from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY, FrozenMap, is_unicode
 from ..values.net import IPV6_START, Prefix, parse_prefix, read_key
 from ..values.references import Source
-from .wire_names import FIELDS
+from .wire_names import FIELDS, without_effect
 
 __all__ = ["ROOM", "UNREADABLE", "Carries", "Reader", "Reading", "default_of", "reader"]
 
@@ -88,6 +88,8 @@ _STRINGS: dict[Any, str] = {
             checks.optional_ratio,
             checks.optional_unsigned,
             checks.optional_whole_number,
+            checks.number,
+            checks.optional_port,
             checks.port_number,
             checks.excluded_ports,
             checks.unsigned,
@@ -326,6 +328,7 @@ def _extra_of(
         if name not in known:
             if not (_is_name(name) and carries(kind, name)):
                 raise InvalidValue.of("the name of a field", name)
+            reading.is_odd = reading.is_odd or name in without_effect(kind)
             extra[name] = _kept(item, 1, reading)
     return FrozenMap(extra)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..resources import checks
-from ..resources.kinds import KINDS
+from ..resources.kinds import READ
 from ..resources.resource import Part, Resource
 from ..values.errors import InvalidValue
 from .wire_names import FIELDS, carried
@@ -37,6 +37,7 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.address: _STRING,
     checks.boolean: {"type": "boolean"},
     checks.cluster_ip: _STRING,
+    checks.number: {"type": "number"},
     checks.egress_protocol: {"type": "string", "examples": [protocol.value for protocol in checks.Protocol]},
     checks.hosts: _STRINGS,
     checks.http_methods: _STRINGS,
@@ -78,13 +79,13 @@ def json_schema(kind: str | None = None) -> Schema:
     """
     definitions: dict[str, Schema] = {}
     if kind is not None:
-        found = next((it for it in KINDS if it.kind == kind), None)
+        found = next((it for it in READ if it.kind == kind), None)
         if found is None:
-            raise InvalidValue.of(f"one of {', '.join(f'`{it.kind}`' for it in KINDS)}", kind)
+            raise InvalidValue.of(f"one of {', '.join(f'`{it.kind}`' for it in READ)}", kind)
         top: Schema = _reference(found, definitions)
         title = kind
     else:
-        top = {"anyOf": [*(_reference(it, definitions) for it in KINDS), {"$ref": "#/$defs/List"}]}
+        top = {"anyOf": [*(_reference(it, definitions) for it in READ), {"$ref": "#/$defs/List"}]}
         items = {"type": "array", "items": {"$ref": "#"}}
         definitions["List"] = {
             "type": "object",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from ..resources import checks, core, egress, meshconfig, smi
-from ..resources.kinds import KINDS
+from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["FIELDS", "carried", "carries", "check_of", "wire_name", "wire_path"]
+__all__ = ["FIELDS", "carried", "carries", "check_of", "wire_name", "wire_path", "without_effect"]
 
 Fields: TypeAlias = "dict[str, attrs.Attribute[Any]]"
 
@@ -145,12 +145,39 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
     ),
     core.ServicePort: frozenset({"nodePort"}),
     core.EndpointAddress: frozenset({"nodeName", "targetRef"}),
+    core.SliceConditions: frozenset({"serving", "terminating"}),
+    core.SliceEndpoint: frozenset(
+        {"deprecatedTopology", "hints", "nodeName", "targetRef", "topology", "zone"}
+    ),
     core.PodSpec: ANYTHING,
     core.PodStatus: ANYTHING,
     core.Namespace: frozenset({"spec"}),
     core.ServiceAccount: frozenset({"automountServiceAccountToken", "imagePullSecrets", "secrets"}),
     core.Secret: frozenset({"immutable"}),
 }
+
+
+# What MeshConfigs of FSM 1.0 to 1.4 have, and those of Open Service Mesh, and FSM makes nothing of since 1.5.
+_WITHOUT_EFFECT: dict[type[Part], frozenset[str]] = {
+    meshconfig.FeatureFlags: frozenset(
+        {
+            "enableEnvoyActiveHealthChecks",
+            "enableGatewayAgentService",
+            "enableGatewayProxyTag",
+            "enableMeshRootCertificate",
+            "enableMulticlusterMode",
+            "enableWASMStats",
+        }
+    ),
+    meshconfig.Observability: frozenset({"enableDebugServer", "osmLogLevel"}),
+    meshconfig.Sidecar: frozenset({"envoyImage", "envoyWindowsImage"}),
+}
+_CARRIED |= {kind: _CARRIED[kind] | names for kind, names in _WITHOUT_EFFECT.items()}
+
+
+def without_effect(kind: type[Part]) -> frozenset[str]:
+    """The fields of a class that FSM read once, or its forerunner, and reads no more."""
+    return _WITHOUT_EFFECT.get(kind, frozenset())
 
 
 def wire_name(name: str) -> str:
@@ -186,7 +213,7 @@ def _table(kinds: Iterable[type[Part]]) -> dict[type[Part], Fields]:
     return table
 
 
-FIELDS: Mapping[type[Part], Fields] = _table(KINDS)
+FIELDS: Mapping[type[Part], Fields] = _table(READ)
 """The fields of every class, by wire name."""
 
 

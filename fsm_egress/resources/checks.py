@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from itertools import islice
+from math import isfinite
 from typing import Any, TypeVar
 
 from ..patterns import Pattern, parse_pattern
@@ -165,6 +166,11 @@ def port_number(value: Any) -> int:
     return _whole(value, 1, LAST_PORT, "a port number from 1 to 65535")
 
 
+def optional_port(value: Any) -> int | None:
+    """A TCP port, or nothing."""
+    return None if value is None else port_number(value)
+
+
 def excluded_port(value: Any) -> int:
     """A port that iptables takes, 0 to 65535; no connection goes to port 0."""
     return _whole(value, 0, LAST_PORT, "a port number from 0 to 65535")
@@ -210,10 +216,19 @@ def optional_ratio(value: Any) -> float | None:
     return value
 
 
-def optional_fraction(value: Any) -> str | None:
-    """A number from 0 to 1 written as a string, as Kubernetes keeps fractions, or nothing."""
+def number(value: Any) -> int | float:
+    """A number, whole or not."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not isfinite(value):
+        raise InvalidValue.of("a number", value)
+    return value
+
+
+def optional_fraction(value: Any) -> str | int | float | None:
+    """A number from 0 to 1, or nothing: as a string, as Kubernetes keeps fractions, or as v1alpha1 has it."""
     if value is None:
         return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
+        return value
     text = string(value)
     if not _FRACTION.fullmatch(text):
         raise InvalidValue.of('a number from 0 to 1 as a string, such as `"0.5"`', value)
@@ -432,9 +447,11 @@ def _header(value: Any) -> tuple[str, Pattern]:
 
 
 def string_map(value: Any) -> FrozenMap[str]:
-    """A mapping of strings to strings: labels, annotations, a selector."""
+    """A mapping of strings to strings: labels, annotations, a selector; a null is an empty one."""
     if not isinstance(value, Mapping):
         raise InvalidValue.of("a mapping of strings", value)
+    if None in value.values():  # as the API server reads it
+        value = {key: "" if item is None else item for key, item in value.items()}
     try:
         for key, item in value.items():
             if not (type(key) is str is type(item) and key.isascii() and item.isascii()):
@@ -454,14 +471,19 @@ def secret_data(value: Any) -> FrozenMap[bytes]:
     problems: list[Problem] = []
     for key, item in value.items():
         try:
-            data[string(key)] = item if isinstance(item, bytes) else b64decode(item, validate=True)
-        except (InvalidValue, ValueError, TypeError):
+            data[string(key)] = item if isinstance(item, bytes) else _decoded(item)
+        except (InvalidValue, ValueError, AttributeError):
             problems.append(Problem(expected="a base64 text", path=str(key)))
             if len(problems) == MAX_PROBLEMS:
                 break
     if problems:
         raise InvalidValue(*problems)
     return FrozenMap(data)
+
+
+def _decoded(item: Any) -> bytes:
+    """Base64 as the API server reads it: line breaks count for nothing, and so does null."""
+    return b"" if item is None else b64decode(item.replace("\n", "").replace("\r", ""), validate=True)
 
 
 def json_map(value: Any) -> FrozenMap[Any]:

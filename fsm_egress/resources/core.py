@@ -7,6 +7,7 @@ from typing import ClassVar
 from attrs import field
 
 from ..values.construction import frozen
+from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.net import Address
 from . import checks
@@ -83,6 +84,58 @@ class Endpoints(Resource):
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
 
     subsets: tuple[EndpointSubset, ...] = field(default=(), metadata=parts(EndpointSubset))
+
+
+@frozen(field_transformer=checked)
+class SliceConditions(Part):
+    """What an endpoint is fit for; one that does not say whether it is ready is."""
+
+    ready: bool | None = field(default=None, converter=checks.optional_boolean)
+
+
+@frozen(field_transformer=checked)
+class SliceEndpoint(Part):
+    """A pod behind a service, with its addresses of one family."""
+
+    addresses: tuple[str, ...] = field(default=(), converter=checks.strings)
+    hostname: str = field(default="", converter=checks.string)
+    conditions: SliceConditions = field(factory=SliceConditions, metadata=part(SliceConditions))
+
+
+@frozen(field_transformer=checked)
+class SlicePort(Part):
+    """A port that the pods of a slice listen on; without a number it is all of them."""
+
+    port: int | None = field(default=None, converter=checks.optional_port)
+    name: str = field(default="", converter=checks.string)
+    protocol: str = field(default="TCP", converter=checks.string)
+    app_protocol: str | None = field(default=None, converter=checks.optional_string)
+
+
+IP_FAMILIES = ("IPv4", "IPv6")
+
+
+@frozen(field_transformer=checked)
+class EndpointSlice(Resource):
+    """Some of the pods behind a service, which its label names: read where the Endpoints are missing.
+
+    FSM reads Endpoints alone; a load makes of the slices those that a cluster would have.
+    """
+
+    kind: ClassVar[str] = "EndpointSlice"
+    api_versions: ClassVar[tuple[str, ...]] = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
+
+    address_type: str = field(default="IPv4", converter=checks.string)
+    endpoints: tuple[SliceEndpoint, ...] = field(default=(), metadata=parts(SliceEndpoint))
+    ports: tuple[SlicePort, ...] = field(default=(), metadata=parts(SlicePort))
+
+    def __attrs_post_init__(self) -> None:
+        if self.address_type in IP_FAMILIES:
+            for index, endpoint in enumerate(self.endpoints):
+                try:
+                    checks.each(checks.address, endpoint.addresses, "addresses")
+                except InvalidValue as error:
+                    raise error.at(f"endpoints[{index}].addresses") from None
 
 
 @frozen(field_transformer=checked)

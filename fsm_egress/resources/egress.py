@@ -210,7 +210,7 @@ class EgressGateway(Resource):
     kind: ClassVar[str] = "EgressGateway"
     api_versions: ClassVar[tuple[str, ...]] = ("policy.flomesh.io/v1alpha1",)
 
-    spec: EgressGatewaySpec = field(metadata=part(EgressGatewaySpec))
+    spec: EgressGatewaySpec = field(factory=EgressGatewaySpec, metadata=part(EgressGatewaySpec))
 
 
 @frozen(field_transformer=checked)

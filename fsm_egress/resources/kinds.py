@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
+from .core import Endpoints, EndpointSlice, Namespace, Pod, Secret, Service, ServiceAccount
 from .egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
 from .meshconfig import MeshConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -29,3 +29,6 @@ KINDS: tuple[type[Resource], ...] = (
     TrafficTarget,
     TrafficSplit,
 )
+
+READ: tuple[type[Resource], ...] = (*KINDS, EndpointSlice)
+"""The kinds of documents that are read; of slices a load makes Endpoints."""

@@ -12,6 +12,13 @@ from . import checks
 from .checks import ServiceAccessMode
 from .resource import ObjectMeta, Part, Resource, checked, part, parts
 
+# Of Open Service Mesh, which FSM comes from: FSM itself passes such a MeshConfig by.
+LEGACY_VERSIONS = (
+    "config.openservicemesh.io/v1alpha3",
+    "config.openservicemesh.io/v1alpha2",
+    "config.openservicemesh.io/v1alpha1",
+)
+
 
 @frozen(field_transformer=checked)
 class ServiceAccessNames(Part):
@@ -85,7 +92,7 @@ class PluginChainEntry(Part):
     """One module of a plugin chain; those of higher priority run first."""
 
     plugin: str = field(converter=checks.string)
-    priority: int = field(default=0, converter=checks.unsigned)
+    priority: int | float = field(default=0, converter=checks.number)
     disable: bool = field(default=False, converter=checks.boolean)
 
 
@@ -107,7 +114,7 @@ class Tracing(Part):
     address: str = field(default="", converter=checks.string)
     port: int = field(default=0, converter=checks.unsigned)
     endpoint: str = field(default="", converter=checks.string)
-    sampled_fraction: str | None = field(default=None, converter=checks.optional_fraction)
+    sampled_fraction: str | int | float | None = field(default=None, converter=checks.optional_fraction)
 
 
 @frozen(field_transformer=checked)
@@ -166,6 +173,7 @@ class MeshConfig(Resource):
         "config.flomesh.io/v1alpha3",
         "config.flomesh.io/v1alpha2",
         "config.flomesh.io/v1alpha1",
+        *LEGACY_VERSIONS,
     )
 
     metadata: ObjectMeta = field(

@@ -37,7 +37,7 @@ class HTTPRouteGroup(Resource):
     kind: ClassVar[str] = "HTTPRouteGroup"
     api_versions: ClassVar[tuple[str, ...]] = ("specs.smi-spec.io/v1alpha4",)
 
-    spec: HTTPRouteGroupSpec = field(metadata=part(HTTPRouteGroupSpec))
+    spec: HTTPRouteGroupSpec = field(factory=HTTPRouteGroupSpec, metadata=part(HTTPRouteGroupSpec))
 
 
 @frozen(field_transformer=checked)
@@ -108,6 +108,6 @@ class TrafficSplit(Resource):
     """Weighted backends for an apex service of the mesh."""
 
     kind: ClassVar[str] = "TrafficSplit"
-    api_versions: ClassVar[tuple[str, ...]] = ("split.smi-spec.io/v1alpha4",)
+    api_versions: ClassVar[tuple[str, ...]] = ("split.smi-spec.io/v1alpha4", "split.smi-spec.io/v1alpha2")
 
     spec: TrafficSplitSpec = field(metadata=part(TrafficSplitSpec))

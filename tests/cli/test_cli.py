@@ -294,6 +294,19 @@ class TestDecide:
         assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr.startswith("<stdin>:1:1: ")
 
+    def test_what_only_an_installation_has_is_named_and_passed_over(self) -> None:
+        words = ("--to", "1.2.3.4:81", "--tcp", "--set", "fsm.deployPrometheus=true,fsm.enableEgress=true")
+        result = run(*DECIDE, "-o", "json", *words)
+        assert (result.exit_code, json_lines(result.stdout)[0]["verdict"]) == (0, "PASSTHROUGH")
+        assert result.stderr == "--set: no MeshConfig holds `fsm.deployPrometheus`: it is passed over\n"
+
+    def test_a_key_that_no_mesh_config_holds_can_be_passed_over(self) -> None:
+        words = ("--to", "1.2.3.4:81", "--tcp", "--set", "fsm.enabelEgress=true")
+        assert "; --set-lenient passes it over" in run(*DECIDE, *words).stderr.splitlines()[-1]
+        result = run(*DECIDE, *words, "--set-lenient")
+        assert result.exit_code == 0
+        assert result.stderr == "--set: no MeshConfig holds `fsm.enabelEgress`: it is passed over\n"
+
     def test_patches_come_before_settings_and_each_in_order(self) -> None:
         on, off = json.dumps(PASSTHROUGH), json.dumps(PASSTHROUGH).replace("true", "false")
         verdicts = [

@@ -22,6 +22,7 @@ from fsm_egress.documents.helm import (
     apply_set,
     helm_set,
     parse_set,
+    placeless,
 )
 from fsm_egress.documents.patch import MAX_TEXT, parse_merge_patch
 from fsm_egress.values.errors import Problem
@@ -469,6 +470,20 @@ def test_an_unknown_key_proposes_the_one_that_is_meant(key: str, proposal: str |
     assert complaint.proposal == proposal
     assert complaint.mark == Mark(1, 23)
     assert complaint.expected == "a chart value that a MeshConfig holds"
+
+
+def test_what_no_mesh_config_holds_is_named_and_can_be_passed_over() -> None:
+    text = (
+        "fsm.deployPrometheus=true,fsm.enableEgress=true,fsm.enableEgres=1,smi.x=1,fsm=1,deployPrometheus=1"
+    )
+    assert placeless(text) == (
+        ("fsm.deployPrometheus", True),
+        ("fsm.enableEgres", False),
+        ("smi.x", True),
+        ("fsm", False),
+        ("deployPrometheus", False),
+    )
+    assert helm_set({}, text, lenient=True) == {"spec": {"traffic": {"enableEgress": True}}}
 
 
 @pytest.mark.parametrize(("key", "place"), CHART_KEYS.items())

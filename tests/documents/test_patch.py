@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from typing import Any
 
 import pytest
+import yaml
 from changes import objects, outcome, problem, spoil, values
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_egress.documents.patch import MAX_DEPTH, MAX_NUMBER, MAX_TEXT, merge_patch, parse_merge_patch
-from fsm_egress.values.errors import Problem
+from fsm_egress.values.errors import PatchError, Problem
 from fsm_egress.values.frozen import freeze
 
 # Merge patch: RFC 7386
@@ -109,6 +111,8 @@ def test_law_frozen_arguments_merge_as_plain_ones_do(target: Any, patch: Any) ->
             {"a": {"a": {}}, "b": {"a": "a"}, "c": ["a", "a"]},
         ),
         ("{}", {}),
+        ("a:\n b: 1", {"a": {"b": 1}}),
+        ("---\na: ~\n", {"a": None}),
         ('{"a": [' + "{}, " * MAX_DEPTH + "[]]}", {"a": [{}] * MAX_DEPTH + [[]]}),
     ],
 )
@@ -120,15 +124,10 @@ def test_patch_texts(text: str | bytes, patch: dict[str, Any]) -> None:
     ("text", "message"),
     [
         ("", "1:1: expected JSON such as `{…}`, found the end of the text"),
-        (
-            "a:\n b: 1",
-            "1:1: expected JSON such as `{…}`, found the string `'a:\\n b: 1'`: a patch in YAML is not read",
-        ),
-        (
-            "---\na: 1",
-            "1:1: expected JSON such as `{…}`, found the string `'---\\na: 1'`: a patch in YAML is not read",
-        ),
-        (" # a", "1:2: expected JSON such as `{…}`, found the string `# a`: a patch in YAML is not read"),
+        (" # a", "1:2: expected JSON such as `{…}`, found the string `# a`"),
+        ("a: 1\n---\nb: 1", "1:1: expected JSON such as `{…}`, found the string `'a: 1\\n---\\nb: 1'`"),
+        ("a: &a b\nc: *d", "1:1: expected JSON such as `{…}`, found the string `'a: &a b\\nc: *d'`"),
+        ("a: 1\na: 2", "2:1: a: expected each key once, found it again, after line 1"),
         ('\n @{"a": 1}', '2:2: expected JSON such as `{…}`, found the string `@{"a": 1}`'),
         (
             "'{\"a\": 1}'",
@@ -217,5 +216,13 @@ def test_law_any_text_is_a_patch_or_a_patch_error(text: str | bytes) -> None:
     patch = outcome(parse_merge_patch, text)
     if isinstance(patch, Problem):
         assert patch.document == "<patch>"
-    else:
+    elif text.lstrip()[:1] in {"{", b"{"}:
         assert patch == json.loads(text)
+    else:
+        assert patch == yaml.safe_load(text)
+
+
+def test_without_pyyaml_a_patch_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(PatchError, match=r"expected JSON such as"):
+        parse_merge_patch("a: 1")

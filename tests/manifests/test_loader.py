@@ -325,6 +325,67 @@ def test_a_letter_is_a_text_where_one_is_read() -> None:
     assert "spec.ports: expected a scalar of one meaning" in problem
 
 
+# --- what the API server takes ---------------------------------------------------------------------------
+
+
+def spoken(document: Any) -> list[Any]:
+    """What becomes of a document as YAML, as JSON, and as an item of a list."""
+    texts = [yaml.safe_dump(document), json.dumps(document), json.dumps(listed(document))]
+    loaded = [load_resources(text) for text in texts]
+    assert [it.problems for it in loaded] == [()] * len(texts)
+    return [to_mapping(resource) for it in loaded for resource in it.resources]
+
+
+def test_nulls_among_strings_are_empty_ones() -> None:
+    names = {"name": "s", "namespace": "x", "labels": {"a": None}, "annotations": {"b": None}}
+    document = {"apiVersion": "v1", "kind": "Service", "metadata": names, "spec": {"selector": {"c": None}}}
+    for found in spoken(document):
+        assert found["metadata"] == {**names, "labels": {"a": ""}, "annotations": {"b": ""}}
+        assert found["spec"] == {"selector": {"c": ""}}
+
+
+def test_base64_may_stand_in_lines_and_null_is_nothing() -> None:
+    head = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "x"}}
+    data = {"a": "aGVs\nbG8=\n", "b": "aGVs\r\nbG8=", "c": None}
+    for found in spoken({**head, "data": data}):
+        assert found["data"] == {"a": "aGVsbG8=", "b": "aGVsbG8=", "c": ""}
+    for found in spoken({**head, "stringData": {"d": None, "e": "x"}}):
+        assert found["data"] == {"d": "", "e": "eA=="}
+
+
+def test_a_whole_number_may_have_a_point() -> None:
+    ports = [{"port": 443.0, "targetPort": 8443.0, "nodePort": 30443.0}]
+    document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": ports}}
+    for found in spoken(document):
+        assert found["spec"]["ports"] == [{"port": 443, "targetPort": 8443, "nodePort": 30443}]
+        assert all(type(number) is int for number in found["spec"]["ports"][0].values())
+
+
+def test_numbers_of_a_mesh_config_need_not_be_whole() -> None:
+    chains = {"outbound-tcp": [{"plugin": "a", "priority": 199.5}, {"plugin": "b", "priority": -3}]}
+    spec = {"observability": {"tracing": {"sampledFraction": 0.5}}, "pluginChains": chains}
+    metadata = {"name": "fsm-mesh-config", "namespace": "fsm-system"}
+    head = {"apiVersion": "config.flomesh.io/v1alpha1", "kind": "MeshConfig", "metadata": metadata}
+    for found in spoken({**head, "spec": spec}):
+        assert found["spec"] == spec
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [("policy.flomesh.io/v1alpha1", "EgressGateway"), ("specs.smi-spec.io/v1alpha4", "HTTPRouteGroup")],
+)
+def test_a_spec_may_be_missing(version: str, kind: str) -> None:
+    document = {"apiVersion": version, "kind": kind, "metadata": {"name": "a", "namespace": "x"}}
+    assert spoken(document) == [document] * 3
+
+
+def test_a_split_may_be_of_the_version_that_fsm_documents() -> None:
+    spec = {"service": "web", "backends": [{"service": "v1", "weight": 90}, {"service": "v2", "weight": 10}]}
+    head = {"apiVersion": "split.smi-spec.io/v1alpha2", "kind": "TrafficSplit"}
+    document = {**head, "metadata": {"name": "s", "namespace": "x"}, "spec": spec}
+    assert spoken(document) == [document] * 3
+
+
 # --- strictness ------------------------------------------------------------------------------------------
 
 BROKEN = dedent("""\

@@ -161,8 +161,8 @@ def test_kinds_of_others_are_skipped_and_said_so(kind: str, version: str) -> Non
             "TrafficSplit",
             "v1alpha4",
             (
-                "apiVersion: expected `split.smi-spec.io/v1alpha4`, found the string `v1alpha4`;"
-                " write `split.smi-spec.io/v1alpha4`"
+                "apiVersion: expected `split.smi-spec.io/v1alpha4` or `split.smi-spec.io/v1alpha2`,"
+                " found the string `v1alpha4`; write `split.smi-spec.io/v1alpha4`"
             ),
         ),
         ("Service", "v2", "apiVersion: expected `v1`, found the string `v2`; write `v1`"),

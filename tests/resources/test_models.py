@@ -17,6 +17,7 @@ from fsm_egress.resources.core import (
     EndpointAddress,
     EndpointPort,
     Endpoints,
+    EndpointSlice,
     EndpointSubset,
     Namespace,
     Pod,
@@ -28,6 +29,9 @@ from fsm_egress.resources.core import (
     ServiceAccount,
     ServicePort,
     ServiceSpec,
+    SliceConditions,
+    SliceEndpoint,
+    SlicePort,
 )
 from fsm_egress.resources.egress import (
     CircuitBreaking,
@@ -41,6 +45,8 @@ from fsm_egress.resources.egress import (
     EgressSpec,
     GlobalEgressGateway,
     HTTPConnectionSettings,
+    Isolation,
+    IsolationSpec,
     Retry,
     RetryPolicy,
     RetrySource,
@@ -52,7 +58,7 @@ from fsm_egress.resources.egress import (
     UpstreamTrafficSetting,
     UpstreamTrafficSettingSpec,
 )
-from fsm_egress.resources.kinds import KINDS
+from fsm_egress.resources.kinds import READ
 from fsm_egress.resources.meshconfig import (
     ClusterProperty,
     ClusterSet,
@@ -152,6 +158,10 @@ LEAST: list[Part] = [
     EndpointPort(80),
     EndpointSubset(),
     Endpoints(META),
+    SliceConditions(),
+    SliceEndpoint(),
+    SlicePort(),
+    EndpointSlice(META),
     PodSpec(),
     PodIP(Address("10.0.0.1")),
     PodStatus(),
@@ -159,6 +169,8 @@ LEAST: list[Part] = [
     Namespace(ObjectMeta("curl")),
     ServiceAccount(META),
     Secret(META),
+    IsolationSpec(),
+    Isolation(ObjectMeta("out"), IsolationSpec()),
 ]
 
 each_model = pytest.mark.parametrize("value", LEAST, ids=lambda value: type(value).__name__)
@@ -212,20 +224,27 @@ def test_numbers_are_no_texts_and_texts_no_numbers(value: Part) -> None:
 
 
 def test_every_kind_is_read_once_per_version() -> None:
-    pairs = [(version, kind.kind) for kind in KINDS for version in kind.api_versions]
+    pairs = [(version, kind.kind) for kind in READ for version in kind.api_versions]
     assert sorted(pairs) == [
         ("access.smi-spec.io/v1alpha3", "TrafficTarget"),
         ("config.flomesh.io/v1alpha1", "MeshConfig"),
         ("config.flomesh.io/v1alpha2", "MeshConfig"),
         ("config.flomesh.io/v1alpha3", "MeshConfig"),
+        ("config.openservicemesh.io/v1alpha1", "MeshConfig"),
+        ("config.openservicemesh.io/v1alpha2", "MeshConfig"),
+        ("config.openservicemesh.io/v1alpha3", "MeshConfig"),
+        ("discovery.k8s.io/v1", "EndpointSlice"),
+        ("discovery.k8s.io/v1beta1", "EndpointSlice"),
         (SETTINGS, "Egress"),
         (SETTINGS, "EgressGateway"),
+        (SETTINGS, "Isolation"),
         (SETTINGS, "Retry"),
         (SETTINGS, "UpstreamTrafficSetting"),
         (LEGACY, "Egress"),
         (LEGACY, "Retry"),
         (LEGACY, "UpstreamTrafficSetting"),
         (GROUPS, "HTTPRouteGroup"),
+        ("split.smi-spec.io/v1alpha2", "TrafficSplit"),
         ("split.smi-spec.io/v1alpha4", "TrafficSplit"),
         ("v1", "Endpoints"),
         ("v1", "Namespace"),
@@ -234,7 +253,7 @@ def test_every_kind_is_read_once_per_version() -> None:
         ("v1", "Service"),
         ("v1", "ServiceAccount"),
     ]
-    assert {type(value) for value in LEAST if isinstance(value, Resource)} == set(KINDS)
+    assert {type(value) for value in LEAST if isinstance(value, Resource)} == set(READ)
 
 
 class TestMeshConfig:
