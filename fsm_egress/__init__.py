@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .resources.checks import Protocol, ServiceAccessMode
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
     from .resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
+    from .resources.losses import Bearing, Loss
     from .resources.meshconfig import MeshConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot, load, loads
     from .values.errors import (
         FSMEgressError,
+        IncompleteMesh,
         InvalidValue,
         LoadError,
         MissingExtra,
@@ -96,6 +98,7 @@ __all__ = [
     "Alteration",
     "Answer",
     "AnyOtherAccount",
+    "Bearing",
     "Change",
     "Changed",
     "Code",
@@ -123,12 +126,14 @@ __all__ = [
     "HTTPRequest",
     "HTTPRouteGroup",
     "HeldOut",
+    "IncompleteMesh",
     "InvalidValue",
     "Isolation",
     "Lesson",
     "LintRule",
     "LoadError",
     "Log",
+    "Loss",
     "Mark",
     "MeshConfig",
     "MeshDiff",
@@ -262,7 +267,9 @@ _ROOMS = {
     "manifests.dump": "dump_json dump_yaml",
     "resources.egress": "EgressGateway EgressPolicy Isolation Retry UpstreamTrafficSetting",
     "engine": "Engine",
-    "values.errors": "FSMEgressError InvalidValue LoadError MissingExtra PatchError Problem Severity",
+    "values.errors": (
+        "FSMEgressError IncompleteMesh InvalidValue LoadError MissingExtra PatchError Problem Severity"
+    ),
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
     "connections.findings": "Code Finding Findings",
     "documents.helm": "apply_set helm_set",
@@ -291,6 +298,7 @@ _ROOMS = {
     "replaying": "replay",
     "resolution": "resolve",
     "resources.resource": "ObjectMeta ServiceIdentity",
+    "resources.losses": "Bearing Loss",
     "resources.subjects": "AnyOtherAccount",
     "resolution.everyone": "subjects_of",
     "manifests.schemas": "json_schema",

@@ -21,13 +21,20 @@ __all__ = ["compile", "pipy_codebase", "pipy_config"]
 
 
 @takes(mesh=Snapshot)
-def compile(mesh: Snapshot, identity: Subject | str) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
+def compile(mesh: Snapshot, identity: Subject | str, *, incomplete: bool = False) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
     """The engine that decides about the connections of `identity` (`name.namespace`, `any other account`).
+
+    Args:
+        mesh: the resources.
+        identity: whose connections.
+        incomplete: whether the mesh may be one of which documents could not be read; each decision then
+            carries what it was made `without`.
 
     Raises:
         InvalidValue: the text is no identity.
+        IncompleteMesh: a tolerant load left out what decisions may hang on.
     """
-    return Engine.compile(resolve(mesh, identity))
+    return Engine.compile(resolve(mesh, identity), incomplete=incomplete)
 
 
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))

@@ -13,7 +13,7 @@ from math import gcd, lcm
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from attrs import field
+from attrs import evolve, field
 
 from .connections.columns import Columns
 from .connections.connection import KINDS, Connection, Sends, socket_address
@@ -29,9 +29,10 @@ from .connections.decision import (
 from .patterns import searchable
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
+from .resources.losses import Loss
 from .resources.subjects import Subject
 from .values.construction import frozen
-from .values.errors import InvalidValue
+from .values.errors import IncompleteMesh, InvalidValue
 from .values.net import LAST_KEY, Prefix
 from .values.prefix_table import PrefixTable
 
@@ -144,10 +145,22 @@ class Engine:
     _unclaimed: Leaf = field(repr=False)
 
     @classmethod
-    def compile(cls, policy: OutboundPolicy) -> Engine:
-        """The tables of a policy."""
+    def compile(cls, policy: OutboundPolicy, *, incomplete: bool = False) -> Engine:
+        """The tables of a policy.
+
+        Args:
+            policy: of one identity.
+            incomplete: whether it may be one of a mesh of which documents could not be read; each decision
+                then carries what it was made without.
+
+        Raises:
+            IncompleteMesh: documents could not be read on which decisions may hang.
+        """
+        if policy.lost and not incomplete:
+            raise IncompleteMesh(problem for loss in policy.lost for problem in loss.problems)
         compiler = _Compiler(policy)
-        return compiler.engine(compiler.unclaimed(), {})
+        engine = compiler.engine(compiler.unclaimed(), {})
+        return IncompleteEngine.of(engine, policy.lost) if policy.lost else engine
 
     def recompiled(self, before: OutboundPolicy, policy: OutboundPolicy) -> Engine:
         """The tables of a changed policy: ports whose policy is the same object as before keep theirs.
@@ -156,8 +169,9 @@ class Engine:
             before: the policy that this engine was compiled from.
             policy: the one that it has become.
         """
-        if not all(a is b for a, b in zip(_around(before), _around(policy), strict=True)):
-            return Engine.compile(policy)
+        is_around = all(a is b for a, b in zip(_around(before), _around(policy), strict=True))
+        if policy.lost or before.lost or not is_around:
+            return Engine.compile(policy, incomplete=bool(before.lost))
         same = {id(port) for port in before.ports}
         known = {port.port: self._ports[port.port] for port in policy.ports if id(port) in same}
         return _Compiler(policy).engine(self._unclaimed, known)
@@ -194,6 +208,37 @@ class Engine:
         except AttributeError as error:
             raise InvalidValue.of("a value of type `Connection`", error.obj) from error
         return decisions
+
+
+@frozen(eq=False)
+class IncompleteEngine(Engine):
+    """An engine of a mesh of which documents could not be read: each decision says so.
+
+    Attributes:
+        without: what decisions are made without.
+    """
+
+    without: tuple[Loss, ...]
+    _marked: dict[int, tuple[Decision, Decision]] = field(factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, engine: Engine, without: tuple[Loss, ...]) -> IncompleteEngine:
+        """The engine, whose decisions are made without these."""
+        return cls(engine.identity, engine._ports, engine._other, engine._unclaimed, without)  # noqa: SLF001  # because it is one
+
+    def classify(self, connection: Connection) -> Decision:
+        """The one decision for a connection, and what it was made without."""
+        return self._mark(Engine.classify(self, connection))
+
+    def classify_many(self, connections: Iterable[Connection] | Columns) -> list[Decision]:
+        """The decision for each of these connections, and what it was made without."""
+        return list(map(self._mark, Engine.classify_many(self, connections)))
+
+    def _mark(self, decision: Decision) -> Decision:
+        """The decision as this engine makes it, once."""
+        if id(decision) not in self._marked:
+            self._marked[id(decision)] = decision, evolve(decision, without=self.without)
+        return self._marked[id(decision)][1]
 
 
 # --- compiling -------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from .connections.findings import Finding
 from .patterns import Pattern
 from .resources.checks import Protocol
 from .resources.egress import ConnectionSettings, RetryPolicy
+from .resources.losses import Loss
 from .resources.subjects import Subject
 from .values.construction import frozen
 from .values.frozen import FrozenMap
@@ -303,6 +304,7 @@ class OutboundPolicy(Shown):
         forward: the egress gateways, where a usable resource names any.
         forwarded: whether egress rules name the gateways at all (`EgressForwardGateway`).
         findings: what was left out or cannot be honoured.
+        lost: the documents that could not be read, for which it may be another.
     """
 
     identity: Subject
@@ -314,6 +316,7 @@ class OutboundPolicy(Shown):
     forward: Forward | None
     forwarded: bool
     findings: tuple[Finding, ...]
+    lost: tuple[Loss, ...] = ()
 
     @property
     def claims(self) -> tuple[Claim, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from .manifests.manifest import structure, to_mapping
 from .resources.checks import is_namespace
 from .resources.core import Namespace, Pod, ServiceAccount
 from .resources.egress import EgressPolicy, Retry
+from .resources.losses import Loss
 from .resources.meshconfig import MeshConfig
 from .resources.resource import Resource, ServiceIdentity
 from .resources.smi import TrafficTarget
@@ -138,11 +139,13 @@ class Snapshot:
         problems: what the load that made it had to say: warnings, skipped kinds, and, when it was tolerant,
             the resources that were left out and why.
         refused: those resources as they were written, unless there are others of their names.
+        lost: what the load left out, and how decisions may differ for it.
     """
 
     _kinds: Mapping[type[Resource], Kind[Any]] = field(factory=dict, alias="kinds", repr=False)
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     refused: tuple[Refused, ...] = field(default=(), repr=False)
+    lost: tuple[Loss, ...] = field(default=(), repr=False, kw_only=True)
     _known: dict[Any, tuple[tuple[Kind[Any], ...], Any]] = field(factory=dict, repr=False)
 
     @classmethod
@@ -171,8 +174,7 @@ class Snapshot:
         for resource in resources:
             put.setdefault(type(resource), {})[_own_name(resource)] = resource
         kinds = {**self._kinds, **{kind: self.kind(kind).changed(table) for kind, table in put.items()}}
-        refused = self._refused_besides(resource.ref for resource in resources)
-        return evolve(self, kinds=kinds, refused=refused, known=dict(self._known))
+        return self._besides([resource.ref for resource in resources], kinds)
 
     def without(self, *references: ResourceRef) -> Snapshot:
         """The snapshot without the resources of these names; one that is not there is no error."""
@@ -182,13 +184,22 @@ class Snapshot:
             gone = [name for name in names if name in table.by_name]
             if gone:
                 kinds[kind] = table.changed({}, gone)
-        return evolve(self, kinds=kinds, refused=self._refused_besides(references), known=dict(self._known))
+        return self._besides(references, kinds)
 
-    def _refused_besides(self, references: Iterable[ResourceRef]) -> tuple[Refused, ...]:
-        if not self.refused:
-            return ()
-        names = set(references)
-        return tuple(refused for refused in self.refused if refused.ref not in names)
+    def _besides(
+        self, references: Iterable[ResourceRef], kinds: Mapping[type[Resource], Kind[Any]]
+    ) -> Snapshot:
+        """The snapshot with other resources, in which these are known: what was left out of them is not."""
+        refused, lost = self.refused, self.lost
+        if refused or lost:
+            names = set(references)
+            refused = tuple(it for it in refused if it.ref not in names)
+            lost = tuple(it for it in lost if it.ref not in names)
+        return evolve(self, kinds=kinds, refused=refused, lost=lost, known=dict(self._known))
+
+    def lost_for(self, subject: Subject) -> tuple[Loss, ...]:
+        """What was left out that may bear on decisions about the connections of an account."""
+        return tuple(loss for loss in self.lost if loss.bearing and loss.concerns(subject))
 
     def kind(self, kind: type[R]) -> Kind[R]:
         """All resources of this kind."""
@@ -209,9 +220,9 @@ class Snapshot:
         answer: T = known[1]
         return answer
 
-    def __reduce__(self) -> tuple[type[Snapshot], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Snapshot], tuple[Any, ...]]:
         """Pickled without what is known: it can be worked out again."""
-        return Snapshot, (self._kinds, self.problems, self.refused)
+        return partial(Snapshot, lost=self.lost), (self._kinds, self.problems, self.refused)
 
     def __iter__(self) -> Iterator[Resource]:
         for table in self._kinds.values():
@@ -224,7 +235,9 @@ class Snapshot:
         """Whether the other one has the same resources and lacks the same, wherever they were written."""
         if not isinstance(other, Snapshot):
             return NotImplemented
-        if {refused.ref for refused in self.refused} != {refused.ref for refused in other.refused}:
+        if {it.ref for it in self.refused} != {it.ref for it in other.refused}:
+            return False
+        if {(it.ref, it.fields) for it in self.lost} != {(it.ref, it.fields) for it in other.lost}:
             return False
         kinds = {**self._kinds, **other._kinds}
         return all(self.kind(kind).by_name == other.kind(kind).by_name for kind in kinds)
@@ -318,7 +331,7 @@ class Snapshot:
             raise PatchError(
                 Problem(f"a patch of {self.mesh_config.ref}", f"one that makes it {changed.ref}")
             )
-        return self.with_(changed)
+        return evolve(self.with_(changed), lost=self.lost)  # what could not be read of it is still unknown
 
 
 _NONE: Kind[Any] = Kind()
@@ -333,7 +346,7 @@ def load(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> 
     """
     loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields)
     tables = {kind: Kind(dict(sorted(table.items(), key=_by_name))) for kind, table in loaded.tables.items()}
-    return Snapshot(tables, loaded.problems, loaded.refused)
+    return Snapshot(tables, loaded.problems, loaded.refused, lost=loaded.lost)
 
 
 def loads(

@@ -30,6 +30,7 @@ from ..values.typed import takes
 from .partition import unproven
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
 from .regions import Region, Unproven, joined
+from .unknown import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
@@ -187,7 +188,7 @@ def diff(
     """
     whom = identities_of(identities, before, after)
     found: dict[Hashable, Alteration] = {}
-    undecided: list[Unproven] = []
+    undecided = list(unknown(whom, before, after))
     count = 0
     for pair in _pairs(before, after, progress(whom)):
         pieces: list[tuple[_Change, Region]] = []
@@ -259,7 +260,7 @@ def _compared(
 ) -> Answer:
     """Whether the step from one mesh to the other has no other effect than these."""
     whom = identities_of(identities, before, after)
-    undecided: list[Unproven] = []
+    undecided = list(unknown(whom, before, after, is_led=Effect.REROUTED not in harmless))
     count = 0
     for pair in _pairs(before, after, progress(whom)):
         unclear: list[tuple[str, Region]] = []
@@ -348,7 +349,7 @@ class _Pair:
 
     def classes(self) -> Iterator[tuple[Class, _Change | None]]:
         """The classes of both, with both decisions; None where a class is undecided."""
-        old, new = Engine.compile(self.before), Engine.compile(self.after)
+        old, new = (Engine.compile(it, incomplete=True) for it in (self.before, self.after))
         for part in dialled(*self.readings, spelled=False):
             if part.port is not None or self.whole:
                 witness = part.witness

@@ -23,6 +23,7 @@ from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .regions import Region, Unproven, aligned, joined
+from .unknown import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -143,14 +144,15 @@ def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
     """
     policy = resolve(mesh, identity)
     portions, undecided, count = decided_within(policy, ANYTHING)
-    return Partition(policy.identity, portions, undecided, count)
+    lost = unknown([policy.identity], mesh)
+    return Partition(policy.identity, portions, (*undecided, *lost), count)
 
 
 def decided_within(
     policy: OutboundPolicy, within: Scope
 ) -> tuple[tuple[Portion, ...], tuple[Unproven, ...], int]:
     """The portions within a scope, what is undecided there, and how many classes were looked at."""
-    engine = Engine.compile(policy)
+    engine = Engine.compile(policy, incomplete=True)
     reading = reading_of_policy(policy)
     pieces: list[tuple[Decision, Region]] = []
     undecided: list[tuple[str, Region]] = []

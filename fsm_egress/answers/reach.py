@@ -18,6 +18,7 @@ from .predicates import Where
 from .proofs import Answer, Identities, Progress, Witness, counted, identities_of, others_in_words, told_apart
 from .regions import Region, Unproven, aligned
 from .residual import Partial
+from .unknown import unknown
 
 if TYPE_CHECKING:
     from ..connections.connection import Sends
@@ -142,7 +143,7 @@ def reachable(
     partial = Partial(to=to, port=port, sends=sends, host=host)
     whom = identities_of(identities, mesh)
     ways: list[Way] = []
-    undecided: list[Unproven] = []
+    undecided = list(unknown(whom, mesh, is_led=False))
     count = 0
     for identity in progress(whom):
         portions, unclear, looked_at = decided_within(resolve(mesh, identity), partial.scope)
@@ -178,12 +179,12 @@ def never(
     """
     whom = identities_of(identities, mesh)
     claim = f"never {where}"
-    undecided: list[Unproven] = []
+    undecided = list(unknown(whom, mesh, is_led=False))
     count = 0
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         unclear: list[tuple[str, Region]] = []
-        engine = Engine.compile(policy)
+        engine = Engine.compile(policy, incomplete=True)
         readings = (reading_of_policy(policy), *where.readings)
         ports = {port for reading in readings for port in reading.ports}
         for part in dialled(*readings, spelled=False):

@@ -23,6 +23,7 @@ from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, mapping_of, rows_of, table_of
 from .predicates import read_range
 from .regions import TCP, Unproven, differing
+from .unknown import unknown
 
 if TYPE_CHECKING:
     from ..connections.decision import Decision
@@ -181,4 +182,6 @@ def residual(mesh: Snapshot, identity: Subject | str, partial: Partial) -> Resid
         InvalidValue: the text is no identity.
     """
     policy = resolve(mesh, identity)
-    return Residual(policy.identity, partial, *decided_within(policy, partial.scope))
+    portions, undecided, count = decided_within(policy, partial.scope)
+    lost = unknown([policy.identity], mesh)
+    return Residual(policy.identity, partial, portions, (*undecided, *lost), count)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from attrs import field
 
+from ..resources.losses import Loss
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.net import Prefix
@@ -143,6 +144,7 @@ class Decision(Shown):
         route: the match of an HTTPRouteGroup that let the request through.
         considered: all rules that claim the destination, the deciding one among them.
         leads_outside: whether it is in-mesh, and may leave the cluster, as a target is no pod's address.
+        without: the documents that could not be read, for which it may be decided otherwise.
     """
 
     verdict: Verdict
@@ -155,6 +157,7 @@ class Decision(Shown):
     route: FieldRef | None = None
     considered: tuple[FieldRef, ...] = ()
     leads_outside: bool = field(default=False, kw_only=True, eq=False)  # it follows from the targets
+    without: tuple[Loss, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -175,6 +178,7 @@ class Decision(Shown):
             "gateway": [used.to_mapping() for used in self.gateways] or None,
             "rule": f"{self.rule.resource} {self.rule.path}".rstrip() if self.rule else None,
             "source": self.rule.location if self.rule else None,
+            **({"without": [loss.to_mapping() for loss in self.without]} if self.without else {}),
         }
 
     def table(self) -> Table:
@@ -188,6 +192,7 @@ class Decision(Shown):
             "gateways": ", ".join(used.name for used in self.gateways),
             "status": str(self.status or ""),
             "considered": ", ".join(map(str, self.considered)) if len(self.considered) > 1 else "",
+            "decided without": ", ".join(map(str, self.without)),
         }
         rows = tuple((name, text) for name, text in facts.items() if text)
         return Table(self.verdict.value, (), rows)

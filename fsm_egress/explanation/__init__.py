@@ -36,7 +36,7 @@ def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connect
     who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
     question = Question.of(mesh, who, connection)
     policy = resolve(question.here(), who)
-    engine = Engine.compile(policy)
+    engine = Engine.compile(policy, incomplete=True)
     decision = engine.classify(connection)
     stages = tuple(stages_of(question, policy, decision))
     offers = () if decision.allowed else tuple(question.offers_of(policy))

@@ -96,7 +96,7 @@ def affordable(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
 
 def engine_of(mesh: Snapshot, who: ServiceIdentity) -> Engine:
     """The engine of an account in a mesh."""
-    return Engine.compile(resolve(mesh, who))
+    return Engine.compile(resolve(mesh, who), incomplete=True)
 
 
 def changes_of(proposal: Proposal) -> Iterator[Change]:

@@ -67,7 +67,7 @@ class View:
     def of(cls, snapshot: Snapshot, identity: Subject) -> View:
         """The view of an identity."""
         resolution = Resolution.of(snapshot, identity)
-        return cls(resolution, Engine.compile(resolution.policy))
+        return cls(resolution, Engine.compile(resolution.policy, incomplete=True))
 
     @property
     def policy(self) -> OutboundPolicy:

@@ -14,11 +14,14 @@ from attrs import evolve, field
 
 from ..documents import MAX_DEPTH, MAX_TEXT, Document, excess, places_in, read_at_once, read_text, size_of
 from ..resources.core import Endpoints, EndpointSlice
+from ..resources.losses import Loss
+from ..resources.meshconfig import MeshConfig
 from ..resources.resource import Resource
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
+from .losses import losses_of, readable_part
 from .manifest import good_reader, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
@@ -72,12 +75,14 @@ class Loaded:
         resources: the resources, in the order of the documents.
         problems: everything that is wrong.
         refused: what that kept out.
+        lost: what may be decided otherwise for that.
         tables: the resources by kind, namespace and name.
     """
 
     resources: tuple[Resource, ...]
     problems: tuple[Problem, ...]
     refused: tuple[Refused, ...] = ()
+    lost: tuple[Loss, ...] = ()
     tables: Mapping[type[Resource], Mapping[Name, Resource]] = field(factory=dict, eq=False, repr=False)
 
 
@@ -87,7 +92,8 @@ def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = 
     Args:
         sources: paths of files and folders (read recursively, `.yaml`, `.yml`, `.json`); texts as bytes, or
             as strings that hold a line break or start with `{`; streams; mappings; iterables of all these.
-        strict: raise if anything is wrong; otherwise leave each invalid resource out whole and report it.
+        strict: raise if anything is wrong; otherwise leave each invalid resource out whole and report it. Of
+            a MeshConfig only the fields are left out that cannot be read.
         lenient_fields: report unknown fields as warnings and carry them along.
 
     Raises:
@@ -118,6 +124,7 @@ class _Reader:
         self.twins: set[tuple[type[Resource], Name]] = set()
         self.problems: list[Problem] = []
         self.refused: list[Refused] = []
+        self.unread: dict[ResourceRef, tuple[str, ...]] = {}  # fields of a MeshConfig
         self.errors = 0
         self.mappings = 0
 
@@ -135,7 +142,9 @@ class _Reader:
                 self.problems.append(_mirror_note(endpoints))
         if self.twins:
             found = [resource for resource in found if (type(resource), _name_of(resource)) not in self.twins]
-        return Loaded(tuple(found), tuple(self.problems), tuple(self.refused), self.tables)
+        written = {refused.ref: refused.document for refused in self.refused}
+        lost = losses_of(self.problems, self.unread, written)
+        return Loaded(tuple(found), tuple(self.problems), tuple(self.refused), lost, self.tables)
 
     @cached_property
     def good(self) -> Callable[[Any], Resource]:
@@ -304,10 +313,18 @@ class _Reader:
         resource, problems = read_resource(document, value, path, source, lenient_fields=self.lenient_fields)
         if resource is not None:
             self.keep(resource, problems, document.name)
-        else:
-            if problems[0].resource is not None and any(map(_is_error, problems)):
-                self.refused.append(Refused(problems[0].resource, freeze(value), source, tuple(problems)))
-            self.report(problems, document.name)
+            return None
+        ref = problems[0].resource
+        if ref is not None and any(map(_is_error, problems)):
+            if ref.kind == MeshConfig.kind:
+                kept, fields = readable_part(
+                    document, value, path, source, problems, lenient_fields=self.lenient_fields
+                )
+                if kept is not None:
+                    self.unread[kept.ref] = fields
+                    return self.keep(kept, problems, document.name)
+            self.refused.append(Refused(ref, freeze(value), source, tuple(problems)))
+        self.report(problems, document.name)
         return None
 
     def keep(self, resource: Resource, problems: list[Problem], document: str) -> None:

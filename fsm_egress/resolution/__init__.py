@@ -85,7 +85,8 @@ class Resolution:
         if not all(map(is_, self.basis, _basis(snapshot))):
             return Resolution.of(snapshot, who)
         claims = changed_claims(snapshot, who, self.claims)
-        if claims is self.claims and self.sources == _source_findings(snapshot):
+        is_same = self.policy.lost == snapshot.lost_for(who) and self.sources == _source_findings(snapshot)
+        if claims is self.claims and is_same:
             return self
         return _resolved(snapshot, who, claims, self.ports)
 
@@ -121,6 +122,7 @@ def _resolved(
             *dict.fromkeys(findings),
             *(finding for resolved in ports.values() for finding in resolved.findings),
         ),
+        snapshot.lost_for(identity),
     )
     return Resolution(_basis(snapshot), claims, ports, sources, policy)
 

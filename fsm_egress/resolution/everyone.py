@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..resources.checks import ServiceAccessMode, is_namespace
+from ..resources.checks import ServiceAccessMode
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject
+from ..values.errors import InvalidValue
 from .services import reached_services
 
 if TYPE_CHECKING:
@@ -24,18 +25,21 @@ def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
     These are the accounts that a resource of one of the meshes names, by namespace and name, and then any
     other account: one of each namespace whose services have a shorter name there, and one of the others.
     """
-    named = {identity for mesh in meshes for identity in (*mesh.identities(), *_targeted(mesh))}
+    named = {identity for mesh in meshes for identity in (*mesh.identities(), *_besides(mesh))}
     near = {namespace for mesh in meshes for namespace in _with_short_names(mesh)}
     others = (AnyOtherAccount(namespace) for namespace in (*sorted(near), ""))
     return *sorted(named, key=lambda identity: (identity.namespace, identity.name)), *others
 
 
-def _targeted(mesh: Snapshot) -> Iterator[ServiceIdentity]:
-    """The accounts that sources of TrafficTargets name, whatever kind they say: none is looked at."""
-    for target in mesh.kind(TrafficTarget):
-        for source in target.spec.sources:
-            if is_namespace(source.namespace):
-                yield ServiceIdentity(source.name, source.namespace)
+def _besides(mesh: Snapshot) -> Iterator[ServiceIdentity]:
+    """The accounts that TrafficTargets name, whatever kind they say, and those that lost policies name."""
+    sources = [source for target in mesh.kind(TrafficTarget) for source in target.spec.sources]
+    named = {(source.name, source.namespace) for source in sources}
+    for name, namespace in named.union(*(loss.accounts or () for loss in mesh.lost)):
+        try:
+            yield ServiceIdentity(name, namespace)
+        except InvalidValue:  # because there can be no account of this name
+            continue
 
 
 def _with_short_names(mesh: Snapshot) -> set[str]:

@@ -171,6 +171,10 @@ class LoadError(FSMEgressError):
         return "\n".join(map(str, self.problems))
 
 
+class IncompleteMesh(LoadError):
+    """Documents of a mesh could not be read on which its decisions may hang: these are the problems."""
+
+
 class PatchError(FSMEgressError, ValueError):
     """A merge patch or a `--set` text that cannot be read or applied."""
 

@@ -27,7 +27,7 @@ from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.frozen import EMPTY
-from ..values.net import IPV6_START
+from ..values.net import IPV6_START, Address
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 
@@ -106,7 +106,7 @@ class Sides:
         policy = resolve(snapshot, identity)
         given = own_config(snapshot, policy, enforce=enforce) if config is None else config
         sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given)
-        return cls(policy, Engine.compile(policy), sidecar)
+        return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
 
     def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
         return Sides, (self.policy, self.engine, self.sidecar)
@@ -266,9 +266,14 @@ def verify(
                 disagreements[sort] = sides.simplest(found)
         elif found is not None:
             undecided.setdefault(found.reason, found)
+    for loss in sides.policy.lost:
+        undecided.setdefault(str(loss), Undecided(_ANY, str(loss)))
     return Verification(
         sides.policy.identity, classes, tuple(disagreements.values()), tuple(undecided.values()), sides
     )
+
+
+_ANY = Connection(Address.from_key(0), 1, Sends.BYTES)
 
 
 def intercepted(interception: Interception, connection: Connection) -> bool:

@@ -70,3 +70,9 @@ def test_of_several_meshes_all_are_meant() -> None:
     one, other = load(egress("a", "tcp 25")), load(service("web", "http-web 80"))
     both = ["curl.curl", "any other account of shop", "any other account"]
     assert list(map(str, fe.subjects_of(one, other))) == both
+
+
+def test_the_accounts_of_a_policy_that_could_not_be_read_are_looked_at() -> None:
+    sources = [{"name": name, "namespace": "shop"} for name in ("cart", "no account")]
+    mesh = fe.load([config(), egress("a", "tcp 0", sources=sources)], strict=False)
+    assert subjects(mesh) == ["cart.shop", "any other account"]
