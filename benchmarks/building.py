@@ -13,6 +13,7 @@ from attrs import evolve
 import fsm_egress as fe
 
 from .deciding import Disagreement, connection
+from .doors import door_times
 from .figures import Figure, Row, figures
 from .floor import Index
 from .imports import import_times
@@ -245,6 +246,11 @@ def imports(options: Options) -> Measured:
     yield from import_times(options.rounds, options.seconds)
 
 
+def doors(options: Options) -> Measured:
+    """In new processes, by processor time."""
+    yield from door_times(options.rounds, options.seconds)
+
+
 REBUILD = "0.02 x a rebuild"
 OWN_INDEX = "3.5 x f's own index"
 BUILDING = (
@@ -261,4 +267,5 @@ BUILDING = (
     Row("change-in-crowd", "The same, where every policy names the identity", REBUILD, change_in_crowd),
     Row("memory", "What is kept for one identity", "engine and config 2 x f", memory),
     Row("import", "The package is imported", "1.4 x its dependencies", imports),
+    Row("doors", "A command is begun, a first decision is made", "1.3 x click, 2 x what it needs", doors),
 )

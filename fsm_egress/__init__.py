@@ -15,6 +15,7 @@ as the `config.json` that the identity's sidecar reads.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -328,3 +329,23 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Absent:
+    """What the import system asks last about a module: one of ours that is not there may have been once.
+
+    So whoever unpickles what that version wrote is told what is amiss, and not that a module is missing.
+    """
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        """Nothing, if the module is none of ours; else an error that says why it may be named."""
+        if name.startswith(f"{__name__}."):
+            raise ModuleNotFoundError(
+                f"there is no module `{name}`: public names are in `{__name__}`, "
+                "and what another version has pickled is to be made anew",
+                name=name,
+            )
+
+
+sys.meta_path.append(_Absent)

@@ -81,7 +81,7 @@ def test_the_quick_run_measures_every_row(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)  # noqa: S603  # because the command is our own
     figures = json.loads(saved.read_text(encoding="utf-8"))["figures"]
     rows = {figure["row"] for figure in figures}
-    assert {"classify", "load", "config", "change", "memory", "import"} < rows
+    assert {"classify", "load", "config", "change", "memory", "import", "doors"} < rows
     assert [row for row in rows if f"{row}: " not in run.stdout] == []
     assert all(figure["value"] > 0 for figure in figures if figure["row"] != "import")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import click
 from click.shell_completion import CompletionItem
 
 from ..explanation.reasons import REASONS
 from ..linting.rules import RULES
+from ..values.spelling import nearest
 from .help import examples
 from .output import say
 
@@ -36,8 +35,8 @@ def explain_code(codes: tuple[str, ...]) -> None:
     pages |= {reason.value: page.markdown for reason, page in REASONS.items()}
     for code in codes:
         if code.lower() not in pages:
-            near = get_close_matches(code.lower(), pages, 1)
-            meant = f"; is `{_as_written(near[0])}` meant?" if near else ""
+            near = nearest(code.lower(), pages)
+            meant = f"; is `{_as_written(near)}` meant?" if near else ""
             raise click.UsageError(f"`{code}` is neither the code of a finding nor a reason{meant}")
     say("\n".join(pages[code.lower()] for code in codes).rstrip("\n").split("\n"))
 
