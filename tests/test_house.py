@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -111,6 +112,26 @@ def test_every_wing_has_a_floor() -> None:
     assert set(FLOOR) == ROOMS
 
 
+def test_the_plan_of_the_house_has_every_wing_on_its_floor() -> None:
+    plan = TESTS.parent / "ARCHITECTURE.md"
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| .+ \|$", plan.read_text(encoding="utf-8"), re.MULTILINE)
+    floors = [rooms.split() for rooms in FLOORS.strip().split("\n")]
+    assert [(int(floor), room) for floor, room in rows] == [
+        (floor, room) for floor, rooms in enumerate(floors) for room in rooms
+    ]
+
+
+def test_classes_are_frozen_in_one_way() -> None:
+    named = [
+        path
+        for path in SOURCES
+        if re.search(
+            r"^from attrs import .*\bfrozen\b|@attrs\.frozen", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert named == []  # `values.construction.frozen` is the one that opens quickly
+
+
 def test_the_root_holds_the_stream_and_its_doors() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == STREAM | DOORS
     for door in DOORS:
@@ -193,6 +214,7 @@ def test_only_the_loader_reads_files() -> None:
     readers = {module_of(path) for path in SOURCES if IMPORTS[path] & files and room_of(path) not in CLI}
     # Tests of policies name paths, and have them read by the loader.
     assert readers <= {
+        "__init__",  # which has the import system tell of modules that are not there
         "manifests.loader",
         "testing.pytest_plugin.items",
         "testing.pytest_plugin.__init__",

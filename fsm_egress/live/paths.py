@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..manifests.manifest import CLUSTER_SCOPED
+from ..values.construction import frozen
 
 if TYPE_CHECKING:
     from ..resources.resource import Resource

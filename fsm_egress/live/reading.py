@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
+from ..values.construction import frozen
 from .paths import Served, served
 
 if TYPE_CHECKING:

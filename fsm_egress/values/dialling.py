@@ -7,8 +7,9 @@ from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from .construction import frozen
 from .net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Prefix
 
 if TYPE_CHECKING:
