@@ -7,6 +7,7 @@ which writes what the sidecar reads. Each part knows the resource and field that
 from __future__ import annotations
 
 from operator import attrgetter
+from typing import TypeAlias
 
 from attrs import Factory, field
 
@@ -90,6 +91,9 @@ class Cluster:
     source_cert: SourceCert | None = None
 
 
+RouteKey: TypeAlias = "tuple[str, tuple[str, ...], tuple[tuple[str, Pattern], ...]]"
+
+
 @frozen
 class HTTPRoute:
     """One way for a request to be allowed: a path, methods and headers that must all match.
@@ -109,6 +113,11 @@ class HTTPRoute:
     clusters: tuple[WeightedCluster, ...]
     rule: FieldRef
     route: FieldRef | None = None
+
+    @property
+    def key(self) -> RouteKey:
+        """What a request must be; routes with the same are the same route."""
+        return self.path.text, self.methods, self.headers
 
 
 @frozen

@@ -423,6 +423,7 @@ def _capitals(text: Any, path: str) -> Iterator[Problem]:
             proposal=text.lower(),
             reason="that is how it is read",
             severity=Severity.WARNING,
+            written=text,
         )
 
 

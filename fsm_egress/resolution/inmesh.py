@@ -105,15 +105,18 @@ class Backends:
 
     def clusters_of(self, service: MeshService) -> tuple[WeightedCluster, ...]:
         """The clusters of a stream service."""
-        splits = self._splits_of(service)
+        splits = self.splits_of(service)
         if not splits:
             return (WeightedCluster(service.cluster),)
         weights = {cluster.name: cluster for split in splits for cluster in self._backends(service, split)}
         return tuple(weights.values())
 
-    def routes_of(self, service: MeshService) -> tuple[HTTPRoute, ...]:
-        """The routes of an HTTP service: the wildcard, after those that its splits add."""
-        splits = self._splits_of(service)
+    def routes_of(self, service: MeshService) -> tuple[HTTPRoute, ...] | None:
+        """The routes of an HTTP service: the wildcard, after those that its splits add.
+
+        None where it answers to no host, as may be under a stock controller.
+        """
+        splits = self.splits_of(service)
         everything = wildcard(service.rule)
         if not splits:
             return to_clusters((everything,), WeightedCluster(service.cluster))
@@ -134,7 +137,8 @@ class Backends:
             routes.extend(to_clusters((everything,), *rest.values()))
         return united(routes)
 
-    def _splits_of(self, service: MeshService) -> list[TrafficSplit]:
+    def splits_of(self, service: MeshService) -> list[TrafficSplit]:
+        """The TrafficSplits whose apex a service is."""
         return self.splits.get((service.namespace, service.name), [])
 
     def _backends(self, service: MeshService, split: TrafficSplit) -> tuple[WeightedCluster, ...]:
@@ -255,6 +259,9 @@ def _virtual_hosts(
     holder: dict[str, str] = {}
     hosts: dict[str, VirtualHost] = {}
     for name, service in sorted(named, key=lambda pair: (len(pair[0]), pair[0])):
+        routes = backends.routes_of(service)
+        if routes is None:
+            continue
         own: list[str] = []
         for hostname in hostnames_of(snapshot, identity, service):
             if holder.setdefault(hostname, name) == name:
@@ -262,7 +269,6 @@ def _virtual_hosts(
             else:
                 message = f"hostname `{hostname}` belongs to {holder[hostname]}, not to {name}"
                 findings.append(Finding(Code.SHARED_HOSTNAME, service.rule, message))
-        routes = backends.routes_of(service)
         known = hosts.get(name)
         hosts[name] = VirtualHost(
             name,

@@ -13,6 +13,7 @@ from ..values.references import item_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..policy import RouteKey
     from ..resources.smi import HTTPMatch, HTTPRouteGroup
     from ..values.references import FieldRef
 
@@ -29,8 +30,6 @@ __all__ = [
 
 WILDCARD_PATH = parse_pattern(".*")
 WHOLE_WEIGHT = 100
-
-_Key = tuple[str, tuple[str, ...], tuple[tuple[str, Pattern], ...]]
 
 
 def wildcard(rule: FieldRef) -> HTTPRoute:
@@ -58,10 +57,6 @@ def _name(header: tuple[str, Pattern]) -> str:
     return header[0]
 
 
-def _key(route: HTTPRoute) -> _Key:
-    return route.path.text, route.methods, route.headers
-
-
 def to_clusters(routes: Iterable[HTTPRoute], *clusters: WeightedCluster) -> tuple[HTTPRoute, ...]:
     """The routes, leading to these clusters."""
     return tuple([HTTPRoute(it.path, it.methods, it.headers, clusters, it.rule, it.route) for it in routes])
@@ -75,12 +70,12 @@ def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
     given = tuple(routes)
     if len(given) == 1:
         return given
-    found: dict[_Key, HTTPRoute] = {}
+    found: dict[RouteKey, HTTPRoute] = {}
     for route in given:
-        first = found.setdefault(_key(route), route)
+        first = found.setdefault(route.key, route)
         if first is not route and first.clusters != route.clusters:
             weights = {cluster.name: cluster for cluster in (*first.clusters, *route.clusters)}
-            found[_key(route)] = evolve(first, clusters=tuple(weights.values()))
+            found[route.key] = evolve(first, clusters=tuple(weights.values()))
     return in_order(found.values())
 
 

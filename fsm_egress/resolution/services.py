@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
-from ..resources.checks import Protocol, ServiceAccessMode
+from ..resources.checks import STREAMS, Protocol, ServiceAccessMode
 from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service, ServicePort
 from ..resources.egress import Isolation
 from ..resources.smi import TrafficTarget
@@ -84,6 +84,11 @@ class MeshService:
     def is_http(self) -> bool:
         """Whether its requests are routed one by one."""
         return self.protocol in {Protocol.HTTP, Protocol.GRPC}
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether it has routes at all: streams have none."""
+        return self.protocol not in STREAMS
 
 
 def reached_services(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> Iterator[MeshService]:

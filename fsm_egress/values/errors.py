@@ -80,6 +80,7 @@ class Problem:
         proposal: what to write instead, where that is obvious.
         reason: why, where that is not obvious.
         severity: an error keeps the resource out; a warning lets it in.
+        written: what stands there to the letter, where it is read as something else.
     """
 
     expected: str
@@ -91,6 +92,7 @@ class Problem:
     proposal: str | None = None
     reason: str | None = None
     severity: Severity = Severity.ERROR
+    written: str | None = None
 
     @property
     def message(self) -> str:

@@ -9,130 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import field
-
-from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello, socket_address
+from ..connections.connection import TLSClientHello, socket_address
 from ..connections.decision import Reason
 from ..connections.findings import Code, Finding
-from ..pipy.outcome import Fate
-from ..pipy.sidecar import Sidecar
-from ..policy import Claim, OutboundPolicy
-from ..resolution.services import MeshService, hostnames_of, reached_services
-from ..resources.checks import Protocol
+from ..policy import Claim
+from ..resources.checks import LAST_PORT, Protocol
 from ..resources.egress import EgressPolicy, Retry
-from ..snapshot import Snapshot
-from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, parse_address
 from ..values.references import FieldRef
-from .agreement import Disagreement
-from .stock_config import GRPC, StockView, stock_claims, view_of, written_protocol
+from .stock_config import GRPC, written_protocol
+from .stock_mesh import OUTSIDE, Shown, StockMesh, Suspicion, to_claim, to_service, touching
+from .stock_readings import readings
 
 if TYPE_CHECKING:
-    from ..connections.connection import Payload
-    from ..connections.decision import Decision
     from ..manifests.loader import Refused
-    from ..pipy.scripts import Match
+    from ..resolution.services import MeshService
     from ..values.net import Prefix
-    from ..values.references import ResourceRef
 
-__all__ = ["Shown", "StockMesh", "Suspicion", "suspicions"]
+__all__ = ["suspicions"]
 
-OUTSIDE = Address("192.0.2.1")  # of no mesh: RFC 5737
 IPV6 = 6
-
-
-@frozen(eq=False)
-class Shown:
-    """A disagreement of policies and the controller's config; `differs` unless ours has the same outcome."""
-
-    of: Disagreement
-    differs: bool
-
-    @property
-    def connection(self) -> Connection:
-        """One of its class."""
-        return self.of.connection
-
-    @property
-    def decision(self) -> Decision:
-        """What the policies mean for it."""
-        return self.of.decision
-
-    def concerns(self, rule: FieldRef) -> bool:
-        """Whether the rule decides, or claims the destination."""
-        return rule == self.decision.rule or rule in self.decision.considered
-
-    def at(self, prefixes: Iterable[Prefix]) -> bool:
-        """Whether it goes to an address in one of these."""
-        return any(self.connection.destination in prefix for prefix in prefixes)
-
-    def reaches(self, hosts: Iterable[str]) -> bool:
-        """Whether one of these is dialled."""
-        return bool({target.host for target in self.of.outcome.targets} & set(hosts))
-
-    @property
-    def is_certified_otherwise(self) -> bool:
-        """Whether another certificate is shown, or none, or one that is none."""
-        is_closed = self.of.outcome.fate is Fate.CLOSED and self.of.due.fate is Fate.DIALLED
-        return is_closed or self.of.outcome.mtls != self.of.due.mtls
-
-
-def _never(_: Shown) -> bool:
-    return False
-
-
-@frozen(eq=False)
-class Suspicion:
-    """A line of the page that a rule touches.
-
-    Attributes:
-        shows: whether a disagreement is brought about by it, one on its port where it has one.
-        concerns: a connection that the rule is about, for a finding that nothing shows.
-        always: whether there is a finding where nothing shows it.
-    """
-
-    code: Code
-    rule: FieldRef
-    shows: Callable[[Shown], bool] = _never
-    port: int | None = None
-    concerns: Connection | None = None
-    always: bool = field(default=False, kw_only=True)
-
-
-@frozen(eq=False)
-class StockMesh:
-    """A mesh as the controller reads it, for one identity, and the sidecar that has its config."""
-
-    view: StockView
-    snapshot: Snapshot
-    policy: OutboundPolicy
-    sidecar: Sidecar
-    claims: tuple[Claim, ...]
-    services: tuple[MeshService, ...]
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, policy: OutboundPolicy, sidecar: Sidecar) -> StockMesh:
-        """The mesh, given our policy of the identity and the sidecar with the controller's config."""
-        view = view_of(snapshot)
-        by_port = stock_claims(view, policy.identity)
-        return cls(
-            view,
-            snapshot,
-            policy,
-            sidecar,
-            tuple(claim for claims in by_port.values() for claim in claims),
-            tuple(reached_services(view.snapshot, policy.identity, [])),
-        )
-
-    def match(self, connection: Connection) -> Match | None:
-        """The match of the controller's config that takes a connection."""
-        matches = self.sidecar.config.matches.get(str(connection.port), ())
-        return self.sidecar.take(matches, connection.key).match
-
-    def claims_of(self, resource: ResourceRef) -> tuple[Claim, ...]:
-        """What a policy claims."""
-        return tuple(claim for claim in self.claims if claim.rule.resource == resource)
+PORT_NUMBERS = range(1, LAST_PORT + 1)
 
 
 def suspicions(mesh: StockMesh) -> Iterator[Suspicion]:
@@ -141,29 +39,11 @@ def suspicions(mesh: StockMesh) -> Iterator[Suspicion]:
     yield from _of_claims(mesh)
     yield from _of_services(mesh)
     yield from _of_names(mesh)
+    yield from readings(mesh)
     for finding in mesh.policy.findings:
         suspects = _OF_FINDINGS.get(finding.code)
         if suspects is not None:
             yield from suspects(mesh, finding)
-
-
-def _to(claim: Claim, address: Address | None = None) -> Connection:
-    """A connection that a claim is about."""
-    first = claim.prefixes[0].network if claim.prefixes else OUTSIDE
-    host = next(iter(claim.hosts), None)
-    sends: Payload = Sends.BYTES
-    if claim.protocol is Protocol.HTTP:
-        sends = HTTPRequest("GET", host or "")
-    elif claim.protocol is Protocol.HTTPS:
-        sends = TLSClientHello(host)
-    return Connection(address or first, claim.port, sends)
-
-
-def _to_service(service: MeshService, address: Address | None = None) -> Connection:
-    """A connection to a service, or to its port."""
-    first = next(iter(service.addresses), OUTSIDE)
-    sends = HTTPRequest("GET", service.full_name) if service.is_http else Sends.BYTES
-    return Connection(address or first, service.port, sends)
 
 
 # --- policies that are refused ---------------------------------------------------------------------------
@@ -188,10 +68,10 @@ def _of_refused(mesh: StockMesh, refused: Refused) -> Iterator[Suspicion]:
     policies = mesh.view.snapshot.kind(EgressPolicy)
     policy = policies.by_name[refused.ref.namespace, refused.ref.name]
     for index, port in enumerate(spec.get("ports") or ()):
-        if port["protocol"].lower() == GRPC:
+        if port["protocol"].lower() == GRPC and port["number"] in PORT_NUMBERS:
             rule = FieldRef(refused.ref, f"spec.ports[{index}]", refused.source)
             about = Claim(rule, port["number"], Protocol.HTTP, policy.spec.ip_addresses, policy.spec.hosts)
-            yield Suspicion(Code.GRPC_PORT, rule, concerns=_to(about), always=True)
+            yield Suspicion(Code.GRPC_PORT, rule, concerns=to_claim(about), always=True)
     ports = {claim.port for claim in claims}
     yield Suspicion(Code.REFUSED_IN_FORCE, policy.at(), lambda it: it.differs and it.connection.port in ports)
 
@@ -212,7 +92,7 @@ def _of_no_range(claim: Claim, rule: FieldRef, text: str) -> Suspicion:
         def shows(it: Shown) -> bool:
             return it.differs
 
-    return Suspicion(code, rule, shows, claim.port, _to(claim, address), always=True)
+    return Suspicion(code, rule, shows, claim.port, to_claim(claim, address), always=True)
 
 
 # --- claims that share a match ---------------------------------------------------------------------------
@@ -300,7 +180,7 @@ def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
         for address in addresses:
             if address.version == IPV6:
                 neighbour = Address.from_key(address.key ^ 1)
-                about = _to_service(service, neighbour)
+                about = to_service(service, neighbour)
                 yield Suspicion(Code.IPV6_ADDRESS_AS_RANGE, rule, concerns=about, always=True)
         yield from _of_endpoints(rule, map(str, service.endpoints), port)
     forward = mesh.policy.forward
@@ -344,7 +224,7 @@ def _of_names(mesh: StockMesh) -> Iterator[Suspicion]:
     for route in mesh.view.headers:
         yield Suspicion(Code.HEADER_NAME_AS_WRITTEN, route, _of_route(route))
     for policy in mesh.snapshot.policies_for(mesh.policy.identity):
-        about = next(map(_to, mesh.claims_of(policy.ref)), None)
+        about = next(map(to_claim, mesh.claims_of(policy.ref)), None)
         accounts = [(source.kind, source.name, source.namespace) for source in policy.spec.sources]
         ports = [(port.number, port.protocol) for port in policy.spec.ports]
         for name, entries in (("sources", accounts), ("ports", ports)):
@@ -374,7 +254,7 @@ def _on_policy(shows: Callable[[Shown, FieldRef], bool]) -> _Suspect:
                 finding.code,
                 finding.rule,
                 lambda it: shows(it, finding.rule),
-                concerns=_to(about),
+                concerns=to_claim(about),
                 always=True,
             )
 
@@ -385,27 +265,13 @@ def _on_service(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
     """The finding is about a port of a service: what goes to its addresses or hosts; without them, to any."""
     for service in mesh.services:
         if service.rule == finding.rule:
-            shows, about = _touching(mesh, service), _to_service(service)
+            shows, about = touching(mesh, service), to_service(service)
             yield Suspicion(finding.code, finding.rule, shows, service.port, about, always=True)
-
-
-def _touching(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:
-    addresses = frozenset(service.addresses)
-    hosts = hostnames_of(mesh.view.snapshot, mesh.policy.identity, service) if service.is_http else ()
-    names = frozenset(hosts)
-
-    def shows(it: Shown) -> bool:
-        sent, match = it.connection.sends, mesh.match(it.connection)
-        is_named = isinstance(sent, HTTPRequest) and sent.authority in names
-        is_anywhere = not addresses and match is not None and match.ranges is None
-        return it.differs and (it.connection.destination in addresses or is_named or is_anywhere)
-
-    return shows
 
 
 def _on_any_egress(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
     """The finding is about all egress."""
-    about = next(map(_to, mesh.claims), None)
+    about = next(map(to_claim, mesh.claims), None)
     yield Suspicion(finding.code, finding.rule, concerns=about, always=True)
 
 
@@ -422,7 +288,7 @@ def _on_retry(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
     retry = mesh.snapshot.kind(Retry).by_name[resource.namespace, resource.name]
     names = {(to.name, to.namespace) for to in retry.spec.destinations}
     services = (service for service in mesh.services if (service.name, service.namespace) in names)
-    about = next(map(_to_service, services), None)
+    about = next(map(to_service, services), None)
     yield Suspicion(finding.code, finding.rule, concerns=about, always=True)
 
 
@@ -452,6 +318,7 @@ _OF_FINDINGS: dict[Code, _Suspect] = {
     Code.SHARED_ADDRESS: _on_service,
     Code.HTTP_AND_GRPC: _on_service,
     Code.HEADLESS_WITHOUT_ADDRESSES: _on_service,
+    Code.ISOLATED_SERVICE: _on_service,
     Code.GATEWAY_MODE: _on_any_egress,
     Code.UNUSABLE_GATEWAY: _on_any_egress,
     Code.RETRY_WITHOUT_TIMES: _on_retry,

@@ -16,7 +16,8 @@ from ..snapshot import Snapshot
 from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_config
 from .stock_config import stock_config
-from .stock_departures import Shown, StockMesh, suspicions
+from .stock_departures import suspicions
+from .stock_mesh import Shown, StockMesh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,6 +132,46 @@ _WORDS: dict[Code, tuple[str, str]] = {
     Code.UNUSABLE_GATEWAY: (
         "the gateway carries nothing, and egress rules name it all the same",
         "give the gateway's service endpoints",
+    ),
+    Code.ISOLATED_SERVICE: (
+        "with every address isolated the service takes its whole port, whatever the destination",
+        "leave an address of the service out of the Isolation, or take the service away",
+    ),
+    Code.HOST_AS_WRITTEN: (
+        "the host keeps its capitals, and the sidecar compares it to the letter: clients write it small",
+        "write it in lower case",
+    ),
+    Code.SPLIT_WITHOUT_HOST: (
+        "no route leads to exactly the backends of a split: the service answers to no host, 403",
+        "give the service one split without `matches`, or groups that exist; name each backend once",
+    ),
+    Code.SPLIT_READ_OTHERWISE: (
+        "the split is read otherwise: its groups, its apex, a backend's port, or which equal route counts",
+        "name groups of its own namespace, each route once, ports that the backends have, the plain service",
+    ),
+    Code.CERTIFICATE_READ_OTHERWISE: (
+        "the first source of the name counts, of any kind, and no secret without namespace is found",
+        "name the secret's namespace, and the account in one source only",
+    ),
+    Code.SETTING_READ_OTHERWISE: (
+        "a setting of the legacy group is not found; one of an empty host counts for every service",
+        "use `policy.flomesh.io/v1alpha1`, and write the host",
+    ),
+    Code.TWO_GLOBAL_GATEWAYS: (
+        "FSM's webhook refuses a second EgressGateway with a `global` list; without it chance decides",
+        "list all gateways in one EgressGateway",
+    ),
+    Code.PATHS_LETTER_CASE: (
+        "paths that differ in the case of letters only are taken for equal: the routes' order is another",
+        "write paths that differ otherwise",
+    ),
+    Code.RETRY_BY_CHANCE: (
+        "services with other retries lead to one cluster: whose retries count is chance",
+        "write the same Retry for them",
+    ),
+    Code.ISOLATED_SOURCE: (
+        "the pod's own address is isolated: the controller writes no config for it",
+        "leave the pods that send out of the Isolation",
     ),
     Code.RETRY_WITHOUT_TIMES: (
         "without `perTryTimeout` or `retryBackoffBaseInterval` the controller crashes",

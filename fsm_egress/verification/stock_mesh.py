@@ -1,0 +1,174 @@
+"""A mesh as a stock `fsm-controller` reads it, and what is suspected of it: which rules bring what about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from attrs import evolve, field
+
+from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
+from ..connections.findings import Code
+from ..pipy.outcome import Fate
+from ..pipy.sidecar import Sidecar
+from ..policy import Claim, OutboundPolicy
+from ..resolution.services import MeshService, hostnames_of, reached_services
+from ..resources.checks import Protocol
+from ..snapshot import Snapshot
+from ..values.construction import frozen
+from ..values.errors import InvalidValue
+from ..values.net import Address
+from ..values.references import FieldRef
+from .agreement import Disagreement
+from .stock_config import written_port
+from .stock_view import StockView, stock_claims, view_of
+
+if TYPE_CHECKING:
+    from ..connections.connection import Payload
+    from ..connections.decision import Decision
+    from ..pipy.scripts import Match
+    from ..values.net import Prefix
+    from ..values.references import ResourceRef
+
+__all__ = ["OUTSIDE", "Shown", "StockMesh", "Suspicion", "to_claim", "to_service", "touching"]
+
+OUTSIDE = Address("192.0.2.1")  # of no mesh: RFC 5737
+
+
+@frozen(eq=False)
+class Shown:
+    """A disagreement of policies and the controller's config; `differs` unless ours has the same outcome."""
+
+    of: Disagreement
+    differs: bool
+
+    @property
+    def connection(self) -> Connection:
+        """One of its class."""
+        return self.of.connection
+
+    @property
+    def decision(self) -> Decision:
+        """What the policies mean for it."""
+        return self.of.decision
+
+    def concerns(self, rule: FieldRef) -> bool:
+        """Whether the rule decides, or claims the destination."""
+        return rule == self.decision.rule or rule in self.decision.considered
+
+    def at(self, prefixes: Iterable[Prefix]) -> bool:
+        """Whether it goes to an address in one of these."""
+        return any(self.connection.destination in prefix for prefix in prefixes)
+
+    def reaches(self, hosts: Iterable[str]) -> bool:
+        """Whether one of these is dialled."""
+        return bool({target.host for target in self.of.outcome.targets} & set(hosts))
+
+    @property
+    def is_certified_otherwise(self) -> bool:
+        """Whether another certificate is shown, or none, or one that is none."""
+        is_closed = self.of.outcome.fate is Fate.CLOSED and self.of.due.fate is Fate.DIALLED
+        return is_closed or self.of.outcome.mtls != self.of.due.mtls
+
+
+def _never(_: Shown) -> bool:
+    return False
+
+
+@frozen(eq=False)
+class Suspicion:
+    """A line of the page that a rule touches.
+
+    Attributes:
+        shows: whether a disagreement is brought about by it, one on its port where it has one.
+        concerns: a connection that the rule is about, for a finding that nothing shows.
+        always: whether there is a finding where nothing shows it.
+    """
+
+    code: Code
+    rule: FieldRef
+    shows: Callable[[Shown], bool] = _never
+    port: int | None = None
+    concerns: Connection | None = None
+    always: bool = field(default=False, kw_only=True)
+
+
+@frozen(eq=False)
+class StockMesh:
+    """A mesh as the controller reads it, for one identity, and the sidecar that has its config."""
+
+    view: StockView
+    snapshot: Snapshot
+    policy: OutboundPolicy
+    sidecar: Sidecar
+    claims: tuple[Claim, ...]
+    services: tuple[MeshService, ...]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, policy: OutboundPolicy, sidecar: Sidecar) -> StockMesh:
+        """The mesh, given our policy of the identity and the sidecar with the controller's config."""
+        view = view_of(snapshot)
+        by_port = stock_claims(view, policy.identity)
+        return cls(
+            view,
+            snapshot,
+            policy,
+            sidecar,
+            tuple(
+                evolve(claim, port=written_port(claim.port))
+                for claims in by_port.values()
+                for claim in claims
+                if written_port(claim.port)
+            ),
+            tuple(reached_services(view.snapshot, policy.identity, [])),
+        )
+
+    def match(self, connection: Connection) -> Match | None:
+        """The match of the controller's config that takes a connection."""
+        matches = self.sidecar.config.matches.get(str(connection.port), ())
+        return self.sidecar.take(matches, connection.key).match
+
+    def claims_of(self, resource: ResourceRef) -> tuple[Claim, ...]:
+        """What a policy claims."""
+        return tuple(claim for claim in self.claims if claim.rule.resource == resource)
+
+
+def to_claim(claim: Claim, address: Address | None = None) -> Connection:
+    """A connection that a claim is about."""
+    first = claim.prefixes[0].network if claim.prefixes else OUTSIDE
+    host = next(filter(_may_be_sent, claim.hosts), None)
+    sends: Payload = Sends.BYTES
+    if claim.protocol is Protocol.HTTP:
+        sends = HTTPRequest("GET", host or "")
+    elif claim.protocol is Protocol.HTTPS:
+        sends = TLSClientHello(host)
+    return Connection(address or first, claim.port, sends)
+
+
+def to_service(service: MeshService, address: Address | None = None) -> Connection:
+    """A connection to a service, or to its port."""
+    first = next(iter(service.addresses), OUTSIDE)
+    sends = HTTPRequest("GET", service.full_name) if service.is_http else Sends.BYTES
+    return Connection(address or first, service.port, sends)
+
+
+def _may_be_sent(host: str) -> bool:
+    try:
+        return bool(TLSClientHello(host))
+    except InvalidValue:
+        return False
+
+
+def touching(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:
+    """Whether a connection goes to a service, by address or host; to its whole port where it has neither."""
+    addresses = frozenset(service.addresses)
+    hosts = hostnames_of(mesh.view.snapshot, mesh.policy.identity, service) if service.is_http else ()
+    names = frozenset(hosts)
+
+    def shows(it: Shown) -> bool:
+        sent, match = it.connection.sends, mesh.match(it.connection)
+        is_named = isinstance(sent, HTTPRequest) and sent.authority in names
+        is_anywhere = not addresses and match is not None and match.ranges is None
+        return it.differs and (it.connection.destination in addresses or is_named or is_anywhere)
+
+    return shows

@@ -1,0 +1,303 @@
+"""The resources as a stock `fsm-controller` reads them, where it reads them otherwise than this library.
+
+It refuses nothing: hosts of any form, numbers that are no ports and texts that are no ranges go their way.
+What the models cannot hold stands in them under another name, and beside them as it is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import evolve, field
+
+from ..manifests.manifest import structure
+from ..patterns import Pattern
+from ..policy import SourceCert
+from ..resolution.claims import resolve_claims
+from ..resources import checks
+from ..resources.checks import EGRESS_PROTOCOLS_BY_NAME, LAST_PORT, Protocol
+from ..resources.core import Service
+from ..resources.egress import EgressPolicy, UpstreamTrafficSetting
+from ..resources.smi import HTTPRouteGroup
+from ..snapshot import Snapshot
+from ..values.construction import frozen
+from ..values.errors import InvalidValue, LoadError
+from ..values.frozen import thaw
+from ..values.net import parse_prefix
+from ..values.references import FieldRef, ResourceRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..manifests.loader import Refused
+    from ..policy import Claim, HTTPRoute
+    from ..resources.core import ServicePort
+    from ..resources.egress import EgressSource, SourceMTLS
+    from ..resources.subjects import Subject
+
+__all__ = ["LEGACY_SETTING", "StockView", "is_range", "stock_claims", "view_of"]
+
+KNOWN_PROTOCOLS = {protocol.value for protocol in Protocol}
+NO_CERTIFICATE = SourceCert(fsm_issued=False)
+LEGACY_SETTING = "policy.openservicemesh.io/v1alpha1"
+
+Spelled = Mapping[str, tuple[str, ...]]
+
+
+@frozen
+class Written:
+    """What stands in a policy, where its model has something else.
+
+    Attributes:
+        ranges: the texts in `ipAddresses` that are no ranges.
+        hosts: the hosts of the model that are written otherwise, each in all its spellings.
+        numbers: the ports of the model that stand for numbers which are no ports.
+    """
+
+    ranges: tuple[str, ...] = ()
+    hosts: Spelled = field(factory=dict)
+    numbers: Mapping[int, int] = field(factory=dict)
+
+
+@frozen
+class StockView:
+    """The mesh as the controller sees it.
+
+    Attributes:
+        snapshot: with the policies that it does not refuse, and ports that it takes for TCP.
+        raw: of a policy that this library refuses, the texts in `ipAddresses` that are no ranges.
+        written: of a policy, what is written otherwise than its model has it.
+        unknown: the protocols of service ports that the sidecar does not know.
+        headers: of routes, the headers with their names as written, where these are not in lower case.
+        any_service: the setting of an empty host, which is every service's that has none of its own.
+    """
+
+    snapshot: Snapshot
+    raw: Mapping[ResourceRef, tuple[str, ...]]
+    written: Mapping[ResourceRef, Written]
+    unknown: Mapping[FieldRef, str]
+    headers: Mapping[FieldRef, tuple[tuple[str, Pattern], ...]]
+    any_service: UpstreamTrafficSetting | None
+
+    def with_headers_as_written(self, route: HTTPRoute) -> HTTPRoute:
+        """The sidecar, which compares names in lower case, never finds some of these."""
+        written = self.headers.get(route.route) if route.route else None
+        return evolve(route, headers=written or route.headers)
+
+
+def view_of(snapshot: Snapshot) -> StockView:
+    """A mesh as the controller reads it."""
+    config = snapshot.mesh_config
+    flags = config.spec.feature_flags
+    if flags.enable_egress_policy is None:
+        flags = evolve(flags, enable_egress_policy=False)
+    taken = dict(filter(None, map(_as_taken, snapshot.refused)))
+    services = [service for service in snapshot.kind(Service) if any(map(_is_odd, service.spec.ports))]
+    everyones = (it for it in snapshot.kind(UpstreamTrafficSetting) if not it.spec.host)
+    written = {
+        **{ref: Written(hosts=hosts) for ref, hosts in _capitals(snapshot).items()},
+        **{policy.ref: found for policy, found in taken.items()},
+    }
+    return StockView(
+        snapshot.with_(
+            evolve(config, spec=evolve(config.spec, feature_flags=flags)),
+            *(_as_read(policy) for policy in (*snapshot.kind(EgressPolicy), *taken)),
+            *map(_over_tcp, services),
+        ),
+        {policy.ref: found.ranges for policy, found in taken.items()},
+        written,
+        {
+            service.at(f"spec.ports[{index}]"): (port.app_protocol or "").lower()
+            for service in services
+            for index, port in enumerate(service.spec.ports)
+            if _is_unknown(port)
+        },
+        {
+            group.at(f"spec.matches[{index}]"): tuple(sorted(match.headers.items(), key=itemgetter(0)))
+            for group in snapshot.kind(HTTPRouteGroup)
+            for index, match in enumerate(group.spec.matches)
+            if any(name != name.lower() for name in match.headers)
+        },
+        next(everyones, None),
+    )
+
+
+def stock_claims(view: StockView, identity: Subject) -> Mapping[int, tuple[Claim, ...]]:
+    """The claims of an identity's policies by port, as they are written.
+
+    Where a secret is missing, they have an empty certificate. A number may be no port.
+    """
+    by_port: dict[int, list[Claim]] = {}
+    for claims in resolve_claims(view.snapshot, identity).by_port.values():
+        for claim in claims:
+            taken = _as_written(view, claim)
+            by_port.setdefault(taken.port, []).append(taken)
+    return {port: tuple(by_port[port]) for port in sorted(by_port)}
+
+
+def _as_written(view: StockView, claim: Claim) -> Claim:
+    if claim.broken:
+        claim = evolve(claim, source_cert=NO_CERTIFICATE, broken=False)
+    written = view.written.get(claim.rule.resource)
+    if written is None:
+        return claim
+    hosts = {text for host in claim.hosts for text in written.hosts.get(host, (host,))}
+    return evolve(claim, port=written.numbers.get(claim.port, claim.port), hosts=tuple(sorted(hosts)))
+
+
+# --- policies that are read -------------------------------------------------------------------------------
+
+
+def _capitals(snapshot: Snapshot) -> Mapping[ResourceRef, Spelled]:
+    """The hosts of policies that are written with capitals, as the load that made the mesh tells."""
+    found: dict[ResourceRef, list[str]] = {}
+    for problem in snapshot.problems:
+        if problem.written is not None and problem.resource is not None:
+            found.setdefault(problem.resource, []).append(problem.written)
+    policies = {policy.ref: policy for policy in snapshot.kind(EgressPolicy)} if found else {}
+    return {
+        ref: _spelled((*texts, *_elsewhere(policies[ref], texts)))
+        for ref, texts in found.items()
+        if ref in policies
+    }
+
+
+def _elsewhere(policy: EgressPolicy, texts: Iterable[str]) -> Iterable[str]:
+    """The hosts of a policy that are written in lower case too."""
+    return (Counter(policy.spec.hosts) - Counter(text.lower() for text in texts)).elements()
+
+
+def _spelled(texts: Iterable[str]) -> Spelled:
+    spelled: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        spelled[text.lower()] = (*spelled.get(text.lower(), ()), text)
+    return spelled
+
+
+def _as_read(policy: EgressPolicy) -> EgressPolicy:
+    """A policy with the certificates and the setting that the controller finds for it."""
+    matches = tuple(match for match in policy.spec.matches if match.api_group != LEGACY_SETTING)
+    sources = policy.spec.sources
+    if any(source.mtls for source in sources):
+        first: dict[tuple[str, str], SourceMTLS | None] = {}
+        for source in sources:
+            first.setdefault((source.name, source.namespace), source.mtls)
+        sources = tuple(_certified(source, first[source.name, source.namespace]) for source in sources)
+    elif len(matches) == len(policy.spec.matches):
+        return policy
+    return evolve(policy, spec=evolve(policy.spec, matches=matches, sources=sources))
+
+
+def _certified(source: EgressSource, mtls: SourceMTLS | None) -> EgressSource:
+    """A source with the certificate of the first of its name, of whatever kind.
+
+    A secret without namespace is looked for where none is.
+    """
+    secret = mtls.cert.secret if mtls and mtls.cert else None
+    if mtls and secret and not secret.namespace:
+        mtls = evolve(mtls, cert=None)
+    return evolve(source, mtls=mtls)
+
+
+# --- policies that are refused here ----------------------------------------------------------------------
+
+
+def _as_taken(refused: Refused) -> tuple[EgressPolicy, Written] | None:
+    """A policy without the ranges and ports that are not understood, and what is written there.
+
+    None where anything else is wrong with it, or it is no Egress policy.
+    """
+    document = thaw(refused.document)
+    spec = document.get("spec")
+    if not isinstance(spec, dict) or refused.ref.kind != EgressPolicy.kind:
+        return None
+    ranges, hosts = _without_odd_ranges(spec), _with_other_hosts(spec)
+    numbers, dropped = _with_other_ports(spec)
+    try:
+        policy = cast("EgressPolicy", structure(document, refused.source))
+    except LoadError:
+        return None
+    kept = tuple(port for index, port in enumerate(policy.spec.ports) if index not in dropped)
+    policy = evolve(policy, spec=evolve(policy.spec, ports=kept))
+    return policy, Written(ranges, hosts, numbers)
+
+
+def _without_odd_ranges(spec: dict[str, Any]) -> tuple[str, ...]:
+    """Takes out of `ipAddresses` the texts that are no ranges."""
+    listed = spec.get("ipAddresses")
+    if not isinstance(listed, list):
+        return ()
+    odd = tuple(text for text in listed if isinstance(text, str) and not is_range(text))
+    spec["ipAddresses"] = [text for text in listed if text not in odd]
+    return odd
+
+
+def _with_other_hosts(spec: dict[str, Any]) -> Spelled:
+    """Puts others in the place of hosts that have no form of one."""
+    listed = spec.get("hosts")
+    if not isinstance(listed, list):
+        return {}
+    spelled: dict[str, tuple[str, ...]] = {}
+    for index, text in enumerate(listed):
+        if isinstance(text, str) and text.strip(".:"):
+            listed[index] = _host_for(text, index)
+            spelled[listed[index]] = (*spelled.get(listed[index], ()), text)
+    return spelled
+
+
+def _host_for(text: str, index: int) -> str:
+    try:
+        return checks.host(text)
+    except InvalidValue:
+        return f"h{index}.invalid"
+
+
+def _with_other_ports(spec: dict[str, Any]) -> tuple[Mapping[int, int], frozenset[int]]:
+    """Puts others in the place of numbers that are no ports; tells them, and where a protocol is none."""
+    listed = spec.get("ports")
+    ports = [port if isinstance(port, dict) else {} for port in listed] if isinstance(listed, list) else []
+    taken = {port["number"] for port in ports if type(port.get("number")) is int}
+    free = (number for number in range(LAST_PORT, 0, -1) if number not in taken)
+    numbers: dict[int, int] = {}
+    dropped: set[int] = set()
+    for index, port in enumerate(ports):
+        number, protocol = port.get("number"), port.get("protocol")
+        if type(number) is int and not 1 <= number <= LAST_PORT:
+            port["number"] = next(free)
+            numbers[port["number"]] = number
+        if isinstance(protocol, str) and protocol.lower() not in EGRESS_PROTOCOLS_BY_NAME:
+            port["protocol"] = Protocol.HTTP.value  # to see whether anything else is wrong with it
+            dropped.add(index)
+    return numbers, frozenset(dropped)
+
+
+def is_range(text: str) -> bool:
+    """Whether a text is an address range."""
+    try:
+        parse_prefix(text)
+    except InvalidValue:
+        return False
+    return True
+
+
+# --- services --------------------------------------------------------------------------------------------
+
+
+def _is_unknown(port: ServicePort) -> bool:
+    return port.app_protocol is not None and port.app_protocol.lower() not in KNOWN_PROTOCOLS
+
+
+def _is_odd(port: ServicePort) -> bool:
+    return port.protocol != "TCP" or _is_unknown(port)
+
+
+def _over_tcp(service: Service) -> Service:
+    """Every port a TCP port, and what is spoken there at least a stream."""
+    ports = (
+        evolve(port, protocol="TCP", app_protocol="tcp" if _is_unknown(port) else port.app_protocol)
+        for port in service.spec.ports
+    )
+    return evolve(service, spec=evolve(service.spec, ports=tuple(ports)))
