@@ -27,7 +27,8 @@ FLOORS = """
     resources
     connections manifests
     policy snapshot
-    pipy resolution
+    interception pipy
+    resolution
     division engine
     answers api explanation live replaying verification workload
     linting policytests replay_dask replay_spark

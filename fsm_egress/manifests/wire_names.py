@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..resources import checks, core, egress, meshconfig, smi
+from ..resources import checks, core, egress, meshconfig, smi, workloads
 from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 
@@ -42,6 +42,7 @@ ANYTHING: frozenset[str] = frozenset("*")
 # nothing to do with egress. Any other unknown name is a mistake.
 _CARRIED: dict[type[Part], frozenset[str]] = {
     ObjectMeta: ANYTHING,
+    **dict.fromkeys((*workloads.MAKERS, *workloads.PARTS), ANYTHING),
     meshconfig.MeshConfigSpec: frozenset(
         {
             "certificate",
@@ -145,11 +146,13 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
     ),
     core.ServicePort: frozenset({"nodePort"}),
     core.EndpointAddress: frozenset({"nodeName", "targetRef"}),
+    core.Container: ANYTHING,
     core.SliceConditions: frozenset({"serving", "terminating"}),
     core.SliceEndpoint: frozenset(
         {"deprecatedTopology", "hints", "nodeName", "targetRef", "topology", "zone"}
     ),
     core.PodSpec: ANYTHING,
+    core.SecurityContext: ANYTHING,
     core.PodStatus: ANYTHING,
     core.Namespace: frozenset({"spec"}),
     core.ServiceAccount: frozenset({"automountServiceAccountToken", "imagePullSecrets", "secrets"}),

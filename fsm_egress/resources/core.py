@@ -139,10 +139,31 @@ class EndpointSlice(Resource):
 
 
 @frozen(field_transformer=checked)
+class SecurityContext(Part):
+    """Whom a container, or all of a pod, runs as; the rest is carried along."""
+
+    run_as_user: int | None = field(default=None, converter=checks.optional_whole_number)
+
+
+@frozen(field_transformer=checked)
+class Container(Part):
+    """A container of a pod: what it is called, its arguments and whom it runs as."""
+
+    name: str = field(default="", converter=checks.string)
+    args: tuple[str, ...] = field(default=(), converter=checks.strings, repr=False)
+    security_context: SecurityContext = field(factory=SecurityContext, metadata=part(SecurityContext))
+
+
+@frozen(field_transformer=checked)
 class PodSpec(Part):
-    """`spec` of a Pod; containers and the rest are carried along."""
+    """`spec` of a Pod, or of the template of pods; what is not read is carried along."""
 
     service_account_name: str = field(default="default", converter=checks.resource_name)
+    host_network: bool = field(default=False, converter=checks.boolean)
+    node_name: str = field(default="", converter=checks.string)
+    containers: tuple[Container, ...] = field(default=(), metadata=parts(Container))
+    init_containers: tuple[Container, ...] = field(default=(), metadata=parts(Container))
+    security_context: SecurityContext = field(factory=SecurityContext, metadata=part(SecurityContext))
 
 
 @frozen(field_transformer=checked)

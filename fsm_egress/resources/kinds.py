@@ -8,6 +8,7 @@ from .core import Endpoints, EndpointSlice, Namespace, Pod, Secret, Service, Ser
 from .egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
 from .meshconfig import MeshConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from .workloads import CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -28,6 +29,12 @@ KINDS: tuple[type[Resource], ...] = (
     Secret,
     TrafficTarget,
     TrafficSplit,
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    ReplicaSet,
+    Job,
+    CronJob,
 )
 
 READ: tuple[type[Resource], ...] = (*KINDS, EndpointSlice)

@@ -14,6 +14,7 @@ from ..values.construction import frozen
 from ..values.errors import Problem
 from ..values.references import ResourceRef
 from .meshconfig import MeshConfig
+from .workloads import MAKERS
 
 if TYPE_CHECKING:
     from .subjects import Subject
@@ -61,6 +62,7 @@ LOST_KINDS: dict[str, Bearing] = {
     "Service": ANYTHING,  # its addresses are no longer those of egress
     "Endpoints": ANYTHING,  # ditto
     "Pod": ANYTHING,  # its annotations, and what is behind services
+    **dict.fromkeys((kind.kind for kind in MAKERS), ANYTHING),  # as of a Pod
     "ServiceAccount": NOTHING,  # it names an account, and an account that nothing names is looked at anyway
     "Namespace": ANYTHING,  # whether policies and services there count
     "Secret": Bearing(opens=True),  # what a policy claims is denied without its certificate

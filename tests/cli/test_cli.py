@@ -114,11 +114,11 @@ class TestCheck:
         assert result.stdout.endswith("write `54.9.0.0/16`: that is how it is read (warning)\n")
 
     def test_a_kind_that_plays_no_part_is_named_and_is_no_problem(self) -> None:
-        deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: curl, namespace: curl}\n"
-        result = run("check", "-f", "-", stdin=f"{MESH}---\n{deployment}")
+        ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: curl, namespace: curl}\n"
+        result = run("check", "-f", "-", stdin=f"{MESH}---\n{ingress}")
         skipped, fine = result.stdout.splitlines()
         assert result.exit_code == 0
-        assert skipped.startswith("<stdin>:9:7: Deployment curl/curl ")
+        assert skipped.startswith("<stdin>:9:7: Ingress curl/curl ")
         assert skipped.endswith("(info)")
         assert fine == "1 resource, no problems"
 

@@ -516,10 +516,10 @@ def test_no_problem_shows_what_a_secret_in_json_holds() -> None:
 
 
 def test_mistakes_inside_a_skipped_kind_are_nobodys_business() -> None:
-    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {mode: 0644, on: yes}\n"
+    text = "apiVersion: apps/v1\nkind: Widget\nmetadata: {name: x}\nspec: {mode: 0644, on: yes}\n"
     (problem,) = load_resources(text).problems
     assert problem.severity is Severity.INFO
-    twice = text + "kind: Deployment\n"
+    twice = text + "kind: Widget\n"
     assert [problem.partition(": expected ")[2].partition(",")[0] for problem in said(twice)] == [
         "a kind that egress depends on",
         "each key once",

@@ -120,7 +120,7 @@ def test_a_document_is_an_object_of_a_kind(value: Any, problems: list[str]) -> N
     ("kind", "version"),
     [
         ("ConfigMap", "v1"),
-        ("Deployment", "apps/v1"),
+        ("ControllerRevision", "apps/v1"),
         ("Service", "serving.knative.dev/v1"),
         ("Egres", "example.com/v1"),
         ("WidgetList", "example.com/v1"),

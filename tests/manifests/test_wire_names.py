@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from fsm_egress.manifests.wire_names import FIELDS, carries, wire_name, wire_path
-from fsm_egress.resources import core, egress, meshconfig, smi
+from fsm_egress.resources import core, egress, meshconfig, smi, workloads
 from fsm_egress.resources.kinds import KINDS
 from fsm_egress.resources.resource import ObjectMeta, Part, Resource
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-MODULES = (core, egress, meshconfig, smi)
+MODULES = (core, egress, meshconfig, smi, workloads)
 
 
 def vectors(name: str) -> Any:
@@ -59,7 +59,8 @@ def test_every_field_of_the_vectors_is_known_or_carried() -> None:
         if kind is not None:
             seen[kind.__name__] += 1
             assert list(unknown_names(kind, document, document["kind"])) == []
-    assert set(seen) >= {kind.__name__ for kind in KINDS} - {"ServiceAccount"}
+    others = {"ServiceAccount", *(kind.__name__ for kind in workloads.MAKERS)}
+    assert set(seen) >= {kind.__name__ for kind in KINDS} - others
 
 
 def test_a_mistaken_field_is_neither_known_nor_carried() -> None:
@@ -127,7 +128,8 @@ def test_the_table_holds_every_field_that_a_document_may_have(kind: type[Part]) 
 @pytest.mark.parametrize("kind", FIELDS, ids=lambda kind: kind.__name__)
 def test_what_is_read_is_not_carried_too(kind: type[Part]) -> None:
     anything = carries(kind, "a field that nobody has thought of")
-    assert anything == (kind in {ObjectMeta, core.PodSpec, core.PodStatus})
+    parts = {core.Container, core.SecurityContext, *workloads.MAKERS, *workloads.PARTS}
+    assert anything == (kind in {ObjectMeta, core.PodSpec, core.PodStatus, *parts})
     assert anything or not any(carries(kind, name) for name in FIELDS[kind] if name != "status")
 
 

@@ -14,6 +14,7 @@ from fsm_egress.manifests.wire_names import FIELDS
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.checks import Protocol, ServiceAccessMode
 from fsm_egress.resources.core import (
+    Container,
     EndpointAddress,
     EndpointPort,
     Endpoints,
@@ -25,6 +26,7 @@ from fsm_egress.resources.core import (
     PodSpec,
     PodStatus,
     Secret,
+    SecurityContext,
     Service,
     ServiceAccount,
     ServicePort,
@@ -89,6 +91,7 @@ from fsm_egress.resources.smi import (
     TrafficTargetRule,
     TrafficTargetSpec,
 )
+from fsm_egress.resources.workloads import MAKERS, PARTS
 from fsm_egress.values.errors import InvalidValue
 from fsm_egress.values.frozen import FrozenMap
 from fsm_egress.values.net import Address, Prefix
@@ -105,6 +108,10 @@ LEGACY = "policy.openservicemesh.io/v1alpha1"
 # One value of every class, with as little said as is possible.
 LEAST: list[Part] = [
     META,
+    Container(),
+    SecurityContext(),
+    *(kind() for kind in PARTS),
+    *(kind(META) for kind in MAKERS),
     ServiceAccessNames(),
     Traffic(),
     FeatureFlags(),
@@ -227,6 +234,12 @@ def test_every_kind_is_read_once_per_version() -> None:
     pairs = [(version, kind.kind) for kind in READ for version in kind.api_versions]
     assert sorted(pairs) == [
         ("access.smi-spec.io/v1alpha3", "TrafficTarget"),
+        ("apps/v1", "DaemonSet"),
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "ReplicaSet"),
+        ("apps/v1", "StatefulSet"),
+        ("batch/v1", "CronJob"),
+        ("batch/v1", "Job"),
         ("config.flomesh.io/v1alpha1", "MeshConfig"),
         ("config.flomesh.io/v1alpha2", "MeshConfig"),
         ("config.flomesh.io/v1alpha3", "MeshConfig"),

@@ -1,0 +1,1 @@
+"""Which connections of a pod reach its sidecar: whether it has one, and under which lists."""

@@ -1,0 +1,112 @@
+"""Whether a pod has a sidecar: seen from the pod where it runs, else by the rules of FSM's injector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..resources.core import Namespace
+from ..values.construction import frozen
+from ..values.enums import Word
+from ..values.errors import shortly
+from ..values.references import FieldRef
+from .hosts import UUID_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..snapshot import Snapshot
+    from .hosts import Host
+
+__all__ = ["Injection", "State", "injection_of"]
+
+INJECTION = "flomesh.io/sidecar-injection"
+SIDECAR = "sidecar"
+INIT = "fsm-init"
+NODE_LEVEL = "NodeLevel"
+NEVER_INJECTED = ("kube-system", "kube-public")
+_SPELLINGS = {
+    **dict.fromkeys(("enabled", "yes", "true"), True),
+    **dict.fromkeys(("disabled", "no", "false"), False),
+}
+
+
+class State(Word):
+    """Whether a pod has a sidecar."""
+
+    YES = "yes"
+    NO = "no"
+    NEVER_CREATED = "never created"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Injection:
+    """Whether a pod has a sidecar, why, and the field that says so."""
+
+    state: State
+    why: str
+    rule: FieldRef
+
+
+def injection_of(snapshot: Snapshot, host: Host) -> Injection:
+    """Whether a pod has a sidecar, or would get one if it were created now."""
+    if any(it.name == SIDECAR for it in host.spec.containers):
+        return Injection(State.YES, f"it has the container `{SIDECAR}`", host.at("spec.containers"))
+    if host.is_running:
+        if UUID_LABEL in host.labels:
+            why = f"it has the label `{UUID_LABEL}` and no container `{SIDECAR}`: the node intercepts"
+            return Injection(State.UNKNOWN, why, host.at("metadata.labels"))
+        rule = host.at("spec.hostNetwork" if host.spec.host_network else "spec.containers")
+        more = ", and is on the host's network" if host.spec.host_network else ""
+        return Injection(State.NO, f"it runs without the container `{SIDECAR}`{more}", rule)
+    decided = _decided(snapshot, host)
+    config = snapshot.mesh_config
+    if decided.state is State.YES and config.spec.traffic.interception_mode == NODE_LEVEL:
+        why = f"the mesh intercepts on the nodes (`{NODE_LEVEL}`): no sidecar is in the pod"
+        return Injection(State.UNKNOWN, why, config.at("spec.traffic.interceptionMode"))
+    return decided
+
+
+def _decided(snapshot: Snapshot, host: Host) -> Injection:
+    """What FSM's injector decides, in its order."""
+    return next(it for it in (_by_place(snapshot, host), _by_annotations(snapshot, host)) if it)
+
+
+def _by_place(snapshot: Snapshot, host: Host) -> Injection | None:
+    """Where nothing is injected, whatever is asked for."""
+    if host.spec.host_network:
+        return Injection(State.NO, "it is on the host's network", host.at("spec.hostNetwork"))
+    if host.namespace in {*NEVER_INJECTED, snapshot.mesh_config.namespace}:
+        return Injection(State.NO, f"nothing is injected in namespace `{host.namespace}`", host.at(""))
+    if not snapshot.monitors(host.namespace):
+        namespace = snapshot.kind(Namespace).get("", host.namespace)
+        rule = namespace.at("metadata.labels") if namespace else host.at("")
+        return Injection(State.NO, f"the mesh does not watch namespace `{host.namespace}`", rule)
+    return None
+
+
+def _by_annotations(snapshot: Snapshot, host: Host) -> Injection:
+    """What pod and namespace ask for; the pod's word counts."""
+    namespace = snapshot.kind(Namespace).get("", host.namespace)
+    own = _said(host.annotations)
+    theirs = _said(namespace.metadata.annotations) if namespace else None
+    own_rule = host.at(f"metadata.annotations.{INJECTION}")
+    their_rule = namespace.at(f"metadata.annotations.{INJECTION}") if namespace else host.at("")
+    for said, rule in ((own, own_rule), (theirs, their_rule)):
+        if isinstance(said, str):
+            names = ", ".join(f"`{name}`" for name in _SPELLINGS)
+            return Injection(State.NEVER_CREATED, f"{shortly(said)} is none of {names}", rule)
+    table = (
+        (own is True, State.YES, "its annotation asks for it", own_rule),
+        (own is False, State.NO, "its annotation declines it", own_rule),
+        (namespace is None, State.YES, "its Namespace is not given, and taken for one that asks", their_rule),
+        (theirs is True, State.YES, "the annotation of its namespace asks for it", their_rule),
+        (True, State.NO, "neither it nor its namespace asks for a sidecar", host.at("")),
+    )
+    return next(Injection(state, why, rule) for holds, state, why, rule in table if holds)
+
+
+def _said(annotations: Mapping[str, str]) -> bool | str | None:
+    """What an annotation says: None where there is none, its text where it cannot be read."""
+    text = annotations.get(INJECTION)
+    return None if text is None else _SPELLINGS.get(text.lower(), text)

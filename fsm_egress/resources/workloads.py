@@ -1,0 +1,126 @@
+"""What makes pods, for its templates: Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import field
+
+from ..values.construction import frozen
+from ..values.frozen import EMPTY, FrozenMap
+from . import checks
+from .core import PodSpec
+from .resource import Part, Resource, checked, part
+
+__all__ = [
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "PodTemplate",
+    "ReplicaSet",
+    "StatefulSet",
+]
+
+
+@frozen(field_transformer=checked)
+class TemplateMeta(Part):
+    """Labels and annotations of the pods that are made; the annotations are in no `repr`."""
+
+    labels: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map)
+    annotations: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map, repr=False)
+
+
+@frozen(field_transformer=checked)
+class PodTemplate(Part):
+    """`spec.template` of what makes pods."""
+
+    metadata: TemplateMeta = field(factory=TemplateMeta, metadata=part(TemplateMeta))
+    spec: PodSpec = field(factory=PodSpec, metadata=part(PodSpec))
+
+
+@frozen(field_transformer=checked)
+class WorkloadSpec(Part):
+    """`spec` of what makes pods; all but the template is carried along."""
+
+    template: PodTemplate = field(factory=PodTemplate, metadata=part(PodTemplate))
+
+
+@frozen(field_transformer=checked)
+class Deployment(Resource):
+    """A Deployment, for the pods that it makes."""
+
+    kind: ClassVar[str] = "Deployment"
+    api_versions: ClassVar[tuple[str, ...]] = ("apps/v1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class StatefulSet(Resource):
+    """A StatefulSet, for the pods that it makes."""
+
+    kind: ClassVar[str] = "StatefulSet"
+    api_versions: ClassVar[tuple[str, ...]] = ("apps/v1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class DaemonSet(Resource):
+    """A DaemonSet, for the pods that it makes."""
+
+    kind: ClassVar[str] = "DaemonSet"
+    api_versions: ClassVar[tuple[str, ...]] = ("apps/v1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class ReplicaSet(Resource):
+    """A ReplicaSet, for the pods that it makes."""
+
+    kind: ClassVar[str] = "ReplicaSet"
+    api_versions: ClassVar[tuple[str, ...]] = ("apps/v1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class Job(Resource):
+    """A Job, for the pods that it makes."""
+
+    kind: ClassVar[str] = "Job"
+    api_versions: ClassVar[tuple[str, ...]] = ("batch/v1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class JobTemplate(Part):
+    """`spec.jobTemplate` of a CronJob."""
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class CronJobSpec(Part):
+    """`spec` of a CronJob; all but the template is carried along."""
+
+    job_template: JobTemplate = field(factory=JobTemplate, metadata=part(JobTemplate))
+
+
+@frozen(field_transformer=checked)
+class CronJob(Resource):
+    """A CronJob, for the pods of its jobs."""
+
+    kind: ClassVar[str] = "CronJob"
+    api_versions: ClassVar[tuple[str, ...]] = ("batch/v1",)
+
+    spec: CronJobSpec = field(factory=CronJobSpec, metadata=part(CronJobSpec))
+
+
+MAKERS: tuple[type[Resource], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob)
+"""Every kind that makes pods."""
+PARTS: tuple[type[Part], ...] = (TemplateMeta, PodTemplate, WorkloadSpec, JobTemplate, CronJobSpec)
+"""What they are made of besides pods."""

@@ -1,0 +1,72 @@
+"""Pods and the templates of pods, in one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from small import load
+
+import fsm_egress as fe
+from fsm_egress.interception.hosts import hosts_of
+from fsm_egress.manifests.manifest import structure, to_mapping
+
+Wire = dict[str, Any]
+TEMPLATE: Wire = {
+    "metadata": {"labels": {"app": "cart"}, "annotations": {"a": "b"}},
+    "spec": {"serviceAccountName": "cart", "hostNetwork": True, "containers": [{"name": "c", "image": "x"}]},
+}
+JOB = {"jobTemplate": {"spec": {"template": TEMPLATE}}, "schedule": "@daily"}
+
+
+def made(kind: str, version: str, spec: Wire, **metadata: Any) -> Wire:
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "cart", "namespace": "shop", **metadata},
+        "spec": spec,
+        "status": {"replicas": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        (made("Deployment", "apps/v1", {"template": TEMPLATE, "replicas": 2}), "spec.template.spec"),
+        (made("StatefulSet", "apps/v1", {"template": TEMPLATE}), "spec.template.spec"),
+        (made("DaemonSet", "apps/v1", {"template": TEMPLATE}), "spec.template.spec"),
+        (made("ReplicaSet", "apps/v1", {"template": TEMPLATE}), "spec.template.spec"),
+        (made("Job", "batch/v1", {"template": TEMPLATE}), "spec.template.spec"),
+        (made("CronJob", "batch/v1", JOB), "spec.jobTemplate.spec.template.spec"),
+    ],
+)
+def test_what_makes_pods_has_a_template(document: Wire, field: str) -> None:
+    (host,) = hosts_of(load(document))
+    assert host.name == f"{document['kind'].lower()}/cart"
+    assert host.namespace == "shop"
+    assert host.account == ("cart", "shop")
+    assert (host.labels["app"], host.annotations["a"]) == ("cart", "b")
+    assert host.spec.host_network
+    assert (host.own, host.is_running) == ((), False)
+    assert str(host.at("spec")) == f"{document['kind']} shop/cart {field}"
+    assert to_mapping(structure(document)) == document
+
+
+def test_what_something_else_made_is_that_one_s() -> None:
+    owners = [{"kind": "Deployment", "name": "cart"}]
+    owned = made("ReplicaSet", "apps/v1", {"template": TEMPLATE}, ownerReferences=owners)
+    assert hosts_of(load(owned)) == ()
+
+
+def test_a_pod_has_its_addresses_each_once() -> None:
+    status = {"podIPs": [{"ip": "10.244.1.5"}, {"ip": "2001:db8::5"}, {"ip": "10.244.1.5"}]}
+    (host,) = hosts_of(load({**made("Pod", "v1", TEMPLATE["spec"]), "status": status}))
+    assert list(map(str, host.own)) == ["10.244.1.5/32", "2001:db8::5/128"]
+    assert host.name == "pod/cart"
+    assert host.is_running
+
+
+def test_the_arguments_of_a_container_are_in_no_repr() -> None:
+    spec = {"containers": [{"name": "c", "args": ["hunter2"], "env": [{"name": "A", "value": "hunter2"}]}]}
+    mesh = fe.load(made("Pod", "v1", spec))
+    assert "hunter2" not in f"{mesh!r}{next(iter(mesh))!r}"

@@ -1,0 +1,86 @@
+"""The table of injection rules, case by case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from small import config, load
+
+from fsm_egress.interception.hosts import hosts_of
+from fsm_egress.interception.injection import State, injection_of
+
+Wire = dict[str, Any]
+KEY = "flomesh.io/sidecar-injection"
+WATCHED = {"flomesh.io/monitored-by": "fsm"}
+SIDECAR = {"name": "sidecar", "image": "pipy"}
+APP = {"name": "app", "image": "app"}
+
+
+def pod(said: str | None = None, space: str = "shop", labels: Wire | None = None, **spec: Any) -> Wire:
+    status = spec.pop("status", {})
+    annotations = {} if said is None else {KEY: said}
+    metadata = {"name": "a", "namespace": space, "annotations": annotations, "labels": labels or {}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+
+def space(said: str | None = None, labels: Wire | None = None, name: str = "shop") -> Wire:
+    annotations = {} if said is None else {KEY: said}
+    metadata = {"name": name, "labels": WATCHED if labels is None else labels, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def state(*entries: Wire) -> State:
+    snapshot = load(*entries)
+    (host,) = hosts_of(snapshot)
+    found = injection_of(snapshot, host)
+    assert found.why
+    return found.state
+
+
+NODE = config({"interceptionMode": "NodeLevel"})
+RUNS: Wire = {"podIPs": [{"ip": "10.244.1.5"}]}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([pod("yes", hostNetwork=True), space("yes")], State.NO),
+        ([pod("bad", hostNetwork=True), space("yes")], State.NO),
+        ([pod("yes", "kube-system"), space("yes", name="kube-system")], State.NO),
+        ([pod("yes", "kube-public"), space("yes", name="kube-public")], State.NO),
+        ([pod("yes", "fsm-system"), space("yes", name="fsm-system"), config()], State.NO),
+        ([pod("yes"), space("yes", labels={})], State.NO),
+        ([pod("yes"), space("yes", name="other")], State.NO),
+        *(([pod(said), space()], State.YES) for said in ("enabled", "yes", "true", "YES", "True", "Enabled")),
+        *(([pod(said), space("yes")], State.NO) for said in ("disabled", "no", "false", "NO", "False")),
+        *(([pod(said), space("yes")], State.NEVER_CREATED) for said in ("on", "", "1", " yes")),
+        ([pod("yes"), space("no")], State.YES),
+        ([pod("yes"), space("odd")], State.NEVER_CREATED),
+        ([pod(), space("odd")], State.NEVER_CREATED),
+        ([pod(), space("yes")], State.YES),
+        ([pod(), space("no")], State.NO),
+        ([pod(), space()], State.NO),
+        ([pod("no"), space()], State.NO),
+        ([pod()], State.YES),
+        ([pod("no")], State.NO),
+        ([pod("yes"), space(), NODE], State.UNKNOWN),
+        ([pod("no"), space(), NODE], State.NO),
+        ([pod("no", containers=[APP, SIDECAR]), space("no")], State.YES),
+        ([pod("yes", containers=[APP], status=RUNS), space("yes")], State.NO),
+        ([pod("yes", containers=[APP], nodeName="n"), space("yes")], State.NO),
+        ([pod("yes", containers=[APP], nodeName="n", hostNetwork=True), space("yes")], State.NO),
+        ([pod("yes", containers=[APP]), space("yes")], State.YES),
+        ([pod(labels={"fsm-proxy-uuid": "x"}, containers=[APP], status=RUNS), space("yes")], State.UNKNOWN),
+    ],
+)
+def test_injected_or_not(entries: list[Wire], expected: State) -> None:
+    assert state(*entries) is expected
+
+
+def test_it_is_said_where_it_was_decided() -> None:
+    snapshot = load(pod("yes"), space("yes", labels={"team": "web"}))
+    (host,) = hosts_of(snapshot)
+    found = injection_of(snapshot, host)
+    assert str(found.rule) == "Namespace shop metadata.labels"
+    assert found.why == "the mesh does not watch namespace `shop`"
