@@ -1,7 +1,7 @@
 """Documents -> resources and back: the only module that knows cattrs.
 
-A good document goes through one function for each class, made once and kept by cattrs' converter. One that
-these refuse is read a second time, slowly, to find everything that is wrong with it, and where.
+A good document goes through one function for each class, made once. One that these refuse is read a second
+time, slowly, by cattrs' converter, to find everything that is wrong with it, and where.
 """
 
 from __future__ import annotations
@@ -256,19 +256,30 @@ class _Readers(dict[str, tuple[Reader, bool]]):
 
     def __missing__(self, name: str) -> tuple[Reader, bool]:
         kind = _BY_KIND[name]
-        self[name] = _reader_of(kind), kind in CLUSTER_SCOPED
+        self[name] = _GOOD_READERS[kind], kind in CLUSTER_SCOPED
         return self[name]
 
 
+class _GoodReaders(dict[type[Part], Reader]):
+    """The readers of good values by class, each made when it is first needed."""
+
+    def __missing__(self, kind: type[Part]) -> Reader:
+        self[kind] = read = reader(kind, self.__getitem__, carries)
+        return read
+
+
+_GOOD_READERS = _GoodReaders()
+
+
 @cache
-def _converter(*, lenient: bool) -> Converter:
-    """The converter of this module, made on first use: importing the library imports no cattrs."""
-    from cattrs import Converter  # noqa: PLC0415  # because only loading needs it
+def _converter() -> Converter:
+    """The converter for values that are looked at with care; good documents are read without cattrs."""
+    from cattrs import Converter  # noqa: PLC0415  # because hardly any document needs it
 
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook_factory(
         lambda kind: isinstance(kind, type) and issubclass(kind, Part),
-        lambda kind: reader(kind, converter.get_structure_hook, _carries_all if lenient else carries),
+        lambda kind: reader(kind, converter.get_structure_hook, _carries_all),
     )
     return converter
 
@@ -277,18 +288,19 @@ def _carries_all(_: type[Part], name: str) -> bool:  # noqa: ARG001  # because i
     return True
 
 
+def _lenient_reader_of(kind: type[Part]) -> Reader:
+    read: Reader = _converter().get_structure_hook(kind)
+    return read
+
+
 def _quickly(kind: type[Resource], value: Mapping[str, Any], *, lenient: bool = False) -> Resource | None:
     """The resource of a good document; None for one that the slow reading has to look at."""
+    read = _lenient_reader_of(kind) if lenient else _GOOD_READERS[kind]
     try:
-        resource: Resource = _reader_of(kind, lenient=lenient)(value, Reading())
+        resource: Resource = read(value, Reading())
     except UNREADABLE:
         return None
     return resource
-
-
-def _reader_of(kind: type[Part], *, lenient: bool = False) -> Reader:
-    read: Reader = _converter(lenient=lenient).get_structure_hook(kind)
-    return read
 
 
 # --- what is wrong ---------------------------------------------------------------------------------------
@@ -315,7 +327,7 @@ def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool
             yield problem
     if not wrong:
         try:
-            _reader_of(kind, lenient=True)({key: value[key] for key in known}, Reading())
+            _lenient_reader_of(kind)({key: value[key] for key in known}, Reading())
         except InvalidValue as error:
             for problem in error.problems:
                 yield evolve(problem, path=wire_path(problem.path)).within(path)

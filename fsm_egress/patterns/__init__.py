@@ -8,22 +8,19 @@ same meaning (`python.py`); what cannot be is refused with the place and the rea
 from __future__ import annotations
 
 from functools import cached_property, lru_cache, partial
-from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
 from ..values.construction import frozen
-from .captures import matches_empty
+from .errors import PatternError
 from .plain import is_plain, may_be_literal, unescaped
-from .python import rendered
-from .reader import PatternError, read_pattern
-from .syntax import Assertion, AssertionKind, Chars, Node, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .cost import Cost
+    from .syntax import Node
 
 __all__ = ["Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
 
@@ -66,11 +63,15 @@ class Pattern:
     @cached_property
     def tree(self) -> Node:
         """The syntax tree of the text."""
+        from .reader import read_pattern  # noqa: PLC0415  # because most patterns are plain
+
         return read_pattern(self.text, any_byte=self.any_byte)
 
     @cached_property
     def python(self) -> str:
         """A pattern of Python's `re` that is found in the same `searchable` texts, if after a long time."""
+        from .python import rendered  # noqa: PLC0415  # because who reads a mesh searches nothing
+
         return rendered(self.tree)
 
     @cached_property
@@ -100,10 +101,9 @@ class Pattern:
 
         `False` says only that this has not been proved.
         """
-        return not is_plain(self.text) and any(
-            matches_empty(self.tree, partial(eq, Assertion(kind)))
-            for kind in (AssertionKind.START, AssertionKind.END)
-        )
+        from .simple import is_in_every_text  # noqa: PLC0415  # because most patterns are plain
+
+        return not is_plain(self.text) and is_in_every_text(self.tree)
 
     @cached_property
     def literal(self) -> str | None:
@@ -113,10 +113,9 @@ class Pattern:
                 return None
             if "[" not in self.text:
                 return unescaped(self.text)
-        items = self.tree.items if isinstance(self.tree, Sequence) else (self.tree,)
-        sets = [item.members for item in items if isinstance(item, Chars) and len(item.members) == 1]
-        letters = bytes(byte for members in sets for byte in members)
-        return letters.decode() if len(letters) == len(items) and letters.isascii() else None
+        from .simple import only_text  # noqa: PLC0415  # because most patterns are plain
+
+        return only_text(self.tree)
 
     @classmethod
     def of_bytes(cls, text: str) -> Pattern:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..values.errors import InvalidValue, Problem, show
+from .errors import PatternError
 from .grammar import Refused, parsed
 
 if TYPE_CHECKING:
@@ -14,27 +15,11 @@ if TYPE_CHECKING:
         Node,
     )
 
-__all__ = ["PatternError", "read_pattern"]
+__all__ = ["read_pattern"]
 
 
 LENGTH = 4096  # characters of a pattern: more than any route needs, few enough for every later proof
 REPAIRS = 16  # mistakes of one pattern that a proposal mends
-
-
-class PatternError(InvalidValue):
-    """A pattern that the sidecar does not compile, or that cannot be given the same meaning here.
-
-    Attributes:
-        position: where, as an offset from 0 into the pattern.
-        reason: what is wrong there, as a phrase.
-        ours: whether it is refused here alone: the sidecar may well compile it.
-    """
-
-    def __init__(self, problem: Problem, position: int = 0, reason: str = "", *, ours: bool = False) -> None:
-        super().__init__(problem)
-        self.position = position
-        self.reason = reason
-        self.ours = ours
 
 
 def read_pattern(text: Any, *, any_byte: bool = False) -> Node:
