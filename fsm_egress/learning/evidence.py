@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import evolve, field
 
@@ -27,7 +29,7 @@ from ..values.times import read_time
 from .paths import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..connections.decision import Decision
     from ..replaying import Decided
@@ -40,8 +42,7 @@ BUCKETS = 64  # of time, at most: counts by time need no more to be drawn or div
 VERDICTS = (Verdict.PASSTHROUGH, Verdict.DENIED)
 
 
-@frozen(order=True, cache_hash=True)
-class Need:
+class Need(NamedTuple):
     """What a connection needs a policy to allow; those that one document would name alike are equal.
 
     Attributes:
@@ -175,13 +176,8 @@ class Choice:
             reason = _DECIDED_AS[decision.verdict]
         return reason
 
-    def left_out(self, need: Need, moment: float | None) -> str | None:
+    def left_out(self, need: Need) -> str | None:
         """Why a connection does not count though it was decided so."""
-        if self.since is not None or self.until is not None:
-            if moment is None:
-                return "the record has no time"
-            if not (self.since or 0) <= moment < (self.until or float("inf")):
-                return "outside of the time asked for"
         about = (need.identity, need.name, need.port)
         if self.only and self.only.isdisjoint(about):
             return "another account, host or port"
@@ -309,37 +305,81 @@ class Learner:
         unreadable: list[Unreadable] = []
         left_out: Counter[str] = Counter()
         unlike: Counter[tuple[str, str]] = Counter()
-        found: dict[Need, list[tuple[int, Connection, float | None]]] = {}
+        found: dict[Need, list[_Row]] = {}
         for decided in self.decider.decide(records, unreadable):
-            for row, connection in self._counting(decided, left_out):
-                need = Need.of(str(ServiceIdentity.parse(decided.identity)), connection)
-                moment = _moment(records, row)
-                reason = self.choice.left_out(need, moment)
+            account = str(ServiceIdentity.parse(decided.identity))
+            for alike in self._alike(decided, left_out):
+                need = Need.of(account, decided.connections[alike[0]])
+                reason = self.choice.left_out(need)
                 if reason:
-                    left_out[reason] += 1
+                    left_out[reason] += len(alike)
                     continue
-                found.setdefault(need, []).append((row, connection, moment))
-                server_name = _server_name(records, row) if need.sends == Sends.HTTP.value else None
-                if server_name is not None and server_name != need.name:
-                    unlike[need.name, server_name] += 1
+                timed = [
+                    _Row(decided.rows[at], decided, at, _moment(records, decided.rows[at])) for at in alike
+                ]
+                rows = self._timely(timed, left_out)
+                if rows:
+                    found.setdefault(need, []).extend(rows)
+                if need.sends == Sends.HTTP.value and records.server_names is not None:
+                    unlike.update(_unlike(records.server_names, need.name, rows))
         seen = {need: _seen(records, rows) for need, rows in found.items()}
         if unreadable:
             left_out[UNREADABLE] += len(unreadable)
-        untimed = sum(moment is None for rows in found.values() for _, _, moment in rows)
+        untimed = sum(row.moment is None for rows in found.values() for row in rows)
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
         return Evidence(_aligned(seen), dict(left_out), untimed, dict(unlike), tuple(first))
 
-    def _counting(self, decided: Decided, left_out: Counter[str]) -> Iterator[tuple[int, Connection]]:
-        """The connections that were decided as is asked for, each with its row."""
+    def _alike(self, decided: Decided, left_out: Counter[str]) -> Iterable[list[int]]:
+        """The connections that were decided as is asked for, those that are written alike together."""
+        columns = decided.connections
+        listed = (columns.hosts, columns.methods, columns.paths)
+        optional = (repeat(None) if values is None else values for values in listed)
+        written = zip(columns.destinations, columns.ports, columns.sends, *optional, strict=False)
         why: dict[int, str | None] = {}
-        for index, decision in enumerate(decided.before):
+        groups: dict[Any, list[int]] = {}
+        for at, (decision, key) in enumerate(zip(decided.before, written, strict=False)):
             if id(decision) not in why:
                 why[id(decision)] = self.choice.passed_over(decision)
             reason = why[id(decision)]
             if reason:
                 left_out[reason] += 1
             else:
-                yield decided.rows[index], decided.connections[index]
+                groups.setdefault(key, []).append(at)
+        return groups.values()
+
+    def _timely(self, rows: list[_Row], left_out: Counter[str]) -> list[_Row]:
+        """Those that were made when is asked for."""
+        since, until = self.choice.since, self.choice.until
+        if since is None and until is None:
+            return rows
+        timed = [row for row in rows if row.moment is not None]
+        timely = [row for row in timed if _within(row.moment, since, until)]
+        if len(timed) < len(rows):
+            left_out["the record has no time"] += len(rows) - len(timed)
+        if len(timely) < len(timed):
+            left_out["outside of the time asked for"] += len(timed) - len(timely)
+        return timely
+
+
+class _Row(NamedTuple):
+    """A record, where it stands among those decided with it, and when it was made."""
+
+    row: int
+    decided: Decided
+    at: int
+    moment: float | None
+
+
+def _within(moment: float | None, since: float | None, until: float | None) -> bool:
+    return moment is not None and (since or 0) <= moment < (float("inf") if until is None else until)
+
+
+def _unlike(server_names: Sequence[Any], name: str, rows: Iterable[_Row]) -> Iterator[tuple[str, str]]:
+    """The Host and the server name of requests for which they differ."""
+    for row in rows:
+        given = server_names[row.row]
+        if isinstance(given, str) and given.lower() != name:
+            yield name, given.lower()
 
 
 def _moment(records: Records, row: int) -> float | None:
@@ -353,13 +393,7 @@ def _moment(records: Records, row: int) -> float | None:
         return None
 
 
-def _server_name(records: Records, row: int) -> str | None:
-    """The server name that a record has, in lower case."""
-    value: Any = None if records.server_names is None else records.server_names[row]
-    return value.lower() if isinstance(value, str) else None
-
-
-def _seen(records: Records, rows: list[tuple[int, Connection, float | None]]) -> Seen:
-    row, connection, _ = rows[0]
-    times = Times.of(moment for _, _, moment in rows if moment is not None)
-    return Seen(len(rows), Example(records.place(row), connection), times)
+def _seen(records: Records, rows: list[_Row]) -> Seen:
+    first = min(rows, key=attrgetter("row"))
+    times = Times.of(row.moment for row in rows if row.moment is not None)
+    return Seen(len(rows), Example(records.place(first.row), first.decided.connections[first.at]), times)
