@@ -13,11 +13,11 @@ from attrs import evolve, field
 
 from .manifests.loader import Input, NamedText, Refused, load_resources
 from .manifests.manifest import structure, to_mapping
-from .resources.checks import is_namespace
+from .resources.checks import is_namespace, one_of
 from .resources.core import Namespace, Pod, ServiceAccount
 from .resources.egress import EgressPolicy, Retry
 from .resources.losses import Loss
-from .resources.meshconfig import MeshConfig
+from .resources.meshconfig import INSTALLED, Defaults, MeshConfig
 from .resources.resource import Resource, ServiceIdentity
 from .resources.smi import TrafficTarget
 from .values.construction import frozen
@@ -255,6 +255,19 @@ class Snapshot:
         table = self.kind(MeshConfig)
         named = (config for config in table if config.name == MESH_CONFIG_NAME)
         return next(named, next(iter(table), MeshConfig()))
+
+    def with_defaults(self, defaults: Defaults | str = Defaults.FSM) -> Snapshot:
+        """The snapshot with what is assumed where it has no MeshConfig; itself where it has one.
+
+        Args:
+            defaults: `fsm`, as the documentation has them, which is assumed anyway, or `chart`, as FSM's
+                chart installs them: egress and permissive mode are on.
+
+        Raises:
+            InvalidValue: the text is neither.
+        """
+        is_installed = one_of(defaults, Defaults) is Defaults.CHART
+        return self.with_(INSTALLED) if is_installed and not len(self.kind(MeshConfig)) else self
 
     def monitors(self, namespace: str) -> bool:
         """Whether the mesh watches a namespace; without any Namespace object it watches all."""

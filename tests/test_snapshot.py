@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -326,3 +327,26 @@ def test_a_snapshot_is_pickled_without_its_answers() -> None:
     fe.resolve(mesh, "curl.curl")
     assert len(pickle.dumps(mesh)) == size
     assert list(pickle.loads(pickle.dumps(mesh))) == list(mesh)  # noqa: S301  # because it was made here
+
+
+def test_what_is_assumed_without_a_mesh_config() -> None:
+    installed = fe.load(Path(__file__).parent / "vectors" / "meshconfig-installed.json", lenient_fields=True)
+    empty = fe.load([])
+    one, other = (fe.resolve(mesh, WHO) for mesh in (empty.with_defaults("chart"), installed))
+    for name in ("enable_egress", "http1_per_request_load_balancing", "http2_per_request_load_balancing"):
+        assert getattr(one.spec, name) == getattr(other.spec, name)
+    assert one.interception == other.interception
+    chart, known = (mesh.mesh_config.spec for mesh in (empty.with_defaults("chart"), installed))
+    for part, name in (
+        ("traffic", "enable_permissive_traffic_policy_mode"),
+        ("traffic", "service_access_mode"),
+        ("traffic", "service_access_names"),
+        ("feature_flags", "enable_egress_policy"),
+        ("feature_flags", "enable_auto_default_route"),
+        ("feature_flags", "enable_retry_policy"),
+    ):
+        assert getattr(getattr(chart, part), name) == getattr(getattr(known, part), name)
+    assert empty.with_defaults() is empty
+    assert installed.with_defaults("chart") is installed
+    with pytest.raises(fe.InvalidValue):
+        empty.with_defaults("helm")

@@ -16,7 +16,7 @@ from ..resources import checks
 from ..resources.checks import KNOWN_METHODS
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
-from ..values.net import Address, Prefix
+from ..values.net import IPV6_START, Address, Prefix
 from ..values.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
 
-__all__ = ["Where", "read_range"]
+__all__ = ["Where", "read_range", "ungoverned"]
 
 
 @frozen
@@ -48,11 +48,17 @@ class Where:
 
     @classmethod
     def outside(cls) -> Where:
-        """The sidecar lets it out of the mesh; what passes by the sidecar, such as UDP, is not meant.
+        """It leaves the mesh: the sidecar lets it out, or it passes by the sidecar to more than its own pod.
 
-        In-mesh traffic is, to a service whose endpoints are no pods.
+        In-mesh traffic is, to a service whose endpoints are no pods. With `governed` it is what the sidecar
+        lets out.
         """
         return cls("outside")
+
+    @classmethod
+    def governed(cls) -> Where:
+        """It comes to the sidecar: TCP over IPv4 that no list keeps from it."""
+        return cls("governed")
 
     @classmethod
     def verdict(cls, *verdicts: Verdict | str) -> Where:
@@ -189,10 +195,24 @@ def _asks_for(hosts: tuple[str, ...], connection: Connection) -> bool:
     return isinstance(sent, TLSClientHello) and sent.name in hosts
 
 
-def _leaves(decision: Decision) -> bool:
+def _leaves(connection: Connection, decision: Decision) -> bool:
     if decision.verdict in {Verdict.EGRESS_POLICY, Verdict.PASSTHROUGH}:
-        return decision.reason is not Reason.NOT_INTERCEPTED
+        return not any(connection.destination in prefix for prefix in _LOOPBACK)
     return decision.leads_outside
+
+
+_LOOPBACK = (Prefix("127.0.0.0/8"), Prefix("::1/128"))
+
+
+def _is_governed(connection: Connection, decision: Decision) -> bool:
+    return not ungoverned(connection) and decision.reason is not Reason.NOT_INTERCEPTED
+
+
+def ungoverned(connection: Connection) -> str:
+    """What FSM's iptables rules never redirect to the sidecar, whatever the lists say; empty for the rest."""
+    if connection.sends is Sends.DATAGRAM:
+        return "UDP"
+    return "IPv6" if connection.key >= IPV6_START else ""
 
 
 def _is_request(methods: tuple[str, ...], connection: Connection) -> bool:
@@ -201,7 +221,8 @@ def _is_request(methods: tuple[str, ...], connection: Connection) -> bool:
 
 _TESTS: dict[str, _Test] = {
     "allowed": lambda _, __, decision: decision.allowed,
-    "outside": lambda _, __, decision: _leaves(decision),
+    "outside": lambda _, connection, decision: _leaves(connection, decision),
+    "governed": lambda _, connection, decision: _is_governed(connection, decision),
     "verdict": lambda values, _, decision: decision.verdict in values,
     "reason": lambda values, _, decision: decision.reason in values,
     "port": lambda values, connection, _: connection.port in values,
@@ -241,6 +262,8 @@ def _of_methods(methods: tuple[str, ...]) -> Reading:
 
 
 _READINGS: dict[str, Callable[[tuple[Any, ...]], Reading]] = {
+    "governed": lambda _: _of_ranges(tuple(_LOOPBACK)),
+    "outside": lambda _: _of_ranges(tuple(_LOOPBACK)),
     "port": _of_ports,
     "destination": _of_ranges,
     "host": _of_hosts,

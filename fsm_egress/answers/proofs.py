@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..connections.connection import Connection
+from ..connections.connection import Connection, Sends
 from ..connections.decision import Decision
 from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
@@ -112,6 +112,8 @@ class Answer(Shown):
         classes: how many classes of connections were looked at; a refutation looks no further.
         witness: the connection that refutes the claim.
         undecided: why there is no proof.
+        beside: where it is proven for what can be governed, TCP over IPv4: connections of other kinds for
+            which it does not hold, as they pass by the sidecar.
     """
 
     claim: str
@@ -120,6 +122,7 @@ class Answer(Shown):
     classes: int
     witness: Witness | None = None
     undecided: tuple[Unproven, ...] = ()
+    beside: tuple[Witness, ...] = ()
 
     def __bool__(self) -> bool:
         return self.proven is True
@@ -138,6 +141,7 @@ class Answer(Shown):
             "classes": self.classes,
             "witness": self.witness and self.witness.to_mapping(),
             "undecided": [it.to_mapping() for it in self.undecided],
+            **({"beside": [it.to_mapping() for it in self.beside]} if self.beside else {}),
         }
 
     def __str__(self) -> str:
@@ -146,6 +150,12 @@ class Answer(Shown):
             return f"refuted: {self.claim}\n  {self.witness}"
         if self.undecided:
             return "\n  ".join([f"not proven: {self.claim} ({looked})", *map(str, self.undecided)])
+        if self.beside:
+            kinds = sorted({"UDP" if it.connection.sends is Sends.DATAGRAM else "IPv6" for it in self.beside})
+            pass_by = (
+                f"{' and '.join(reversed(kinds))} {'pass' if len(kinds) > 1 else 'passes'} by the sidecar"
+            )
+            return f"proven: {self.claim} ({looked})\n  for TCP over IPv4; {pass_by}"
         return f"proven: {self.claim} ({looked})"
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict
 from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
 from ..engine import Engine
@@ -14,14 +15,14 @@ from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, unproven
-from .predicates import Where
+from .predicates import Where, ungoverned
 from .proofs import Answer, Identities, Progress, Witness, counted, identities_of, others_in_words, told_apart
 from .regions import Region, Unproven, aligned
 from .residual import Partial
 from .unknown import unknown
 
 if TYPE_CHECKING:
-    from ..connections.connection import Sends
+    from ..connections.connection import Connection, Sends
     from ..values.net import Address, Prefix
 
 __all__ = ["Reachability", "Way", "never", "reachable"]
@@ -181,6 +182,7 @@ def never(
     claim = f"never {where}"
     undecided = list(unknown(whom, mesh, is_led=False))
     count = 0
+    found = _Found()
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         unclear: list[tuple[str, Region]] = []
@@ -192,9 +194,47 @@ def never(
                 unclear.append((part.undecided, Region.of(part, ports)))
                 continue
             count += 1
-            decision = engine.classify(part.witness)
-            if where.holds(part.witness, decision):
-                witness = Witness(identity, part.witness, (decision,))
-                return Answer(claim, False, whom, count, witness)
+            if found.look(identity, part.witness, engine.classify(part.witness), where):
+                return Answer(claim, False, whom, count, found.governed)
         undecided.extend(unproven([identity], unclear))
-    return Answer(claim, None if undecided else True, whom, count, None, tuple(undecided))
+    if found.refuting is not None:
+        return Answer(claim, False, whom, count, found.refuting)
+    proven = None if undecided else True
+    return Answer(claim, proven, whom, count, None, tuple(undecided), tuple(found.beside.values()))
+
+
+_PASSED = Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, targets=(ORIGINAL_DESTINATION,))
+
+
+class _Found:
+    """The connections for which a predicate holds: what the mesh governs comes before what passes by it.
+
+    What can never be governed refutes only where nothing else was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.governed: Witness | None = None
+        self.passing: Witness | None = None  # by a list of the mesh, or by IPv6 that a rule opens
+        self.beside: dict[str, Witness] = {}
+        self.is_governable = False
+
+    def look(self, identity: Subject, connection: Connection, decision: Decision, where: Where) -> bool:
+        """Whether the predicate holds for a connection that the mesh governs."""
+        holds, holds_beside = (where.holds(connection, it) for it in (decision, _PASSED))
+        kind = ungoverned(connection)
+        is_passing = decision.reason is Reason.NOT_INTERCEPTED
+        if not kind:
+            self.is_governable = self.is_governable or holds or holds_beside
+            if holds and not is_passing:
+                self.governed = Witness(identity, connection, (decision,))
+                return True
+        if holds_beside and kind:
+            self.beside.setdefault(kind, Witness(identity, connection, (_PASSED,)))
+        if holds and self.passing is None and not (kind and is_passing):
+            self.passing = Witness(identity, connection, (decision,))
+        return False
+
+    @property
+    def refuting(self) -> Witness | None:
+        """What refutes that the predicate never holds, where nothing that is governed does."""
+        return self.passing if self.passing or self.is_governable else self.beside.get("UDP")

@@ -208,7 +208,8 @@ def reach(
 )
 @mesh_options
 @whose_options
-@click.option("--outside", is_flag=True, help="Only what the sidecar lets out of the mesh.")
+@click.option("--outside", is_flag=True, help="Only what leaves the mesh.")
+@click.option("--governed", is_flag=True, help="Only what comes to the sidecar, not what passes by it.")
 @click.option("--to", "ranges", multiple=True, metavar="RANGE", help="Only to this range, or another such.")
 @click.option("--port", "ports", multiple=True, type=int, metavar="PORT", help="Only to this port.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only for this Host or server name.")
@@ -217,22 +218,27 @@ def reach(
 @click.option("--but", "origins", multiple=True, metavar="HOST:PORT", help="But for this host and port.")
 @click.option("--but-to", "spared", multiple=True, metavar="RANGE", help="But to this range.")
 @output_option()
-def never(documents: Documents, whose: Whose, outside: bool, output: str, **said: tuple[Any, ...]) -> None:
+def never(
+    documents: Documents, whose: Whose, outside: bool, governed: bool, output: str, **said: tuple[Any, ...]
+) -> None:
     """Prove that something is never allowed, or show it.
 
     An option that is given more than once asks for any of its values; different options must hold together.
+    TCP over IPv4 is what a mesh governs: UDP and IPv6 pass by the sidecar, which is said beside a proof.
     Exit code 1 if it is refuted, 3 if it is not proven.
     """
     mesh = documents.changed(documents.load())
     try:
-        where = _where(outside=outside, **said)
+        where = _where(outside=outside, governed=governed, **said)
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
     _answer(never_happens(mesh, where, whose.of(mesh), progress=progressing("proving")), output)
 
 
-def _where(*, outside: bool, **said: tuple[Any, ...]) -> Where:
+def _where(*, outside: bool, governed: bool, **said: tuple[Any, ...]) -> Where:
     where = Where.outside() if outside else Where.allowed()
+    if governed:
+        where &= Where.governed()
     for name, ask in _ASKED.items():
         if said[name]:
             where &= ask(*said[name])

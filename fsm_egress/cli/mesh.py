@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..manifests.loader import NamedText
+from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.errors import PatchError
@@ -36,15 +37,32 @@ class Documents:
     settings: tuple[str, ...]
     prefix: str = "--"
     set_lenient: bool = False
+    defaults: str | None = None
 
-    def load(self, *, strict: bool = True) -> Snapshot:
-        """The mesh as the documents have it.
+    def load(self, *, strict: bool = True, inherited: Snapshot | None = None) -> Snapshot:
+        """The mesh as the documents have it; on standard error, which MeshConfig that is.
+
+        Args:
+            strict: whether anything wrong is an error.
+            inherited: the mesh whose MeshConfig is meant where the documents have none.
 
         Raises:
             LoadError: with everything that is wrong, when `strict`.
             click.UsageError: there is no document, or standard input stands for two.
         """
-        return load(*_sources(self.files), strict=strict)
+        mesh = load(*_sources(self.files), strict=strict)
+        configs = [str(config.ref) for config in mesh.kind(MeshConfig)]
+        if len(configs) > 1:
+            others = ", ".join(name for name in configs if name != str(mesh.mesh_config.ref))
+            say([f"note: {mesh.mesh_config.ref} is taken, and {others} counts for nothing"], err=True)
+        elif not configs and inherited is not None and len(inherited.kind(MeshConfig)):
+            say(["note: no MeshConfig among the documents of --after: that of -f is taken"], err=True)
+            return mesh.with_(*inherited.kind(MeshConfig))
+        elif not configs and not mesh.lost:
+            if self.defaults is None:
+                say(_ASSUMED, err=True)
+            return mesh.with_defaults(self.defaults or Defaults.FSM)
+        return mesh
 
     def changed(self, mesh: Snapshot) -> Snapshot:
         """The mesh with the patches and the settings applied.
@@ -82,7 +100,7 @@ def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapsh
         documents: what is changed in the first one, and in the other.
         after: what is said of the other.
     """
-    return after.changed(documents.changed(after.load()) if after.files else mesh)
+    return after.changed(documents.changed(after.load(inherited=mesh)) if after.files else mesh)
 
 
 def _with_each(
@@ -97,6 +115,12 @@ def _with_each(
             hint = "; --set-lenient passes it over" if error.problem.expected == PLACED else ""
             raise click.BadParameter(f"{error}{hint}", param_hint=f"'{option}'") from None
     return mesh
+
+
+_ASSUMED = (
+    "note: no MeshConfig among the documents: FSM's defaults are assumed, egress and permissive mode off",
+    "      (FSM's chart installs them switched on: --defaults chart)",
+)
 
 
 def _sources(files: Sequence[str]) -> list[Input]:
@@ -129,9 +153,10 @@ def _with_documents(command: Callable[..., None]) -> Callable[..., None]:
         patches: tuple[str, ...],
         settings: tuple[str, ...],
         set_lenient: bool,
+        defaults: str | None,
         **others: Any,
     ) -> None:
-        documents = Documents(files, patches, settings, set_lenient=set_lenient)
+        documents = Documents(files, patches, settings, set_lenient=set_lenient, defaults=defaults)
         command(documents=documents, **others)
 
     return with_documents
@@ -156,10 +181,11 @@ def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
         after_files: tuple[str, ...],
         after_patches: tuple[str, ...],
         after_settings: tuple[str, ...],
+        defaults: str | None,
         **others: Any,
     ) -> None:
-        documents = Documents(files, patches, settings, set_lenient=set_lenient)
-        after = Documents(after_files, after_patches, after_settings, "--after-", set_lenient)
+        documents = Documents(files, patches, settings, set_lenient=set_lenient, defaults=defaults)
+        after = Documents(after_files, after_patches, after_settings, "--after-", set_lenient, defaults)
         command(documents=documents, after=after, **others)
 
     return _given(with_documents, *_OPTIONS_AFTER, *_OPTIONS)
@@ -170,6 +196,11 @@ _OPTIONS = (
         "--set-lenient",
         is_flag=True,
         help="Name keys of --set that no MeshConfig holds, and pass them over.",
+    ),
+    click.option(
+        "--defaults",
+        type=click.Choice([defaults.value for defaults in Defaults]),
+        help="What is assumed without a MeshConfig: FSM's defaults, or those that its chart installs.",
     ),
     click.option(
         "--set",

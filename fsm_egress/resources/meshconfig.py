@@ -7,6 +7,7 @@ from typing import ClassVar
 from attrs import field
 
 from ..values.construction import frozen
+from ..values.enums import Word
 from ..values.net import Prefix
 from . import checks
 from .checks import ServiceAccessMode
@@ -180,3 +181,23 @@ class MeshConfig(Resource):
         factory=lambda: ObjectMeta("fsm-mesh-config", "fsm-system"), metadata=part(ObjectMeta)
     )
     spec: MeshConfigSpec = field(factory=MeshConfigSpec, metadata=part(MeshConfigSpec))
+
+
+class Defaults(Word):
+    """What is assumed of a mesh without a MeshConfig."""
+
+    FSM = "fsm"
+    CHART = "chart"
+
+
+INSTALLED = MeshConfig(
+    spec=MeshConfigSpec(
+        traffic=Traffic(
+            enable_egress=True,
+            enable_permissive_traffic_policy_mode=True,
+            http2_per_request_load_balancing=True,
+        ),
+        feature_flags=FeatureFlags(enable_egress_policy=True),
+    )
+)
+"""The MeshConfig that FSM's chart installs, as far as decisions look at it."""

@@ -25,7 +25,10 @@ RAW = fe.tcp("9.9.9.9", 3306)
     ("where", "yes", "no"),
     [
         (Where.allowed(), (GET, PASSED), (GET, DENIED)),
-        (Where.outside(), (GET, PASSED), (GET, BESIDE)),
+        (Where.outside(), (GET, PASSED), (GET, DENIED)),
+        (Where.outside(), (GET, BESIDE), (fe.tcp("127.0.0.2", 80), BESIDE)),
+        (Where.governed(), (GET, DENIED), (GET, BESIDE)),
+        (Where.governed(), (GET, PASSED), (fe.tcp("2001:db8::5", 80), PASSED)),
         (Where.verdict("DENIED"), (GET, DENIED), (GET, PASSED)),
         (
             Where.verdict(fe.Verdict.DENIED, "PASSTHROUGH"),

@@ -46,7 +46,8 @@ def test_a_proof_a_refutation_and_neither() -> None:
     proof = fe.never(mesh, fe.Where.port(80) & fe.Where.outside())
     assert (bool(proof), proof.proven) == (True, True)
     assert proof.to_mapping()["witness"] is None
-    assert repr(proof) == f"<Answer {proof}>"
+    assert repr(proof) == f"<Answer {str(proof).splitlines()[0]}>"
+    assert str(proof).splitlines()[1:] == ["  for TCP over IPv4; UDP and IPv6 pass by the sidecar"]
     refuted = fe.never(mesh, fe.Where.outside())
     assert (bool(refuted), refuted.proven) == (False, False)
     assert refuted.witness is not None

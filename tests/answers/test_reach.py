@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     assert str(answer) == (
         "proven: never (outside and not (port `443` and host `httpbin.org` or `httpbin.org:443`)) "
         f"(1 identity and any other account, {answer.classes} classes of connections)"
+        "\n  for TCP over IPv4; UDP and IPv6 pass by the sidecar"
     )
     opened = mesh.patched({"spec": {"traffic": {"enableEgress": True}}})
     refuted = fe.never(opened, elsewhere)
@@ -185,3 +187,67 @@ def test_law_no_pattern_makes_a_false_proof(pattern: str, path: str) -> None:
     assert allowed or not opened
     portion = fe.partition(mesh, WHO).portion(connection)
     assert portion is None or portion.decision.allowed is allowed
+
+
+# --- what passes by the sidecar --------------------------------------------------------------------------
+
+CLOSED_MESH = {"enableEgress": False}
+
+
+@pytest.mark.parametrize(
+    ("lists", "witness"),
+    [
+        ({"outboundPortExclusionList": [443]}, "192.0.2.1:443 TCP"),
+        ({"outboundIPRangeExclusionList": ["54.0.0.0/8"]}, "54.0.0.0:1 TCP"),
+        ({"outboundIPRangeInclusionList": ["10.0.0.0/8"]}, "192.0.2.1:1 TCP"),
+    ],
+)
+def test_what_a_list_lets_pass_by_the_sidecar_leaves(lists: dict[str, Any], witness: str) -> None:
+    answer = fe.never(load(config({**CLOSED_MESH, **lists})), Where.outside())
+    assert answer.proven is False
+    assert str(answer.witness).startswith(f"any other account: {witness}: PASSTHROUGH (not_intercepted)")
+    assert fe.never(load(config({**CLOSED_MESH, **lists})), Where.outside() & Where.governed()).proven
+
+
+def test_what_the_mesh_governs_is_shown_before_what_passes_by() -> None:
+    mesh = load(
+        config({**CLOSED_MESH, "outboundPortExclusionList": [25]}), egress("a", "tcp 3306", space="shop")
+    )
+    answer = fe.never(mesh, Where.outside())
+    assert answer.witness is not None
+    assert answer.witness.connection.port == 3306
+
+
+def test_udp_never_hides_tcp_and_is_said_beside_a_proof() -> None:
+    mesh = load(config(CLOSED_MESH))
+    answer = fe.never(mesh, Where.allowed() & Where.to("169.254.169.254"))
+    assert answer.proven
+    assert str(answer).splitlines()[1] == "  for TCP over IPv4; UDP passes by the sidecar"
+    (beside,) = answer.to_mapping()["beside"]
+    assert beside["connection"]["sends"] == "datagram"
+    assert "beside" not in fe.never(mesh, Where.governed()).to_mapping()
+    both = fe.never(mesh, Where.allowed() & Where.port(53))
+    assert [it.connection.sends for it in both.beside] == [Sends.DATAGRAM, Sends.BYTES]
+    opened = load(config({"enableEgress": True}))
+    refuted = fe.never(opened, Where.allowed() & Where.to("169.254.169.254"))
+    assert refuted.witness is not None
+    assert refuted.witness.connection.sends is Sends.BYTES
+
+
+def test_what_is_asked_of_udp_alone_is_refuted() -> None:
+    mesh = load(config(CLOSED_MESH))
+    answer = fe.never(mesh, Where.allowed() & Where.sends("datagram"))
+    assert answer.proven is False
+    assert fe.never(mesh, Where.outside() & Where.sends("datagram")).proven is False
+
+
+def test_ipv6_that_a_rule_opens_refutes() -> None:
+    mesh = load(config(CLOSED_MESH), egress("a", "tcp 25", ipAddresses=["2001:db8::/32"]))
+    answer = fe.never(mesh, Where.outside())
+    assert answer.proven is False
+    assert str(answer.witness).startswith("curl.curl: [2001:db8::]:25 TCP: EGRESS_POLICY")
+
+
+def test_loopback_does_not_leave() -> None:
+    mesh = load(config({**CLOSED_MESH, "outboundIPRangeExclusionList": ["127.0.0.0/8"]}))
+    assert fe.never(mesh, Where.outside()).proven

@@ -1171,6 +1171,45 @@ class TestYaml:
         )
 
 
+class TestMeshConfig:
+    def test_without_one_it_is_said_what_is_assumed(self, folder: Path) -> None:
+        (folder / "policy.yaml").write_text(POLICY)
+        for command in ("reach", "lint", "check"):
+            assert run(command, "-f", "policy.yaml").stderr.startswith(
+                "note: no MeshConfig among the documents: FSM's defaults are assumed, egress and permissive"
+            )
+        outside = ("never", "-f", "policy.yaml", "--outside", "--as", "any other account")
+        assert run(*outside, "--defaults", "fsm").exit_code == 0
+        chart = run(*outside, "--defaults", "chart")
+        assert (chart.exit_code, chart.stderr) == (1, "")
+        assert run(*outside, "-f", "mesh.yaml", "--defaults", "chart").exit_code == 0
+
+    def test_what_comes_after_inherits_the_one_before(self, folder: Path) -> None:
+        (folder / "policy.yaml").write_text(POLICY)
+        (folder / "open.yaml").write_text(MESH.replace("{enableEgress: false}", "{enableEgress: true}"))
+        result = run("diff", "-f", "open.yaml", "-f", "policy.yaml", "--after", "policy.yaml")
+        assert (result.exit_code, result.stderr) == (
+            0,
+            "note: no MeshConfig among the documents of --after: that of -f is taken\n",
+        )
+        neither = run("diff", "-f", "policy.yaml", "--after", "policy.yaml")
+        assert neither.stderr.count("note: no MeshConfig among the documents:") == 2
+
+    def test_of_two_both_are_named(self, folder: Path) -> None:
+        (folder / "other.yaml").write_text(MESH.replace("fsm-mesh-config", "other-config"))
+        result = run("reach", "-f", "mesh.yaml", "-f", "other.yaml")
+        assert result.stderr == (
+            "note: MeshConfig fsm-system/fsm-mesh-config is taken, and MeshConfig fsm-system/other-config"
+            " counts for nothing\n"
+        )
+
+    def test_only_what_is_governed(self) -> None:
+        excluded = ("--set", "fsm.outboundPortExclusionList={25}")
+        asked = ("never", *MESHES, *excluded, "--outside", "--but", "httpbin.org:80")
+        assert run(*asked).exit_code == 1
+        assert run(*asked, "--governed").exit_code == 0
+
+
 class TestAnswers:
     def test_all_connections_of_everyone_divided(self) -> None:
         lines = run("partition", *MESHES).stdout.splitlines()

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-NAMESPACE = '{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "curl"}}'
+CONFIG = '{"apiVersion": "config.flomesh.io/v1alpha3", "kind": "MeshConfig", "metadata": {"name": "a"}}'
 FULL = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mesh.json").write_text(NAMESPACE)
+    (tmp_path / "mesh.json").write_text(CONFIG)
     return tmp_path
 
 
