@@ -39,7 +39,11 @@ def compile(mesh: Snapshot, identity: Subject | str, *, incomplete: bool = False
 
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))
 def pipy_config(
-    mesh: Snapshot, identity: ServiceIdentity | str, carried: Mapping[str, Any] | None = None
+    mesh: Snapshot,
+    identity: ServiceIdentity | str,
+    carried: Mapping[str, Any] | None = None,
+    *,
+    fsm: str | None = None,
 ) -> PipyConfig:
     """The `config.json` that the sidecar of `identity` reads.
 
@@ -47,13 +51,16 @@ def pipy_config(
         mesh: the resources.
         identity: `name.namespace`.
         carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
+        fsm: the version of FSM whose scripts read it, `1.4` or `1.3.7`; None for 1.5 to 1.7.
 
     Raises:
-        InvalidValue: the text is no identity, or `carried` has another key.
+        InvalidValue: the text is no identity, `carried` has another key, or `fsm` is no version.
     """
-    from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
+    from .pipy.config import in_version, write_config  # noqa: PLC0415  # because who only decides needs none
+    from .pipy.versions import fsm_version  # noqa: PLC0415  # because who only decides needs no config
 
-    return write_config(_resolved(mesh, identity), carried)
+    written = write_config(_resolved(mesh, identity), carried)
+    return written if fsm is None else in_version(written, fsm_version(fsm))
 
 
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))

@@ -13,7 +13,7 @@ from .endings import stop
 from .files import write_file
 from .help import examples
 from .mesh import Documents, mesh_options
-from .options import as_option
+from .options import as_option, fsm_option
 from .output import why
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = ["config"]
 @mesh_options
 @as_option(required=True)
 @click.option("--gzip", "is_gzip", is_flag=True, help="Compress: the bytes of config.json.gz.")
+@fsm_option
 @click.option("--enforce", is_flag=True, help="Write the module too, into the folder that -O names.")
 @click.option(
     "-O",
@@ -45,6 +46,7 @@ def config(
     documents: Documents,
     identity: ServiceIdentity,
     is_gzip: bool,
+    fsm: str | None,
     enforce: bool,
     output_file: Path | None,
 ) -> None:
@@ -57,12 +59,14 @@ def config(
         raise click.UsageError(
             "with --enforce, -O names the folder of the codebase, and the mesh says --gzip"
         )
+    if enforce and fsm is not None:
+        raise click.UsageError("--enforce is for FSM 1.5 to 1.7: leave --fsm out")
     mesh = documents.changed(documents.load())
     if enforce and output_file is not None:
         for path, content in pipy_codebase(mesh, identity, enforce=True).items():
             _write(output_file / path, content)
         return
-    written = pipy_config(mesh, identity)
+    written = pipy_config(mesh, identity, fsm=fsm)
     content = written.to_gzip() if is_gzip else written.to_json()
     if output_file is None:
         sys.stdout.buffer.write(content)

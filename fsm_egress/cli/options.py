@@ -66,6 +66,23 @@ def config_option(*, required: bool, help: str) -> Callable[[Command], Command]:
     return click.option("--config", "config_file", required=required, metavar="FILE", help=help)
 
 
+def _version(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    from ..pipy.versions import fsm_version  # noqa: PLC0415  # because few commands ask for it
+
+    try:
+        if text is not None:
+            fsm_version(text)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error)) from None
+    return text
+
+
+fsm_option: Callable[[Command], Command] = click.option(
+    "--fsm",
+    metavar="VERSION",
+    callback=_version,
+    help="The version of FSM, 1.2 to 1.7, as 1.4 or 1.3.7; it is 1.5 to 1.7 else.",
+)
 enforce_option: Callable[[Command], Command] = click.option(
     "--enforce", is_flag=True, help="The sidecars have the module of `config --enforce`."
 )

@@ -26,6 +26,7 @@ from .options import (
     as_option,
     config_option,
     enforce_option,
+    fsm_option,
     output_option,
     whose_options,
 )
@@ -80,6 +81,7 @@ def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...])
 )
 @config_option(required=False, help="The config.json that the sidecar has; by default the one of `config`.")
 @enforce_option
+@fsm_option
 @fail_on_option
 @_code_option("--without", "Leave out what this shortcoming explains.")
 @output_option()
@@ -89,6 +91,7 @@ def verify(
     every: bool,
     config_file: str | None,
     enforce: bool,
+    fsm: str | None,
     fail_on: Severity,
     without: tuple[Code, ...],
     output: str,
@@ -105,13 +108,13 @@ def verify(
         raise click.UsageError("--config belongs to --as: each sidecar has its own")
     if enforce and config_file is not None:
         raise click.UsageError("--enforce is said by the config that --config names")
-    given = None if config_file is None else read_config(config_file)
+    given = None if config_file is None else read_config(config_file, fsm)
     mesh = documents.changed(documents.load())
     subjects = subjects_of(mesh) if identity is None else (identity,)
     shown: dict[Code, Connection] = {}
     is_undecided = False
     for who in progress(subjects, "verifying"):
-        verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce), without)
+        verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce, fsm=fsm), without)
         is_undecided = is_undecided or bool(verification.undecided)
         for it in verification.disagreements:
             for code in codes_of(verification, it):

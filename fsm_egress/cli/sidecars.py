@@ -12,7 +12,7 @@ from ..values.errors import InvalidValue
 from .connections import addresses, connection_options
 from .help import examples
 from .inputs import read_input
-from .options import config_option, output_option
+from .options import config_option, fsm_option, output_option
 from .output import Row, print_objects, print_table
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ OUTCOME = ("connection", "outcome", "target", "status", "mtls", "gateway")
 Handled: TypeAlias = "tuple[Connection, Outcome]"
 
 
-def read_config(name: str) -> Sidecar:
-    """The sidecar whose config this file is, or standard input.
+def read_config(name: str, fsm: str | None = None) -> Sidecar:
+    """The sidecar whose config this file is, or standard input, with the scripts of an FSM.
 
     Raises:
         InvalidValue: with everything that is malformed in it.
     """
     content, name = read_input(name)
     try:
-        return Sidecar.read(content)
+        return Sidecar.read(content, fsm)
     except InvalidValue as error:
         raise InvalidValue(*(evolve(problem, document=name) for problem in error.problems)) from None
 
@@ -49,14 +49,15 @@ def read_config(name: str) -> Sidecar:
 )
 @config_option(required=True, help="The config.json of a sidecar, compressed or not; `-` is standard input.")
 @connection_options
+@fsm_option
 @output_option()
-def sidecar(config_file: str, connections: tuple[Connection, ...], output: str) -> None:
+def sidecar(config_file: str, connections: tuple[Connection, ...], fsm: str | None, output: str) -> None:
     """Say what the stock sidecar does with connections.
 
     A connection in JSON has the form that `decide` reads. The outcome is dialled, answered, closed,
     refused, echoed, or unknown where the config asks for what the model does not know.
     """
-    model = read_config(config_file)
+    model = read_config(config_file, fsm)
     handled = [(connection, model.handle(connection)) for connection in connections]
     if output != "table":
         print_objects((outcome.to_mapping(connection) for connection, outcome in handled), output)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import decompressobj
 from zlib import error as ZlibError  # noqa: N812  # because `error` alone says nothing
 
-from attrs import field
+from attrs import evolve, field
 
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
         PortPolicy,
         SidecarSpec,
     )
+    from .versions import FSMVersion
 
 __all__ = [
     "PipyConfig",
     "PortConfig",
     "assembled",
+    "in_version",
     "read_tree",
     "sealed",
     "write_clusters",
@@ -285,3 +287,16 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
         "Observability": observability,
         **({"ClusterSet": spec.cluster_set} if spec.cluster_set is not None else {}),
     }
+
+
+def in_version(config: PipyConfig, version: FSMVersion) -> PipyConfig:
+    """The config as the scripts of an FSM read it; see `versions`."""
+    if not version.plain_hosts:
+        return evolve(config, compressed=config.compressed and version.reads_gzip)
+    content = config.to_mapping()
+    for matches in ((content["Outbound"] or {}).get("TrafficMatches") or {}).values():
+        for match in matches:
+            hosts = match.get("HttpHostPort2Service")
+            if hosts:
+                match["HttpHostPort2Service"] = {host: rule["RuleName"] for host, rule in hosts.items()}
+    return sealed(content, compressed=False)

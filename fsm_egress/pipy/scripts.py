@@ -58,10 +58,14 @@ class Range:
 
 @frozen
 class Host:
-    """What a Host header leads to: the name of a rule set, and of its service, if it has one."""
+    """What a Host header leads to: the name of a rule set, and of its service, if it has one.
+
+    `plain` is the form of older FSMs: nothing but the name.
+    """
 
     rule_name: str
     service: str
+    plain: bool = False
 
 
 @frozen
@@ -316,6 +320,8 @@ def _range(text: str, value: _Value, own: Cert) -> Range:
 
 
 def _host(value: _Value) -> Host:
+    if isinstance(value.value, str):
+        return Host(value.value, "", plain=True)
     return Host(value.at("RuleName").text(), value.at("Service").text())
 
 

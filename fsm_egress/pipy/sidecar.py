@@ -21,6 +21,7 @@ from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
 from .rules import FORWARDED_METHODS, read_rules
 from .scripts import ANY_GATEWAY, Cert, Cluster, Enforcement, Match, OutboundConfig, read_outbound
+from .versions import LATEST, FSMVersion, fsm_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -75,26 +76,32 @@ class Taken:
 
 @frozen(eq=False)
 class Sidecar:
-    """The stock sidecar with a config; immutable."""
+    """The stock sidecar with a config, and the scripts of an FSM; immutable."""
 
     config: OutboundConfig
+    version: FSMVersion = LATEST
     _known: dict[tuple[object, ...], Any] = field(init=False, factory=dict, repr=False)
 
     @classmethod
-    def read(cls, config: PipyConfig | Mapping[str, Any] | bytes) -> Sidecar:
+    def read(cls, config: PipyConfig | Mapping[str, Any] | bytes, fsm: str | None = None) -> Sidecar:
         """The sidecar that was given this config: one of ours, its tree, or the bytes of a file.
 
+        Args:
+            config: what it reads.
+            fsm: the version of FSM whose scripts it runs, `1.4` or `1.3.7`; None for 1.5 to 1.7.
+
         Raises:
-            InvalidValue: with everything in it that is malformed, each with its path.
+            InvalidValue: with everything in it that is malformed, each with its path; or `fsm` is no version.
         """
+        version = LATEST if fsm is None else fsm_version(fsm)
         if isinstance(config, PipyConfig):
             tree: Any = config.tree
         else:
             tree = read_tree(config) if isinstance(config, bytes) else config
-        return cls(read_outbound(tree))
+        return cls(read_outbound(tree), version)
 
-    def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig]]:
-        return Sidecar, (self.config,)
+    def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig, FSMVersion]]:
+        return Sidecar, (self.config, self.version)
 
     def handle(self, connection: Connection) -> Outcome:
         """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by."""
@@ -153,6 +160,8 @@ class Sidecar:
 
     def rules(self, match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
         """The rules of a host of the config, or what becomes of every request to it."""
+        if host.plain is not self.version.plain_hosts:
+            return answered(FORBIDDEN)
         return self._once(_rules_of, (id(match), host.rule_name), match, host)
 
     def _once(self, work: Callable[..., T], key: tuple[object, ...], *given: object) -> T:
@@ -215,7 +224,7 @@ class Sidecar:
             entry = next(iter(match.hosts.values()))
             host = entry.service or entry.rule_name or host
         if entry is None:
-            return answered(FORBIDDEN)
+            return CLOSED if self.version.closes_unknown_hosts else answered(FORBIDDEN)
         rules = self.rules(match, entry)
         if isinstance(rules, Outcome):
             return rules

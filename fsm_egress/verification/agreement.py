@@ -17,10 +17,11 @@ from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdi
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import dialled
 from ..engine import Engine
-from ..pipy.config import PipyConfig, write_config
+from ..pipy.config import PipyConfig, in_version, write_config
 from ..pipy.enforcement import write_enforced_config
 from ..pipy.outcome import Fate, Outcome
 from ..pipy.sidecar import Sidecar
+from ..pipy.versions import fsm_version
 from ..policy import OutboundPolicy
 from ..resolution import resolve
 from ..resources.subjects import Subject
@@ -101,11 +102,15 @@ class Sides:
         config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
         *,
         enforce: bool = False,
+        fsm: str | None = None,
     ) -> Sides:
         """The sides of an identity; see `verify`."""
         policy = resolve(snapshot, identity)
-        given = own_config(snapshot, policy, enforce=enforce) if config is None else config
-        sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given)
+        given = config
+        if given is None:
+            own = own_config(snapshot, policy, enforce=enforce)
+            given = own if fsm is None else in_version(own, fsm_version(fsm))
+        sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given, fsm)
         return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
 
     def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
@@ -238,6 +243,7 @@ def verify(
     config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
     *,
     enforce: bool = False,
+    fsm: str | None = None,
 ) -> Verification:
     """Compare what the policies of an identity mean with what the stock sidecar does.
 
@@ -249,11 +255,12 @@ def verify(
 
         enforce: whether the sidecar has this library's module, and the config that goes with it; a config
             that is given says itself whether it has.
+        fsm: the version of FSM whose scripts the sidecar runs, `1.4` or `1.3.7`; None for 1.5 to 1.7.
 
     Raises:
-        InvalidValue: the text is no identity, or the config is malformed.
+        InvalidValue: the text is no identity, the config is malformed, or `fsm` is no version.
     """
-    sides = Sides.of(snapshot, identity, config, enforce=enforce)
+    sides = Sides.of(snapshot, identity, config, enforce=enforce, fsm=fsm)
     disagreements: dict[object, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0

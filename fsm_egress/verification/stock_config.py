@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ..pipy.clusters import certificate, cluster_config, named_gateway
-from ..pipy.config import sealed, write_config
+from ..pipy.config import in_version, sealed, write_config
 from ..pipy.matches import host_rules, mesh_match
+from ..pipy.versions import fsm_version
 from ..policy import VirtualHost, WeightedCluster
 from ..resolution import resolve
 from ..resolution.claims import host_clusters
@@ -49,7 +50,11 @@ Wire = dict[str, Any]
 
 @takes(snapshot=Snapshot, carried=(Mapping, NoneType))
 def stock_config(
-    snapshot: Snapshot, identity: Subject | str, carried: Mapping[str, Any] | None = None
+    snapshot: Snapshot,
+    identity: Subject | str,
+    carried: Mapping[str, Any] | None = None,
+    *,
+    fsm: str | None = None,
 ) -> PipyConfig:
     """The config that a stock `fsm-controller` writes for `identity` (`name.namespace`).
 
@@ -58,9 +63,10 @@ def stock_config(
             passes on (a range that is none, the protocol `grpc`) count as the controller reads them.
         identity: whose sidecar reads the config.
         carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
+        fsm: the version of FSM, `1.4` or `1.3.7`; None for 1.5 to 1.7.
 
     Raises:
-        InvalidValue: the text is no identity, or `carried` has another key.
+        InvalidValue: the text is no identity, `carried` has another key, or `fsm` is no version.
     """
     view = view_of(snapshot)
     policy = resolve(view.snapshot, identity)
@@ -70,7 +76,8 @@ def stock_config(
     if policy.forward:
         for config in (content["Forward"]["EgressGateways"] or {}).values():
             config["Endpoints"] = _endpoints(config["Endpoints"])
-    return sealed(content, compressed=policy.spec.compress_config)
+    written = sealed(content, compressed=policy.spec.compress_config)
+    return written if fsm is None else in_version(written, fsm_version(fsm))
 
 
 # --- matches ---------------------------------------------------------------------------------------------

@@ -783,6 +783,14 @@ class TestConfig:
         assert result.exit_code == 2
         assert "-O names the folder of the codebase" in result.stderr
 
+    def test_older_fsms_have_configs_of_their_own(self) -> None:
+        written = run(*CONFIG, "--fsm", "1.2").stdout_bytes
+        assert written == fe.pipy_config(fe.load("mesh.yaml"), "curl.curl", fsm="1.2").to_json()
+        wrong = run(*CONFIG, "--fsm", "1.1")
+        assert (wrong.exit_code, "a version of FSM" in wrong.stderr) == (2, True)
+        enforced = run(*CONFIG, "--fsm", "1.4", "--enforce", "-O", "codebase")
+        assert (enforced.exit_code, "leave --fsm out" in enforced.stderr) == (2, True)
+
     def test_the_bytes_are_those_of_the_library(self) -> None:
         config = fe.pipy_config(fe.load("mesh.yaml"), "curl.curl")
         assert run(*CONFIG).stdout_bytes == config.to_json()

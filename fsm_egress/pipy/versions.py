@@ -1,0 +1,65 @@
+"""What differs between FSM's versions in the sidecar's config and scripts (`spec/controller.md`, "Versions").
+
+1.5, 1.6 and 1.7 are the same in all of it, and are what everything else in this library is about.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..values.construction import frozen
+from ..values.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LATEST", "FSMVersion", "fsm_version"]
+
+LINES = ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
+_VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
+_NEWEST = 999  # of a line of which no patch is named
+
+
+@frozen
+class FSMVersion:
+    """What sets a version apart.
+
+    Attributes:
+        since: the first version of which this holds.
+        plain_hosts: whether `HttpHostPort2Service` holds the names of rules as they are; scripts of one form
+            answer every request to a config of the other with 403.
+        closes_unknown_hosts: whether a request for a host that no rule names is closed, and not answered 403.
+        reads_gzip: whether the scripts read `config.json.gz`.
+    """
+
+    since: tuple[int, int, int]
+    plain_hosts: bool = False
+    closes_unknown_hosts: bool = False
+    reads_gzip: bool = True
+
+
+LATEST = FSMVersion((1, 4, 4))
+_TABLE = (
+    LATEST,
+    FSMVersion((1, 4, 2), closes_unknown_hosts=True),
+    FSMVersion((1, 3, 8), closes_unknown_hosts=True, reads_gzip=False),
+    FSMVersion((1, 2, 0), plain_hosts=True, reads_gzip=False),
+)
+
+
+def fsm_version(text: str) -> FSMVersion:
+    """What holds in a version: `1.4.1`, or `1.4` for the newest of its line.
+
+    Raises:
+        InvalidValue: it is none of the lines from 1.2 to 1.7.
+    """
+    found = _VERSION.fullmatch(text)
+    if found is None or f"{int(found[1])}.{int(found[2])}" not in LINES:
+        raise InvalidValue.of(f"a version of FSM: {_listed(LINES)}, or one of their patches", text)
+    asked = int(found[1]), int(found[2]), int(found[3] or _NEWEST)
+    return next(version for version in _TABLE if version.since <= asked)
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return ", ".join(f"`{line}`" for line in lines)
