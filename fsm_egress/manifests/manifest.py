@@ -6,6 +6,7 @@ time, slowly, by cattrs' converter, to find everything that is wrong with it, an
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from attrs import NOTHING, evolve
 
 from ..documents import Document, excess, is_scalar
 from ..documents.base import LETTERS, ONE_MEANING
+from ..documents.yaml_scalars import is_plain_text, resolved
 from ..patterns import Pattern
 from ..resources import checks
 from ..resources.core import Namespace, Secret
@@ -45,6 +47,7 @@ ALIKE = 0.8  # of kinds and API groups, as there are many of others that look al
 
 _ABSENT = (None, "")
 _SECRETS = ("data.", "stringData.")
+_TWO_MEANINGS = "YAML 1.1 and 1.2 read it differently"
 _LETTER = "kubectl reads it as a boolean, and the API server refuses that"
 _TEXT_CHECKS = {
     checks.optional_name,
@@ -95,7 +98,7 @@ def read_resource(
             ref = _ref_of(kind.kind, prepared)
             known = {problem.path for problem in problems}
             found = islice(_wrong_with(kind, prepared, "", lenient_fields=lenient_fields), MAX_PROBLEMS)
-            problems.extend(problem for problem in found if problem.path not in known)
+            problems.extend(_as_a_text(kind, problem) for problem in found if problem.path not in known)
             if not any(problem.severity is Severity.ERROR for problem in problems):
                 resource = _quickly(kind, prepared, lenient=True)
         if resource is not None:
@@ -131,6 +134,7 @@ def _own_problems(
         inside = problem.path[len(path) :].lstrip(".")
         if is_skipped and ("." in inside or "[" in inside):
             continue
+        check: Any = None
         if kind is not None and problem.expected == ONE_MEANING:
             check = check_of(kind, inside)
             if check is None:
@@ -139,7 +143,38 @@ def _own_problems(
                 yield evolve(problem, severity=Severity.WARNING, reason=_LETTER)
                 continue
         is_hushed = is_secret or inside.startswith(_SECRETS)
-        yield evolve(problem, found="", proposal=None) if is_hushed else problem
+        if is_hushed:
+            yield evolve(problem, found="", proposal=None)
+        else:
+            yield problem if check is None else _with_a_value_for(check, problem)
+
+
+def _with_a_value_for(check: Any, problem: Problem) -> Problem:
+    """A problem of a scalar of two meanings, with the one as proposal that its field takes."""
+    text = problem.found.strip("`")
+    meanings = {problem.proposal: text, json.dumps(resolved(text)[0]): resolved(text)[0]}
+    fits = (written for written, value in meanings.items() if _is_taken(check, value))
+    return evolve(problem, proposal=next(fits, None), reason=_TWO_MEANINGS)
+
+
+def _as_a_text(kind: type[Resource], problem: Problem) -> Problem:
+    """A problem whose proposal is in quotes where it is a text that YAML would read as something else."""
+    written = problem.proposal
+    if written is None or not _is_taken(check_of(kind, problem.path), written):
+        return problem
+    is_plain = is_plain_text(written) and written.strip(":") == written
+    return problem if is_plain else evolve(problem, proposal=json.dumps(written))
+
+
+def _is_taken(check: Any, value: Any) -> bool:
+    """Whether a field takes a value: as it is, in its list or in its map."""
+    for held in (value, [value], {"key": value}):
+        try:
+            check(held)
+        except (InvalidValue, TypeError):  # because a class of parts takes no scalar
+            continue
+        return True
+    return False
 
 
 def _located(

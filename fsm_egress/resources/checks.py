@@ -371,10 +371,18 @@ def host(value: Any) -> str:
     inner = _HOST_IN_URL.fullmatch(lower) if len(text) <= _URL_LENGTH else None
     bare = inner[1].strip("[]").rstrip(".") if inner else ""
     good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or is_address(bare))
-    proposal = bare if good else None
-    raise InvalidValue.of(
-        "a DNS name or an IP address, without scheme, port or path", value, proposal=proposal
-    )
+    expected = "a DNS name or an IP address, without scheme, port or path"
+    if _is_range(text):
+        raise InvalidValue.of(expected, value, reason="a range belongs into `ipAddresses`")
+    raise InvalidValue.of(expected, value, proposal=bare if good else None)
+
+
+def _is_range(text: str) -> bool:
+    """Whether a text writes an address range, and no single address."""
+    try:
+        return parse_prefix(text).size > 1
+    except InvalidValue:
+        return False
 
 
 def is_address(text: str) -> bool:

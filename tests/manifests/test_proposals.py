@@ -1,0 +1,98 @@
+"""What an error proposes to write: it loads, and leads in no circle."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import fsm_egress as fe
+
+EGRESS = """\
+apiVersion: {version}
+kind: {kind}
+metadata: {{name: {name}, namespace: {space}}}
+spec:
+  sources: [{{kind: ServiceAccount, name: {account}, namespace: shop}}]
+  hosts: [{host}]
+  ipAddresses: [{range}]
+  ports: [{{number: {number}, protocol: {protocol}}}]
+"""
+CONFIG = """\
+apiVersion: config.flomesh.io/v1alpha3
+kind: MeshConfig
+metadata: {{name: fsm-mesh-config, namespace: fsm-system}}
+spec:
+  traffic: {{enableEgress: {switch}, outboundPortExclusionList: [{port}], serviceAccessMode: {mode}}}
+  sidecar: {{sidecarTimeout: {timeout}, logLevel: {level}}}
+"""
+GOOD = {
+    "version": "policy.flomesh.io/v1alpha1",
+    "kind": "Egress",
+    "name": "a",
+    "space": "shop",
+    "account": "cart",
+    "host": "a.com",
+    "range": "54.0.0.0/8",
+    "number": "443",
+    "protocol": "https",
+    "switch": "true",
+    "port": "25",
+    "mode": "mixed",
+    "timeout": "60",
+    "level": "error",
+}
+DISPUTED = ("yes", "No", "on", "off", "y", "n", "8_0", "080", "0b11", "0x1F", "1_000")
+BAD = (
+    *(f'"{text}"' for text in ("080", "80", "true", "True", "yes", "60", "60s", "443-445", "")),
+    *("54.1.2.3", "54.1.2.3/8", "54.0.0.0/255.0.0.0", "054.0.0.0/8", "'::/0 '", "'[::1]'", "54.0.0.0/33"),
+    *("https://a.com/x", "a.com:443", "A.com.", "'*'", "203.0.113.0/24", "10.0.0.1:80", "'*.a.com'"),
+    *("Cart", "HTTPS", "grpc", "TLS", "egress", "Egres", "Domain", "policy.flomesh.io/v1", "1.5", "80.0"),
+    *("~", "[]", "{}", "-1", "1e3", "0"),
+)  # fmt: skip
+
+
+def problems(field: str, text: str) -> list[fe.Problem]:
+    """What is wrong with a mesh of which one field holds this, as it is written in YAML."""
+    values = {**GOOD, field: text}
+    mesh = fe.loads(f"{EGRESS.format(**values)}---\n{CONFIG.format(**values)}", strict=False)
+    return [it for it in mesh.problems if it.severity is fe.Severity.ERROR]
+
+
+@given(st.sampled_from(sorted(GOOD)), st.sampled_from(DISPUTED + BAD) | st.text('abz019:/._-" ', max_size=12))
+@settings(max_examples=150, deadline=None)
+@example("number", '"080"')
+@example("number", "8_0")
+@example("switch", "yes")
+@example("port", "on")
+@example("level", "off")
+def test_law_what_an_error_proposes_loads(field: str, text: str) -> None:
+    assert problems(field, GOOD[field]) == []
+    found = problems(field, text)
+    if len(found) == 1 and found[0].proposal is not None:
+        assert problems(field, found[0].proposal) == [], found[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "proposal"),
+    [
+        ("number", "yes", None),
+        ("number", "8_0", "80"),
+        ("switch", "yes", "true"),
+        ("switch", "Off", "false"),
+        ("level", "off", '"off"'),
+        ("host", "yes", '"yes"'),
+        ("host", "1_0", '"1_0"'),
+        ("port", "1_0", "10"),
+        ("host", "203.0.113.0/24", None),
+        ("host", "203.0.113.9/32", "203.0.113.9"),
+    ],
+)
+def test_the_meaning_that_the_field_takes_is_proposed(field: str, text: str, proposal: str | None) -> None:
+    (found,) = problems(field, text)
+    assert found.proposal == proposal
+
+
+def test_a_range_among_hosts_is_shown_its_place() -> None:
+    (found,) = problems("host", "203.0.113.0/24")
+    assert found.message.endswith("found the string `203.0.113.0/24`: a range belongs into `ipAddresses`")
