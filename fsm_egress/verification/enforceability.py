@@ -206,19 +206,19 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.SERVER_NAME_NOT_COMPARED: (
         "the sidecar never compares the server name: TLS with any other goes out as well",
-        "restrict the policy by `ipAddresses`, or add the module",
+        "add the module, or name address ranges with the protocol `tcp` instead of hosts",
     ),
     Code.SERVER_NAMES_BALANCED: (
         "the sidecar balances over all hosts of the port, whatever the server name",
-        "give each host a port or `ipAddresses` of its own, or add the module",
+        "add the module, or give each host a policy and a port of its own",
     ),
     Code.PROTOCOL_NOT_COMPARED: (
         "the sidecar does not see what is sent: everything goes out, not TLS alone",
-        "restrict the policy by `ipAddresses`, or add the module",
+        "add the module, or say `tcp`, which is what holds",
     ),
     Code.MTLS_TO_OUTSIDE: (
         "the sidecar opens the mesh's own mTLS towards the outside host, which cannot answer it",
-        "leave `ipAddresses` out of the policy, set `sidecarDisabledMTLS`, or add the module",
+        "add the module, or set `sidecarDisabledMTLS`",
     ),
     Code.TLS_IN_TLS: (
         "the sidecar wraps the client's TLS in TLS of its own",
@@ -226,7 +226,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.GATEWAY_BYPASSED: (
         "the sidecar dials directly, not through the egress gateway",
-        "leave `ipAddresses` and `mtls` out, give every gateway endpoints, or add the module",
+        "add the module, or leave `ipAddresses` and `mtls` out and give every gateway endpoints",
     ),
     Code.BACKEND_WITHOUT_ENDPOINTS: (
         "a backend without endpoints is still picked by its weight: that share of the connections fails",
@@ -246,7 +246,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.PROTOCOLS_MEET: (
         "`http` and `https` claims meet on one port and range, and the sidecar takes everything for HTTP",
-        "give the policies ports or `ipAddresses` of their own, or add the module",
+        "add the module, or give the policies ports of their own",
     ),
     Code.NOT_ENFORCED: ("the sidecar does otherwise", "look at the config that it was given"),
 }

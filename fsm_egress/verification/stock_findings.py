@@ -81,7 +81,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.PROTOCOLS_OVERLAP: (
         "policies of other protocols overlap with its addresses: the sidecar uses one of them only",
-        "give the policies ports or `ipAddresses` of their own",
+        "give the policies ports of their own",
     ),
     Code.STOCK_CONTROLLER_DIFFERS: (
         "the config of a stock controller does otherwise",

@@ -200,6 +200,6 @@ def test_a_decision_of_no_rule_is_shown_at_the_switch() -> None:
 def test_advice_names_what_to_do() -> None:
     assert advice(Code.SERVER_NAMES_BALANCED) == (
         "FSE030 error: the sidecar balances over all hosts of the port, whatever the server name;"
-        " fix: give each host a port or `ipAddresses` of its own, or add the module"
+        " fix: add the module, or give each host a policy and a port of its own"
     )
     assert Code.HOST_LETTER_CASE.severity is Severity.INFO

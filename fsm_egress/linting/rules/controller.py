@@ -186,7 +186,7 @@ RULES = (
         "policies of other protocols overlap",
         "Under a stock controller each protocol has one match on a port, and the sidecar uses the first"
         " that holds the address.",
-        "give the policies ports or `ipAddresses` of their own",
+        "give the policies ports of their own",
         joined(
             ON,
             egress("a", "http 80", "hosts: [a.com]", "ipAddresses: [54.1.0.0/16]"),

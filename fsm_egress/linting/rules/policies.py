@@ -85,7 +85,7 @@ RULES = (
         Code.EVERY_ADDRESS,
         "a port is open at every address",
         "The policy lets anything, or any TLS, out to whoever listens on the port: on 443 that is everybody.",
-        "restrict it by `ipAddresses`, or by `hosts` with `http` or `https`",
+        "restrict it by `ipAddresses` with the protocol `tcp`, or by `hosts` with `http`",
         egress("a", "tcp 443"),
         (("ports:", f"{OUTSIDE}\n  ports:"),),
     ),
@@ -162,9 +162,9 @@ RULES = (
         "an outside host is told who calls",
         "The stock sidecar adds the header `serviceidentity: <account>.<namespace>` to every request that"
         " it routes, also to outside hosts.",
-        "add the module, which takes it out, or use `https`",
+        "add the module, which takes it out",
         egress("a", "http 80", "hosts: [a.com]", OUTSIDE),
-        (("protocol: http", "protocol: https"),),
+        (("protocol: http", "protocol: tcp"),),
     ),
     LintRule(
         Code.UNKNOWN_CODE_IGNORED,
@@ -217,7 +217,8 @@ RULES = (
         "a service leads out of the cluster",
         "Its endpoints are no pods: whatever is sent to it leaves the cluster as in-mesh traffic, and no"
         " Egress policy governs it.",
-        "delete the Service and allow its addresses by a policy; if they are pods, give it a selector",
+        "delete the Service and what refers to it, and allow its addresses by a policy; if they are pods,"
+        " give it a selector",
         joined(permissive(), ACCOUNT, service("partner", "name: tcp-x, port: 443").replace(SELECTED, "")),
         (("spec:\n  clusterIP", f"spec:\n{SELECTED}  clusterIP"),),
     ),

@@ -95,7 +95,7 @@ RULES = (
         "a setting has no effect",
         "UpstreamTrafficSettings limit HTTP egress only: the limits that were meant for this port do not"
         " hold.",
-        "use the setting with the protocol `http`, or take it out",
+        "take it out of the policy: it is for policies with `http`",
         joined(setting("limits"), egress("a", "tcp 25", "hosts: [a.com]", OUTSIDE, limits("limits"))),
         (("protocol: tcp", "protocol: http"),),
         MESH_CONTROLLER,
@@ -148,7 +148,7 @@ RULES = (
         "claims of several protocols meet",
         "The sidecar chooses one match by port and address, before it knows what is sent: where `http` and"
         " `https` or `tcp` share both, only one of them works.",
-        "give the policies ports or `ipAddresses` of their own, or add the module",
+        "add the module, or give the policies ports of their own",
         joined(egress("a", "http 80", "hosts: [a.com]"), egress("b", "https 80", "hosts: [b.com]")),
         (("number: 80, protocol: https", "number: 443, protocol: https"),),
         MESH_SIDECAR,

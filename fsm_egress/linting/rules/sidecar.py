@@ -29,7 +29,7 @@ RULES = (
         Code.SERVER_NAME_NOT_COMPARED,
         "the server name is not compared",
         "The stock sidecar lets out TLS with any server name where the policy names hosts.",
-        "restrict the policy by `ipAddresses`, or add the module",
+        "add the module, or name address ranges with the protocol `tcp` instead of hosts",
         egress("a", "https 443", "hosts: [a.com]"),
         (("hosts: [a.com]", "hosts: []"),),
         SIDECAR,
@@ -39,7 +39,7 @@ RULES = (
         "TLS is balanced over all hosts",
         "The stock sidecar sends each connection of the port to the next host, whatever server name it asks"
         " for.",
-        "give each host a port or `ipAddresses` of its own, or add the module",
+        "add the module, or give each host a policy and a port of its own",
         egress("a", "https 443", "hosts: [a.com, b.com]"),
         (("[a.com, b.com]", "[a.com]"),),
         SIDECAR,
@@ -48,7 +48,7 @@ RULES = (
         Code.PROTOCOL_NOT_COMPARED,
         "anything goes out where TLS is allowed",
         "The stock sidecar does not see what is sent on an `https` port.",
-        "restrict the policy by `ipAddresses`, or add the module",
+        "add the module, or say `tcp`, which is what holds",
         egress("a", "https 443"),
         (("protocol: https", "protocol: tcp"),),
         SIDECAR,
@@ -58,7 +58,7 @@ RULES = (
         "the mesh's mTLS is opened to an outside host",
         "HTTP and HTTPS policies with `ipAddresses` do not count as egress to the stock sidecar: it shows"
         " the mesh's certificate, and the outside host cannot answer.",
-        "leave `ipAddresses` out of the policy, set `sidecarDisabledMTLS`, or add the module",
+        "add the module, or set `sidecarDisabledMTLS`",
         joined(
             config("sidecar: {sidecarDisabledMTLS: false}"),
             egress("a", "http 80", "hosts: [a.com]", OUTSIDE),
@@ -70,7 +70,7 @@ RULES = (
         Code.GATEWAY_BYPASSED,
         "egress goes past the gateway",
         "HTTP and HTTPS policies with `ipAddresses` are dialled directly by the stock sidecar.",
-        "leave `ipAddresses` and `mtls` out, give every gateway endpoints, or add the module",
+        "add the module, or leave `ipAddresses` and `mtls` out and give every gateway endpoints",
         joined(
             config(ANY_MTLS),
             GATEWAY,
