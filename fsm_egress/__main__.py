@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ __all__ = ["main"]
 
 INTERRUPTED = 130
 COULD_NOT_ANSWER = 3  # as `cli.endings` has it, which needs an extra
+FEW = 100_000  # objects that come before garbage is looked for: of what is loaded first, nothing is
 CLI = {"click", "rich"}  # what the extra `cli` installs
 
 
@@ -22,6 +24,7 @@ def main() -> None:
     or by a fault of the program itself.
     """
     _fill_closed_streams()
+    gc.set_threshold(FEW)
     try:
         from .cli.app import run  # noqa: PLC0415  # because click is an extra
 

@@ -6,6 +6,7 @@ Whatever is built here in Python is as strict as what is loaded from a document:
 
 from __future__ import annotations
 
+from inspect import Parameter, Signature
 from typing import Any, ClassVar
 
 from attrs import Attribute, Factory, field
@@ -45,7 +46,11 @@ def _with_check(attribute: Attribute[Any]) -> Attribute[Any]:
         except InvalidValue as error:
             raise error.at(attribute.name) from None
 
+    convert.__signature__ = _CONVERTING  # type: ignore[attr-defined]  # because attrs asks for it, and it is known
     return attribute.evolve(converter=convert, metadata={**attribute.metadata, "check": check})
+
+
+_CONVERTING = Signature([Parameter("value", Parameter.POSITIONAL_OR_KEYWORD, annotation="Any")])
 
 
 def _check_of(attribute: Attribute[Any]) -> Any:
