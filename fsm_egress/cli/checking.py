@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from .. import __version__
-from ..values.errors import LoadError, Severity
+from ..manifests.admission import at_its_place, refusals
+from ..resources.core import Pod
+from ..values.errors import LoadError, Problem, Severity
+from ..values.references import Mark
 from .endings import end, fail_on_option
 from .help import examples
 from .mesh import Documents, mesh_options
 from .options import output_option
 from .output import many, print_objects, say
 from .problems import print_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..snapshot import Snapshot
 
 __all__ = ["check"]
 
@@ -29,7 +39,8 @@ __all__ = ["check"]
 def check(documents: Documents, fail_on: Severity, output: str) -> None:
     """Say everything that is wrong with documents.
 
-    Each mistake has its place, file:line:column; kinds that play no part are named and skipped. Exit code
+    Each mistake has its place, file:line:column; kinds that play no part are named and skipped. What an API
+    server with FSM's CRDs and webhook would refuse is a warning where it is good enough here. Exit code
     1 if there is a mistake, 3 if there are documents that cannot be read at all.
     """
     mesh = documents.load(strict=False)
@@ -39,6 +50,7 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
             mesh = documents.changed(mesh)
         except LoadError as error:
             problems.extend(error.problems)
+    problems.extend(sorted([*refusals(mesh), *_of_pods(mesh)], key=_place))
     if output == "sarif":
         from ..outputs.sarif import sarif_log_of_problems  # noqa: PLC0415  # because only this output needs it
 
@@ -58,3 +70,20 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
     )
     if output == "table":
         say([f"{many(len(mesh), 'resource')}, no problems"])
+
+
+def _of_pods(mesh: Snapshot) -> Iterator[Problem]:
+    """What is wrong with annotations of pods that say what is redirected."""
+    pods = [pod for pod in mesh.kind(Pod) if pod.metadata.annotations]
+    if not pods:
+        return
+    from ..resolution.surroundings import annotation_findings  # noqa: PLC0415  # because few meshes need it
+
+    for pod in pods:
+        for finding in annotation_findings(pod):
+            expected = finding.message.removeprefix("expected ")
+            yield at_its_place(Problem(expected, path=finding.rule.path, severity=Severity.WARNING), pod)
+
+
+def _place(problem: Problem) -> tuple[str, Mark]:
+    return problem.document or "", problem.mark or Mark(0, 0)

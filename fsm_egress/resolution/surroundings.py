@@ -151,6 +151,15 @@ def _annotated(
                 findings.append(Finding(Code.BAD_ANNOTATION, rule, message))
 
 
+def annotation_findings(pod: Pod) -> tuple[Finding, ...]:
+    """What is wrong with the annotations of a pod that say what is redirected."""
+    findings: list[Finding] = []
+    for annotation, read in _ANNOTATIONS:
+        for _ in _annotated(pod, annotation, read, findings):
+            pass
+    return tuple(findings)
+
+
 def _read_prefix(text: str) -> Prefix:
     return checks.prefix(text)
 
@@ -158,6 +167,13 @@ def _read_prefix(text: str) -> Prefix:
 def _read_port(text: str) -> int:
     digits = text.isascii() and text.isdecimal() and len(text) <= checks.NUMBER_LENGTH
     return checks.port_number(int(text) if digits else text)
+
+
+_ANNOTATIONS: tuple[tuple[str, Callable[[str], Any]], ...] = (
+    (EXCLUDED_RANGES, _read_prefix),
+    (INCLUDED_RANGES, _read_prefix),
+    (EXCLUDED_PORTS, _read_port),
+)
 
 
 # --- gateways --------------------------------------------------------------------------------------------

@@ -84,6 +84,28 @@ def decided(*arguments: str, stdin: str | bytes = b"") -> list[dict[str, Any]]:
 
 
 class TestCheck:
+    def test_what_a_server_would_refuse_is_a_warning(self, folder: Path) -> None:
+        (folder / "bare.yaml").write_text(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  annotations:\n"
+            "    flomesh.io/outbound-port-exclusion-list: 80,10:20\n"
+            "    flomesh.io/outbound-ip-range-exclusion-list: 10.0.0.0/8\n---\n"
+            "apiVersion: policy.flomesh.io/v1alpha1\nkind: Egress\nmetadata: {name: e}\nspec: {sources: []}\n"
+        )
+        result = run("check", "-f", "bare.yaml")
+        assert result.exit_code == 1
+        assert result.stdout.splitlines() == [
+            (
+                "bare.yaml:6:46: Pod default/p metadata.annotations.flomesh.io/outbound-port-exclusion-list:"
+                " expected a port number from 1 to 65535, found the string `10:20`:"
+                " the entry is left out (warning)"
+            ),
+            (
+                "bare.yaml:12:1: Egress default/e spec: expected the field `ports`, found none:"
+                " the API server refuses it (warning)"
+            ),
+        ]
+        assert run("check", "-f", "bare.yaml", "--fail-on", "error").exit_code == 0
+
     def test_a_mesh_without_problems_gets_one_line(self) -> None:
         result = run("check", "-f", "mesh.yaml", "-f", "policies")
         assert (result.exit_code, result.stdout, result.stderr) == (0, "2 resources, no problems\n", "")
