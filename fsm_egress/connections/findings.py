@@ -111,6 +111,7 @@ class Code(Enum):
     PATHS_LETTER_CASE = ("FSE128", Severity.WARNING)
     RETRY_BY_CHANCE = ("FSE129", Severity.INFO)
     ISOLATED_SOURCE = ("FSE130", Severity.ERROR)
+    NOT_MODELLED = ("FSE131", Severity.WARNING)
 
     @property
     def code(self) -> str:

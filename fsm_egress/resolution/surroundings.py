@@ -13,13 +13,14 @@ from ..policy import (
     SidecarSpec,
 )
 from ..resources import checks
-from ..resources.core import Endpoints, Pod, Service
+from ..resources.core import Endpoints, Namespace, Pod, Service
 from ..resources.egress import EgressGateway, Isolation, Retry
 from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
+from .conditions import conditions_of
 from .retries import retries_of
 from .routes import WHOLE_WEIGHT
 from .services import isolated
@@ -86,12 +87,12 @@ class Surroundings:
     findings: tuple[Finding, ...]
 
 
-SURROUNDING_KINDS = (MeshConfig, Pod, EgressGateway, Service, Endpoints, Isolation, Retry)
+SURROUNDING_KINDS = (MeshConfig, Namespace, Pod, EgressGateway, Service, Endpoints, Isolation, Retry)
 
 
 def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     """All of it for an identity, with what is amiss there."""
-    findings = list(_retry_findings(snapshot, identity))
+    findings = [*_retry_findings(snapshot, identity), *conditions_of(snapshot)]
     config = snapshot.mesh_config
     interception = _interception(snapshot, identity, findings)
     forward, forwarded = _forward(snapshot, findings)

@@ -234,4 +234,13 @@ RULES = (
         (("10.0.0.0/8", "10.0.1.0/24"),),
         CONTROLLER,
     ),
+    LintRule(
+        Code.NOT_MODELLED,
+        "the mesh uses what is not modelled",
+        "What is decided stands under the condition that it makes no difference: interception by the node or"
+        " not by some interfaces, names that DNS makes up, plugins, warming up, connectors, other meshes.",
+        "look at what it does with the connections that matter",
+        joined(config("traffic: {interceptionMode: NodeLevel}"), ACCOUNT),
+        (("NodeLevel", "PodLevel"),),
+    ),
 )
