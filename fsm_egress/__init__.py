@@ -69,10 +69,10 @@ if TYPE_CHECKING:
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
     from .resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
     from .resources.losses import Bearing, Loss
-    from .resources.meshconfig import MeshConfig
+    from .resources.meshconfig import Defaults, MeshConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-    from .resources.subjects import AnyOtherAccount
+    from .resources.subjects import AnyOtherAccount, Unnamed
     from .snapshot import Snapshot, load, loads
     from .values.errors import (
         FSMEgressError,
@@ -107,6 +107,7 @@ __all__ = [
     "Connection",
     "Coverage",
     "Decision",
+    "Defaults",
     "Difference",
     "Disagreement",
     "Edit",
@@ -193,6 +194,7 @@ __all__ = [
     "TrafficSplit",
     "TrafficTarget",
     "Undecided",
+    "Unnamed",
     "Unproven",
     "Unseen",
     "UpstreamTrafficSetting",
@@ -283,7 +285,7 @@ _ROOMS = {
     "linting": "lint",
     "replaying.logs": "Format Log",
     "manifests.manifest": "to_mapping",
-    "resources.meshconfig": "MeshConfig",
+    "resources.meshconfig": "Defaults MeshConfig",
     "values.net": "Address Prefix",
     "documents.patch": "merge_patch",
     "patterns": "Pattern",
@@ -300,7 +302,7 @@ _ROOMS = {
     "resolution": "resolve",
     "resources.resource": "ObjectMeta ServiceIdentity",
     "resources.losses": "Bearing Loss",
-    "resources.subjects": "AnyOtherAccount",
+    "resources.subjects": "AnyOtherAccount Unnamed",
     "resolution.everyone": "subjects_of",
     "manifests.schemas": "json_schema",
     "verification.enforceability": "enforceability",

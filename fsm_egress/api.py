@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from .engine import Engine
 from .resolution import resolve
+from .resolution.everyone import unnamed
 from .resources.resource import ServiceIdentity
 from .snapshot import Snapshot
 from .values.typed import takes
@@ -34,7 +37,9 @@ def compile(mesh: Snapshot, identity: Subject | str, *, incomplete: bool = False
         InvalidValue: the text is no identity.
         IncompleteMesh: a tolerant load left out what decisions may hang on.
     """
-    return Engine.compile(resolve(mesh, identity), incomplete=incomplete)
+    engine = Engine.compile(resolve(mesh, identity), incomplete=incomplete)
+    names = unnamed([engine.identity], mesh)
+    return evolve(engine, unnamed=names[0]) if names else engine
 
 
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))

@@ -30,7 +30,7 @@ from .patterns import searchable
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
 from .resources.losses import Loss
-from .resources.subjects import Subject
+from .resources.subjects import Subject, Unnamed
 from .values.construction import frozen
 from .values.errors import IncompleteMesh, InvalidValue
 from .values.net import LAST_KEY, Prefix
@@ -137,12 +137,17 @@ class Segments(Generic[V_co]):
 
 @frozen(eq=False)
 class Engine:
-    """Decides about the outbound connections of one identity; immutable, picklable, shared by threads."""
+    """Decides about the outbound connections of one identity; immutable, picklable, shared by threads.
+
+    Attributes:
+        unnamed: that no document of the mesh names the identity, where that is so and was looked at.
+    """
 
     identity: Subject
     _ports: Mapping[int, Segments[Leaf]] = field(repr=False)
     _other: Segments[Leaf] = field(repr=False)
     _unclaimed: Leaf = field(repr=False)
+    unnamed: Unnamed | None = field(default=None, kw_only=True)
 
     @classmethod
     def compile(cls, policy: OutboundPolicy, *, incomplete: bool = False) -> Engine:

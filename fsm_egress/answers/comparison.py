@@ -19,16 +19,17 @@ from ..division.dividing import dialled
 from ..engine import Engine
 from ..policy import OutboundPolicy
 from ..resolution import Resolution
+from ..resolution.everyone import unnamed
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
-from ..resources.subjects import Subject
+from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import unproven
-from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of
+from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of, told
 from .regions import Region, Unproven, joined
 from .unknown import unknown
 
@@ -108,6 +109,7 @@ class MeshDiff(Shown):
         undecided: regions in which some connections could not be decided about, and why.
         identities: whose connections were looked at.
         classes: how many classes of them were put to both engines, on ports on which policies differ.
+        unnamed: those who were asked for, and whom no document names.
     """
 
     changes: tuple[Alteration, ...]
@@ -115,6 +117,7 @@ class MeshDiff(Shown):
     undecided: tuple[Unproven, ...]
     identities: tuple[Subject, ...]
     classes: int
+    unnamed: tuple[Unnamed, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.undecided)
@@ -127,6 +130,7 @@ class MeshDiff(Shown):
             "changes": [it.to_mapping() for it in self.changes],
             "attributions": [it.to_mapping() for it in self.attributions],
             "undecided": [it.to_mapping() for it in self.undecided],
+            **told(self.unnamed),
         }
 
     def table(self) -> Table:
@@ -208,7 +212,7 @@ def diff(
             found[key] = Alteration(_effect(*change), region, *change, (*known, *pair.identities))
     changes = [it for it in found.values() if it.effect is not Effect.ATTRIBUTED]
     rest = [it for it in found.values() if it.effect is Effect.ATTRIBUTED]
-    return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count)
+    return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count, unnamed(whom, before, after))
 
 
 @takes(a=Snapshot, b=Snapshot)
@@ -261,6 +265,7 @@ def _compared(
     """Whether the step from one mesh to the other has no other effect than these."""
     whom = identities_of(identities, before, after)
     undecided = list(unknown(whom, before, after, is_led=Effect.REROUTED not in harmless))
+    names = unnamed(whom, before, after)
     count = 0
     for pair in _pairs(before, after, progress(whom)):
         unclear: list[tuple[str, Region]] = []
@@ -271,9 +276,9 @@ def _compared(
             count += 1
             if _effect(*change) not in harmless:
                 witness = Witness(pair.identities[0], part.witness, change)
-                return Answer(claim, False, whom, count, witness)
+                return Answer(claim, False, whom, count, witness, unnamed=names)
         undecided.extend(unproven(pair.identities, unclear))
-    return Answer(claim, None if undecided else True, whom, count, None, tuple(undecided))
+    return Answer(claim, None if undecided else True, whom, count, None, tuple(undecided), unnamed=names)
 
 
 # --- what decisions mean ---------------------------------------------------------------------------------

@@ -17,11 +17,13 @@ from ..division.criteria import reading_of_policy
 from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
-from ..resources.subjects import Subject
+from ..resolution.everyone import unnamed
+from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
+from .proofs import told
 from .regions import Region, Unproven, aligned, joined
 from .unknown import unknown
 
@@ -99,12 +101,14 @@ class Partition(Shown):
         portions: by their smallest connections; no two have one in common.
         undecided: regions in which some connections are in no portion, and why no proof was found for them.
         classes: how many classes were put to the engine.
+        unnamed: the identity, where no document names it.
     """
 
     identity: Subject
     portions: tuple[Portion, ...]
     undecided: tuple[Unproven, ...]
     classes: int
+    unnamed: tuple[Unnamed, ...] = ()
 
     def table(self) -> Table:
         """What a notebook shows of it."""
@@ -124,6 +128,7 @@ class Partition(Shown):
             "identity": str(self.identity),
             "classes": self.classes,
             **mapping_of(self.portions, self.undecided),
+            **told(self.unnamed),
         }
 
     def __str__(self) -> str:
@@ -145,7 +150,8 @@ def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
     policy = resolve(mesh, identity)
     portions, undecided, count = decided_within(policy, ANYTHING)
     lost = unknown([policy.identity], mesh)
-    return Partition(policy.identity, portions, (*undecided, *lost), count)
+    names = unnamed([policy.identity], mesh)
+    return Partition(policy.identity, portions, (*undecided, *lost), count, names)
 
 
 def decided_within(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_host
+from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_asked_host
 from ..connections.decision import Decision, Reason, Verdict
 from ..division.classes import Condition, Line, Place, Reading
 from ..resources import checks
@@ -105,7 +105,7 @@ class Where:
         Raises:
             InvalidValue: a text cannot be a Host.
         """
-        return cls("host", tuple(read_host(host).lower() for host in hosts))
+        return cls("host", tuple(read_asked_host(host).lower() for host in hosts))
 
     @classmethod
     def origin(cls, host: str, port: int) -> Where:

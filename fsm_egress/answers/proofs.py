@@ -9,7 +9,7 @@ from ..connections.connection import Connection, Sends
 from ..connections.decision import Decision
 from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
-from ..resources.subjects import AnyOtherAccount, Subject, read_subject
+from ..resources.subjects import AnyOtherAccount, Subject, Unnamed, read_subject
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
@@ -29,6 +29,7 @@ __all__ = [
     "extent",
     "identities_of",
     "others_in_words",
+    "told",
     "told_apart",
 ]
 
@@ -63,6 +64,12 @@ def counted(identities: Iterable[Subject]) -> str:
     named, others = told_apart(identities)
     parts = [f"{len(named)} {'identity' if len(named) == 1 else 'identities'}"] if named or not others else []
     return " and ".join([*parts, *([others_in_words(others)] if others else [])])
+
+
+def told(names: Iterable[Unnamed]) -> dict[str, list[str]]:
+    """Those whom no document names, for machines; no key where there are none."""
+    listed = list(map(str, names))
+    return {"unnamed": listed} if listed else {}
 
 
 def told_apart(identities: Iterable[Subject]) -> tuple[tuple[Subject, ...], tuple[AnyOtherAccount, ...]]:
@@ -123,6 +130,7 @@ class Answer(Shown):
     witness: Witness | None = None
     undecided: tuple[Unproven, ...] = ()
     beside: tuple[Witness, ...] = ()
+    unnamed: tuple[Unnamed, ...] = ()
 
     def __bool__(self) -> bool:
         return self.proven is True
@@ -142,6 +150,7 @@ class Answer(Shown):
             "witness": self.witness and self.witness.to_mapping(),
             "undecided": [it.to_mapping() for it in self.undecided],
             **({"beside": [it.to_mapping() for it in self.beside]} if self.beside else {}),
+            **told(self.unnamed),
         }
 
     def __str__(self) -> str:

@@ -9,14 +9,25 @@ from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
 from ..engine import Engine
 from ..resolution import resolve
-from ..resources.subjects import Subject
+from ..resolution.everyone import unnamed
+from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, unproven
 from .predicates import Where, ungoverned
-from .proofs import Answer, Identities, Progress, Witness, counted, identities_of, others_in_words, told_apart
+from .proofs import (
+    Answer,
+    Identities,
+    Progress,
+    Witness,
+    counted,
+    identities_of,
+    others_in_words,
+    told,
+    told_apart,
+)
 from .regions import Region, Unproven, aligned
 from .residual import Partial
 from .unknown import unknown
@@ -59,6 +70,7 @@ class Reachability(Shown):
         undecided: regions in which some connections could not be decided about, and why.
         identities: whose connections were looked at.
         classes: how many classes of them were put to an engine.
+        unnamed: those who were asked for, and whom no document names.
     """
 
     partial: Partial
@@ -66,6 +78,7 @@ class Reachability(Shown):
     undecided: tuple[Unproven, ...]
     identities: tuple[Subject, ...]
     classes: int
+    unnamed: tuple[Unnamed, ...] = ()
 
     @property
     def accounts(self) -> tuple[Subject, ...]:
@@ -83,6 +96,7 @@ class Reachability(Shown):
             "classes": self.classes,
             "ways": [way.to_mapping() for way in self.ways],
             "undecided": [it.to_mapping() for it in self.undecided],
+            **told(self.unnamed),
         }
 
     def table(self) -> Table:
@@ -155,7 +169,7 @@ def reachable(
         )
         undecided.extend(unclear)
         count += looked_at
-    return Reachability(partial, tuple(ways), tuple(undecided), whom, count)
+    return Reachability(partial, tuple(ways), tuple(undecided), whom, count, unnamed(whom, mesh))
 
 
 # --- what never happens ----------------------------------------------------------------------------------
@@ -183,6 +197,7 @@ def never(
     undecided = list(unknown(whom, mesh, is_led=False))
     count = 0
     found = _Found()
+    names = unnamed(whom, mesh)
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         unclear: list[tuple[str, Region]] = []
@@ -195,12 +210,13 @@ def never(
                 continue
             count += 1
             if found.look(identity, part.witness, engine.classify(part.witness), where):
-                return Answer(claim, False, whom, count, found.governed)
+                return Answer(claim, False, whom, count, found.governed, unnamed=names)
         undecided.extend(unproven([identity], unclear))
     if found.refuting is not None:
-        return Answer(claim, False, whom, count, found.refuting)
+        return Answer(claim, False, whom, count, found.refuting, unnamed=names)
     proven = None if undecided else True
-    return Answer(claim, proven, whom, count, None, tuple(undecided), tuple(found.beside.values()))
+    beside = tuple(found.beside.values())
+    return Answer(claim, proven, whom, count, None, tuple(undecided), beside, names)
 
 
 _PASSED = Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, targets=(ORIGINAL_DESTINATION,))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, field
 from attrs.converters import optional
 
-from ..connections.connection import Sends, read_headers, read_host, read_method, read_path
+from ..connections.connection import Sends, read_asked_host, read_headers, read_method, read_path
 from ..division.classes import Scope
 from ..resolution import resolve
+from ..resolution.everyone import unnamed
 from ..resources import checks
 from ..resources.resource import checked
-from ..resources.subjects import Subject
+from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -22,6 +23,7 @@ from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, mapping_of, rows_of, table_of
 from .predicates import read_range
+from .proofs import told
 from .regions import TCP, Unproven, differing
 from .unknown import unknown
 
@@ -83,7 +85,7 @@ class Partial:
     to: Prefix | None = field(default=None, converter=optional(read_range))
     port: int | None = field(default=None, converter=optional(checks.port_number))
     sends: Sends | None = field(default=None, converter=optional(_kind))
-    host: str | None = field(default=None, converter=optional(read_host))
+    host: str | None = field(default=None, converter=optional(read_asked_host))
     method: str | None = field(default=None, converter=optional(read_method))
     path: str | None = field(default=None, converter=optional(read_path))
     headers: FrozenMap[str] | None = field(default=None, converter=optional(read_headers))
@@ -113,6 +115,7 @@ class Residual(Shown):
             is known of path and headers.
         undecided: regions in which some connections are in no portion, and why.
         classes: how many classes were put to the engine.
+        unnamed: the identity, where no document names it.
     """
 
     identity: Subject
@@ -120,6 +123,7 @@ class Residual(Shown):
     portions: tuple[Portion, ...]
     undecided: tuple[Unproven, ...]
     classes: int
+    unnamed: tuple[Unnamed, ...] = ()
 
     @property
     def decision(self) -> Decision | None:
@@ -146,6 +150,7 @@ class Residual(Shown):
             "hangsOn": list(self.hangs_on),
             "classes": self.classes,
             **mapping_of(self.portions, self.undecided),
+            **told(self.unnamed),
         }
 
     def table(self) -> Table:
@@ -184,4 +189,5 @@ def residual(mesh: Snapshot, identity: Subject | str, partial: Partial) -> Resid
     policy = resolve(mesh, identity)
     portions, undecided, count = decided_within(policy, partial.scope)
     lost = unknown([policy.identity], mesh)
-    return Residual(policy.identity, partial, portions, (*undecided, *lost), count)
+    names = unnamed([policy.identity], mesh)
+    return Residual(policy.identity, partial, portions, (*undecided, *lost), count, names)

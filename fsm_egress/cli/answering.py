@@ -27,7 +27,15 @@ from .connections import read_headers
 from .endings import end
 from .help import examples
 from .mesh import Documents, later_mesh, mesh_options, two_meshes_options
-from .options import Command, Whose, as_option, output_option, whose_options
+from .options import (
+    Command,
+    Whose,
+    as_option,
+    note_unnamed,
+    output_option,
+    strict_whose_options,
+    whose_options,
+)
 from .output import (
     print_objects,
     print_table,
@@ -129,7 +137,9 @@ def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, 
     What no option says is open: on which of the unknown the decision hangs is said, and how. Exit code 1
     where it hangs on something, 3 where that could not be decided.
     """
-    found = residual_of(documents.changed(documents.load()), identity, partial)
+    mesh = documents.changed(documents.load())
+    note_unnamed([identity], mesh)
+    found = residual_of(mesh, identity, partial)
     if output != "table":
         print_objects([found.to_mapping()], output)
     else:
@@ -207,7 +217,7 @@ def reach(
     )
 )
 @mesh_options
-@whose_options
+@strict_whose_options
 @click.option("--outside", is_flag=True, help="Only what leaves the mesh.")
 @click.option("--governed", is_flag=True, help="Only what comes to the sidecar, not what passes by it.")
 @click.option("--to", "ranges", multiple=True, metavar="RANGE", help="Only to this range, or another such.")
@@ -275,7 +285,7 @@ def _meshes(documents: Documents, after: Documents) -> tuple[Snapshot, Snapshot]
     )
 )
 @two_meshes_options
-@whose_options
+@strict_whose_options
 @output_option()
 def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
     """Say what a change of the mesh allows and denies.
@@ -296,7 +306,7 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
     epilog=examples("fsm-egress equivalent -f mesh/ --after refactored-mesh/"),
 )
 @two_meshes_options
-@whose_options
+@strict_whose_options
 @output_option()
 def equivalent(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
     """Prove that two meshes treat all connections alike.
@@ -313,7 +323,7 @@ def equivalent(documents: Documents, after: Documents, whose: Whose, output: str
     epilog=examples("fsm-egress implies -f mesh/ --after-set fsm.enableEgress=true"),
 )
 @two_meshes_options
-@whose_options
+@strict_whose_options
 @output_option()
 def implies(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
     """Prove that a change takes nothing away.

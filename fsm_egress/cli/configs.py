@@ -13,7 +13,7 @@ from .endings import stop
 from .files import write_file
 from .help import examples
 from .mesh import Documents, mesh_options
-from .options import as_option, fsm_option
+from .options import as_option, fsm_option, note_unnamed
 from .output import why
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def config(
         for path, content in pipy_codebase(mesh, identity, enforce=True).items():
             _write(output_file / path, content)
         return
+    note_unnamed([identity], mesh)
     written = pipy_config(mesh, identity, fsm=fsm)
     content = written.to_gzip() if is_gzip else written.to_json()
     if output_file is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..connections.connection import Connection
+from ..connections.connection import Connection, read_asked_host
 from ..connections.descriptions import http, server_first, split_socket_address, tcp, tls, udp
 from ..documents import Document, read_text
 from ..values.errors import InvalidValue, Problem
@@ -153,6 +153,12 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
         *, connections_file: str | None, to: str | None, headers: tuple[str, ...], **others: Any
     ) -> None:
         sends = {kind: others.pop(kind) for kind in ("http", "tls", *PLAIN)}
+        for kind in ("http", "tls"):
+            if len(sends[kind]) > 1:
+                raise click.UsageError(
+                    f"--{kind} is given {len(sends[kind])} times: one connection sends one"
+                )
+            sends[kind] = next(iter(sends[kind]), None)
         given = {kind: value for kind, value in sends.items() if value not in {None, False}}
         if to is not None and connections_file is None:
             connections: tuple[Connection, ...] = (_connection(to, headers, given),)
@@ -189,10 +195,23 @@ def _connection(to: str, headers: Sequence[str], given: Mapping[str, Any]) -> Co
             method, url = value
             return http(address, port, method, url, read_headers(headers))
         if kind == "tls":
-            return tls(address, port, value or None)
+            return tls(address, port, _server_name(value) or None)
         return PLAIN[kind](address, port)
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
+
+
+def _server_name(text: str) -> str:
+    """The server name of a client: a DNS name, without a scheme or a port.
+
+    Raises:
+        InvalidValue: it is a URL, has a port or is a wildcard.
+    """
+    name = read_asked_host(text)
+    host, colon, port = name.rpartition(":")
+    if colon and port.isdecimal() and ":" not in host:
+        raise InvalidValue.of("a server name without a port", name, proposal=host)
+    return name
 
 
 _OPTIONS = (
@@ -200,10 +219,15 @@ _OPTIONS = (
     click.option("--server-first", is_flag=True, help="nothing, as the server speaks first,"),
     click.option("--tcp", is_flag=True, help="bytes that are neither,"),
     click.option(
-        "--tls", is_flag=False, flag_value="", metavar="[NAME]", help="TLS, with or without a server name,"
+        "--tls",
+        is_flag=False,
+        flag_value="",
+        multiple=True,
+        metavar="[NAME]",
+        help="TLS, with or without a server name,",
     ),
     click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="with a header,"),
-    click.option("--http", nargs=2, metavar="METHOD URL", help="an HTTP request,"),
+    click.option("--http", nargs=2, multiple=True, metavar="METHOD URL", help="an HTTP request,"),
     click.option("--to", metavar="ADDRESS:PORT", help="One connection, to this address and port; it sends:"),
     click.option(
         "--connections",

@@ -12,7 +12,7 @@ from .connections import addresses, connection_options
 from .endings import end
 from .help import examples
 from .mesh import Documents, mesh_options
-from .options import as_option, output_option
+from .options import as_option, note_unnamed, output_option
 from .output import Row, print_objects, print_table, say
 from .problems import print_problems
 
@@ -57,11 +57,15 @@ def decide(
     `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`.
     """
     mesh = documents.changed(documents.load())
+    notes = note_unnamed([identity], mesh)
+    told = {"unnamed": notes} if notes else {}
     policy = resolve(mesh, identity)
     engine = Engine.compile(policy)
     decided = [(connection, engine.classify(connection)) for connection in connections]
     if output != "table":
-        print_objects((decision.to_mapping(connection) for connection, decision in decided), output)
+        print_objects(
+            ({**decision.to_mapping(connection), **told} for connection, decision in decided), output
+        )
     else:
         print_decisions(decided)
         print_problems(mesh.problems, err=True)

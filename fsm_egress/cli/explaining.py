@@ -10,7 +10,7 @@ from ..explanation import explain as explain_connection
 from .connections import connection_options
 from .help import examples
 from .mesh import Documents, mesh_options
-from .options import as_option, output_option
+from .options import as_option, note_unnamed, output_option
 from .output import print_objects, say
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def explain(
     reads.
     """
     mesh = documents.changed(documents.load())
+    note_unnamed([identity], mesh)
     explained = [explain_connection(mesh, identity, connection) for connection in connections]
     if output != "table":
         print_objects((explanation.to_mapping() for explanation in explained), output)

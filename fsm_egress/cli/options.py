@@ -16,8 +16,11 @@ from ..snapshot import load
 from ..values.construction import frozen
 from ..values.errors import FSMEgressError, InvalidValue
 from .inputs import STDIN
+from .output import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..snapshot import Snapshot
 
 __all__ = [
@@ -27,7 +30,9 @@ __all__ = [
     "complete_identities",
     "config_option",
     "enforce_option",
+    "note_unnamed",
     "output_option",
+    "strict_whose_options",
     "whose_options",
 ]
 
@@ -97,13 +102,15 @@ class Whose:
 
     subjects: tuple[Subject, ...]
     namespace: str | None
+    strict: bool = False
 
     def of(self, *meshes: Snapshot) -> tuple[Subject, ...]:
         """Those that are named, else those of the namespace, else all that there are.
 
         Raises:
-            click.BadParameter: there is none in the namespace.
+            click.BadParameter: there is none in the namespace, or, when `strict`, no document names one.
         """
+        note_unnamed(self.subjects, *meshes, strict=self.strict)
         if self.subjects or self.namespace is None:
             from ..resolution.everyone import subjects_of  # noqa: PLC0415  # because `check` asks nobody
 
@@ -130,12 +137,39 @@ def as_option(*, required: bool) -> Callable[[Command], Command]:
     return decorate
 
 
-def whose_options(command: Command) -> Command:
-    """Give a command the options that say whose connections it is about, as its argument `whose`."""
+def note_unnamed(subjects: Iterable[Subject], *meshes: Snapshot, strict: bool = False) -> list[str]:
+    """Say on standard error whom no document names, if any names somebody; the same is returned.
+
+    Raises:
+        click.BadParameter: there is one, and it is to be `strict`.
+    """
+    from ..resolution.everyone import names_nobody, unnamed  # noqa: PLC0415  # because `check` asks nobody
+
+    notes = list(map(str, unnamed(subjects, *meshes)))
+    if notes and strict:
+        hint = "; for one that nothing names, --as 'any other account' or --no-strict-names"
+        raise click.BadParameter("; ".join(notes) + hint, param_hint="'--as'")
+    if names_nobody(*meshes):
+        return []
+    if notes:
+        say((f"note: {note}" for note in notes), err=True)
+    return notes
+
+
+def whose_options(command: Command, *, strict: bool = False) -> Command:
+    """Give a command the options that say whose connections it is about, as its argument `whose`.
+
+    Args:
+        command: what is given them.
+        strict: whether a name that no document has is an error unless that is said.
+    """
 
     @wraps(command)
-    def with_whose(*, names: tuple[str, ...], namespace: str | None, **others: Any) -> None:
-        command(whose=Whose(tuple(_subject(name, namespace) for name in names), namespace), **others)
+    def with_whose(
+        *, names: tuple[str, ...], namespace: str | None, strict_names: bool, **others: Any
+    ) -> None:
+        subjects = tuple(_subject(name, namespace) for name in names)
+        command(whose=Whose(subjects, namespace, strict_names), **others)
 
     option = click.option(
         "--as",
@@ -145,7 +179,19 @@ def whose_options(command: Command) -> Command:
         shell_complete=complete_identities,
         help="An identity that connections come from; by default every one of the mesh, and any other.",
     )
-    return option(_namespace(with_whose, "Those of this namespace; or that of names which --as gives alone."))
+    strictly = click.option(
+        "--strict-names/--no-strict-names",
+        default=strict,
+        show_default=True,
+        help="Whether a name that no document has is an error, or a note.",
+    )
+    text = "Those of this namespace; or that of names which --as gives alone."
+    return option(_namespace(strictly(with_whose), text))
+
+
+def strict_whose_options(command: Command) -> Command:
+    """`whose_options` of a command that proves: a slip of the pen is no proof."""
+    return whose_options(command, strict=True)
 
 
 def complete_identities(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

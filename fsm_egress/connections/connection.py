@@ -77,6 +77,18 @@ def read_host(value: Any) -> str:
     return value
 
 
+def read_asked_host(value: Any) -> str:
+    """A Host or server name that somebody asks about: no client sends a URL or a wildcard there."""
+    host = read_host(value)
+    if "/" in host:
+        bare = host.partition("://")[2].partition("/")[0] or host.partition("/")[0]
+        raise InvalidValue.of("a host, not a URL", host, proposal=bare or None)
+    if "*" in host:
+        reason = "clients ask for names, and hosts are compared to the letter"
+        raise InvalidValue.of("a host that a client asks for, not a wildcard", host, reason=reason)
+    return host
+
+
 def read_path(value: Any) -> str:
     """A request path with its query."""
     if not isinstance(value, str) or not is_line(value):

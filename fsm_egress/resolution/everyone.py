@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..resources.checks import ServiceAccessMode
+from ..resources.core import Pod, ServiceAccount
+from ..resources.egress import EgressPolicy, Retry
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import TrafficTarget
-from ..resources.subjects import AnyOtherAccount, Subject
+from ..resources.subjects import AnyOtherAccount, Subject, Unnamed
 from ..values.errors import InvalidValue
+from ..values.spelling import nearest
 from .services import reached_services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..snapshot import Snapshot
 
-__all__ = ["subjects_of"]
+__all__ = ["names_nobody", "subjects_of", "unnamed"]
 
 
 def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
@@ -29,6 +32,29 @@ def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
     near = {namespace for mesh in meshes for namespace in _with_short_names(mesh)}
     others = (AnyOtherAccount(namespace) for namespace in (*sorted(near), ""))
     return *sorted(named, key=lambda identity: (identity.namespace, identity.name)), *others
+
+
+def unnamed(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Unnamed, ...]:
+    """Those of some subjects whom no document of the meshes names; any other account is meant so."""
+    named: set[ServiceIdentity] = set()
+    for mesh in meshes:
+        named |= mesh.once(_named, NAMING_KINDS)
+        named.update(_besides(mesh))
+    found = (it for it in subjects if isinstance(it, ServiceIdentity) and it not in named)
+    spelled = {str(identity): identity for identity in named}
+    return tuple(Unnamed(it, spelled.get(nearest(str(it), spelled) or "")) for it in found)
+
+
+def names_nobody(*meshes: Snapshot) -> bool:
+    """Whether no document names any account."""
+    return not any(mesh.once(_named, NAMING_KINDS) for mesh in meshes)
+
+
+NAMING_KINDS = (ServiceAccount, Pod, EgressPolicy, TrafficTarget, Retry)
+
+
+def _named(mesh: Snapshot) -> frozenset[ServiceIdentity]:
+    return frozenset(mesh.identities())
 
 
 def _besides(mesh: Snapshot) -> Iterator[ServiceIdentity]:

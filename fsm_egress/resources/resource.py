@@ -87,10 +87,13 @@ class ServiceIdentity:
     def parse(cls, text: str) -> ServiceIdentity:
         """`curl.shop` is the account `curl` in namespace `shop`; a name may hold dots, a namespace none.
 
+        FSM's own name for it, `curl.shop.cluster.local`, is read as it is meant.
+
         Raises:
             InvalidValue: the text has no dot, or a part of it is no resource name.
         """
-        name, dot, namespace = checks.string(text).rpartition(".")
+        account = checks.string(text).removesuffix(".cluster.local")
+        name, dot, namespace = (account if "." in account else text).rpartition(".")
         if not dot:
             raise InvalidValue.of("a service identity `name.namespace`", text)
         return cls(name, namespace)

@@ -13,7 +13,7 @@ from ..values.construction import frozen
 from . import checks
 from .resource import ServiceIdentity, checked
 
-__all__ = ["AnyOtherAccount", "Subject", "read_subject"]
+__all__ = ["AnyOtherAccount", "Subject", "Unnamed", "read_subject"]
 
 ANY_OTHER = "any other account"
 _OF = f"{ANY_OTHER} of "
@@ -41,6 +41,23 @@ class AnyOtherAccount:
 
 Subject: TypeAlias = ServiceIdentity | AnyOtherAccount
 """Whose connections they are. Each has the name and namespace of an account, by which the mesh knows it."""
+
+
+@frozen
+class Unnamed:
+    """Somebody who was asked for, and whom no document names: a slip of the pen, or any other account.
+
+    Attributes:
+        subject: who was asked for.
+        nearest: the account that is most like it; None where there is none like it.
+    """
+
+    subject: Subject
+    nearest: ServiceIdentity | None
+
+    def __str__(self) -> str:
+        near = f"; nearest: {self.nearest}" if self.nearest else ""
+        return f"no document names account {self.subject}{near}"
 
 
 def read_subject(subject: Subject | str) -> Subject:

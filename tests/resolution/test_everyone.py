@@ -6,10 +6,11 @@ import random_meshes
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_meshes import resource
+from random_meshes import account, resource
 from small import config, egress, load, service
 
 import fsm_egress as fe
+from fsm_egress.resolution.everyone import unnamed
 
 SPACES = (*random_meshes.SERVICE_NAMESPACES, "batch", "nowhere")
 
@@ -76,3 +77,42 @@ def test_the_accounts_of_a_policy_that_could_not_be_read_are_looked_at() -> None
     sources = [{"name": name, "namespace": "shop"} for name in ("cart", "no account")]
     mesh = fe.load([config(), egress("a", "tcp 0", sources=sources)], strict=False)
     assert subjects(mesh) == ["cart.shop", "any other account"]
+
+
+# --- whom no document names ------------------------------------------------------------------------------
+
+
+def test_a_slip_of_the_pen_is_told_with_what_is_most_like_it() -> None:
+    mesh = load(egress("a", "tcp 25"))
+    slip, strange = (fe.ServiceIdentity.parse(text) for text in ("crul.curl", "x.far-away"))
+    found = unnamed([slip, strange, fe.ServiceIdentity("curl", "curl"), fe.AnyOtherAccount()], mesh)
+    assert list(map(str, found)) == [
+        "no document names account crul.curl; nearest: curl.curl",
+        "no document names account x.far-away",
+    ]
+    assert unnamed([slip], mesh, load(egress("b", "tcp 25", sources=[account("crul.curl")]))) == ()
+    engine = fe.compile(mesh, "crul.curl")
+    assert engine.unnamed == found[0]
+    assert fe.compile(mesh, "curl.curl").unnamed is None
+
+
+def test_every_answer_says_whom_no_document_names() -> None:
+    mesh = load(egress("a", "tcp 25"))
+    where, slip = fe.Where.outside(), "crul.curl"
+    for answer in (
+        fe.never(mesh, where, slip),
+        fe.never(mesh.patched({"spec": {"traffic": {"enableEgress": True}}}), where, slip),
+        fe.implies(mesh, mesh, slip),
+        fe.diff(mesh, mesh, slip),
+        fe.reachable(mesh, identities=slip),
+        fe.partition(mesh, slip),
+        fe.residual(mesh, slip, fe.Partial(port=25)),
+    ):
+        note = "no document names account crul.curl; nearest: curl.curl"
+        assert answer.to_mapping()["unnamed"] == [note] == list(map(str, answer.unnamed))
+    assert "unnamed" not in fe.never(mesh, where, "curl.curl").to_mapping()
+
+
+def test_the_name_that_fsm_gives_an_account_is_read_as_it_is_meant() -> None:
+    assert str(fe.ServiceIdentity.parse("checkout.shop.cluster.local")) == "checkout.shop"
+    assert str(fe.ServiceIdentity.parse("shop.cluster.local")) == "shop.cluster.local"

@@ -1,0 +1,92 @@
+"""Names that mean nobody or nothing are refused, read as they are meant, or told; never proven."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from small import config, egress
+
+from fsm_egress.cli.app import app
+
+NOTE = "no document names account crul.curl; nearest: curl.curl"
+TO = ("--to", "54.9.9.9:443")
+MESHES = ("-f", "mesh.json")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    listed = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [config(), egress("a", "https 443", hosts=["a.com"])],
+    }
+    Path("mesh.json").write_text(json.dumps(listed))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def first(result: Result) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(result.stdout.splitlines()[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    "command", [("never", "--outside"), ("diff", "--after-set", "fsm.enableEgress=true")]
+)
+def test_what_proves_takes_no_slip_of_the_pen(command: tuple[str, ...]) -> None:
+    name, *words = command
+    refused = run(name, *MESHES, *words, "--as", "crul.curl")
+    assert (refused.exit_code, NOTE in refused.stderr) == (2, True)
+    told = run(name, *MESHES, *words, "--as", "crul.curl", "--no-strict-names", "-o", "json")
+    assert told.stderr == f"note: {NOTE}\n"
+    assert first(told)["unnamed"] == [NOTE]
+    assert run(name, *MESHES, *words, "--as", "any other account").exit_code in {0, 1}
+
+
+def test_what_tells_says_it_beside() -> None:
+    for command in ("partition", "reach", "lint"):
+        assert run(command, *MESHES, "--as", "crul.curl").stderr.startswith(f"note: {NOTE}\n")
+        assert run(command, *MESHES, "--as", "crul.curl", "--strict-names").exit_code == 2
+    sent = (*TO, "--tcp")
+    for words in (("decide", *sent), ("explain", *sent), ("config",), ("residual", "--port", "25")):
+        assert f"note: {NOTE}\n" in run(words[0], *MESHES, "--as", "crul.curl", *words[1:]).stderr
+    decided = run("decide", *MESHES, "--as", "crul.curl", *sent, "-o", "json")
+    assert first(decided)["unnamed"] == [NOTE]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("never", "--host", "*.a.com"), "not a wildcard"),
+        (("never", "--host", "https://a.com/"), "write `a.com`"),
+        (("reach", "--host", "a.com/x"), "write `a.com`"),
+        (("decide", "--as", "curl.curl", *TO, "--tls", "https://a.com"), "write `a.com`"),
+        (("decide", "--as", "curl.curl", *TO, "--tls", "a.com:443"), "write `a.com`"),
+        (("decide", "--as", "curl.curl", *TO, "--tls", "*.a.com"), "not a wildcard"),
+        (
+            ("decide", "--as", "curl.curl", *TO, "--http", "GET", "http://a/", "--http", "GET", "http://b/"),
+            "--http is given 2 times",
+        ),
+        (("decide", "--as", "curl.curl", *TO, "--tls", "a", "--tls", "b"), "--tls is given 2 times"),
+    ],
+)
+def test_what_no_client_sends_is_refused(words: tuple[str, ...], text: str) -> None:
+    result = run(words[0], *MESHES, *words[1:])
+    assert (result.exit_code, text in result.stderr) == (2, True)
+
+
+def test_the_name_that_fsm_gives_an_account_is_read_as_it_is_meant() -> None:
+    sent = (*TO, "--tcp", "-o", "json")
+    plain = run("decide", *MESHES, "--as", "curl.curl", *sent)
+    assert run("decide", *MESHES, "--as", "curl.curl.cluster.local", *sent).stdout == plain.stdout
+
+
+def test_where_no_document_names_anybody_nothing_is_told() -> None:
+    Path("mesh.json").write_text(json.dumps(config()))
+    assert run("decide", *MESHES, "--as", "crul.curl", *TO, "--tcp").stderr == ""
