@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,17 +46,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def api_page() -> str:
-    """Every public name, by room."""
-    lines = [
-        "# Python",
-        "",
-        "All names are in `fsm_egress`, which opens a room when one is asked for.",
-    ]
-    for room, names in sorted(fe._ROOMS.items()):  # noqa: SLF001  # because it is the table of public names
-        lines.extend(["", f"## {room}", ""])
-        lines.extend(f"::: fsm_egress.{room}.{name}" for name in names.split())
-    lines.extend(["", "## strategies", "", "::: fsm_egress.strategies"])
+    """Every public name, by the wing that it is from."""
+    wings: dict[str, list[str]] = {}
+    for module, names in sorted(fe._ROOMS.items()):  # noqa: SLF001  # because it is the table of public names
+        wings.setdefault(module.partition(".")[0], []).extend(f"{module}.{name}" for name in names.split())
+    lines = ["# Python", "", "All names are in `fsm_egress`; here they stand by the wings of the package."]
+    for wing, names in sorted(wings.items()):
+        lines.extend(["", f"## {wing}", "", first_line_of(wing), ""])
+        lines.extend(f"::: fsm_egress.{name}" for name in names)
+    for door in ("replay_dask", "replay_spark", "strategies"):
+        lines.extend(["", f"## {door}", "", f"::: fsm_egress.{door}"])
     return "\n".join(lines) + "\n"
+
+
+def first_line_of(wing: str) -> str:
+    """What a wing, or a module of the root, says that it is for."""
+    folder = Path(fe.__file__).parent / wing
+    source = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+    said = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    return said.partition("\n")[0]
 
 
 def cli_page() -> str:

@@ -59,7 +59,7 @@ class Document:
 
 
 class Unreadable(Exception):
-    """A text or the rest of it cannot be read; never leaves this room."""
+    """A text or the rest of it cannot be read; never leaves this wing."""
 
     def __init__(self, problem: Problem, before: Iterable[Problem] = ()) -> None:
         super().__init__(problem)

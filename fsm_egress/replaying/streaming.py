@@ -34,12 +34,15 @@ class Tally(Protocol[T]):
     @property
     def layout(self) -> Layout:
         """Which columns hold what."""
+        ...
 
     def summary(self, records: Records) -> T:
         """What some records come to."""
+        ...
 
     def total(self, parts: Iterable[T]) -> T:
         """What parts come to together, in whatever order they are."""
+        ...
 
 
 def streamed(

@@ -7,7 +7,7 @@ from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field
+from attrs import Factory, field
 
 from .construction import frozen
 from .net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Prefix
@@ -55,6 +55,10 @@ def _rest(holes: Iterable[Span]) -> tuple[Span, ...]:
     return (*found, (start, LAST_KEY)) if start <= LAST_KEY else tuple(found)
 
 
+def _all_but(own: tuple[Span, ...]) -> tuple[Span, ...]:
+    return _rest([*NOWHERE, *own]) if own else _OPEN
+
+
 @frozen
 class Dialling:
     """Which address of some is to be shown.
@@ -66,11 +70,9 @@ class Dialling:
 
     named: tuple[int, ...] = ()
     own: tuple[Span, ...] = ()
-    _open: tuple[Span, ...] = field(init=False, repr=False)
-
-    @_open.default
-    def _all_but(self) -> tuple[Span, ...]:
-        return _rest([*NOWHERE, *self.own]) if self.own else _OPEN
+    _open: tuple[Span, ...] = field(
+        default=Factory(lambda self: _all_but(self.own), takes_self=True), init=False, repr=False
+    )
 
     @classmethod
     def of(cls, named: Iterable[int], own: Iterable[Span] = ()) -> Dialling:

@@ -68,6 +68,7 @@ def spelled_time(seconds: float) -> str:
     while _days(year + 1) <= days:
         year += 1
     day = days - _days(year)
+    number = 0
     for number, length in enumerate(_MONTHS):
         month = length + (number == 1 and _days(year + 1) - _days(year) == 366)  # noqa: PLR2004  # because it is the calendar
         if day < month:

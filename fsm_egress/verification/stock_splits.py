@@ -30,7 +30,7 @@ class StockBackends(Backends):
     def __init__(self, view: StockView) -> None:
         super().__init__(view.snapshot, [])
         self.view = view
-        self.spaces = _spaces(view.snapshot)
+        self.spaces: frozenset[str] = _spaces(view.snapshot)
 
     def clusters_of(self, service: MeshService) -> tuple[WeightedCluster, ...]:
         """The clusters of a stream service; of one that speaks TLS those of its routes, the last weight."""
