@@ -41,6 +41,7 @@ T = TypeVar("T")
 EXCLUDED_RANGES = "flomesh.io/outbound-ip-range-exclusion-list"
 INCLUDED_RANGES = "flomesh.io/outbound-ip-range-inclusion-list"
 EXCLUDED_PORTS = "flomesh.io/outbound-port-exclusion-list"
+DEFAULT_TIMEOUT = 60  # seconds, which is what 0 stands for
 GATEWAY_MODE = "flomesh.io/egress-gateway-mode"
 GATEWAY_MODES = ("http2tunnel", "sock5")
 
@@ -244,7 +245,7 @@ def _sidecar_spec(config: MeshConfig, findings: list[Finding]) -> SidecarSpec:
     properties = {entry.name: entry.value for entry in spec.cluster_set.properties}
     return SidecarSpec(
         log_level=spec.sidecar.log_level,
-        timeout=spec.sidecar.sidecar_timeout,
+        timeout=spec.sidecar.sidecar_timeout or DEFAULT_TIMEOUT,
         enable_egress=spec.traffic.enable_egress,
         http1_per_request_load_balancing=spec.traffic.http1_per_request_load_balancing,
         http2_per_request_load_balancing=spec.traffic.http2_per_request_load_balancing,

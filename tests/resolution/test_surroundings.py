@@ -258,3 +258,8 @@ def test_a_chain_without_modules_is_fsm_s_own_and_found(entries: list[dict[str, 
     policy = resolved(config(pluginChains={"outbound-tcp": entries}))
     assert policy.spec.chains == resolved().spec.chains
     assert found(policy) == [("FSE028", f"{MESH} spec.pluginChains.outbound-tcp")]
+
+
+def test_a_timeout_of_nothing_is_the_default_one() -> None:
+    timeouts = [resolved(config(sidecar={"sidecarTimeout": given})).spec.timeout for given in (0, 5, 60)]
+    assert timeouts == [60, 5, 60]
