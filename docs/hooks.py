@@ -148,7 +148,7 @@ def decision_svg() -> str:
         y += height + 30
         if stage != "passthrough":
             parts.append(f'<path d="M150 {y - 30}v22M144 {y - 14}l6 8 6-8" class="line"/>')
-            parts.append(f'<text x="166" y="{y - 12}" class="soft">no: hands on</text>')
+            parts.append(f'<text x="166" y="{y - 12}" class="soft">no: goes on</text>')
     style = (
         "svg{color:#222}@media(prefers-color-scheme:dark){svg{color:#ddd}}"
         "text{font:15px system-ui,sans-serif;fill:currentColor}.soft{opacity:.7}"

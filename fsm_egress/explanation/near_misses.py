@@ -59,6 +59,8 @@ def near_misses_of(
     made = [*_by_switch(question, decision), *(it for offer in offers for it in _by_offer(question, offer))]
     if question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
         made.extend(it for policy in question.mesh.kind(EgressPolicy) for it in _by_policy(question, policy))
+    if decision.reason is not Reason.EGRESS_DISABLED:  # else something takes the port, and is nearer
+        made = [it for it in made if it.difference is not Difference.PORT_AND_PROTOCOL]
     proposals = sorted({it.order: it for it in made}.values(), key=by_order)
     chosen = tuple(affordable(proposals))
     return tuple(_tried(question, chosen, here)), len(proposals) - len(chosen)
@@ -67,7 +69,7 @@ def near_misses_of(
 def _tried(question: Question, proposals: tuple[Proposal, ...], here: Engine) -> Iterator[NearMiss]:
     """Those proposals that are allowed by their rules."""
     port = question.connection.port
-    ports = {int(it.wanted) for it in proposals if it.difference is Difference.PORT}
+    ports = {int(str(it.need[1])) for it in proposals if it.need and it.need[0] == "port"}
     elsewhere = engine_of(question.claiming(question.who, *ports), question.who) if ports else here
     accounts: dict[ServiceIdentity, Engine] = {}
     for proposal in proposals:
@@ -123,6 +125,8 @@ def _by_offer(question: Question, offer: Offer) -> Iterator[Proposal]:
     if lacks == 0 or (lacks == 1 and offer.is_broken):
         # Lacks nothing: a service of the mesh has the address, which another account may not reach.
         yield from _other_source(question, offer.policy, offer) if offer.policy else ()
+    if is_elsewhere and not is_taken and not offer.is_broken:
+        yield from _other_port_and_protocol(question, offer)
     if lacks != 1:
         return
     if is_elsewhere:
@@ -145,6 +149,8 @@ def _by_policy(question: Question, policy: EgressPolicy) -> Iterator[Proposal]:
     for offer in question.offers_here(policy):
         if (is_own and not hindrance) or offer.port == question.connection.port:
             if not question.is_taken(offer):
+                if is_own and not hindrance:
+                    yield from _other_port_and_protocol(question, offer)
                 continue
             if hindrance:
                 yield evolve(hindrance, rule=offer.rule)
@@ -196,9 +202,33 @@ def _other_port(question: Question, offer: Offer) -> Proposal:
         offer.rule,
         found,
         wanted,
-        lambda: [question.connection.replace(port=offer.port)],
+        lambda: [question.connection.replace(port=offer.port), question.at_port(offer.port)],
         ("port", offer.port),
     )
+
+
+def _other_port_and_protocol(question: Question, offer: Offer) -> Iterator[Proposal]:
+    """The port and the protocol of an offer that has the host: they go together."""
+    is_read = offer.protocol in {Protocol.HTTP, Protocol.HTTPS}
+    is_host = bool(question.name) and offer.has(plain_host(question.name))
+    if is_read and is_host and question.connection.kind.value != _SENT_BY[offer.protocol]:
+        asked = evolve(question, name=plain_host(question.name))
+        yield Proposal(
+            Difference.PORT_AND_PROTOCOL,
+            Nearness.PORT,
+            2,
+            offer.rule,
+            offer.rule,
+            f"{question.connection.kind.value} to port {question.connection.port}",
+            f"{offer.protocol.value} on port {offer.port}",
+            lambda: (
+                question.connection.replace(port=offer.port, sends=it) for it in _payloads(asked, offer)
+            ),
+            ("port", offer.port),
+        )
+
+
+_SENT_BY = {Protocol.HTTP: "http", Protocol.HTTPS: "tls"}
 
 
 def _other_address(question: Question, offer: Offer) -> Proposal:
@@ -282,6 +312,8 @@ def _other_payload(question: Question, offer: Offer) -> Iterator[Proposal]:
             unmet = unmet_by(route, sent)
             if len(unmet) == 1:
                 yield _other_request(question, sent, offer, route, unmet[0])
+            elif [kind for kind, *_ in unmet] == [Difference.METHOD, Difference.PATH]:
+                yield _other_method_and_path(question, sent, offer, route)
         if offer.policy:
             for at, name in _missing(question, offer.policy, HTTPRouteGroup):
                 everything = HTTPRouteGroupSpec((HTTPMatch("everything"),))
@@ -366,4 +398,25 @@ def _other_request(
         header + text,
         lambda: (question.connection.replace(sends=it) for it in requests()),
         ("pattern", text) if pattern else None,
+    )
+
+
+def _other_method_and_path(question: Question, sent: HTTPRequest, offer: Offer, route: HTTPRoute) -> Proposal:
+    """The method and the path that a route takes: they go together."""
+    at, methods = route.route or offer.rule, usual_first(route)
+
+    def requests() -> Iterator[Change]:
+        path = text_with(route.path, Texts.PATH)
+        yield from (question.connection.replace(sends=sent.replace(method=it, path=path)) for it in methods)
+
+    return Proposal(
+        Difference.METHOD_AND_PATH,
+        Nearness.REQUEST,
+        len(sent.path) + differing(sent.path, route.path.text),  # farther than what misses by one
+        offer.rule,
+        at,
+        f"{sent.method} {sent.path}",
+        f"{', '.join(methods)} {route.path.text}",
+        requests,
+        ("pattern", route.path.text),
     )

@@ -15,6 +15,7 @@ from .rule_parts import Offer, offer_of, unmet_by
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..connections.connection import Payload
     from ..policy import Claim, MeshMatch, OutboundPolicy
     from ..values.net import Prefix
     from ..values.references import FieldRef
@@ -138,17 +139,26 @@ class Question:
                 )
 
     def is_taken(self, offer: Offer) -> bool:
-        """Whether an offer takes what is sent, wherever it goes."""
-        sent = self.connection.sends
+        """Whether an offer takes what is sent, wherever it goes; a Host may have the offer's port."""
+        return any(self._takes(offer, it.sends) for it in (self.connection, self.at_port(offer.port)))
+
+    def _takes(self, offer: Offer, sent: Payload) -> bool:
         if offer.protocol is Protocol.HTTPS:
             return isinstance(sent, TLSClientHello) and (not offer.hosts or offer.has(self.name))
         if offer.protocol is not Protocol.HTTP:
             return True
         return (
             isinstance(sent, HTTPRequest)
-            and offer.has(self.name)
+            and offer.has(sent.authority)
             and (offer.routes is None or any(not unmet_by(route, sent) for route in offer.routes))
         )
+
+    def at_port(self, port: int) -> Connection:
+        """The connection to another port; a Host that has the port has the other one then."""
+        sent, own = self.connection.sends, f":{self.connection.port}"
+        if isinstance(sent, HTTPRequest) and sent.host.endswith(own):
+            sent = sent.replace(host=f"{sent.host.removesuffix(own)}:{port}")
+        return self.connection.replace(port=port, sends=sent)
 
     @property
     def place(self) -> str:

@@ -56,7 +56,7 @@ WIDTH = max(map(len, STAGES))
 
 
 class Difference(Word):
-    """The one thing that a near miss differs in."""
+    """The one thing that a near miss differs in, or two that go together."""
 
     HOST = "host"
     SERVER_NAME = "server_name"
@@ -66,6 +66,8 @@ class Difference(Word):
     METHOD = "method"
     PATH = "path"
     HEADER = "header"
+    METHOD_AND_PATH = "method_and_path"
+    PORT_AND_PROTOCOL = "port_and_protocol"
     ACCOUNT = "account"
     SOURCE_KIND = "source_kind"
     NAMESPACE = "namespace"
@@ -86,6 +88,8 @@ _SENTENCES = {
     Difference.METHOD: "method {found}, the route has {wanted}",
     Difference.PATH: "path {found}, the route looks for {wanted}",
     Difference.HEADER: "header {found}, the route looks for {wanted}",
+    Difference.METHOD_AND_PATH: "{found} is asked for, the route has {wanted}",
+    Difference.PORT_AND_PROTOCOL: "{found} is sent, the {noun} takes {wanted}",
     Difference.ACCOUNT: "source account {found}, the policy has {wanted}",
     Difference.SOURCE_KIND: "source kind {found}, only {wanted} counts",
     Difference.NAMESPACE: "namespace {found} is not monitored",
@@ -207,7 +211,7 @@ class Stage:
     Attributes:
         finding: what was looked at and found, in words.
         rules: the rules that were found.
-        decides: whether it decides; else it hands on to the next.
+        decides: whether it decides; else it goes on to the next.
     """
 
     name: StageName
@@ -225,7 +229,7 @@ class Stage:
         }
 
     def __str__(self) -> str:
-        return f"{self.name.value:{WIDTH}}  {'decides ' if self.decides else 'hands on'}  {self.finding}"
+        return f"{self.name.value:{WIDTH}}  {'decides ' if self.decides else 'goes on '}  {self.finding}"
 
 
 @frozen(repr=False)

@@ -100,7 +100,12 @@ def test_law_near_misses_are_one_change_away(case: Case) -> None:
             changed = miss.applied(mesh, who, connection)
             decision = fe.compile(*changed[:2]).classify(changed[2])
             assert (decision.allowed, decision.rule) == (True, miss.rule), miss
-            assert len(differences((mesh, who, connection), changed)) == 1, miss
+            found = differences((mesh, who, connection), changed)
+            assert len(found) == 1 or found in TOGETHER, miss
+
+
+# What goes together: a port and the Host that has it or the protocol of it, a method and its path.
+TOGETHER: tuple[set[object], ...] = ({"port", "host"}, {"port", "sends"}, {"method", "path"}, {"path"})
 
 
 def differences(
@@ -404,8 +409,39 @@ def test_a_request_may_lack_one_thing_of_a_route(
     assert miss.nearness is Nearness.REQUEST
 
 
-def test_a_request_that_lacks_two_things_is_no_near_miss() -> None:
-    assert misses(GET, ONE_ROUTE, routes("calls", {"methods": ["PUT"], "pathRegex": "/put"})) == []
+def test_a_method_and_a_path_go_together() -> None:
+    both = routes("calls", {"methods": ["PUT"], "pathRegex": "/put"})
+    miss = only(GET, ONE_ROUTE, both)
+    assert str(miss) == "`GET /get` is asked for, the route has `PUT /put`"
+    assert miss.change == fe.http("54.9.9.9", 80, "PUT", "a.com/put")
+    assert str(miss.at) == "HTTPRouteGroup curl/calls spec.matches[0]"
+
+
+def test_a_request_that_lacks_other_two_things_is_no_near_miss() -> None:
+    both = routes("calls", {"methods": ["PUT"], "headers": [{"x-env": "prod"}]})
+    assert misses(GET, ONE_ROUTE, both) == []
+
+
+def test_a_port_goes_with_the_host_that_has_it() -> None:
+    policy = egress("e", "http 8000", hosts=["a.com"])
+    miss = only(fe.http("54.9.9.9", 8001, "GET", "http://a.com:8001/"), policy)
+    assert (str(miss), miss.change) == (
+        "port 8001, the policy has 8000",
+        fe.http("54.9.9.9", 8000, "GET", "http://a.com:8000/"),
+    )
+
+
+def test_a_port_goes_with_its_protocol() -> None:
+    https = egress("e", "https 443", hosts=["a.com"])
+    miss = only(GET, https)
+    assert (str(miss), miss.change) == (
+        "`http to port 80` is sent, the policy takes `https on port 443`",
+        fe.tls("54.9.9.9", 443, "a.com"),
+    )
+    both = (https, egress("f", "tcp 80", ipAddresses=["55.0.0.0/8"]))
+    assert str(miss) in misses(GET, *both)
+    assert misses(fe.http("54.9.9.9", 80, "GET", "b.com/"), https) == []
+    assert misses(fe.tcp("54.9.9.9", 80), https) == []
 
 
 def test_a_pattern_that_is_found_nowhere_is_no_near_miss() -> None:
@@ -608,7 +644,7 @@ def test_a_service_may_be_out_of_reach() -> None:
     ]
     assert str(told.near_misses[0].rule) == "Service shop/db spec.ports[0]"
     assert str(told.stages[1]) == (
-        "in-mesh          hands on  no service that `curl.curl` may reach has `10.96.0.2:3306`"
+        "in-mesh          goes on   no service that `curl.curl` may reach has `10.96.0.2:3306`"
     )
 
 
@@ -902,8 +938,8 @@ spec:
             """\
 denied (403): no route of Egress curl/httpbin-80 takes `POST /post`
 
-interception     hands on  no list keeps `54.9.9.9`, port 80, from the sidecar
-in-mesh          hands on  no service has `54.9.9.9:80`
+interception     goes on   no list keeps `54.9.9.9`, port 80, from the sidecar
+in-mesh          goes on   no service has `54.9.9.9:80`
 egress policies  decides   Egress curl/httpbin-80 claims `54.9.9.9:80`
 
 connection       curl.curl to 54.9.9.9:80 POST http://httpbin.org/post
@@ -918,9 +954,9 @@ but for one thing it would be allowed:
             """\
 denied (closed): no rule claims `54.9.9.9:443`, and `enableEgress` is off
 
-interception     hands on  no list keeps `54.9.9.9`, port 443, from the sidecar
-in-mesh          hands on  no service has `54.9.9.9:443`
-egress policies  hands on  no policy names `wget.curl`
+interception     goes on   no list keeps `54.9.9.9`, port 443, from the sidecar
+in-mesh          goes on   no service has `54.9.9.9:443`
+egress policies  goes on   no policy names `wget.curl`
 passthrough      decides   `enableEgress` is off
 
 connection       wget.curl to 54.9.9.9:443 TLS httpbin.org
@@ -938,8 +974,8 @@ spec.traffic.enableEgress (mesh.yaml:6)""",
             """\
 allowed: Egress curl/httpbin-80 takes `GET /get` of `httpbin.org`
 
-interception     hands on  no list keeps `54.9.9.9`, port 80, from the sidecar
-in-mesh          hands on  no service has `54.9.9.9:80`
+interception     goes on   no list keeps `54.9.9.9`, port 80, from the sidecar
+in-mesh          goes on   no service has `54.9.9.9:80`
 egress policies  decides   Egress curl/httpbin-80 claims `54.9.9.9:80`
 
 connection       curl.curl to 54.9.9.9:80 GET http://httpbin.org/get
