@@ -98,37 +98,42 @@ def readable_part(
         lenient_fields: whether unknown fields are carried along.
     """
     clean = evolve(document, problems=())
+    base = path if source is None else ""
     left_out: dict[str, None] = {}
-    wrong = list(_fields_of(problems, path if source is None else ""))
-    while wrong:
-        rest = value
-        for name in wrong:
-            rest = _without(rest, name.split("."))
-        if rest == value:
+    resource: Resource | None = None
+    while resource is None:
+        wrong = {_there(value, name) for name in _fields_of(problems, base)}
+        if not wrong or not all(wrong):
             return None, ()
-        value = rest
-        left_out.update(dict.fromkeys(wrong))
+        for name in wrong:
+            value = _without(value, name.split("."))
+        left_out.update(dict.fromkeys(sorted(wrong)))
         resource, problems = read_resource(clean, value, path, source, lenient_fields=lenient_fields)
-        if resource is not None:
-            return resource, tuple(left_out)
-        wrong = list(_fields_of(problems, path if source is None else ""))
-    return None, ()
+    return resource, tuple(left_out)
 
 
 def _fields_of(problems: Iterable[Problem], base: str) -> Iterator[str]:
     """The fields that the errors are in, down to the first list."""
-    for problem in problems:
-        if problem.severity is Severity.ERROR:
-            yield problem.path[len(base) :].lstrip(".").partition("[")[0]
+    errors = (problem for problem in problems if problem.severity is Severity.ERROR)
+    return (problem.path[len(base) :].lstrip(".").partition("[")[0] for problem in errors)
+
+
+def _there(value: Any, name: str) -> str:
+    """The field, or where it is missing, the one that should hold it; empty where that is the document."""
+    found: list[str] = []
+    for key in name.split("."):
+        if not isinstance(value, (dict, Mapping)) or key not in value:
+            break
+        found.append(key)
+        value = value[key]
+    return ".".join(found)
 
 
 def _without(value: Any, names: list[str]) -> Any:
-    """A document without a field; where there is none, without what should hold it."""
+    """A document without a field, which may be gone already with the one that held it."""
     first, *others = names
-    if not isinstance(value, (dict, Mapping)) or first not in value:
+    if first not in value:
         return value
     if others:
-        inner = _without(value[first], others)
-        if inner is not value[first]:
-            return {**value, first: inner}
+        return {**value, first: _without(value[first], others)}
     return {key: it for key, it in value.items() if key != first}

@@ -9,6 +9,8 @@ from random_meshes import mesh_config, resource
 from small import WHO, config, egress
 
 import fsm_egress as fe
+from fsm_egress.documents import Document
+from fsm_egress.manifests.losses import readable_part
 
 
 def lost(*documents: Any) -> list[tuple[str, tuple[str, ...]]]:
@@ -88,6 +90,37 @@ def test_only_the_fields_of_a_mesh_config_that_cannot_be_read_are_lost() -> None
 )
 def test_a_field_is_left_out_with_all_below_it(spec: Any, fields: tuple[str, ...]) -> None:
     assert lost(mesh_config("v1alpha3", spec)) == [("MeshConfig fsm-system/fsm-mesh-config", fields)]
+
+
+def test_what_is_missing_is_left_out_with_what_should_hold_it() -> None:
+    value = config({"enableEgress": True})
+    missing = fe.Problem("a number", path="spec.featureFlags.gone.deeper")
+    both = (missing, fe.Problem("a flag", path="spec.featureFlags"))
+    kept, fields = readable_part(Document("a", value, {}), value, "", None, both, lenient_fields=False)
+    assert isinstance(kept, fe.MeshConfig)
+    assert (kept.spec.traffic.enable_egress, fields) == (True, ("spec.featureFlags",))
+
+
+def test_a_field_may_be_gone_with_what_held_it() -> None:
+    value = config({"enableEgress": True})
+    both = (
+        fe.Problem("a flag", path="spec.traffic.enableEgress"),
+        fe.Problem("a mapping", path="spec.traffic"),
+        fe.Problem("a network", path="spec", severity=fe.Severity.WARNING),
+    )
+    for problems in (both, both[::-1]):
+        kept, fields = readable_part(
+            Document("a", value, {}), value, "", None, problems, lenient_fields=False
+        )
+        assert isinstance(kept, fe.MeshConfig)
+        assert fields == ("spec.traffic", "spec.traffic.enableEgress")
+
+
+def test_a_mesh_config_of_a_version_that_nobody_knows_is_lost() -> None:
+    unknown = {**config(), "apiVersion": "config.flomesh.io/v9"}
+    assert lost(unknown) == [("MeshConfig fsm-system/fsm-mesh-config", ())]
+    mesh = fe.load([unknown], strict=False)
+    assert fe.never(mesh, fe.Where.outside()).proven is None
 
 
 def test_what_a_field_lacks_is_left_out_with_the_field() -> None:
