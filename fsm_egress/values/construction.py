@@ -10,11 +10,8 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from attrs import frozen
-
-__all__ = ["frozen", "opened"]
-
-if not TYPE_CHECKING:  # to a type checker it is the decorator of attrs
+    from attrs import frozen  # to a type checker it is the decorator of attrs
+else:
 
     def frozen(
         kind: type[Any] | None = None,
@@ -45,6 +42,8 @@ if not TYPE_CHECKING:  # to a type checker it is the decorator of attrs
 
         return made if kind is None else made(kind)
 
+
+__all__ = ["frozen", "opened"]
 
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
 

@@ -48,7 +48,8 @@ HEAVY = {"asyncio", "concurrent", "decimal", "importlib.metadata", "multiprocess
 # What is loaded is told when the process ends, as commands end it.
 PROGRAM = """\
 import atexit, sys
-atexit.register(lambda: sys.stderr.write(" ".join(sys.modules)))
+before = set(sys.modules)  # what measures coverage, for one
+atexit.register(lambda: sys.stderr.write(" ".join(sys.modules.keys() - before)))
 from fsm_egress.__main__ import main
 main()
 """
