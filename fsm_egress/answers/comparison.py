@@ -49,6 +49,7 @@ class Effect(Word):
     ALLOWED = "allowed"
     DENIED = "denied"
     REROUTED = "re-routed"
+    REFUSED = "refused otherwise"
     ATTRIBUTED = "attributed"
 
 
@@ -58,8 +59,8 @@ class Alteration:
 
     Attributes:
         effect: allowed, as they were denied; denied, as they were allowed; re-routed: another verdict, other
-            targets or gateways, or another answer to what stays denied; attributed: the same becomes of
-            them, for another reason or by another rule or route.
+            targets or gateways; refused otherwise: another answer to what stays denied; attributed:
+            as before, for another reason or by another rule or route.
         region: which connections.
         before, after: what was decided and what is, for the first of the identities.
         identities: whose connections they are.
@@ -149,7 +150,7 @@ class MeshDiff(Shown):
     def __str__(self) -> str:
         blocks = _blocks(self.changes) or [self.headline]
         if self.attributions:
-            blocks.append("the same becomes of, for another reason:")
+            blocks.append("as before, but for another reason:")
             blocks.extend(_blocks(self.attributions))
         return "\n".join([*blocks, *map(str, self.undecided)])
 
@@ -232,7 +233,7 @@ def equivalent(
     Raises:
         InvalidValue: a text is no identity.
     """
-    return _compared("the same becomes of every connection", a, b, identities, (Effect.ATTRIBUTED,), progress)
+    return _compared("every connection fares the same", a, b, identities, (Effect.ATTRIBUTED,), progress)
 
 
 @takes(a=Snapshot, b=Snapshot)
@@ -250,7 +251,7 @@ def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress
     Raises:
         InvalidValue: a text is no identity.
     """
-    harmless = (Effect.ATTRIBUTED, Effect.REROUTED, Effect.ALLOWED)
+    harmless = (Effect.ATTRIBUTED, Effect.REROUTED, Effect.REFUSED, Effect.ALLOWED)
     return _compared("what is allowed before is allowed after", a, b, identities, harmless, progress)
 
 
@@ -324,7 +325,9 @@ def effect_of(before: Decision, after: Decision) -> Effect | None:
 def _effect(before: Decision, after: Decision) -> Effect:
     if before.allowed is not after.allowed:
         return Effect.ALLOWED if after.allowed else Effect.DENIED
-    return Effect.ATTRIBUTED if _outcome(before) == _outcome(after) else Effect.REROUTED
+    if _outcome(before) == _outcome(after):
+        return Effect.ATTRIBUTED
+    return Effect.REROUTED if after.allowed else Effect.REFUSED
 
 
 # --- pairs of policies -----------------------------------------------------------------------------------

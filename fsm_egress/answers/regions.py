@@ -286,7 +286,7 @@ def _spoken_spans(spans: tuple[Span, ...]) -> str:
         if own:
             prefixes = [prefix for run in own for prefix in summarize(*run)]
             few = _shortly(list(map(_spoken_prefix, prefixes))) + _counted(own)
-            most = f"any {family}" + (f" but {_shortly(list(map(_spoken_prefix, but)))}" if but else "")
+            most = f"all {family}" + (f" except {_shortly(list(map(_spoken_prefix, but)))}" if but else "")
             texts.append(few if len(prefixes) <= len(but) else most)
     return "any address" if not whole else " and ".join(texts)
 

@@ -360,6 +360,6 @@ def _print_alterations(found: MeshDiff) -> None:
     if found.changes:
         print_table(ALTERATION, [it.row for it in found.changes])
     if found.attributions:
-        say(["the same becomes of, for another reason:"])
+        say(["as before, but for another reason:"])
         print_table(ALTERATION, [it.row for it in found.attributions])
     say(found.undecided)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["lint", "print_findings", "verify"]
 
-DIFFERENCE = ("connection", "decision", "due", "sidecar", "findings", "rule")
+DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rule")
 
 
 def _code_option(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -22,6 +22,7 @@ COLOURS = {
     "allowed": "#16a34a",
     "denied": "#dc2626",
     "re-routed": "#ca8a04",
+    "refused otherwise": "#ca8a04",
     "error": "#dc2626",
     "warning": "#ca8a04",
     "passed": "#16a34a",

@@ -254,5 +254,5 @@ _WORDS: dict[Code, tuple[str, str]] = {
 
 def _finding(code: Code, rule: FieldRef, shown: Disagreement) -> Finding:
     message, fix = _WORDS[code]
-    text = f"{message}: {shown.connection} is due {shown.due}, and is {shown.outcome}"
+    text = f"{message}: {shown.connection} should be {shown.due}, and is {shown.outcome}"
     return Finding(code, rule, text, witness=shown.connection, fix=fix)

@@ -12,6 +12,7 @@ from small import ROUTES, WHO, config, egress, load, routes, service
 from universe import UNIVERSE, Wire, changes, drawn
 
 import fsm_egress as fe
+from fsm_egress.answers.comparison import effect_of
 from fsm_egress.connections.connection import Sends
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def effect(before: fe.Decision, after: fe.Decision) -> fe.Effect | None:
     if before.allowed is not after.allowed:
         return Effect.ALLOWED if after.allowed else Effect.DENIED
     if fares(before) != fares(after):
-        return Effect.REROUTED
+        return Effect.REROUTED if after.allowed else Effect.REFUSED
     return None if by(before) == by(after) else Effect.ATTRIBUTED
 
 
@@ -112,7 +113,7 @@ def test_law_equivalent_and_implies_are_proofs_or_have_a_witness(
     assert bool(alike) is not bool(found)
     assert bool(implied) is not any(it.effect is Effect.DENIED for it in found.changes)
     refuting = {
-        "equivalent": {Effect.ALLOWED, Effect.DENIED, Effect.REROUTED},
+        "equivalent": {Effect.ALLOWED, Effect.DENIED, Effect.REROUTED, Effect.REFUSED},
         "implies": {Effect.DENIED},
     }
     for answer, effects in ((alike, refuting["equivalent"]), (implied, refuting["implies"])):
@@ -160,19 +161,19 @@ def test_what_enabling_egress_would_open() -> None:
     switch = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"
     assert str(found).splitlines() == [
         "curl.curl:",
-        "  allowed     any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any but 443",
+        "  allowed     any TCP to all IPv4 except 0.0.0.0, 127.0.0.0/8 and all IPv6, port any but 443",
         "              such as 192.0.2.1:1 TCP",
         f"              was DENIED (egress_disabled) by {switch}",
         f"              now PASSTHROUGH (egress_enabled) by {switch}",
         "any other account:",
-        "  allowed     any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any",
+        "  allowed     any TCP to all IPv4 except 0.0.0.0, 127.0.0.0/8 and all IPv6, port any",
         "              such as 192.0.2.1:1 TCP",
         f"              was DENIED (egress_disabled) by {switch}",
         f"              now PASSTHROUGH (egress_enabled) by {switch}",
     ]
     change = found.changes[0]
     assert repr(change).startswith(
-        "<Alteration allowed: any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any"
+        "<Alteration allowed: any TCP to all IPv4 except 0.0.0.0, 127.0.0.0/8 and all IPv6, port any"
     )
     mapping = found.to_mapping()
     assert json.loads(json.dumps(mapping)) == mapping
@@ -225,7 +226,7 @@ def test_the_same_by_another_rule_is_no_change_but_said() -> None:
     assert [it.effect for it in found.attributions] == [Effect.ATTRIBUTED]
     assert str(found).splitlines()[:3] == [
         "nothing changes (1 identity and any other account, 14 classes of connections looked at)",
-        "the same becomes of, for another reason:",
+        "as before, but for another reason:",
         "curl.curl:",
     ]
     assert fe.equivalent(before, after)
@@ -235,7 +236,7 @@ def test_nothing_changes() -> None:
     mesh = load(*CLOSED)
     extent = "1 identity and any other account, 0 classes of connections"
     assert str(fe.diff(mesh, mesh)) == f"nothing changes ({extent} looked at)"
-    assert str(fe.equivalent(mesh, mesh)) == f"proven: the same becomes of every connection ({extent})"
+    assert str(fe.equivalent(mesh, mesh)) == f"proven: every connection fares the same ({extent})"
 
 
 def test_only_those_who_are_asked_for() -> None:
@@ -295,3 +296,10 @@ def test_over_the_whole_universe(traffic: dict[str, Any]) -> None:
         holding = [it.effect for it in (*found.changes, *found.attributions) if connection in it.region]
         assert holding == ([] if expected is None else [expected])
     assert any(it.region.sent[0].kind is not Sends.DATAGRAM for it in found.changes)
+
+
+def test_what_stays_denied_with_another_answer_is_not_re_routed() -> None:
+    closed = fe.Decision(fe.Verdict.DENIED, fe.Reason.EGRESS_DISABLED)
+    answered = fe.Decision(fe.Verdict.DENIED, fe.Reason.NO_HOST, status=403)
+    assert effect_of(closed, answered) is Effect.REFUSED
+    assert effect_of(closed, closed) is None

@@ -106,13 +106,13 @@ def test_a_partition_in_words() -> None:
     claimed = "port 80 10.0.0.7, 54.9.0.0/16 (65,537)"
     assert lines == [
         "curl.curl: every connection, by 55 classes",
-        f"port any but 80 any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6 {denied}",
+        f"port any but 80 all IPv4 except 0.0.0.0, 127.0.0.0/8 and all IPv6 {denied}",
         "port any any address PASSTHROUGH (not_intercepted) UDP",
         f"{claimed} DENIED (protocol_mismatch) {web} bytes; any TLS",
         f"{claimed} EGRESS_POLICY (http_route) {web} {FORWARDED} to `a.com`, `a.com:80`",
         f"{claimed} DENIED (no_route) {web} TRACE/CONNECT/unknown methods to `a.com`, `a.com:80`",
         f"{claimed} DENIED (no_host) {web} any request to any host but `a.com`, `a.com:80`",
-        f"port 80 any IPv4 but 0.0.0.0, 10.0.0.7, 54.9.0.0/16, 127.0.0.0/8 and any IPv6 {denied}",
+        f"port 80 all IPv4 except 0.0.0.0, 10.0.0.7, 54.9.0.0/16, 127.0.0.0/8 and all IPv6 {denied}",
         "port any 0.0.0.0, 127.0.0.0/8 (16,777,217) PASSTHROUGH (not_intercepted): not dialable any TCP",
     ]
 

@@ -167,12 +167,15 @@ def test_ports_in_words(ports: Any, text: str) -> None:
     ("spans", "text"),
     [
         (ANYWHERE, "any address"),
-        (ANYWHERE[:1], "any IPv4"),
-        (ANYWHERE[1:], "any IPv6"),
+        (ANYWHERE[:1], "all IPv4"),
+        (ANYWHERE[1:], "all IPv6"),
         ((keys("54.0.0.0", "54.255.255.255"),), "54.0.0.0/8 (16,777,216)"),
         ((keys("54.9.9.9", "54.9.9.9"),), "54.9.9.9"),
         ((keys("54.9.9.8", "54.9.9.9"),), "54.9.9.8/31"),
-        ((keys("0.0.0.0", "53.255.255.255"), keys("55.0.0.0", "255.255.255.255")), "any IPv4 but 54.0.0.0/8"),
+        (
+            (keys("0.0.0.0", "53.255.255.255"), keys("55.0.0.0", "255.255.255.255")),
+            "all IPv4 except 54.0.0.0/8",
+        ),
         (
             (keys("54.0.0.0", "54.0.0.255"), keys("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")),
             "54.0.0.0/24 (256) and 2001:db8::/32 (2^96 and more)",

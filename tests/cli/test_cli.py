@@ -534,7 +534,7 @@ class TestVerify:
         assert result.exit_code == 1
         first, head, plain, nameless, *advice = result.stdout.splitlines()
         assert first.endswith("classes of connections, 2 differ")
-        assert head.split() == ["CONNECTION", "DECISION", "DUE", "SIDECAR", "FINDINGS", "RULE"]
+        assert head.split() == ["CONNECTION", "DECISION", "SHOULD", "BE", "SIDECAR", "FINDINGS", "RULE"]
         assert plain.split("  ")[0] == "192.0.2.1:443 TCP"
         assert "dialled to httpbin.org:443" in nameless
         assert nameless.endswith("Egress curl/httpbin spec.ports[0] (policies/httpbin.yaml:8)")
@@ -1343,10 +1343,11 @@ class TestAnswers:
         assert first == "2 changes (1 identity and any other account, 42 classes of connections looked at)"
         assert head.split()[0] == "EFFECT"
         assert row.startswith(
-            "allowed  curl.curl          any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, port any "
+            "allowed  curl.curl          any TCP to all IPv4 except 0.0.0.0, 127.0.0.0/8"
+            " and all IPv6, port any "
         )
         assert other.startswith(
-            "allowed  any other account  any TCP to any IPv4 but 0.0.0.0, 127.0.0.0/8 and any IPv6, "
+            "allowed  any other account  any TCP to all IPv4 except 0.0.0.0, 127.0.0.0/8 and all IPv6, "
         )
         (found,) = json_lines(run("diff", *MESHES, *OPEN, "-o", "json").stdout)
         assert [it["effect"] for it in found["changes"]] == ["allowed", "allowed"]
@@ -1357,7 +1358,7 @@ class TestAnswers:
         assert result.exit_code == 0
         nothing, why, *_ = result.stdout.splitlines()
         assert nothing.startswith("nothing changes (1 identity and any other account, ")
-        assert why == "the same becomes of, for another reason:"
+        assert why == "as before, but for another reason:"
         assert run("equivalent", *MESHES, "--after", "after.yaml").exit_code == 0
 
     def test_what_is_proven_of_two_meshes(self) -> None:

@@ -185,7 +185,7 @@ def test_a_difference_that_nobody_foresaw_is_named() -> None:
     assert finding.code is Code.NOT_ENFORCED
     assert finding.message == (
         "the sidecar does otherwise: 192.0.2.1:80 TCP"
-        " is due dialled to the original destination, and is refused"
+        " should be dialled to the original destination, and is refused"
     )
 
 
