@@ -147,7 +147,7 @@ class Engine:
     _ports: Mapping[int, Segments[Leaf]] = field(repr=False)
     _other: Segments[Leaf] = field(repr=False)
     _unclaimed: Leaf = field(repr=False)
-    unnamed: Unnamed | None = field(default=None, kw_only=True)
+    unnamed: Unnamed | None = field(default=None, kw_only=True, repr=False)
 
     @classmethod
     def compile(cls, policy: OutboundPolicy, *, incomplete: bool = False) -> Engine:

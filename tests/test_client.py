@@ -31,7 +31,7 @@ def test_it_says_what_is_decided_by_which_line(
     )
     assert first.endswith("http.yaml:15) ['httpbin.org:80']")
     assert "egress_disabled egress_disabled\n" in said
-    assert "FSE034 warning: only IPv4 is redirected to the sidecar" in said
+    assert "FSE034 info: only IPv4 is redirected to the sidecar" in said
     assert "but for one thing it would be allowed:" in said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..connections.decision import Verdict
@@ -10,23 +11,25 @@ from ..replaying.records import Layout
 from ..replaying.streaming import streamed
 from ..resources import checks
 from ..resources.checks import one_of
+from ..snapshot import Snapshot
+from ..values.typed import takes
 from .evidence import Choice, Evidence, Learner
 from .grants import Manner
 from .lessons import Lesson, lesson_of
 from .ranges import WIDEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from multiprocessing.context import BaseContext
 
     from ..replaying.logs import Log
     from ..resources.resource import ServiceIdentity
-    from ..snapshot import Snapshot
     from ..values.net import Prefix
 
 __all__ = ["learn"]
 
 
+@takes(mesh=Snapshot, logs=Iterable)
 def learn(
     mesh: Snapshot,
     logs: Iterable[Log],

@@ -96,6 +96,7 @@ STABLE = """
     FSE128 warning PATHS_LETTER_CASE
     FSE129 info RETRY_BY_CHANCE
     FSE130 error ISOLATED_SOURCE
+    FSE131 warning NOT_MODELLED
 """
 
 

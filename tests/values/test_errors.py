@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fsm_egress.values import errors
 from fsm_egress.values.errors import (
     FSMEgressError,
+    IncompleteMesh,
     InvalidValue,
     LoadError,
     MissingExtra,
@@ -153,6 +154,7 @@ def test_a_missing_extra_says_what_to_install() -> None:
 ERRORS: list[FSMEgressError] = [
     InvalidValue(Problem(PORT, found="`null`", path="a", resource=EGRESS), Problem(PORT)),
     LoadError([Problem(PORT, document="a.yaml", mark=Mark(1, 2)), Problem(PORT)]),
+    IncompleteMesh([Problem(PORT, document="a.yaml")]),
     PatchError(Problem("a JSON object")),
     MissingExtra("reading YAML", "yaml"),
 ]

@@ -94,7 +94,9 @@ def test_law_every_announced_witness_differs(case: Case) -> None:
     mesh = fe.load(documents)
     verification = verify(mesh, identity)
     announced = enforceability(mesh, identity)
-    assert tuple(evolve(finding, cured=False) for finding in announced) == findings_of(verification)
+    # How bad a finding is in this mesh is told of the mesh, not of one sidecar.
+    plain = tuple(evolve(it, cured=False, severity=it.code.severity) for it in announced)
+    assert plain == findings_of(verification)
     for finding in announced:
         assert finding.witness is not None
         found = verification.sides.compare(finding.witness)
