@@ -12,6 +12,7 @@ from .engine import Engine
 from .resolution import resolve
 from .resolution.everyone import unnamed
 from .resources.resource import ServiceIdentity
+from .resources.subjects import Pods
 from .snapshot import Snapshot
 from .values.typed import takes
 
@@ -102,6 +103,6 @@ def pipy_codebase(
 
 def _resolved(mesh: Snapshot, identity: ServiceIdentity | str) -> OutboundPolicy:
     """The policy of an account: a sidecar is that of one."""
-    return resolve(
-        mesh, identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
-    )
+    if isinstance(identity, (ServiceIdentity, Pods)):
+        return resolve(mesh, identity)
+    return resolve(mesh, ServiceIdentity.parse(identity))

@@ -274,6 +274,9 @@ class _Compiler:
     def engine(self, unclaimed: Leaf, known: Mapping[int, Segments[Leaf]]) -> Engine:
         """All ports, those apart that are known already, and what holds on every other."""
         interception = self.policy.interception
+        if interception.without is not None:
+            passed = Decision(Verdict.PASSTHROUGH, Reason.NO_SIDECAR, interception.without, targets=ORIGINAL)
+            return Engine(self.policy.identity, {}, Segments((0,), (_everything(passed),)), unclaimed)
         excluded = _excluded(interception)
         unseen = _over(excluded, _not_included(interception))
         ports = {

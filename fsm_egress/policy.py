@@ -250,12 +250,16 @@ class Interception:
         included: ranges outside of which everything passes by it; none: there is no such list.
         excluded_ports: ports that pass by it.
         own: the addresses of the pod itself, which leave by the loopback interface.
+        without: the field by which the pod has no sidecar at all, if it has none; then nothing else counts.
+        why: why it has none.
     """
 
     excluded: tuple[tuple[Prefix, FieldRef], ...] = ()
     included: tuple[tuple[Prefix, FieldRef], ...] = ()
     excluded_ports: tuple[tuple[int, FieldRef], ...] = ()
     own: tuple[Prefix, ...] = ()
+    without: FieldRef | None = None
+    why: str = ""
 
     @property
     def local(self) -> tuple[Prefix, ...]:

@@ -20,6 +20,7 @@ from .resources.losses import Loss
 from .resources.meshconfig import INSTALLED, Defaults, MeshConfig
 from .resources.resource import Resource, ServiceIdentity
 from .resources.smi import TrafficTarget
+from .resources.workloads import CronJob, DaemonSet, Deployment, Job, Maker, ReplicaSet, StatefulSet
 from .values.construction import frozen
 from .values.errors import InvalidValue, PatchError, Problem
 
@@ -283,11 +284,16 @@ class Snapshot:
     def identities(self) -> tuple[ServiceIdentity, ...]:
         """Every identity that some resource names, by namespace and name.
 
-        They are the ServiceAccounts, the accounts that pods run under, and the sources of Egress policies,
-        TrafficTargets and Retries.
+        They are the ServiceAccounts, the accounts that pods and their templates name, and the sources of
+        Egress policies, TrafficTargets and Retries.
         """
         named = {(account.name, account.namespace) for account in self.kind(ServiceAccount)}
         named |= {(pod.spec.service_account_name, pod.namespace) for pod in self.kind(Pod)}
+        kinds: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
+        makers = (it for kind in kinds for it in self.kind(kind))
+        named |= {(it.spec.template.spec.service_account_name, it.namespace) for it in makers}
+        jobs = ((it.spec.job_template.spec.template.spec, it.namespace) for it in self.kind(CronJob))
+        named |= {(spec.service_account_name, namespace) for spec, namespace in jobs}
         named |= set(self.kind(EgressPolicy).by_source)
         sources = [
             (source.kind, source.name, source.namespace)

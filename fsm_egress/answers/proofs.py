@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..connections.connection import Connection, Sends
 from ..connections.decision import Decision
+from ..interception.kinds import alike
 from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
-from ..resources.subjects import AnyOtherAccount, Subject, Unnamed, read_subject
+from ..resources.subjects import AnyOtherAccount, Pods, Subject, Unnamed, read_subject
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
@@ -48,10 +49,10 @@ def identities_of(given: Identities, *meshes: Snapshot) -> tuple[Subject, ...]:
     """
     if given is None:
         return subjects_of(*meshes)
-    listed = [given] if isinstance(given, (str, ServiceIdentity, AnyOtherAccount)) else given
+    listed = [given] if isinstance(given, (str, ServiceIdentity, AnyOtherAccount, Pods)) else given
     if not isinstance(listed, Iterable):
         raise InvalidValue.of("identities `name.namespace`", listed).at("identities")
-    return tuple(dict.fromkeys(map(read_subject, listed)))
+    return alike(dict.fromkeys(map(read_subject, listed)), *meshes)
 
 
 def extent(identities: Iterable[Subject], classes: int) -> str:

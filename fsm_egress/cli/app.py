@@ -37,6 +37,7 @@ COMMANDS = {
     "lint": ("reviewing", "Say what is amiss with a mesh, and what to do about it."),
     "never": ("answering", "Prove that something is never allowed, or show it."),
     "partition": ("answering", "Divide all connections by what is decided about them."),
+    "pods": ("pods", "Say which pods have a sidecar, and what passes by it."),
     "reach": ("answering", "Say who reaches a destination, and by which rules."),
     "replay": ("replaying", "Say what becomes of the connections in logs."),
     "residual": ("answering", "Say what hangs on what is not known of a connection."),

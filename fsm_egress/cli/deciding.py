@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from ..engine import Engine
+from ..interception.kinds import alike
 from ..resolution import resolve
 from .connections import addresses, connection_options
 from .endings import end
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
     from ..connections.decision import Decision
-    from ..resources.resource import ServiceIdentity
+    from ..policy import OutboundPolicy
+    from ..resources.subjects import Subject
 
 __all__ = ["decide", "print_decisions"]
 
@@ -46,7 +48,7 @@ Decided: TypeAlias = "tuple[Connection, Decision]"
 @output_option()
 def decide(
     documents: Documents,
-    identity: ServiceIdentity,
+    identity: Subject,
     connections: tuple[Connection, ...],
     fail_on: str | None,
     output: str,
@@ -59,18 +61,40 @@ def decide(
     mesh = documents.changed(documents.load())
     notes = note_unnamed([identity], mesh)
     told = {"unnamed": notes} if notes else {}
-    policy = resolve(mesh, identity)
-    engine = Engine.compile(policy)
-    decided = [(connection, engine.classify(connection)) for connection in connections]
+    policies = [resolve(mesh, subject) for subject in alike([identity], mesh)]
+    decided = {policy: _decided(policy, connections) for policy in policies}
+    named = len(policies) > 1
     if output != "table":
         print_objects(
-            ({**decision.to_mapping(connection), **told} for connection, decision in decided), output
+            (
+                {
+                    **({"pods": str(policy.identity)} if named else {}),
+                    **decision.to_mapping(connection),
+                    **told,
+                }
+                for policy in policies
+                for connection, decision in decided[policy]
+            ),
+            output,
         )
     else:
-        print_decisions(decided)
+        for policy in policies:
+            if named:
+                say([f"{policy.identity}:"])
+            print_decisions(decided[policy])
         print_problems(mesh.problems, err=True)
-        say(policy.findings, err=True)
-    end(found=fail_on == DENIED and not all(decision.allowed for _, decision in decided))
+        say(dict.fromkeys(finding for policy in policies for finding in policy.findings), err=True)
+    every = (decision for found in decided.values() for _, decision in found)
+    end(found=fail_on == DENIED and not all(decision.allowed for decision in every))
+
+
+def _pods(policy: OutboundPolicy, *, named: bool) -> dict[str, str]:
+    return {"pods": str(policy.identity)} if named else {}
+
+
+def _decided(policy: OutboundPolicy, connections: Iterable[Connection]) -> list[Decided]:
+    engine = Engine.compile(policy)
+    return [(connection, engine.classify(connection)) for connection in connections]
 
 
 def print_decisions(decided: Iterable[Decided]) -> None:

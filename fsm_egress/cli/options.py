@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..resources.resource import ServiceIdentity
-from ..resources.subjects import AnyOtherAccount, Subject, read_subject
+from ..resources.subjects import AnyOtherAccount, Pods, Subject, read_subject
 from ..snapshot import load
 from ..values.construction import frozen
 from ..values.errors import FSMEgressError, InvalidValue
@@ -130,7 +130,7 @@ def as_option(*, required: bool) -> Callable[[Command], Command]:
         def with_identity(*, name: str | None, namespace: str | None, **others: Any) -> None:
             if name is None and namespace is not None:
                 raise click.UsageError("-n belongs to --as")
-            command(identity=None if name is None else _identity(name, namespace), **others)
+            command(identity=None if name is None else _subject(name, namespace), **others)
 
         return _as(_namespace(with_identity, "The namespace, where --as gives a name alone."), required)
 
@@ -222,10 +222,10 @@ def _namespace(command: Command, text: str) -> Command:
 def _subject(name: str, namespace: str | None) -> Subject:
     """An identity, or any other account."""
     try:
-        subject = read_subject(name)
+        subject = read_subject(f"{name}.{namespace}" if "/" in name and namespace else name)
     except InvalidValue:
         return _identity(name, namespace)
-    return subject if isinstance(subject, AnyOtherAccount) else _identity(name, namespace)
+    return subject if isinstance(subject, (AnyOtherAccount, Pods)) else _identity(name, namespace)
 
 
 def _identity(name: str, namespace: str | None) -> ServiceIdentity:

@@ -45,6 +45,7 @@ class Reason(Word):
     """Why, from a closed set."""
 
     NOT_INTERCEPTED = "not_intercepted"
+    NO_SIDECAR = "no_sidecar"
     TCP_SERVICE = "tcp_service"
     HTTP_ROUTE = "http_route"
     TCP_PORT = "tcp_port"

@@ -33,6 +33,9 @@ __all__ = ["reading_of_policy", "reading_of_sidecar"]
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:
     """What a resolved policy looks at (`spec/decision.md`), stage by stage."""
+    own = tuple((prefix.first, prefix.last) for prefix in policy.interception.own)
+    if policy.interception.without is not None:
+        return Reading({}, Line((0,), (Place(),)), _named(policy), own)
     seen = _excluded(policy.interception)
     stages = [*seen, *_not_included(policy.interception)]
     around = _Around(policy.spec.enable_auto_default_route, policy.forward, policy.clusters)
@@ -48,7 +51,6 @@ def reading_of_policy(policy: OutboundPolicy) -> Reading:
     }
     passed = _line(*seen, PrefixTable((), Place()))
     lines.update((number, passed) for number, _ in policy.interception.excluded_ports)
-    own = tuple((prefix.first, prefix.last) for prefix in policy.interception.own)
     return Reading(lines, _line(*stages, PrefixTable((), unclaimed)), _named(policy), own)
 
 

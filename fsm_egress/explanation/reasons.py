@@ -64,6 +64,15 @@ _PAGES = (
         "NetworkPolicy",
     ),
     ReasonPage(
+        Reason.NO_SIDECAR,
+        (Verdict.PASSTHROUGH,),
+        "the pod has no sidecar",
+        "It is on the host's network, its namespace is not watched, or neither it nor its namespace asks for "
+        "a sidecar. No policy lets it out, and none keeps it in.",
+        "annotate the pod or its namespace with `flomesh.io/sidecar-injection: enabled`, and start the pod "
+        "again; for a pod on the host's network use a NetworkPolicy",
+    ),
+    ReasonPage(
         Reason.TCP_SERVICE,
         (Verdict.IN_MESH,),
         "a TCP service of the mesh has the address and port",

@@ -72,6 +72,8 @@ def _interception(question: Question, policy: OutboundPolicy, decision: Decision
     """Stage 0: why the sidecar never sees the connection, or that it does."""
     here, port, rule = shortly(str(question.connection.destination)), question.connection.port, decision.rule
     lists = policy.interception
+    if lists.without is not None:
+        return f"the pod has no sidecar: {lists.why}", (lists.without,)
     if not is_last:
         return f"no list keeps {here}, port {port}, from the sidecar", ()
     if rule is None:
@@ -177,7 +179,7 @@ def _concerned(question: Question, decision: Decision, offers: tuple[Offer, ...]
 
 def _stage_of(decision: Decision) -> StageName:
     """The stage that decided."""
-    if decision.reason is Reason.NOT_INTERCEPTED:
+    if decision.reason in {Reason.NOT_INTERCEPTED, Reason.NO_SIDECAR}:
         return StageName.INTERCEPTION
     if not decision.considered:
         return StageName.PASSTHROUGH

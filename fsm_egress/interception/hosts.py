@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..resources.core import Pod, PodSpec
 from ..resources.resource import Resource
-from ..resources.workloads import CronJob, DaemonSet, Deployment, Job, PodTemplate, ReplicaSet, StatefulSet
+from ..resources.workloads import (
+    CronJob,
+    DaemonSet,
+    Deployment,
+    Job,
+    Maker,
+    PodTemplate,
+    ReplicaSet,
+    StatefulSet,
+)
 from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.net import Prefix
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HOST_KINDS", "Host", "hosts_of"]
 
-Maker: TypeAlias = "Deployment | StatefulSet | DaemonSet | ReplicaSet | Job"
 SET_KINDS: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
 HOST_KINDS = (Pod, *SET_KINDS, CronJob)
 UUID_LABEL = "fsm-proxy-uuid"

@@ -23,6 +23,7 @@ from ..verification.enforceability import enforceability, findings_of
 from ..verification.everywhere import EVERYWHERE, judged
 from ..verification.stock_findings import stock_findings
 from .openings import shown_findings
+from .pods import pod_findings
 from .resources import missing_elsewhere, resource_findings
 from .rules import RULES
 from .rules.rule import Side
@@ -123,7 +124,7 @@ def _found(
     mesh: Snapshot, identities: Iterable[Subject], asked: set[Side], *, enforce: bool
 ) -> Iterator[Finding]:
     """All findings, each code once for a field; that a port is spare only where nobody needs it."""
-    found = list(resource_findings(mesh))
+    found = [*resource_findings(mesh), *pod_findings(mesh)]
     duplicates = {it.rule.resource for it in found if it.code is Code.DUPLICATE_POLICY}
     known = {(it.code, it.rule) for it in found}
     spares: dict[FieldRef, list[Spare]] = {}

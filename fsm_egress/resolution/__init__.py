@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
+from ..interception.kinds import bound
 from ..policy import (
     Claim,
     Cluster,
@@ -73,6 +74,7 @@ class Resolution:
     @classmethod
     def of(cls, snapshot: Snapshot, identity: Subject) -> Resolution:
         """The policy of an identity, from the beginning."""
+        identity = bound(snapshot, identity)
         return _resolved(snapshot, identity, resolve_claims(snapshot, identity), {})
 
     def after(self, snapshot: Snapshot) -> Resolution:

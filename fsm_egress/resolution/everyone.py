@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..interception.kinds import alike
 from ..resources.checks import ServiceAccessMode
 from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import EgressPolicy, Retry
@@ -31,7 +32,8 @@ def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
     named = {identity for mesh in meshes for identity in (*mesh.identities(), *_besides(mesh))}
     near = {namespace for mesh in meshes for namespace in _with_short_names(mesh)}
     others = (AnyOtherAccount(namespace) for namespace in (*sorted(near), ""))
-    return *sorted(named, key=lambda identity: (identity.namespace, identity.name)), *others
+    ordered = sorted(named, key=lambda identity: (identity.namespace, identity.name))
+    return *alike(ordered, *meshes), *others
 
 
 def unnamed(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Unnamed, ...]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..connections.findings import Code, Finding
+from ..interception.hosts import HOST_KINDS, Host, hosts_of
+from ..interception.kinds import interception_of, lists_of
+from ..interception.lists import annotated
 from ..policy import (
     Endpoint,
     Forward,
@@ -12,12 +15,10 @@ from ..policy import (
     Interception,
     SidecarSpec,
 )
-from ..resources import checks
-from ..resources.core import Endpoints, Namespace, Pod, Service
+from ..resources.core import Endpoints, Namespace, Service
 from ..resources.egress import EgressGateway, Isolation, Retry
 from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
-from ..values.errors import InvalidValue
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
 from .conditions import conditions_of
@@ -26,21 +27,19 @@ from .routes import WHOLE_WEIGHT
 from .services import isolated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
+    from ..interception.lists import Refusal
+    from ..resources.core import Pod
     from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
-    from ..values.net import Prefix
 
 __all__ = ["SURROUNDING_KINDS", "surroundings_of"]
 
 
 T = TypeVar("T")
 
-EXCLUDED_RANGES = "flomesh.io/outbound-ip-range-exclusion-list"
-INCLUDED_RANGES = "flomesh.io/outbound-ip-range-inclusion-list"
-EXCLUDED_PORTS = "flomesh.io/outbound-port-exclusion-list"
 DEFAULT_TIMEOUT = 60  # seconds, which is what 0 stands for
 GATEWAY_MODE = "flomesh.io/egress-gateway-mode"
 GATEWAY_MODES = ("http2tunnel", "sock5")
@@ -88,18 +87,26 @@ class Surroundings:
     findings: tuple[Finding, ...]
 
 
-SURROUNDING_KINDS = (MeshConfig, Namespace, Pod, EgressGateway, Service, Endpoints, Isolation, Retry)
+SURROUNDING_KINDS = (MeshConfig, *HOST_KINDS, Namespace, EgressGateway, Service, Endpoints, Isolation, Retry)
 
 
 def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     """All of it for an identity, with what is amiss there."""
     findings = [*_retry_findings(snapshot, identity), *conditions_of(snapshot)]
     config = snapshot.mesh_config
-    interception = _interception(snapshot, identity, findings)
+    interception = interception_of(snapshot, identity)
+    findings.extend(_refused(snapshot, identity))
     forward, forwarded = _forward(snapshot, findings)
     spec = _sidecar_spec(config, findings)
     switch = config.at("spec.traffic.enableEgress")
     return Surroundings(spec, switch, interception, forward, forwarded, tuple(findings))
+
+
+def _refused(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
+    """The lists that keep pods of the identity from being created or from starting."""
+    for host in hosts_of(snapshot):
+        if host.account == (identity.name, identity.namespace):
+            yield from map(_finding_of, lists_of(snapshot, host)[1])
 
 
 def _retry_findings(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
@@ -110,72 +117,16 @@ def _retry_findings(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
             yield Finding(Code.RETRY_WITHOUT_TIMES, retry.at("spec.retryPolicy"), message)
 
 
-# --- interception ----------------------------------------------------------------------------------------
-
-
-def _interception(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> Interception:
-    """The mesh-wide lists, and what the annotations of the identity's pods add to them."""
-    config = snapshot.mesh_config
-    traffic = config.spec.traffic
-    pods = [
-        pod
-        for pod in snapshot.kind(Pod)
-        if (pod.spec.service_account_name, pod.namespace) == (identity.name, identity.namespace)
-    ]
-
-    def listed(
-        name: str, values: Iterable[T], annotation: str, read: Callable[[str], T]
-    ) -> tuple[tuple[T, FieldRef], ...]:
-        found = [(value, config.at(f"spec.traffic.{name}[{index}]")) for index, value in enumerate(values)]
-        for pod in pods:
-            found.extend(_annotated(pod, annotation, read, findings))
-        return tuple(found)
-
-    ranges, inclusions = traffic.outbound_ip_range_exclusion_list, traffic.outbound_ip_range_inclusion_list
-    ports = traffic.outbound_port_exclusion_list
-    return Interception(
-        listed("outboundIPRangeExclusionList", ranges, EXCLUDED_RANGES, _read_prefix),
-        listed("outboundIPRangeInclusionList", inclusions, INCLUDED_RANGES, _read_prefix),
-        listed("outboundPortExclusionList", ports, EXCLUDED_PORTS, _read_port),
-    )
-
-
-def _annotated(
-    pod: Pod, annotation: str, read: Callable[[str], T], findings: list[Finding]
-) -> Iterator[tuple[T, FieldRef]]:
-    rule = pod.at(f"metadata.annotations.{annotation}")
-    for text in pod.metadata.annotations.get(annotation, "").split(","):
-        if text.strip():
-            try:
-                yield read(text.strip()), rule
-            except InvalidValue as error:
-                message = f"{error.problems[0].message}: the entry is left out"
-                findings.append(Finding(Code.BAD_ANNOTATION, rule, message))
-
-
 def annotation_findings(pod: Pod) -> tuple[Finding, ...]:
     """What is wrong with the annotations of a pod that say what is redirected."""
-    findings: list[Finding] = []
-    for annotation, read in _ANNOTATIONS:
-        for _ in _annotated(pod, annotation, read, findings):
-            pass
-    return tuple(findings)
+    host = Host(pod, "", pod.metadata.labels, pod.metadata.annotations, pod.spec)
+    return tuple(map(_finding_of, annotated(host)[1]))
 
 
-def _read_prefix(text: str) -> Prefix:
-    return checks.prefix(text)
-
-
-def _read_port(text: str) -> int:
-    digits = text.isascii() and text.isdecimal() and len(text) <= checks.NUMBER_LENGTH
-    return checks.port_number(int(text) if digits else text)
-
-
-_ANNOTATIONS: tuple[tuple[str, Callable[[str], Any]], ...] = (
-    (EXCLUDED_RANGES, _read_prefix),
-    (INCLUDED_RANGES, _read_prefix),
-    (EXCLUDED_PORTS, _read_port),
-)
+def _finding_of(refusal: Refusal) -> Finding:
+    code = Code.LIST_REFUSED if refusal.by_iptables else Code.BAD_ANNOTATION
+    effect = "the pod does not start" if refusal.by_iptables else "the pod is not created"
+    return Finding(code, refusal.rule, f"{refusal.message}: {effect}")
 
 
 # --- gateways --------------------------------------------------------------------------------------------

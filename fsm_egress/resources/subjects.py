@@ -13,7 +13,7 @@ from ..values.construction import frozen
 from . import checks
 from .resource import ServiceIdentity, checked
 
-__all__ = ["AnyOtherAccount", "Subject", "Unnamed", "read_subject"]
+__all__ = ["AnyOtherAccount", "Pods", "Subject", "Unnamed", "read_subject"]
 
 ANY_OTHER = "any other account"
 _OF = f"{ANY_OTHER} of "
@@ -39,7 +39,33 @@ class AnyOtherAccount:
         return f"{_OF}{self.namespace}" if self.namespace else ANY_OTHER
 
 
-Subject: TypeAlias = ServiceIdentity | AnyOtherAccount
+LISTED = 3  # pods that a text names before it counts the rest
+HOSTS = ("pod", "deployment", "statefulset", "daemonset", "replicaset", "job", "cronjob")
+
+
+@frozen
+class Pods:
+    """A pod, or the template of pods, written `pod/cart-0.shop`; or all pods of an account that are alike.
+
+    Attributes:
+        hosts: `pod/cart-0`, `deployment/cart` and so on.
+        namespace: theirs.
+        name: the account that they run under, where it is known.
+    """
+
+    hosts: tuple[str, ...]
+    namespace: str
+    name: str = field(default="", eq=False)
+
+    def __str__(self) -> str:
+        if len(self.hosts) == 1:
+            return f"{self.hosts[0]}.{self.namespace}"
+        rest = len(self.hosts) - LISTED
+        few = ", ".join(self.hosts[:LISTED])
+        return f"{self.name}.{self.namespace} ({few}{f' and {rest} more' if rest > 0 else ''})"
+
+
+Subject: TypeAlias = ServiceIdentity | AnyOtherAccount | Pods
 """Whose connections they are. Each has the name and namespace of an account, by which the mesh knows it."""
 
 
@@ -61,13 +87,17 @@ class Unnamed:
 
 
 def read_subject(subject: Subject | str) -> Subject:
-    """The subject that a text names: `curl.shop`, `any other account` or `any other account of shop`.
+    """The subject that a text names: `curl.shop`, `pod/curl-0.shop`, `any other account (of shop)`.
 
     Raises:
         InvalidValue: the text is neither.
     """
-    if isinstance(subject, (ServiceIdentity, AnyOtherAccount)):
+    if isinstance(subject, (ServiceIdentity, AnyOtherAccount, Pods)):
         return subject
+    if isinstance(subject, str) and subject.partition("/")[0] in HOSTS:
+        host, _, namespace = subject.rpartition(".")
+        checks.resource_name(host.partition("/")[2])
+        return Pods((host,), checks.namespace(namespace))
     if subject == ANY_OTHER:
         return AnyOtherAccount()
     if isinstance(subject, str) and subject.startswith(_OF):

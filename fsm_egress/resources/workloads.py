@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from attrs import field
 
@@ -17,6 +17,7 @@ __all__ = [
     "DaemonSet",
     "Deployment",
     "Job",
+    "Maker",
     "PodTemplate",
     "ReplicaSet",
     "StatefulSet",
@@ -124,3 +125,6 @@ MAKERS: tuple[type[Resource], ...] = (Deployment, StatefulSet, DaemonSet, Replic
 """Every kind that makes pods."""
 PARTS: tuple[type[Part], ...] = (TemplateMeta, PodTemplate, WorkloadSpec, JobTemplate, CronJobSpec)
 """What they are made of besides pods."""
+
+Maker: TypeAlias = Deployment | StatefulSet | DaemonSet | ReplicaSet | Job
+"""What has its template in `spec.template`."""

@@ -285,7 +285,7 @@ _ANY = Connection(Address.from_key(0), 1, Sends.BYTES)
 
 def intercepted(interception: Interception, connection: Connection) -> bool:
     """Whether FSM's iptables rules redirect the connection to the sidecar: IPv4 and TCP only."""
-    if connection.key >= IPV6_START or connection.sends is Sends.DATAGRAM:
+    if connection.key >= IPV6_START or connection.sends is Sends.DATAGRAM or interception.without is not None:
         return False
     address = connection.destination
     passed = (*interception.local, *(prefix for prefix, _ in interception.excluded))

@@ -28,7 +28,7 @@ TAB = {"_FSM_EGRESS_COMPLETE": "bash_complete", "COMP_WORDS": "fsm-egress ", "CO
 
 # The wings that a command may load, and the modules of the root.
 READING = {"cli", "documents", "manifests", "patterns", "resources", "snapshot", "values"}
-DECIDING = READING | {"connections", "engine", "policy", "resolution"}
+DECIDING = READING | {"connections", "engine", "policy", "resolution", "interception"}
 LOADED: dict[str, set[str]] = {
     "--version": {"cli"},
     "--help": {"cli"},

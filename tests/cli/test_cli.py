@@ -97,7 +97,7 @@ class TestCheck:
             (
                 "bare.yaml:6:46: Pod default/p metadata.annotations.flomesh.io/outbound-port-exclusion-list:"
                 " expected a port number from 1 to 65535, found the string `10:20`:"
-                " the entry is left out (warning)"
+                " the pod is not created (warning)"
             ),
             (
                 "bare.yaml:12:1: Egress default/e spec: expected the field `ports`, found none:"
@@ -880,9 +880,9 @@ class TestHelp:
         assert ("-f" in options) is (name not in {"completion", "explain-code", "schema", "sidecar", "test"})
         assert ("-o" in options) is (name not in {"completion", "config", "explain-code", "schema"})
         assert ("--as" in options) is (
-            name not in {"check", "completion", "explain-code", "schema", "sidecar", "test"}
+            name not in {"check", "completion", "explain-code", "pods", "schema", "sidecar", "test"}
         )
-        assert ("-n" in options) is ("--as" in options)
+        assert ("-n" in options) is ("--as" in options or name == "pods")
         for option in command.params:
             if isinstance(option, click.Option) and option.help is not None:
                 assert option.help.endswith((".", ",", ":")), option.name

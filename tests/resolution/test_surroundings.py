@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import fields
 from random_meshes import FLOMESH, egress_gateway, isolation, resource, source_pod
-from small import WHO, config, found, resolved, service
+from small import WHO, config, found, load, resolved, service
 
-from fsm_egress.policy import Endpoint, OutboundPolicy
+import fsm_egress as fe
+from fsm_egress.policy import Endpoint, Interception, OutboundPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,38 +56,52 @@ def test_the_lists_of_the_mesh_config_come_with_their_places() -> None:
     assert listed(interception.excluded_ports) == [("25", f"{traffic}.outboundPortExclusionList[0]")]
 
 
-def test_annotations_of_the_identity_s_pods_are_added() -> None:
+def test_annotations_of_the_identity_s_only_kind_of_pods_are_added() -> None:
     interception = resolved(
         config({"outboundPortExclusionList": [25]}),
-        annotated(RANGES_OUT, "10.0.0.0/8, ::/0 ,"),
         annotated(PORTS_OUT, " 26,27"),
         annotated(RANGES_IN, "54.0.0.0/8", "wget.curl"),
         annotated(RANGES_IN, "54.0.0.0/8", "curl.shop"),
     ).interception
-    rule = f"Pod curl/curl-ip metadata.annotations.flomesh.io/{RANGES_OUT}"
-    assert listed(interception.excluded) == [("10.0.0.0/8", rule), ("::/0", rule)]
+    rule = f"Pod curl/curl-po metadata.annotations.flomesh.io/{PORTS_OUT}"
+    assert listed(interception.excluded_ports)[1:] == [("26", rule), ("27", rule)]
     assert interception.included == ()
     assert [port for port, _ in interception.excluded_ports] == [25, 26, 27]
 
 
+def test_of_pods_that_differ_each_kind_has_its_own_and_the_account_none() -> None:
+    entries = (annotated(PORTS_OUT, "26"), annotated(RANGES_IN, "54.0.0.0/8"))
+    mesh = load(*entries)
+    assert resolved(*entries).interception == Interception()
+    first, second = (fe.resolve(mesh, f"pod/curl-{name}.curl") for name in ("ip", "po"))
+    assert [str(it) for it, _ in first.interception.included] == ["54.0.0.0/8"]
+    assert [it for it, _ in second.interception.excluded_ports] == [26]
+    assert [str(it) for it in fe.never(mesh, fe.Where.port(26), "curl.curl").identities] == [
+        "pod/curl-ip.curl",
+        "pod/curl-po.curl",
+    ]
+    with pytest.raises(fe.InvalidValue, match="a pod or a template of the mesh"):
+        fe.resolve(mesh, "pod/gone.curl")
+
+
 @pytest.mark.parametrize(
-    ("key", "text", "kept"),
+    ("key", "text", "codes"),
     [
-        (RANGES_OUT, "10.0.0.1,54.0.0.0/8", ["54.0.0.0/8"]),
-        (RANGES_IN, "x", []),
-        (PORTS_OUT, "0,25,65536,a", ["25"]),
-        (PORTS_OUT, "\N{ARABIC-INDIC DIGIT FIVE},26", ["26"]),
-        (PORTS_OUT, "9" * 5000, []),
+        (RANGES_OUT, "10.0.0.1,54.0.0.0/8", {"FSE025"}),
+        (RANGES_IN, "x", {"FSE025"}),
+        (RANGES_IN, "::/0", {"FSE115"}),
+        (PORTS_OUT, "0,25,65536,a", {"FSE025", "FSE115"}),
+        (PORTS_OUT, "\N{ARABIC-INDIC DIGIT FIVE},26", {"FSE025"}),
+        (PORTS_OUT, "9" * 5000, {"FSE025"}),
     ],
 )
-def test_a_bad_entry_is_left_out_and_found(key: str, text: str, kept: list[str]) -> None:
+def test_a_bad_entry_keeps_the_pod_from_running_and_is_found(key: str, text: str, codes: set[str]) -> None:
     policy = resolved(annotated(key, text))
-    interception = policy.interception
-    entries = (*interception.excluded, *interception.included, *interception.excluded_ports)
-    assert [value for value, _ in listed(entries)] == kept
+    assert policy.interception == Interception()
     rule = f"Pod curl/{'curl-ip' if 'ip' in key else 'curl-po'} metadata.annotations.flomesh.io/{key}"
-    assert set(found(policy)) == {("FSE025", rule)}
-    assert all(finding.message.endswith(": the entry is left out") for finding in policy.findings)
+    assert set(found(policy)) == {(code, rule) for code in codes}
+    endings = {"FSE025": ": the pod is not created", "FSE115": ": the pod does not start"}
+    assert all(finding.message.endswith(endings[finding.code.code]) for finding in policy.findings)
 
 
 # --- gateways --------------------------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+"""The command about pods: who is behind a sidecar, and under which lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..interception.hosts import hosts_of
+from ..interception.injection import State, injection_of
+from ..interception.kinds import kinds_of
+from ..interception.stale import stale
+from ..linting.pods import shares_the_sidecars_user
+from ..resources.resource import ServiceIdentity
+from .help import examples
+from .mesh import Documents, mesh_options
+from .output import print_objects, print_table
+
+if TYPE_CHECKING:
+    from ..interception.hosts import Host
+    from ..snapshot import Snapshot
+
+__all__ = ["pods"]
+
+SHORT = ("pod", "account", "sidecar", "lists", "stale", "user", "without effect")
+
+
+@click.command(
+    epilog=examples("fsm-egress pods -f cluster.yaml", "fsm-egress pods -f cluster.yaml -n shop -o wide")
+)
+@mesh_options
+@click.option("-n", "--namespace", metavar="NAMESPACE", help="Those of this namespace.")
+@click.option("-o", "--output", type=click.Choice(("table", "json", "yaml", "wide")), default="table")
+def pods(documents: Documents, namespace: str | None, output: str) -> None:
+    """Say which pods have a sidecar, and what passes by it.
+
+    Pods and the templates of pods have a line each; with `-o wide` it says why, too.
+    """
+    mesh = documents.changed(documents.load())
+    found = [_of(mesh, host) for host in hosts_of(mesh) if namespace in {None, host.namespace}]
+    if output in {"json", "yaml"}:
+        print_objects(found, output)
+        return
+    rows = [
+        (
+            it["pod"],
+            it["account"],
+            it["sidecar"],
+            _lists(it["lists"]),
+            "-" if it["stale"] is None else f"shown by {it['stale']}",
+            ", ".join(it["sidecarUser"]) or "-",
+            ", ".join(it["policiesWithoutEffect"]) or "-",
+            *([it["why"]] if output == "wide" else []),
+        )
+        for it in found
+    ]
+    print_table((*SHORT, *(["why"] if output == "wide" else [])), rows)
+
+
+def _of(mesh: Snapshot, host: Host) -> dict[str, Any]:
+    """All there is to say of a pod, for machines."""
+    injection = injection_of(mesh, host)
+    account = ServiceIdentity(*host.account)
+    kinds = kinds_of(mesh).get(host.account, ())
+    kind = next((kind for kind in kinds if host in kind.hosts), None)
+    connection = stale(mesh, host)
+    policies = mesh.policies_for(account) if injection.state is State.NO else ()
+    lists = None
+    if kind is not None and injection.state is not State.NO:
+        lists = {
+            "excludedRanges": [str(it) for it, _ in kind.lists.excluded],
+            "excludedPorts": [it for it, _ in kind.lists.excluded_ports],
+            "includedRanges": [str(it) for it, _ in kind.lists.included],
+        }
+    return {
+        "pod": f"{host.name}.{host.namespace}",
+        "account": str(account),
+        "sidecar": injection.state.value,
+        "why": injection.why,
+        "lists": lists,
+        "stale": None if connection is None else str(connection),
+        "sidecarUser": [name for _, name in shares_the_sidecars_user(host)],
+        "policiesWithoutEffect": [str(policy.ref) for policy in policies],
+    }
+
+
+def _lists(lists: dict[str, list[Any]] | None) -> str:
+    """The lists in force, in a word each."""
+    if lists is None:
+        return "-"
+    named = {
+        "not": lists["excludedRanges"],
+        "not port": lists["excludedPorts"],
+        "only": lists["includedRanges"],
+    }
+    said = [f"{name} {', '.join(map(str, entries))}" for name, entries in named.items() if entries]
+    return "; ".join(said) or "everything"
