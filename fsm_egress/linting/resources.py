@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..connections.findings import Code, Finding
 from ..resolution.routes import routes_of
+from ..resources.checks import Protocol
 from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
@@ -38,6 +39,7 @@ def resource_findings(snapshot: Snapshot) -> Iterator[Finding]:
     for policy in snapshot.kind(EgressPolicy):
         yield from _repeated(policy)
         yield from _within_another(policy)
+        yield from _routes_without_http(policy)
         yield from _other_kinds(policy)
         yield from _unknown_accounts(policy, accounts)
         yield from _across_namespaces(policy)
@@ -128,6 +130,21 @@ def _within_another(policy: EgressPolicy) -> Iterator[Finding]:
             message = f"`{prefix}` lies inside `{around[0]}`, and adds nothing"
             yield Finding(Code.RANGE_WITHIN_ANOTHER, rule, message)
         around.append(prefix)
+
+
+# --- routes where nothing compares them -------------------------------------------------------------------
+
+
+def _routes_without_http(policy: EgressPolicy) -> Iterator[Finding]:
+    """Route groups of a policy none of whose ports is of the protocol that routes are for."""
+    spoken = sorted({port.protocol for port in policy.spec.ports})
+    if not spoken or Protocol.HTTP in spoken:
+        return
+    for index, match in enumerate(policy.spec.matches):
+        if match.kind == ROUTE_GROUP:
+            listed = " and ".join(f"`{protocol}`" for protocol in spoken)
+            message = f"the routes of `{match.name}` have no effect on {listed}"
+            yield Finding(Code.ROUTES_WITHOUT_HTTP, policy.at(f"spec.matches[{index}]"), message)
 
 
 # --- accounts and namespaces -----------------------------------------------------------------------------

@@ -952,3 +952,21 @@ def test_law_a_mesh_that_ignores_every_code_hears_nothing(entries: random_meshes
     mesh = fe.load(entries)
     assert lint(mesh, sidecar=False) == ()
     assert {it.suppressed for it in lint(mesh, sidecar=False, suppressed=True)} <= {True}
+
+
+def test_routes_have_no_effect_where_no_port_is_http() -> None:
+    group = routes("get", {"pathRegex": "^/get"})
+    for ports in (["https 443"], ["tcp 25"], ["tcp 25", "https 443"]):
+        policy = egress("a", *ports, hosts=["a.com"], ipAddresses=RANGE, matches=uses("get"))
+        (finding,) = lint(load(group, policy), sidecar=False, only=["FSE092"])
+        assert str(finding.rule) == "Egress curl/a spec.matches[0]"
+        spoken = " and ".join(f"`{port.split()[0]}`" for port in sorted(ports))
+        assert finding.message == f"the routes of `get` have no effect on {spoken}"
+    fine = egress("a", "https 443", "http 80", hosts=["a.com"], ipAddresses=RANGE, matches=uses("get"))
+    assert not found(group, fine, only=["FSE092"])
+
+
+def test_what_else_a_policy_matches_has_its_effect_without_http() -> None:
+    setting = [{"apiGroup": "policy.flomesh.io/v1alpha1", "kind": "UpstreamTrafficSetting", "name": "few"}]
+    policy = egress("a", "https 443", hosts=["a.com"], ipAddresses=RANGE, matches=setting)
+    assert not found(policy, only=["FSE092"])

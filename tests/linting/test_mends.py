@@ -16,7 +16,7 @@ from fsm_egress.connections.findings import Code, Finding
 from fsm_egress.linting import lint
 from fsm_egress.linting.rules import RULES
 from fsm_egress.resources.core import Endpoints, Service
-from fsm_egress.resources.egress import EgressGateway, EgressPolicy
+from fsm_egress.resources.egress import ROUTE_GROUP, EgressGateway, EgressPolicy
 from fsm_egress.resources.smi import HTTPRouteGroup, TrafficSplit
 
 if TYPE_CHECKING:
@@ -36,7 +36,15 @@ def number_of(it: Finding) -> int:
 
 
 def changed(mesh: fe.Snapshot, policy: EgressPolicy, **spec: Any) -> fe.Snapshot:
-    return mesh.with_(evolve(policy, spec=evolve(policy.spec, **spec)))
+    return mesh.with_(with_routes_in_effect(evolve(policy, spec=evolve(policy.spec, **spec))))
+
+
+def with_routes_in_effect(policy: EgressPolicy) -> EgressPolicy:
+    """The policy without its routes if none of its ports is http: they go with the last one that is."""
+    if fe.Protocol.HTTP in {port.protocol for port in policy.spec.ports}:
+        return policy
+    kept = tuple(match for match in policy.spec.matches if match.kind != ROUTE_GROUP)
+    return evolve(policy, spec=evolve(policy.spec, matches=kept))
 
 
 def without_port(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
@@ -56,7 +64,7 @@ def with_port(mesh: fe.Snapshot, it: Finding, **port: Any) -> fe.Snapshot:
         metadata=evolve(policy.metadata, name=f"{policy.name}{OWN}"),
         spec=evolve(policy.spec, ports=(own,), **spec),
     )
-    return without_port(mesh, it).with_(moved)
+    return without_port(mesh, it).with_(with_routes_in_effect(moved))
 
 
 def without_match(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
@@ -123,6 +131,7 @@ MENDS: dict[Code, tuple[Callable[[fe.Snapshot, Finding], fe.Snapshot], ...]] = {
     Code.PASSTHROUGH_BESIDE_POLICIES: (switched(traffic={"enableEgress": False}),),
     Code.UNANCHORED_PATH: (anchored,),
     Code.SERVICE_LEADS_OUTSIDE: (without_service,),
+    Code.ROUTES_WITHOUT_HTTP: (without_entry,),
 }
 BY_MODULE = {code for code, rule in RULES.items() if "the module" in rule.fix}
 

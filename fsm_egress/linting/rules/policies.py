@@ -1,4 +1,4 @@
-"""What the policies show by themselves: what has no effect, or more than it seems (FSE070 to FSE090)."""
+"""What the policies show by themselves: what has no effect, or more than it seems (FSE070 to FSE092)."""
 
 from __future__ import annotations
 
@@ -221,5 +221,17 @@ RULES = (
         " give it a selector",
         joined(permissive(), ACCOUNT, service("partner", "name: tcp-x, port: 443").replace(SELECTED, "")),
         (("spec:\n  clusterIP", f"spec:\n{SELECTED}  clusterIP"),),
+    ),
+    LintRule(
+        Code.ROUTES_WITHOUT_HTTP,
+        "routes on a policy without an http port",
+        "Methods, paths and headers are compared on ports of protocol `http` only: whatever the routes seem"
+        " to restrict goes out all the same.",
+        "delete the reference, or give the policy a port of protocol `http`",
+        joined(
+            routes("get", "name: m, pathRegex: ^/get"),
+            egress("a", "https 443", "hosts: [a.com]", OUTSIDE, uses("get")),
+        ),
+        (("protocol: https", "protocol: http"),),
     ),
 )
