@@ -27,6 +27,7 @@ from .options import (
     config_option,
     enforce_option,
     fsm_option,
+    note_unnamed,
     output_option,
     whose_options,
 )
@@ -111,6 +112,7 @@ def verify(
     given = None if config_file is None else read_config(config_file, fsm)
     mesh = documents.changed(documents.load())
     subjects = subjects_of(mesh) if identity is None else (identity,)
+    note_unnamed(subjects, mesh)
     shown: dict[Code, Connection] = {}
     is_undecided = False
     for who in progress(subjects, "verifying"):

@@ -56,6 +56,8 @@ def test_what_tells_says_it_beside() -> None:
     sent = (*TO, "--tcp")
     for words in (("decide", *sent), ("explain", *sent), ("config",), ("residual", "--port", "25")):
         assert f"note: {NOTE}\n" in run(words[0], *MESHES, "--as", "crul.curl", *words[1:]).stderr
+    assert f"note: {NOTE}\n" in run("verify", *MESHES, "--as", "crul.curl").stderr
+    assert NOTE not in run("verify", *MESHES, "--as", "curl.curl").stderr
     decided = run("decide", *MESHES, "--as", "crul.curl", *sent, "-o", "json")
     assert first(decided)["unnamed"] == [NOTE]
 
