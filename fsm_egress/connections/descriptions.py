@@ -31,6 +31,7 @@ __all__ = ["http", "server_first", "split_socket_address", "tcp", "tls", "udp"]
 # A URL that needs no more looking at: host, port, path and query of ASCII; `urlsplit` reads all others.
 _URL = re.compile(r"(?:http://)?([A-Za-z0-9._-]+(?::[0-9]+)?)(/[!-\"$-~]*(?<!\?))?")
 _SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 
 
@@ -61,9 +62,14 @@ def http(
 
 
 def _taken_apart(url: str) -> tuple[str, str]:
-    """The Host header and the path of a URL."""
+    """The Host header and the path of a URL, as clients send them.
+
+    User and password go into a header of their own, which no policy looks at: they are left out, and no
+    error shows them. So is the colon of an empty port. A `?` with nothing behind it is sent.
+    """
     from urllib.parse import urlsplit  # noqa: PLC0415  # because `_URL` reads nearly all
 
+    url = _USER.sub(r"\1", url, count=1)
     try:
         split = urlsplit(url if _SCHEME.match(url) else f"http://{url}")
     except ValueError as error:
@@ -71,7 +77,8 @@ def _taken_apart(url: str) -> tuple[str, str]:
     if split.scheme != "http":
         expected, reason = "a URL with the scheme `http`", "HTTPS is `tls` to the sidecar"
         raise InvalidValue.of(expected, url, reason=reason).at("url")
-    return split.netloc, (split.path or "/") + (f"?{split.query}" if split.query else "")
+    is_asked = split.query or url.partition("#")[0].endswith("?")
+    return split.netloc.removesuffix(":"), (split.path or "/") + (f"?{split.query}" if is_asked else "")
 
 
 def tls(destination: Address | str, port: int, server_name: str | None = None) -> Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import fsm_egress as fe
 from fsm_egress.connections.descriptions import split_socket_address
 
 
@@ -19,3 +20,33 @@ from fsm_egress.connections.descriptions import split_socket_address
 )
 def test_socket_addresses(text: str, expected: tuple[str, int] | None) -> None:
     assert split_socket_address(text) == expected
+
+
+@pytest.mark.parametrize("user", ["user:s3cret@", "s3cret@", "user:s3@cret@", ":s3cret@"])
+def test_user_and_password_are_left_out_of_what_is_sent_and_of_errors(user: str) -> None:
+    sent = fe.http("54.9.9.9", 80, "GET", f"http://{user}httpbin.org/get")
+    assert sent == fe.http("54.9.9.9", 80, "GET", f"{user}httpbin.org/get")
+    assert sent == fe.http("54.9.9.9", 80, "GET", "httpbin.org/get")
+    with pytest.raises(fe.InvalidValue, match="`http`") as error:
+        fe.http("54.9.9.9", 80, "GET", f"https://{user}httpbin.org/get")
+    assert "s3" not in str(error.value)
+
+
+def test_an_at_in_a_path_is_no_user() -> None:
+    for url in ("httpbin.org/@me", "httpbin.org?to=a@b.com", "http://httpbin.org/a?b=c@d"):
+        assert "@" in fe.http("54.9.9.9", 80, "GET", url).to_mapping()["request"]["path"]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path"),
+    [
+        ("httpbin.org/get?", "httpbin.org", "/get?"),
+        ("httpbin.org?", "httpbin.org", "/?"),
+        ("httpbin.org/get?#top", "httpbin.org", "/get?"),
+        ("httpbin.org/get#a?", "httpbin.org", "/get"),
+        ("http://httpbin.org:/get", "httpbin.org", "/get"),
+    ],
+)
+def test_what_a_url_says_beside_its_parts_is_sent_as_clients_send_it(url: str, host: str, path: str) -> None:
+    request = fe.http("54.9.9.9", 80, "GET", url).to_mapping()["request"]
+    assert (request["host"], request["path"]) == (host, path)
