@@ -33,7 +33,7 @@ def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connect
     Raises:
         InvalidValue: the text is no identity.
     """
-    who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(str(identity))
+    who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
     question = Question.of(mesh, who, connection)
     policy = resolve(question.here(), who)
     engine = Engine.compile(policy, incomplete=True)

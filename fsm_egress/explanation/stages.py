@@ -72,8 +72,6 @@ def _interception(question: Question, policy: OutboundPolicy, decision: Decision
     """Stage 0: why the sidecar never sees the connection, or that it does."""
     here, port, rule = shortly(str(question.connection.destination)), question.connection.port, decision.rule
     lists = policy.interception
-    if lists.without is not None:
-        return f"the pod has no sidecar: {lists.why}", (lists.without,)
     if not is_last:
         return f"no list keeps {here}, port {port}, from the sidecar", ()
     if rule is None:

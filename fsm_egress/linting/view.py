@@ -6,7 +6,7 @@ A place is where something else decides; what a connection is to show is read of
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING
 
 from ..connections.connection import Connection, Sends
@@ -100,9 +100,8 @@ class View:
         choice = Dialling.of((prefix.first for prefix in cuts), own)
         starts = sorted({IPV6_START, *PrefixTable(cuts.items(), None).starts})
         runs = zip_longest(starts, starts[1:], fillvalue=LAST_KEY + 1)
-        for appeal, key in sorted(choice.best([(first, after - 1)]) for first, after in runs):
-            if appeal is Appeal.NOWHERE:
-                break
+        places = sorted(choice.best([(first, after - 1)]) for first, after in runs)
+        for _, key in takewhile(lambda place: place[0] is not Appeal.NOWHERE, places):
             connection = Connection(Address.from_key(key), port.port, Sends.BYTES)
             decision, group = self.engine.classify(connection), groups.lookup(key)
             decides = group is not None and group.claims[0].rule in decision.considered[:1]

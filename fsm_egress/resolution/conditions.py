@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
+from ..interception.hosts import hosts_of
 from ..resources.core import Namespace, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..resources.meshconfig import MeshConfig
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
@@ -23,20 +23,22 @@ CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherit
 
 def conditions_of(snapshot: Snapshot) -> Iterator[Finding]:
     """A finding for each thing that the mesh uses and that could change what is decided."""
-    for rule, what in (*_of_config(snapshot.mesh_config), *_of_resources(snapshot)):
+    for rule, what in (*_of_config(snapshot), *_of_resources(snapshot)):
         message = (
             f"{what}, which is not modelled: what is decided stands under the condition that it is not so"
         )
         yield Finding(Code.NOT_MODELLED, rule, message)
 
 
-def _of_config(config: MeshConfig) -> Iterator[tuple[FieldRef, str]]:
+def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    config = snapshot.mesh_config
     spec = config.spec
     traffic, flags, dns = spec.traffic, spec.feature_flags.extra, spec.sidecar.local_dns_proxy
     wildcard = dns.extra.get("wildcard") or {}
     used = {
         "spec.traffic.interceptionMode": (
-            traffic.interception_mode == NODE_LEVEL,
+            # Where there are pods, a finding says it of each.
+            traffic.interception_mode == NODE_LEVEL and not any(True for _ in hosts_of(snapshot)),
             "connections are redirected by the node",
         ),
         "spec.traffic.networkInterfaceExclusionList": (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 from .errors import InvalidValue
@@ -68,11 +70,8 @@ def spelled_time(seconds: float) -> str:
     while _days(year + 1) <= days:
         year += 1
     day = days - _days(year)
-    number = 0
-    for number, length in enumerate(_MONTHS):
-        month = length + (number == 1 and _days(year + 1) - _days(year) == 366)  # noqa: PLR2004  # because it is the calendar
-        if day < month:
-            break
-        day -= month
+    february = 28 + (_days(year + 1) - _days(year) == 366)  # noqa: PLR2004  # because it is the calendar
+    begins = tuple(accumulate((_MONTHS[0], february, *_MONTHS[2:]), initial=0))
+    month = bisect_right(begins, day)
     hour, minute, second = rest // 3_600, rest // 60 % 60, rest % 60
-    return f"{year:04}-{number + 1:02}-{day + 1:02}T{hour:02}:{minute:02}:{second:02}Z"
+    return f"{year:04}-{month:02}-{day - begins[month - 1] + 1:02}T{hour:02}:{minute:02}:{second:02}Z"

@@ -343,7 +343,13 @@ def test_what_is_opened_is_exact() -> None:
 class TestThePage:
     def test_it_has_everything_that_people_must_agree_on(self) -> None:
         lesson = learned(
-            [TLS, {**TLS, "time": 1_790_000_000}, {**BYTES, "time": 1_790_000_300}, {**BYTES, "sends": "tls"}]
+            [
+                TLS,
+                {**TLS, "time": 1_790_000_000},
+                {**BYTES, "time": 1_790_000_300},
+                {**BYTES, "sends": "tls"},
+                {**HTTP, "method": "PURGE"},
+            ]
         )
         page = Page(lesson.as_page())
         said = "\n".join(page.said)
@@ -351,6 +357,7 @@ class TestThePage:
         assert "From open to closed" in page.said
         assert "Denied at once, though passthrough is on" in page.said
         assert "kind: Egress" in said
+        assert "What to know" in page.said
         assert "db.shop to 54.9.9.1:5432" in page.said
         assert lesson.headline in page.said
 

@@ -16,6 +16,7 @@ MESH = load(
     config(sidecar={"compressConfig": True}),
     service("web", "http 80"),
     egress("a", "http 81", hosts=["a.com"]),
+    egress("b", "tcp 82"),
 )
 KNOWN, UNKNOWN = fe.http("10.96.0.1", 80, "GET", "web.shop/"), fe.http("10.96.0.1", 80, "GET", "gone/")
 

@@ -32,6 +32,11 @@ def test_a_setting_that_is_not_modelled_is_said(entry: Any, rule: str) -> None:
     assert rules(entry) == [MESH + rule]
 
 
+def test_of_pods_it_is_said_one_by_one_that_the_node_redirects() -> None:
+    pod = random_meshes.resource("v1", "Pod", "curl", "curl-0", spec={"serviceAccountName": "curl"})
+    assert rules(config({"interceptionMode": "NodeLevel"}), pod) == []
+
+
 def test_what_changes_nothing_is_not_said() -> None:
     off = {"enable": False, "wildcard": {"enable": True}}
     traffic = {"interceptionMode": "PodLevel", "networkInterfaceExclusionList": []}
