@@ -1008,6 +1008,13 @@ class TestEnding:
         assert exit_code() == 3
         assert "ModuleNotFoundError: import of fsm_egress.cli.app" in capsys.readouterr().err
 
+    def test_so_is_one_of_another_kind(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(app_module, "run", fails_with(RuntimeError("broken")))
+        assert exit_code() == 3
+        assert "RuntimeError: broken" in capsys.readouterr().err
+
     def test_the_package_is_a_program(self) -> None:
         command = [sys.executable, "-m", "fsm_egress", "--version"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # because it runs this very interpreter
