@@ -88,10 +88,6 @@ def decide(
     end(found=fail_on == DENIED and not all(decision.allowed for decision in every))
 
 
-def _pods(policy: OutboundPolicy, *, named: bool) -> dict[str, str]:
-    return {"pods": str(policy.identity)} if named else {}
-
-
 def _decided(policy: OutboundPolicy, connections: Iterable[Connection]) -> list[Decided]:
     engine = Engine.compile(policy)
     return [(connection, engine.classify(connection)) for connection in connections]

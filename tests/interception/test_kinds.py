@@ -1,0 +1,109 @@
+"""The pods of an account by what they are intercepted for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pods import RULES, pod
+from small import WHO, config, load
+
+import fsm_egress as fe
+from fsm_egress.interception.kinds import alike, bound, interception_of, kinds_of
+from fsm_egress.resources.subjects import Pods
+
+Wire = dict[str, Any]
+ACCOUNT = ("curl", "curl")
+PORTS = "outbound-port-exclusion-list"
+SAYS = "sidecar-injection"
+
+
+def without_port(name: str, ports: str) -> Wire:
+    return pod(name, outbound_port_exclusion_list=ports)
+
+
+def named(*entries: Wire) -> list[tuple[str, ...]]:
+    kinds = kinds_of(load(*entries)).get(ACCOUNT, ())
+    return [tuple(host.name for host in kind.hosts) for kind in kinds]
+
+
+def test_the_order_of_a_list_makes_no_kind() -> None:
+    entries = without_port("a", "25,26"), without_port("b", "26,25"), without_port("c", "25")
+    assert named(*entries) == [("pod/a", "pod/b"), ("pod/c",)]
+
+
+def test_a_pod_without_sidecar_is_a_kind_and_one_that_is_never_created_is_none() -> None:
+    entries = pod("a"), pod("b", sidecar_injection="no"), pod("c", sidecar_injection="odd")
+    assert named(*entries) == [("pod/a",), ("pod/b",)]
+    mesh = load(*entries)
+    assert interception_of(mesh, Pods(("pod/b",), *reversed(ACCOUNT))).without is not None
+    assert interception_of(mesh, Pods(("pod/c",), *reversed(ACCOUNT))) == fe.resolve(mesh, "x.y").interception
+
+
+def test_what_cannot_start_is_of_no_kind_but_what_runs_is() -> None:
+    running = pod("b", "10.244.0.9", None, "sidecar", outbound_port_exclusion_list="70000")
+    assert named(without_port("a", "70000"), running) == [("pod/b",)]
+
+
+def test_a_running_pod_has_the_lists_that_it_was_started_with() -> None:
+    entries = [pod("a", "10.244.0.9", RULES, "sidecar", outbound_port_exclusion_list="25"), pod("b")]
+    assert named(*entries) == [("pod/a", "pod/b")]
+    unclear = pod("a", "10.244.0.9", ["-A FSM_PROXY_OUTBOUND -m odd -j RETURN", *RULES], "sidecar")
+    unclear["metadata"]["annotations"] = {f"flomesh.io/{PORTS}": "25"}
+    assert named(unclear, pod("b")) == [("pod/a",), ("pod/b",)]
+
+
+def test_a_single_pod_has_its_own_addresses_and_several_have_none() -> None:
+    mesh = load(pod("a", "10.244.0.9", None, "sidecar"), pod("b", "10.244.0.8", None, "sidecar"))
+    one = interception_of(mesh, Pods(("pod/b",), "curl", "curl"))
+    assert [str(prefix) for prefix in one.own] == ["10.244.0.8/32"]
+    assert not interception_of(mesh, Pods(("pod/a", "pod/b"), "curl", "curl")).own
+
+
+def test_only_an_account_whose_pods_differ_is_taken_apart() -> None:
+    who = fe.ServiceIdentity("curl", "curl")
+    other = fe.ServiceIdentity("wget", "curl")
+    mesh = load(pod("a"), without_port("b", "25"))
+    single = load(pod("a"))
+    expected = ["pod/a.curl", "pod/b.curl", "wget.curl"]
+    assert [str(it) for it in alike([who, other], mesh, single)] == expected
+    assert alike([who], single) == (who,)
+    assert alike([Pods(("pod/a",), "curl")], mesh) == (Pods(("pod/a",), "curl"),)
+
+
+def test_a_pod_is_bound_to_its_account() -> None:
+    mesh = load(pod("a"))
+    found = bound(mesh, Pods(("pod/a",), "curl"))
+    assert (found.name, bound(mesh, found)) == ("curl", found)
+    with pytest.raises(fe.InvalidValue, match=r"such as `pod/a\.curl`"):
+        bound(mesh, Pods(("pod/z",), "curl"))
+    with pytest.raises(fe.InvalidValue, match="a pod or a template of the mesh"):
+        bound(mesh, Pods(("pod/z",), "shop"))
+
+
+LISTS = st.sampled_from(("25", "25,443", "443,25", "80"))
+CONNECTIONS = [fe.Connection(fe.Address("54.9.9.9"), port, fe.Sends.BYTES) for port in (25, 80, 443)]
+
+
+@settings(max_examples=15)
+@given(LISTS, st.booleans())
+def test_law_a_pod_s_decision_is_its_account_s_where_all_pods_are_alike(ports: str, permissive: bool) -> None:
+    mesh = load(
+        config({"enablePermissiveTrafficPolicyMode": permissive}),
+        without_port("a", ports),
+        without_port("b", ports),
+    )
+    engines = [fe.Engine.compile(fe.resolve(mesh, who)) for who in (WHO, "pod/a.curl", "pod/b.curl")]
+    for connection in CONNECTIONS:
+        assert len({engine.classify(connection) for engine in engines}) == 1
+
+
+@settings(max_examples=15)
+@given(st.permutations("abcd"), st.lists(LISTS, min_size=4, max_size=4))
+def test_law_the_order_of_pods_changes_nothing(order: list[str], lists: list[str]) -> None:
+    of = dict(zip("abcd", lists, strict=True))
+    assert named(*(without_port(name, of[name]) for name in order)) == named(
+        *(without_port(name, of[name]) for name in "abcd")
+    )
