@@ -62,7 +62,7 @@ def _of(mesh: Snapshot, host: Host) -> dict[str, Any]:
     injection = injection_of(mesh, host)
     account = ServiceIdentity(*host.account)
     kinds = kinds_of(mesh).get(host.account, ())
-    kind = next((kind for kind in kinds if host in kind.hosts), None)
+    kind = next((kind for kind in kinds if any(it.name == host.name for it in kind.hosts)), None)
     connection = stale(mesh, host)
     policies = mesh.policies_for(account) if injection.state is State.NO else ()
     lists = None
