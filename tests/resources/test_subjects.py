@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from random_meshes import IDENTITIES, SERVICE_NAMESPACES
 
 import fsm_egress as fe
-from fsm_egress.resources.subjects import Subject, read_subject
+from fsm_egress.resources.subjects import Pods, read_subject
 
 SUBJECTS = st.sampled_from(
     [
@@ -41,3 +41,10 @@ def test_what_names_nobody(text: str) -> None:
 def test_a_namespace_has_no_dot() -> None:
     with pytest.raises(fe.InvalidValue, match="namespace"):
         fe.AnyOtherAccount("a.b")
+
+
+def test_many_pods_are_named_by_their_account_and_the_first_of_them() -> None:
+    hosts = tuple(f"pod/cart-{number}" for number in range(5))
+    assert str(Pods(hosts[:1], "shop")) == "pod/cart-0.shop"
+    assert str(Pods(hosts[:3], "shop", "cart")) == "cart.shop (pod/cart-0, pod/cart-1, pod/cart-2)"
+    assert str(Pods(hosts, "shop", "cart")).endswith("pod/cart-2 and 2 more)")
