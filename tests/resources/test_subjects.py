@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from random_meshes import IDENTITIES, SERVICE_NAMESPACES
 
 import fsm_egress as fe
-from fsm_egress.resources.subjects import Pods, read_subject
+from fsm_egress.resources.subjects import Pods, Subject, read_subject
 
 SUBJECTS = st.sampled_from(
     [
