@@ -12,7 +12,6 @@ from fsm_egress.interception.hosts import hosts_of
 from fsm_egress.linting.pods import pod_findings, shares_the_sidecars_user
 
 ODD = ["-A FSM_PROXY_OUTBOUND -m odd -j RETURN", *RULES]
-NO = {"sidecar_injection": "no"}
 PORT = {"outbound_port_exclusion_list": "25"}
 RUNNING = "10.244.0.9"
 
@@ -26,8 +25,8 @@ def on_host(entry: dict[str, Any]) -> dict[str, Any]:
     ("entries", "expected"),
     [
         ([pod("a")], []),
-        ([pod("a", **NO)], []),
-        ([pod("a", **NO), egress("e", "tcp 25")], ["FSE110 Egress curl/e spec.sources"]),
+        ([pod("a", sidecar_injection="no")], []),
+        ([pod("a", sidecar_injection="no"), egress("e", "tcp 25")], ["FSE110 Egress curl/e spec.sources"]),
         ([on_host(pod("a"))], ["FSE111 Pod curl/a spec.hostNetwork"]),
         (
             [pod("a", sidecar_injection="odd")],
@@ -37,7 +36,7 @@ def on_host(entry: dict[str, Any]) -> dict[str, Any]:
         ([pod("a", RUNNING, RULES, "sidecar")], []),
         ([pod("a", RUNNING, RULES, "sidecar", **PORT)], ["FSE113 Pod curl/a spec.initContainers"]),
         ([pod("a", RUNNING, ODD, "sidecar", **PORT)], ["FSE117 Pod curl/a spec.initContainers"]),
-        ([pod("a"), pod("b", **PORT)], ["FSE114 Pod curl/b"]),
+        ([pod("a"), pod("b", outbound_port_exclusion_list="25")], ["FSE114 Pod curl/b"]),
     ],
 )
 def test_each_thing_amiss_is_found_where_it_stands(
