@@ -132,8 +132,6 @@ def _there(value: Any, name: str) -> str:
 def _without(value: Any, names: list[str]) -> Any:
     """A document without a field, which may be gone already with the one that held it."""
     first, *others = names
-    if first not in value:
-        return value
-    if others:
+    if others and first in value:
         return {**value, first: _without(value[first], others)}
     return {key: it for key, it in value.items() if key != first}
