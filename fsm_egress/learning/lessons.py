@@ -13,11 +13,9 @@ from attrs import field
 from ..answers.comparison import ALTERATION, Alteration, Effect, MeshDiff, diff
 from ..connections.decision import Decision, Verdict
 from ..connections.findings import Finding, Findings
-from ..engine import Engine
 from ..linting import lint
 from ..manifests.dump import dump_yaml
 from ..manifests.manifest import to_mapping
-from ..resolution import resolve
 from ..resources.checks import is_address
 from ..resources.egress import EgressPolicy
 from ..resources.resource import Resource
@@ -30,7 +28,7 @@ from ..values.times import spelled_time
 from .documents import Grant, documents
 from .evidence import Evidence, Need
 from .grants import Granted, Manner, granted, own_addresses
-from .readiness import Readiness, readiness_of
+from .readiness import CLOSED, Readiness, decisions_of, readiness_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Lesson", "Opening", "Remark", "lesson_of"]
 
-CLOSED = {"spec": {"traffic": {"enableEgress": False}, "featureFlags": {"enableEgressPolicy": True}}}
 IN_FORCE = {"spec": {"featureFlags": {"enableEgressPolicy": True}}}
 ALIKE = 3  # names below one domain, from which on people wish for a wildcard
 
@@ -132,7 +129,7 @@ class Lesson(Shown):
     @cached_property
     def decisions(self) -> Mapping[Need, Decision]:
         """What is decided for each need once passthrough is off: the proof that all is allowed."""
-        return dict(_decisions(self.closed, self.evidence))
+        return dict(decisions_of(self.closed, self.evidence))
 
     @cached_property
     def denied(self) -> tuple[Need, ...]:
@@ -314,15 +311,6 @@ def _rare(evidence: Evidence, seen_at_least: int) -> frozenset[Need]:
     for need, seen in evidence.seen.items():
         counts[need.destination] += seen.count
     return frozenset(need for need in evidence.seen if counts[need.destination] < seen_at_least)
-
-
-def _decisions(mesh: Snapshot, evidence: Evidence) -> Iterator[tuple[Need, Decision]]:
-    engines: dict[str, Engine] = {}
-    for need, seen in evidence.seen.items():
-        engine = engines.get(need.identity)
-        if engine is None:
-            engine = engines[need.identity] = Engine.compile(resolve(mesh, need.identity))
-        yield need, engine.classify(seen.example.connection)
 
 
 def _openings(learned: Granted) -> Iterator[Opening]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ..connections.decision import Verdict
+from ..connections.decision import Decision, Verdict
 from ..engine import Engine
 from ..resolution import resolve
 from ..values.construction import frozen
@@ -15,13 +15,14 @@ from .grants import Manner, granted, own_addresses
 from .unseen import Unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..snapshot import Snapshot
     from .evidence import Evidence, Need, Seen, Times
 
-__all__ = ["HeldOut", "LastSeen", "Readiness", "readiness_of"]
+__all__ = ["CLOSED", "HeldOut", "LastSeen", "Readiness", "decisions_of", "readiness_of"]
 
+CLOSED = {"spec": {"traffic": {"enableEgress": False}, "featureFlags": {"enableEgressPolicy": True}}}
 READY = 0.01  # of connections, at the most, may still go to a destination never seen
 LAST = 5  # destinations that are told of as the last that came up
 
@@ -145,21 +146,24 @@ def _denied_after(mesh: Snapshot, evidence: Evidence, manner: Manner, cut: int) 
     first = [need for need, seen in evidence.seen.items() if any(it < cut for it in _counts(seen, exponent))]
     learned = granted(first, manner, own_addresses(mesh))
     resources = documents(learned.grants, ((it.kind, it.namespace, it.name) for it in mesh))
-    closed = mesh.patched(
-        {"spec": {"traffic": {"enableEgress": False}, "featureFlags": {"enableEgressPolicy": True}}}
-    ).with_(*resources)
-    engines: dict[str, Engine] = {}
+    closed = mesh.patched(CLOSED).with_(*resources)
     denied: dict[Need, int] = {}
-    for need, seen in evidence.seen.items():
-        late = sum(count for bucket, count in _counts(seen, exponent).items() if bucket >= cut)
-        if not late:
-            continue
-        engine = engines.get(need.identity)
-        if engine is None:
-            engine = engines[need.identity] = Engine.compile(resolve(closed, need.identity))
-        if engine.classify(seen.example.connection).verdict is not Verdict.EGRESS_POLICY:
+    for need, decision in decisions_of(closed, evidence):
+        buckets = _counts(evidence.seen[need], exponent).items()
+        late = sum(count for bucket, count in buckets if bucket >= cut)
+        if late and decision.verdict is not Verdict.EGRESS_POLICY:
             denied[need] = late
     return denied
+
+
+def decisions_of(mesh: Snapshot, evidence: Evidence) -> Iterator[tuple[Need, Decision]]:
+    """What a mesh decides for each need, by the first record of it."""
+    engines: dict[str, Engine] = {}
+    for need, seen in evidence.seen.items():
+        engine = engines.get(need.identity)
+        if engine is None:
+            engine = engines[need.identity] = Engine.compile(resolve(mesh, need.identity))
+        yield need, engine.classify(seen.example.connection)
 
 
 def _counts(seen: Seen, exponent: int) -> Mapping[int, int]:

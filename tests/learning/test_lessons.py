@@ -17,7 +17,7 @@ import fsm_egress as fe
 from fsm_egress.connections.decision import Reason, Verdict
 from fsm_egress.learning import learn
 from fsm_egress.learning.documents import documents
-from fsm_egress.learning.lessons import CLOSED
+from fsm_egress.learning.readiness import CLOSED
 from fsm_egress.replaying.logs import Log
 
 if TYPE_CHECKING:
