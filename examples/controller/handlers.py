@@ -110,7 +110,7 @@ def registry_of(
     for served in SERVED.values():
         where = served.group, served.version, served.plural
         kopf.on.event(*where, id="seen", registry=registry)(seen)
-        if served.group and options.webhook is not None:
+        if served.is_of_mesh and options.webhook is not None:
             kopf.on.validate(
                 *where, id=served.plural, operations=OPERATIONS, side_effects=False, registry=registry
             )(admit)

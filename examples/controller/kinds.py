@@ -17,6 +17,7 @@ __all__ = ["SERVED", "Served", "Tree", "bare", "ref_of", "version_of"]
 Tree = dict[str, Any]
 
 _PLURALS = {"Egress": "egresses", "Retry": "retries", "Endpoints": "endpoints"}
+_MESH = (".flomesh.io", ".smi-spec.io")
 _KEPT = ("name", "namespace", "labels", "annotations")
 
 
@@ -34,6 +35,11 @@ class Served:
     def api_version(self) -> str:
         """`v1`, `policy.flomesh.io/v1alpha1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def is_of_mesh(self) -> bool:
+        """Whether its objects are about the mesh alone: without others a cluster stands still."""
+        return self.group.endswith(_MESH)
 
     @property
     def path(self) -> str:

@@ -601,3 +601,30 @@ def test_what_is_deployed_runs_with_the_rights_that_it_is_given() -> None:
     assert f"--webhook-port={port['port']}" in container["args"]
     name, space = by_kind["Service"]["metadata"]["name"], by_kind["Service"]["metadata"]["namespace"]
     assert f"--webhook-host={name}.{space}.svc" in container["args"]
+
+
+def test_what_is_followed_it_may_list_and_watch() -> None:
+    documents = yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text())
+    (rules,) = (it["rules"] for it in documents if it["kind"] == "ClusterRole")
+    allowed = {
+        (group, resource)
+        for rule in rules
+        if {"get", "list", "watch"} <= set(rule["verbs"])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    lacking = {
+        served.kind
+        for served in SERVED.values()
+        if not {(served.group, served.plural), (served.group, "*")} & allowed
+    }
+    assert lacking == set()
+
+
+def test_no_workload_waits_for_the_webhook(repo: StandIn) -> None:
+    options = Options(repo.url, webhook=kopf.WebhookServer(port=9443, host="h"))
+    registry = registry_of(options, asyncio.Event())
+    asked = {str(it.id) for it in registry._webhooks.get_all_handlers()}  # noqa: SLF001  # because it tells nobody
+    assert asked == {it.plural for it in SERVED.values() if it.is_of_mesh}
+    assert {"egresses", "meshconfigs", "trafficsplits"} <= asked
+    assert not {"pods", "secrets", "deployments", "jobs"} & asked
