@@ -11,8 +11,9 @@ from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHe
 from ..connections.decision import Reason
 from ..connections.findings import Code
 from ..policy import Claim, HTTPRoute, PortPolicy
-from ..resources.checks import LAST_PORT, STREAMS, Protocol
-from ..values.net import BY_PLACE, IPV6_START, Address, Prefix
+from ..resources.checks import STREAMS, Protocol
+from ..values.net import BY_PLACE, Address, Prefix
+from .passing import passing_findings
 from .routes import begins_with_slash, request_of, takes_everything
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def shown_findings(view: View, *, enforce: bool) -> Iterator[Finding]:
             if not enforce:
                 yield from _revealed(view, it)
     yield from _passthrough(view)
-    yield from _bypassed(view)
+    yield from passing_findings(view)
     yield from _led_outside(view)
 
 
@@ -162,36 +163,13 @@ def _excess(route: HTTPRoute, host: str) -> tuple[Code, str, HTTPRequest] | None
 
 def _passthrough(view: View) -> Iterator[Finding]:
     """Passthrough beside policies opens all that they do not claim."""
-    named = {port.port for port in view.policy.ports}
-    other = next((number for number in range(1, LAST_PORT) if number not in named), LAST_PORT)
     around = (place for _, places in view.ports for place in places)
-    elsewhere = view.places(PortPolicy(other, (), (), ()))
+    elsewhere = view.places(PortPolicy(view.free_port, (), (), ()))
     passed = (it.connection for it in chain(around, elsewhere) if it.decision.reason is Reason.EGRESS_ENABLED)
     witness = next(passed, None) if view.ports else None
     if witness is not None:
         message = "passthrough is on beside Egress policies: what none of them claims goes anywhere"
         yield view.finding(Code.PASSTHROUGH_BESIDE_POLICIES, view.policy.switch, message, witness)
-
-
-def _bypassed(view: View) -> Iterator[Finding]:
-    """Exclusions, and what the inclusion list leaves out, pass by policies that would deny.
-
-    IPv6 that is not included is no news: FSM redirects none of it.
-    """
-    included = view.policy.interception.included
-    outside = included[0][1] if included else None
-    found: set[FieldRef] = set()
-    for port, places in view.ports:
-        owned = {owner.prefix.first for match in port.mesh for owner in match.owners}
-        for place in places:
-            group, rule, key = place.group, place.decision.rule, place.connection.key
-            if group is None or rule is None or place.decision.reason is not Reason.NOT_INTERCEPTED:
-                continue
-            is_known = rule in found or (rule == outside and key >= IPV6_START)
-            if group.stream is None and key not in owned and not is_known:
-                found.add(rule)
-                message = f"it lets pass by the sidecar what {group.claims[0].rule} would deny"
-                yield view.finding(Code.EXCLUSION_BYPASSES_POLICY, rule, message, place.connection)
 
 
 def _led_outside(view: View) -> Iterator[Finding]:

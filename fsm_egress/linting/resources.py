@@ -10,6 +10,7 @@ from ..resolution.routes import routes_of
 from ..resources.checks import Protocol
 from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
+from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.errors import Severity
@@ -34,6 +35,7 @@ RANGE_FIELD = re.compile(r"spec\.(ipAddresses|traffic\.outboundIPRange(Ex|In)clu
 def resource_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """The findings that no identity needs to be known for."""
     yield from _read_otherwise(snapshot)
+    yield from _spare_configs(snapshot)
     yield from _duplicates(snapshot)
     accounts = _accounts(snapshot)
     for policy in snapshot.kind(EgressPolicy):
@@ -70,6 +72,14 @@ def _codes_of(problem: Problem) -> Iterator[Code]:
             yield Code.HOST_IN_CAPITALS
         if RANGE_FIELD.fullmatch(problem.path):
             yield Code.HOST_BITS_SET
+
+
+def _spare_configs(snapshot: Snapshot) -> Iterator[Finding]:
+    """MeshConfigs beside the one that counts."""
+    for config in snapshot.kind(MeshConfig):
+        if config.ref != snapshot.mesh_config.ref:
+            message = f"it counts for nothing: {snapshot.mesh_config.ref} is taken"
+            yield Finding(Code.SPARE_MESH_CONFIG, config.at(), message)
 
 
 # --- repetitions -----------------------------------------------------------------------------------------

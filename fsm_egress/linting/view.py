@@ -15,6 +15,7 @@ from ..connections.findings import Code, Finding
 from ..engine import Engine
 from ..policy import Claim, EgressGroup, PortPolicy
 from ..resolution import Resolution
+from ..resources.checks import LAST_PORT
 from ..values.construction import frozen
 from ..values.dialling import Appeal, Dialling
 from ..values.net import IPV6_START, LAST_KEY, Address
@@ -80,6 +81,13 @@ class View:
         claimed = self.resolution.claims.by_port
         ports = [port for port in self.policy.ports if port.port in claimed]
         return tuple((port, tuple(self.places(port))) for port in ports)
+
+    @cached_property
+    def free_port(self) -> int:
+        """A port that no service, no policy and no exclusion names; the last one if all are named."""
+        excluded = (number for number, _ in self.policy.interception.excluded_ports)
+        named = {*excluded, *(port.port for port in self.policy.ports)}
+        return next((number for number in range(1, LAST_PORT) if number not in named), LAST_PORT)
 
     @cached_property
     def opened(self) -> tuple[tuple[Opened, ...], ...]:

@@ -204,7 +204,7 @@ def test_a_policy_decides_nothing_where_the_mesh_or_an_exclusion_comes_first() -
         "FSE072 Egress curl/a spec.ports[0]: 10.0.0.1:80 TCP"
     ]
     excluded = config({"outboundPortExclusionList": [25]})
-    assert found(excluded, egress("a", "tcp 25", ipAddresses=RANGE)) == [
+    assert found(excluded, egress("a", "tcp 25", ipAddresses=RANGE), without=["FSE091"]) == [
         "FSE072 Egress curl/a spec.ports[0]: 54.0.0.0:25 TCP"
     ]
 
@@ -213,7 +213,8 @@ def test_a_policy_that_decides_for_one_account_decides() -> None:
     pod = random_meshes.source_pod(WHO, "outbound-port-exclusion-list", "25")
     accounts = [account(WHO), account("wget.curl")]
     other = resource("v1", "ServiceAccount", "curl", "wget")
-    assert found(pod, other, egress("a", "tcp 25", ipAddresses=RANGE, sources=accounts)) == []
+    policy = egress("a", "tcp 25", ipAddresses=RANGE, sources=accounts)
+    assert found(pod, other, policy, without=["FSE091"]) == []
 
 
 def test_a_port_is_open_at_every_address() -> None:
@@ -366,6 +367,71 @@ def test_an_annotation_of_a_pod_bypasses_too() -> None:
     (text,) = found(pod, egress("a", "http 80", hosts=["a.com"]), only=["FSE079"])
     place = "Pod curl/curl-ip metadata.annotations.flomesh.io/outbound-ip-range-exclusion-list"
     assert text == f"FSE079 {place}: 54.9.9.9:80 TCP"
+
+
+def passing(*entries: Entry, **options: Any) -> list[str]:
+    """What passes by the sidecar of a closed mesh: by which entry, what, shown by whom."""
+    findings = lint(load(*entries), sidecar=False, only=["FSE091"], **options)
+    said = ": no policy can deny it"
+    return [
+        f"{it.rule.path.rpartition('.')[2]}: {it.message.removesuffix(said)}: {it.identity} to {it.witness}"
+        for it in findings
+    ]
+
+
+def test_what_passes_by_the_sidecar_of_a_closed_mesh_is_found_where_nobody_claims_it() -> None:
+    said = {
+        it.partition(" passes by the sidecar: any other account to ")[::2]
+        for lists in (
+            {"outboundPortExclusionList": [443, 0, 25]},
+            {"outboundIPRangeExclusionList": ["54.0.0.0/8", "54.9.0.0/16"]},
+            {"outboundIPRangeInclusionList": ["10.0.0.0/8", "11.0.0.0/8"]},
+        )
+        for it in passing(config(lists))
+    }
+    assert said == {
+        ("outboundPortExclusionList[0]: what goes to port 443", "192.0.2.1:443 TCP"),
+        ("outboundPortExclusionList[2]: what goes to port 25", "192.0.2.1:25 TCP"),
+        ("outboundIPRangeExclusionList[0]: what goes to `54.0.0.0/8`", "54.0.0.0:1 TCP"),
+        ("outboundIPRangeExclusionList[1]: what goes to `54.9.0.0/16`", "54.9.0.0:1 TCP"),
+        ("outboundIPRangeInclusionList[0]: what no included range holds", "192.0.2.1:1 TCP"),
+    }
+    assert passing(config({"outboundIPRangeInclusionList": ["0.0.0.0/0"]})) == []
+    assert passing(config({"outboundIPRangeInclusionList": ["0.0.0.0/1", "128.0.0.0/1"]})) == []
+    assert passing(config({"outboundIPRangeExclusionList": ["127.0.0.0/8"]})) == []
+    assert passing(config({"outboundPortExclusionList": [443], "enableEgress": True})) == []
+    assert passing(config()) == []
+
+
+def test_what_passes_by_the_sidecar_is_told_of_each_entry_of_an_annotation() -> None:
+    pod = random_meshes.source_pod(WHO, "outbound-ip-range-exclusion-list", "54.9.9.9/32, 55.0.0.0/8")
+    assert passing(pod) == [
+        f"io/outbound-ip-range-exclusion-list: what goes to `{entry}` passes by the sidecar: "
+        f"{WHO} to {address}:1 TCP"
+        for entry, address in (("54.9.9.9/32", "54.9.9.9"), ("55.0.0.0/8", "55.0.0.0"))
+    ]
+
+
+def test_what_a_policy_or_the_mesh_allows_is_no_hole() -> None:
+    excluded = config({"outboundPortExclusionList": [25]})
+    assert passing(excluded, egress("a", "tcp 25"), identities=[WHO]) == []
+    assert len(passing(excluded, egress("a", "tcp 25", ipAddresses=RANGE), identities=[WHO])) == 1
+    assert len(passing(excluded, egress("a", "tcp 25"))) == 1  # of any other account
+    every = [f"tcp {number}" for number in range(1, 65536)]
+    ranged = config({"outboundIPRangeExclusionList": ["54.9.9.9/32"]})
+    assert passing(ranged, egress("a", *every), identities=[WHO]) == []
+
+
+def test_passthrough_is_found_beside_an_excluded_port() -> None:
+    mesh = config({"enableEgress": True, "outboundPortExclusionList": [1]}), egress("a", "tcp 25")
+    assert [text[:6] for text in found(*mesh, only=["FSE077"])] == ["FSE077"]
+
+
+def test_a_second_meshconfig_counts_for_nothing() -> None:
+    second = {**config({"enableEgress": True}), "metadata": {"name": "spare", "namespace": "other"}}
+    (finding,) = lint(load(config(), second), sidecar=False, only=["FSE093"])
+    assert str(finding.rule) == "MeshConfig other/spare"
+    assert finding.message == "it counts for nothing: MeshConfig fsm-system/fsm-mesh-config is taken"
 
 
 def test_http_egress_tells_the_host_who_calls() -> None:
@@ -805,6 +871,10 @@ SHOWS: dict[Code, Callable[[fe.Snapshot, Finding], bool]] = {
         decided(mesh, it).reason is Reason.NOT_INTERCEPTED
         and decided(mesh, it).rule == it.rule
         and not decided(seen_by_all(mesh), it).allowed
+    ),
+    Code.PASSES_BY_SIDECAR: lambda mesh, it: (
+        decided(mesh, it).reason is Reason.NOT_INTERCEPTED
+        and decided(seen_by_all(mesh), it).reason is Reason.EGRESS_DISABLED
     ),
     Code.SERVICE_LEADS_OUTSIDE: lambda mesh, it: (
         decided(mesh, it).verdict is Verdict.IN_MESH

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 
 FLOMESH = "policy.flomesh.io/v1alpha1"
+CONFIG = "config.flomesh.io/v1alpha3"
 ROUTES = "specs.smi-spec.io/v1alpha4"
 ME = "{kind: ServiceAccount, name: curl, namespace: curl}"
 OUTSIDE = "ipAddresses: [54.0.0.0/8]"
@@ -28,7 +29,7 @@ def spec(*lines: str) -> tuple[str, ...]:
 def config(*lines: str) -> str:
     """The MeshConfig, from the lines of its spec."""
     place = "fsm-system/fsm-mesh-config"
-    return document("config.flomesh.io/v1alpha3", "MeshConfig", place, *spec(*lines))
+    return document(CONFIG, "MeshConfig", place, *spec(*lines))
 
 
 def permissive(*more: str) -> str:

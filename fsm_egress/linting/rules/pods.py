@@ -73,6 +73,7 @@ RULES = (
         "start the pod again",
         _started(_RULES),
         (("-A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports 25 -j RETURN\\n", ""),),
+        along=(Code.PASSES_BY_SIDECAR,),
     ),
     LintRule(
         Code.LISTS_DIFFER,
@@ -81,6 +82,7 @@ RULES = (
         "give them the same annotations, or accounts of their own",
         joined(_pod("curl-0"), _pod("curl-1", annotation=f'{PORTS}: "25"')),
         ((f'{PORTS}: "25"', ""),),
+        along=(Code.PASSES_BY_SIDECAR,),
     ),
     LintRule(
         Code.LIST_REFUSED,

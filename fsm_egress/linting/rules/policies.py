@@ -1,10 +1,11 @@
-"""What the policies show by themselves: what has no effect, or more than it seems (FSE070 to FSE092)."""
+"""What the policies show by themselves: what has no effect, or more than it seems (FSE070 to FSE093)."""
 
 from __future__ import annotations
 
 from ...connections.findings import Code
 from .examples import (
     ACCOUNT,
+    CONFIG,
     OUTSIDE,
     SELECTED,
     config,
@@ -223,6 +224,15 @@ RULES = (
         (("spec:\n  clusterIP", f"spec:\n{SELECTED}  clusterIP"),),
     ),
     LintRule(
+        Code.PASSES_BY_SIDECAR,
+        "traffic passes by the sidecar of a closed mesh",
+        "What the exclusion lists name, or the inclusion list leaves out, goes out though `enableEgress` is"
+        " off, and no policy can deny it.",
+        "take it out of the list and allow what is needed by a policy, or block it in the cluster's network",
+        config("traffic: {enableEgress: false, outboundPortExclusionList: [443]}"),
+        (("enableEgress: false", "enableEgress: true"),),
+    ),
+    LintRule(
         Code.ROUTES_WITHOUT_HTTP,
         "routes on a policy without an http port",
         "Methods, paths and headers are compared on ports of protocol `http` only: whatever the routes seem"
@@ -233,5 +243,18 @@ RULES = (
             egress("a", "https 443", "hosts: [a.com]", OUTSIDE, uses("get")),
         ),
         (("protocol: https", "protocol: http"),),
+    ),
+    LintRule(
+        Code.SPARE_MESH_CONFIG,
+        "a MeshConfig that counts for nothing",
+        "A mesh has one MeshConfig: what another says is not done, whoever reads it.",
+        "delete the one that is not meant",
+        joined(config("traffic: {enableEgress: true}"), document(CONFIG, "MeshConfig", "other/spare")),
+        (
+            (
+                f"{CONFIG}\nkind: MeshConfig\nmetadata: {{name: spare",
+                "v1\nkind: ConfigMap\nmetadata: {name: spare",
+            ),
+        ),
     ),
 )
