@@ -216,7 +216,7 @@ class Snapshot:
         question = (work, *arguments)
         known = self._known.get(question)
         if known is None or not all(map(is_, known[0], tables)):
-            view = Snapshot(dict(zip(kinds, tables, strict=True)))
+            view = Snapshot(dict(zip(kinds, tables, strict=True)), known=self._known)
             known = self._known[question] = tables, work(view, *arguments)
         answer: T = known[1]
         return answer

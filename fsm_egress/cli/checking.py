@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from attrs import evolve
 
 from .. import __version__
-from ..manifests.admission import at_its_place, refusals
+from ..manifests.admission import refusals
 from ..resources.core import Pod
+from ..resources.workloads import MAKERS
 from ..values.errors import LoadError, Problem, Severity
 from ..values.references import Mark
 from .endings import end, fail_on_option
@@ -21,7 +23,9 @@ from .problems import print_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..resources.resource import Resource
     from ..snapshot import Snapshot
+    from ..values.references import FieldRef
 
 __all__ = ["check"]
 
@@ -73,16 +77,31 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
 
 
 def _of_pods(mesh: Snapshot) -> Iterator[Problem]:
-    """What is wrong with annotations of pods that say what is redirected."""
-    pods = [pod for pod in mesh.kind(Pod) if pod.metadata.annotations]
-    if not pods:
+    """What FSM's injector or iptables refuses of pods and templates that is good enough to be read here."""
+    kinds: tuple[type[Resource], ...] = (Pod, *MAKERS)
+    if not any(len(mesh.kind(kind)) for kind in kinds):
         return
-    from ..resolution.surroundings import annotation_findings  # noqa: PLC0415  # because few meshes need it
+    from ..interception.hosts import hosts_of  # noqa: PLC0415  # because few meshes need it
+    from ..interception.injection import State, injection_of  # noqa: PLC0415  # because ditto
+    from ..interception.kinds import lists_of  # noqa: PLC0415  # because ditto
 
-    for pod in pods:
-        for finding in annotation_findings(pod):
-            expected = finding.message.removeprefix("expected ")
-            yield at_its_place(Problem(expected, path=finding.rule.path, severity=Severity.WARNING), pod)
+    for host in hosts_of(mesh):
+        injection = injection_of(mesh, host)
+        if injection.problem is not None:
+            yield _warning(injection.rule, injection.problem)
+        for refusal in lists_of(mesh, host)[1] if injection.state is State.YES else ():
+            yield _warning(refusal.rule, evolve(refusal.problem, reason=refusal.effect))
+
+
+def _warning(rule: FieldRef, problem: Problem) -> Problem:
+    return evolve(
+        problem,
+        path=rule.path,
+        resource=rule.resource,
+        document=rule.source.document if rule.source else None,
+        mark=rule.mark,
+        severity=Severity.WARNING,
+    )
 
 
 def _place(problem: Problem) -> tuple[str, Mark]:

@@ -21,12 +21,12 @@ from ..values.frozen import FrozenMap
 from ..values.net import Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
-__all__ = ["HOST_KINDS", "Host", "hosts_of"]
+__all__ = ["HOST_KINDS", "Host", "hosts_by_account", "hosts_by_name", "hosts_of"]
 
 SET_KINDS: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
 HOST_KINDS = (Pod, *SET_KINDS, CronJob)
@@ -84,6 +84,27 @@ class Host:
 def hosts_of(snapshot: Snapshot) -> tuple[Host, ...]:
     """Every pod and template, by kind, namespace and name; what something makes stands in that."""
     return snapshot.once(_hosts, HOST_KINDS)
+
+
+def hosts_by_account(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Host, ...]]:
+    """The same by the name and namespace of the account that they run under."""
+    return snapshot.once(_by_account, HOST_KINDS)
+
+
+def hosts_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Host]:
+    """The same by namespace and name."""
+    return snapshot.once(_by_name, HOST_KINDS)
+
+
+def _by_account(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Host, ...]]:
+    found: dict[tuple[str, str], list[Host]] = {}
+    for host in hosts_of(snapshot):
+        found.setdefault(host.account, []).append(host)
+    return {account: tuple(hosts) for account, hosts in found.items()}
+
+
+def _by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Host]:
+    return {(host.namespace, host.name): host for host in hosts_of(snapshot)}
 
 
 def _hosts(snapshot: Snapshot) -> tuple[Host, ...]:

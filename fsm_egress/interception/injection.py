@@ -5,29 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..resources.core import Namespace
+from ..resources.redirection import INJECTION, SIDECAR, SPELLINGS, asked
 from ..values.construction import frozen
 from ..values.enums import Word
-from ..values.errors import shortly
+from ..values.errors import Problem, shortly
 from ..values.references import FieldRef
 from .hosts import UUID_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..snapshot import Snapshot
     from .hosts import Host
 
 __all__ = ["Injection", "State", "injection_of"]
 
-INJECTION = "flomesh.io/sidecar-injection"
-SIDECAR = "sidecar"
-INIT = "fsm-init"
 NODE_LEVEL = "NodeLevel"
 NEVER_INJECTED = ("kube-system", "kube-public")
-_SPELLINGS = {
-    **dict.fromkeys(("enabled", "yes", "true"), True),
-    **dict.fromkeys(("disabled", "no", "false"), False),
-}
 
 
 class State(Word):
@@ -41,11 +33,16 @@ class State(Word):
 
 @frozen
 class Injection:
-    """Whether a pod has a sidecar, why, and the field that says so."""
+    """Whether a pod has a sidecar, why, and the field that says so.
+
+    Attributes:
+        problem: what is wrong with the annotation of a pod that is never created.
+    """
 
     state: State
     why: str
     rule: FieldRef
+    problem: Problem | None = None
 
 
 def injection_of(snapshot: Snapshot, host: Host) -> Injection:
@@ -88,14 +85,15 @@ def _by_place(snapshot: Snapshot, host: Host) -> Injection | None:
 def _by_annotations(snapshot: Snapshot, host: Host) -> Injection:
     """What pod and namespace ask for; the pod's word counts."""
     namespace = snapshot.kind(Namespace).get("", host.namespace)
-    own = _said(host.annotations)
-    theirs = _said(namespace.metadata.annotations) if namespace else None
+    own = asked(host.annotations)
+    theirs = asked(namespace.metadata.annotations) if namespace else None
     own_rule = host.at(f"metadata.annotations.{INJECTION}")
     their_rule = namespace.at(f"metadata.annotations.{INJECTION}") if namespace else host.at("")
     for said, rule in ((own, own_rule), (theirs, their_rule)):
         if isinstance(said, str):
-            names = ", ".join(f"`{name}`" for name in _SPELLINGS)
-            return Injection(State.NEVER_CREATED, f"{shortly(said)} is none of {names}", rule)
+            names = ", ".join(f"`{name}`" for name in SPELLINGS)
+            problem = Problem(f"one of {names}", shortly(said), reason="the pod is not created")
+            return Injection(State.NEVER_CREATED, f"{shortly(said)} is none of {names}", rule, problem)
     table = (
         (own is True, State.YES, "its annotation asks for it", own_rule),
         (own is False, State.NO, "its annotation declines it", own_rule),
@@ -104,9 +102,3 @@ def _by_annotations(snapshot: Snapshot, host: Host) -> Injection:
         (True, State.NO, "neither it nor its namespace asks for a sidecar", host.at("")),
     )
     return next(Injection(state, why, rule) for holds, state, why, rule in table if holds)
-
-
-def _said(annotations: Mapping[str, str]) -> bool | str | None:
-    """What an annotation says: None where there is none, its text where it cannot be read."""
-    text = annotations.get(INJECTION)
-    return None if text is None else _SPELLINGS.get(text.lower(), text)

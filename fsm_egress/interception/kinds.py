@@ -12,8 +12,8 @@ from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.subjects import Pods
 from ..values.construction import frozen
-from ..values.errors import InvalidValue
-from .hosts import HOST_KINDS, Host, hosts_of
+from ..values.errors import IncompleteMesh, InvalidValue
+from .hosts import HOST_KINDS, Host, hosts_by_name, hosts_of
 from .injection import State, injection_of
 from .lists import annotated, mesh_lists, together
 from .started import started_with
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
+    from ..values.references import ResourceRef
     from .lists import Refusal
 
 __all__ = ["Kind", "alike", "bound", "interception_of", "kinds_of", "lists_of"]
@@ -126,15 +127,25 @@ def bound(snapshot: Snapshot, subject: Subject) -> Subject:
     """The subject, with the account that a pod or a template runs under.
 
     Raises:
-        InvalidValue: there is no such pod or template, or it never runs.
+        InvalidValue: there is no such pod or template.
+        IncompleteMesh: it could not be read, or may be among what could not.
     """
     if not isinstance(subject, Pods) or subject.name:
         return subject
-    listed = [host for host in hosts_of(snapshot) if host.namespace == subject.namespace]
-    host = next((host for host in listed if host.name == subject.hosts[0]), None)
+    (name, *_), namespace = subject.hosts, subject.namespace
+    host = hosts_by_name(snapshot).get((namespace, name))
     if host is None:
+        lost = [loss for loss in snapshot.lost if _may_be(loss.ref, name, namespace)]
+        if lost:
+            raise IncompleteMesh(problem for loss in lost for problem in loss.problems)
+        listed = [host for host in hosts_of(snapshot) if host.namespace == namespace]
         names = ", ".join(f"`{it.name}.{it.namespace}`" for it in listed[:3])
         raise InvalidValue.of(
             f"a pod or a template of the mesh{names and f', such as {names}'}", str(subject)
         )
-    return Pods(subject.hosts, subject.namespace, host.account[0])
+    return Pods(subject.hosts, namespace, host.account[0])
+
+
+def _may_be(ref: ResourceRef | None, name: str, namespace: str) -> bool:
+    """Whether what is lost is this pod or template, or a text of which nobody knows what it holds."""
+    return ref is None or (f"{ref.kind.lower()}/{ref.name}", ref.namespace) == (name, namespace)

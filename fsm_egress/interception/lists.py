@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, TypeVar
 
 from ..policy import Interception
-from ..resources.checks import LAST_PORT, MULTIPORT
+from ..resources.redirection import (
+    EXCLUDED_PORTS,
+    EXCLUDED_RANGES,
+    INCLUDED_RANGES,
+    LISTS,
+    entries_of,
+    too_many_ports,
+)
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, shortly
-from ..values.net import parse_prefix
+from ..values.errors import Problem
+from ..values.net import Prefix
 from ..values.references import FieldRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ..resources.meshconfig import MeshConfig
-    from ..values.net import Prefix
     from .hosts import Host
 
-__all__ = [
-    "EXCLUDED_PORTS",
-    "EXCLUDED_RANGES",
-    "INCLUDED_RANGES",
-    "Refusal",
-    "annotated",
-    "mesh_lists",
-    "together",
-]
+__all__ = ["Refusal", "annotated", "mesh_lists", "together"]
 
 T = TypeVar("T")
-
-EXCLUDED_RANGES = "flomesh.io/outbound-ip-range-exclusion-list"
-INCLUDED_RANGES = "flomesh.io/outbound-ip-range-inclusion-list"
-EXCLUDED_PORTS = "flomesh.io/outbound-port-exclusion-list"
-
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)  # what Go's `strconv.Atoi` reads
+V = TypeVar("V", int, Prefix)
 
 
 @frozen
@@ -44,13 +36,18 @@ class Refusal:
 
     Attributes:
         rule: the field that is refused.
-        message: what is wrong there.
+        problem: what is wrong there.
         by_iptables: whether iptables refuses it when the pod starts; else the injector does at creation.
     """
 
     rule: FieldRef
-    message: str
+    problem: Problem
     by_iptables: bool
+
+    @property
+    def effect(self) -> str:
+        """What comes of it."""
+        return "the pod does not start" if self.by_iptables else "the pod is not created"
 
 
 def mesh_lists(config: MeshConfig) -> Interception:
@@ -74,27 +71,27 @@ def annotated(host: Host) -> tuple[Interception, tuple[Refusal, ...]]:
 
     One entry that cannot be read keeps the pod from being created; iptables is stricter still.
     """
+    if host.annotations.keys().isdisjoint(LISTS):
+        return NO_LISTS, ()
     refused: list[Refusal] = []
 
-    def listed(name: str, read: Callable[[str], T]) -> Iterator[tuple[T, FieldRef]]:
-        text = host.annotations.get(name)
-        if text is None:
-            return
+    def listed(name: str, kind: type[V]) -> Iterator[tuple[V, FieldRef]]:
         rule = host.at(f"metadata.annotations.{name}")
-        for entry in text.split(","):
-            try:
-                yield read(entry.strip()), rule
-            except InvalidValue as error:
-                refused.append(Refusal(rule, error.problems[0].message, by_iptables=False))
-            except _IptablesError as error:
-                refused.append(Refusal(rule, str(error), by_iptables=True))
+        for entry in entries_of(host.annotations, name):
+            if isinstance(entry.value, kind):
+                yield entry.value, rule
+            elif entry.problem is not None:
+                refused.append(Refusal(rule, entry.problem, entry.by_iptables))
 
     lists = Interception(
-        tuple(listed(EXCLUDED_RANGES, _range)),
-        tuple(listed(INCLUDED_RANGES, _range)),
-        tuple(listed(EXCLUDED_PORTS, _port)),
+        tuple(listed(EXCLUDED_RANGES, Prefix)),
+        tuple(listed(INCLUDED_RANGES, Prefix)),
+        tuple(listed(EXCLUDED_PORTS, int)),
     )
     return lists, tuple(refused)
+
+
+NO_LISTS = Interception()
 
 
 def together(mesh: Interception, pod: Interception) -> tuple[Interception, tuple[Refusal, ...]]:
@@ -104,31 +101,7 @@ def together(mesh: Interception, pod: Interception) -> tuple[Interception, tuple
         (*mesh.included, *pod.included),
         (*mesh.excluded_ports, *pod.excluded_ports),
     )
-    ports = dict(reversed(both.excluded_ports))
-    if len(ports) <= MULTIPORT:
+    many = too_many_ports(len({port for port, _ in both.excluded_ports}), " of mesh and pod together")
+    if many is None:
         return both, ()
-    rule = both.excluded_ports[-1][1]
-    message = f"mesh and pod together exclude {len(ports)} different ports: iptables takes {MULTIPORT}"
-    return both, (Refusal(rule, message, by_iptables=True),)
-
-
-class _IptablesError(ValueError):
-    """What the injector takes and iptables does not."""
-
-
-def _range(text: str) -> Prefix:
-    found = parse_prefix(text)
-    if ":" in text:
-        message = f"{shortly(text)} is a range of IPv6, which iptables refuses"
-        raise _IptablesError(message)
-    return found
-
-
-def _port(text: str) -> int:
-    number = int(text) if _NUMBER.fullmatch(text) else 0
-    if number <= 0:
-        raise InvalidValue.of("a port number from 1 to 65535", text)
-    if number > LAST_PORT:
-        message = f"port {number} is above {LAST_PORT}, which iptables refuses"
-        raise _IptablesError(message)
-    return number
+    return both, (Refusal(both.excluded_ports[-1][1], many, by_iptables=True),)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..policy import Interception
 from ..resources.checks import LAST_PORT
+from ..resources.redirection import INIT
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, shortly
 from ..values.net import Address, Prefix, parse_prefix
-from .injection import INIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
 from ..interception.hosts import hosts_of
-from ..interception.injection import SIDECAR, State, injection_of
+from ..interception.injection import State, injection_of
 from ..interception.kinds import kinds_of
 from ..interception.stale import stale
 from ..interception.started import started_with
+from ..resources.redirection import SIDECAR
 from ..resources.resource import ServiceIdentity
 
 if TYPE_CHECKING:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from attrs import evolve
+
 from ..connections.findings import Code, Finding
-from ..interception.hosts import HOST_KINDS, Host, hosts_of
+from ..interception.hosts import HOST_KINDS, hosts_by_account
+from ..interception.injection import State, injection_of
 from ..interception.kinds import interception_of, lists_of
-from ..interception.lists import annotated
 from ..policy import (
     Endpoint,
     Forward,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..interception.lists import Refusal
-    from ..resources.core import Pod
     from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
@@ -104,8 +105,8 @@ def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
 
 def _refused(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
     """The lists that keep pods of the identity from being created or from starting."""
-    for host in hosts_of(snapshot):
-        if host.account == (identity.name, identity.namespace):
+    for host in hosts_by_account(snapshot).get((identity.name, identity.namespace), ()):
+        if injection_of(snapshot, host).state is State.YES:
             yield from map(_finding_of, lists_of(snapshot, host)[1])
 
 
@@ -117,16 +118,9 @@ def _retry_findings(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
             yield Finding(Code.RETRY_WITHOUT_TIMES, retry.at("spec.retryPolicy"), message)
 
 
-def annotation_findings(pod: Pod) -> tuple[Finding, ...]:
-    """What is wrong with the annotations of a pod that say what is redirected."""
-    host = Host(pod, "", pod.metadata.labels, pod.metadata.annotations, pod.spec)
-    return tuple(map(_finding_of, annotated(host)[1]))
-
-
 def _finding_of(refusal: Refusal) -> Finding:
     code = Code.LIST_REFUSED if refusal.by_iptables else Code.BAD_ANNOTATION
-    effect = "the pod does not start" if refusal.by_iptables else "the pod is not created"
-    return Finding(code, refusal.rule, f"{refusal.message}: {effect}")
+    return Finding(code, refusal.rule, evolve(refusal.problem, reason=refusal.effect).message)
 
 
 # --- gateways --------------------------------------------------------------------------------------------

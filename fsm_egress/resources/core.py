@@ -11,6 +11,7 @@ from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.net import Address
 from . import checks
+from .redirection import INIT, SIDECAR, asked, refused_by_iptables
 from .resource import Part, Resource, checked, part, parts
 
 
@@ -165,6 +166,26 @@ class PodSpec(Part):
     init_containers: tuple[Container, ...] = field(default=(), metadata=parts(Container))
     security_context: SecurityContext = field(factory=SecurityContext, metadata=part(SecurityContext))
 
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether FSM has put its sidecar in."""
+        return any(it.name == SIDECAR for it in self.containers) or any(
+            it.name == INIT for it in self.init_containers
+        )
+
+
+def see_that_it_starts(annotations: FrozenMap[str], spec: PodSpec) -> None:
+    """See that iptables takes the lists of a pod that gets a sidecar when it is created.
+
+    One that has its sidecar was started with the lists that it had then.
+
+    Raises:
+        InvalidValue: iptables refuses them, and the pod would not start.
+    """
+    problems = refused_by_iptables(annotations)
+    if problems and not (spec.host_network or spec.has_sidecar or asked(annotations) is False):
+        raise InvalidValue(*problems).at("metadata")
+
 
 @frozen(field_transformer=checked)
 class PodIP(Part):
@@ -189,6 +210,9 @@ class Pod(Resource):
 
     spec: PodSpec = field(factory=PodSpec, metadata=part(PodSpec))
     status: PodStatus = field(factory=PodStatus, metadata=part(PodStatus))
+
+    def __attrs_post_init__(self) -> None:
+        see_that_it_starts(self.metadata.annotations, self.spec)
 
 
 @frozen(field_transformer=checked)

@@ -9,7 +9,7 @@ from attrs import field
 from ..values.construction import frozen
 from ..values.frozen import EMPTY, FrozenMap
 from . import checks
-from .core import PodSpec
+from .core import PodSpec, see_that_it_starts
 from .resource import Part, Resource, checked, part
 
 __all__ = [
@@ -38,6 +38,9 @@ class PodTemplate(Part):
 
     metadata: TemplateMeta = field(factory=TemplateMeta, metadata=part(TemplateMeta))
     spec: PodSpec = field(factory=PodSpec, metadata=part(PodSpec))
+
+    def __attrs_post_init__(self) -> None:
+        see_that_it_starts(self.metadata.annotations, self.spec)
 
 
 @frozen(field_transformer=checked)

@@ -68,3 +68,39 @@ def test_a_decision_is_told_for_each_kind_of_pods() -> None:
         json.loads, run("decide", "--as", "pod/c.curl", *words[3:], "-o", "json").stdout.splitlines()
     )
     assert {**one, "pods": "pod/c.curl"} == decided[2]
+
+
+def test_check_names_what_the_injector_and_iptables_refuse_of_pods_and_templates() -> None:
+    annotations = pod("d", outbound_port_exclusion_list="x")["metadata"]["annotations"]
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "namespace": "curl"},
+        "spec": {"template": {"metadata": {"annotations": annotations}}},
+    }
+    items = [
+        config({"outboundPortExclusionList": list(range(1, 16))}),
+        deployment,
+        pod("a", sidecar_injection="si"),
+        pod("b", outbound_port_exclusion_list="25"),
+        pod("c", sidecar_injection="no", outbound_port_exclusion_list="x"),
+    ]
+    Path("mesh.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    result = CliRunner().invoke(app, ["check", "-f", "mesh.json"])
+    told = [line.partition(": ")[2] for line in result.stdout.splitlines()]
+    ports = "metadata.annotations.flomesh.io/outbound-port-exclusion-list: expected"
+    assert result.exit_code == 1
+    assert told == [
+        (
+            f"Deployment curl/d spec.template.{ports} a port number from 1 to 65535, found the string `x`: "
+            "the pod is not created (warning)"
+        ),
+        (
+            "Pod curl/a metadata.annotations.flomesh.io/sidecar-injection: expected one of `enabled`, `yes`, "
+            "`true`, `disabled`, `no`, `false`, found `si`: the pod is not created (warning)"
+        ),
+        (
+            f"Pod curl/b {ports} at most 15 different ports, found 16 of them of mesh and pod together: "
+            "the pod does not start (warning)"
+        ),
+    ]

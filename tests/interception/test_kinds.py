@@ -44,7 +44,8 @@ def test_a_pod_without_sidecar_is_a_kind_and_one_that_is_never_created_is_none()
 
 def test_what_cannot_start_is_of_no_kind_but_what_runs_is() -> None:
     running = pod("b", "10.244.0.9", None, "sidecar", outbound_port_exclusion_list="70000")
-    assert named(without_port("a", "70000"), running) == [("pod/b",)]
+    full = config({"outboundPortExclusionList": list(range(1, 16))})
+    assert named(full, without_port("a", "25"), running) == [("pod/b",)]
 
 
 def test_a_running_pod_has_the_lists_that_it_was_started_with() -> None:
@@ -81,6 +82,18 @@ def test_a_pod_is_bound_to_its_account() -> None:
         bound(mesh, Pods(("pod/z",), "curl"))
     with pytest.raises(fe.InvalidValue, match="a pod or a template of the mesh"):
         bound(mesh, Pods(("pod/z",), "shop"))
+
+
+def test_a_pod_that_could_not_be_read_is_not_one_that_is_not_there() -> None:
+    bad = without_port("a", "70000")
+    mesh = fe.load(bad, pod("b"), strict=False)
+    with pytest.raises(fe.IncompleteMesh, match="found `70000`: iptables refuses"):
+        fe.resolve(mesh, "pod/a.curl")
+    with pytest.raises(fe.InvalidValue, match=r"such as `pod/b\.curl`"):
+        fe.resolve(mesh, "pod/c.curl")
+    torn = fe.load(b"{", pod("b"), strict=False)
+    with pytest.raises(fe.IncompleteMesh):
+        fe.resolve(torn, "pod/c.curl")
 
 
 LISTS = st.sampled_from(("25", "25,443", "443,25", "80"))

@@ -89,7 +89,6 @@ def test_of_pods_that_differ_each_kind_has_its_own_and_the_account_none() -> Non
     [
         (RANGES_OUT, "10.0.0.1,54.0.0.0/8", {"FSE025"}),
         (RANGES_IN, "x", {"FSE025"}),
-        (RANGES_IN, "::/0", {"FSE115"}),
         (PORTS_OUT, "0,25,65536,a", {"FSE025", "FSE115"}),
         (PORTS_OUT, "\N{ARABIC-INDIC DIGIT FIVE},26", {"FSE025"}),
         (PORTS_OUT, "9" * 5000, {"FSE025"}),
@@ -102,6 +101,19 @@ def test_a_bad_entry_keeps_the_pod_from_running_and_is_found(key: str, text: str
     assert set(found(policy)) == {(code, rule) for code in codes}
     endings = {"FSE025": ": the pod is not created", "FSE115": ": the pod does not start"}
     assert all(finding.message.endswith(endings[finding.code.code]) for finding in policy.findings)
+
+
+def test_what_mesh_and_pod_exclude_too_much_of_together_is_found() -> None:
+    policy = resolved(config({"outboundPortExclusionList": list(range(1, 16))}), annotated(PORTS_OUT, "25"))
+    (finding,) = policy.findings
+    assert str(finding.code) == "FSE115"
+    assert finding.message.endswith("found 16 of them of mesh and pod together: the pod does not start")
+
+
+def test_lists_of_a_pod_without_sidecar_are_nobody_s() -> None:
+    entry = annotated(PORTS_OUT, "a")
+    entry["metadata"]["annotations"]["flomesh.io/sidecar-injection"] = "no"
+    assert resolved(entry).findings == ()
 
 
 # --- gateways --------------------------------------------------------------------------------------------

@@ -87,10 +87,14 @@ RULES = (
     LintRule(
         Code.LIST_REFUSED,
         "a list that keeps a pod from starting",
-        "iptables takes 15 ports at most, no range of IPv6, no port above 65535: the init container fails.",
+        "iptables takes 15 ports of mesh and pod together, no range of IPv6, no port above 65535: the init "
+        "container fails.",
         "shorten the list",
-        _pod("curl-0", annotation=f'{PORTS}: "70000"'),
-        (("70000", "7000"),),
+        joined(
+            config(f"traffic: {{outboundPortExclusionList: {list(range(9001, 9016))}}}"),
+            _pod("curl-0", annotation=f'{PORTS}: "25"'),
+        ),
+        (('"25"', '"9001"'),),
     ),
     LintRule(
         Code.NODE_LEVEL,
