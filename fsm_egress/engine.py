@@ -220,7 +220,7 @@ class IncompleteEngine(Engine):
     """An engine of a mesh of which documents could not be read: each decision says so.
 
     Attributes:
-        without: what decisions are made without.
+        without: what decisions are made without; each carries that for which it may differ.
     """
 
     without: tuple[Loss, ...]
@@ -242,7 +242,8 @@ class IncompleteEngine(Engine):
     def _mark(self, decision: Decision) -> Decision:
         """The decision as this engine makes it, once."""
         if id(decision) not in self._marked:
-            self._marked[id(decision)] = decision, evolve(decision, without=self.without)
+            without = tuple(it for it in self.without if it.bearing.on(is_allowed=decision.allowed))
+            self._marked[id(decision)] = decision, evolve(decision, without=without)
         return self._marked[id(decision)][1]
 
 

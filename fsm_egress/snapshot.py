@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from attrs import evolve, field
 
 from .manifests.loader import Input, NamedText, Refused, load_resources
-from .manifests.manifest import structure, to_mapping
+from .manifests.manifest import DEFAULT_NAMESPACE, structure, to_mapping
 from .resources.checks import is_namespace, one_of
 from .resources.core import Namespace, Pod, ServiceAccount
 from .resources.egress import EgressPolicy, Retry
@@ -356,25 +356,39 @@ class Snapshot:
 _NONE: Kind[Any] = Kind()
 
 
-def load(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Snapshot:
+def load(
+    *sources: Input, strict: bool = True, lenient_fields: bool = False, namespace: str = DEFAULT_NAMESPACE
+) -> Snapshot:
     """The snapshot of files, folders, texts, streams and mappings; see `manifest.load_resources`.
+
+    Args:
+        sources: in a folder, files that hold no Kubernetes objects are passed over, and told.
+        strict: whether anything wrong is an error; else it is left out, and told.
+        lenient_fields: whether unknown fields are carried along, with a warning.
+        namespace: of the documents that name none, as that of `kubectl apply -n`.
 
     Raises:
         LoadError: with everything that is wrong, when `strict`.
+        InvalidValue: `namespace` is none.
         MissingExtra: a text is YAML, and PyYAML is not installed.
     """
-    loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields)
+    loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields, namespace=namespace)
     tables = {kind: Kind(dict(sorted(table.items(), key=_by_name))) for kind, table in loaded.tables.items()}
     return Snapshot(tables, loaded.problems, loaded.refused, lost=loaded.lost)
 
 
 def loads(
-    text: str | bytes, name: str = "<text>", *, strict: bool = True, lenient_fields: bool = False
+    text: str | bytes,
+    name: str = "<text>",
+    *,
+    strict: bool = True,
+    lenient_fields: bool = False,
+    namespace: str = DEFAULT_NAMESPACE,
 ) -> Snapshot:
-    """The snapshot of one text; errors call it `name`.
+    """The snapshot of one text; errors call it `name`. See `load`.
 
     Raises:
         LoadError: with everything that is wrong, when `strict`.
         MissingExtra: the text is YAML, and PyYAML is not installed.
     """
-    return load(NamedText(text, name), strict=strict, lenient_fields=lenient_fields)
+    return load(NamedText(text, name), strict=strict, lenient_fields=lenient_fields, namespace=namespace)

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from .. import __version__
 from ..manifests.admission import refusals
+from ..manifests.foreign import is_foreign
 from ..resources.core import Pod
 from ..resources.workloads import MAKERS
 from ..values.errors import LoadError, Problem, Severity
@@ -43,9 +44,10 @@ __all__ = ["check"]
 def check(documents: Documents, fail_on: Severity, output: str) -> None:
     """Say everything that is wrong with documents.
 
-    Each mistake has its place, file:line:column; kinds that play no part are named and skipped. What an API
-    server with FSM's CRDs and webhook would refuse is a warning where it is good enough here. Exit code
-    1 if there is a mistake, 3 if there are documents that cannot be read at all.
+    Each mistake has its place, file:line:column; kinds that play no part are counted, and so are files in
+    folders that hold no Kubernetes objects. What an API server with FSM's CRDs and webhook would refuse is a
+    warning where it is good enough here. Exit code 1 if there is a mistake, 3 if there are documents that
+    cannot be read at all.
     """
     mesh = documents.load(strict=False)
     problems = list(mesh.problems)
@@ -66,7 +68,7 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
     elif output != "table":
         print_objects((problem.to_mapping() for problem in problems), output)
     else:
-        print_problems(problems)
+        print_problems(it for it in problems if not is_foreign(it))
     unread = {problem for problem in problems if problem.severity is Severity.ERROR and not problem.mark}
     end(
         found=any(it.severity.is_at_least(fail_on) for it in problems if it not in unread),

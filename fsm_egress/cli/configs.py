@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..api import pipy_codebase, pipy_config
+from ..resources.core import ServiceAccount
 from .endings import stop
 from .files import write_file
 from .help import examples
@@ -17,6 +18,7 @@ from .options import as_option, fsm_option, note_unnamed
 from .output import why
 
 if TYPE_CHECKING:
+    from ..resources.losses import Loss
     from ..resources.resource import ServiceIdentity
 
 __all__ = ["config"]
@@ -53,7 +55,8 @@ def config(
     """Write the config.json that the sidecar of an identity reads.
 
     With --enforce, write a folder that is laid over FSM's sidecar scripts: the config, and the module
-    that makes the sidecar enforce what the stock scripts cannot.
+    that makes the sidecar enforce what the stock scripts cannot. With --lenient, none is written that could
+    be another one if all could be read: then the exit code is 3.
     """
     if enforce and (output_file is None or is_gzip):
         raise click.UsageError(
@@ -62,6 +65,9 @@ def config(
     if enforce and fsm is not None:
         raise click.UsageError("--enforce is for FSM 1.5 to 1.7: leave --fsm out")
     mesh = documents.changed(documents.load())
+    lost = [loss for loss in mesh.lost if loss.concerns(identity) and not _is_no_part(loss)]
+    if lost:
+        stop("\n".join(["no config is written, as it may hang on this:", *map(str, lost)]))
     if enforce and output_file is not None:
         for path, content in pipy_codebase(mesh, identity, enforce=True).items():
             _write(output_file / path, content)
@@ -74,6 +80,11 @@ def config(
         sys.stdout.flush()
     else:
         _write(output_file, content)
+
+
+def _is_no_part(loss: Loss) -> bool:
+    """Whether nothing of what is lost stands in any config."""
+    return loss.ref is not None and loss.ref.kind == ServiceAccount.kind
 
 
 def _write(path: Path, content: bytes) -> None:

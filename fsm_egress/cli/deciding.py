@@ -12,9 +12,9 @@ from ..resolution import resolve
 from .connections import addresses, connection_options
 from .endings import end
 from .help import examples
-from .mesh import Documents, mesh_options
+from .mesh import Documents, mesh_options, remarks
 from .options import as_option, note_unnamed, output_option
-from .output import Row, print_objects, print_table, say
+from .output import NOT_CERTAIN, Row, print_objects, print_table, say, verdict_of
 from .problems import print_problems
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def decide(
     """Say what becomes of connections, and by which rule.
 
     A connection in JSON has the keys `destination`, `port` and `sends` (`bytes`, `nothing`, `datagram`,
-    `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`.
+    `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`. A verdict
+    with a `?` hangs on what --lenient left out; then the exit code is 3.
     """
     mesh = documents.changed(documents.load())
     notes = note_unnamed([identity], mesh)
@@ -82,26 +83,31 @@ def decide(
             if named:
                 say([f"{policy.identity}:"])
             print_decisions(decided[policy])
-        print_problems(mesh.problems, err=True)
+        print_problems(remarks(mesh), err=True)
         say(dict.fromkeys(finding for policy in policies for finding in policy.findings), err=True)
-    every = (decision for found in decided.values() for _, decision in found)
-    end(found=fail_on == DENIED and not all(decision.allowed for decision in every))
+    every = [decision for found in decided.values() for _, decision in found]
+    end(
+        found=fail_on == DENIED and not all(decision.allowed for decision in every if not decision.without),
+        unknown=any(decision.without for decision in every),
+    )
 
 
 def _decided(policy: OutboundPolicy, connections: Iterable[Connection]) -> list[Decided]:
-    engine = Engine.compile(policy)
+    engine = Engine.compile(policy, incomplete=True)
     return [(connection, engine.classify(connection)) for connection in connections]
 
 
 def print_decisions(decided: Iterable[Decided]) -> None:
-    """The table of decisions."""
-    print_table(DECISION, [_decision_row(connection, decision) for connection, decision in decided])
+    """The table of decisions, and why some are not certain."""
+    listed = list(decided)
+    print_table(DECISION, [_decision_row(connection, decision) for connection, decision in listed])
+    say(dict.fromkeys(f"{NOT_CERTAIN} {loss}" for _, decision in listed for loss in decision.without))
 
 
 def _decision_row(connection: Connection, decision: Decision) -> Row:
     return (
         str(connection),
-        decision.verdict.value,
+        verdict_of(decision),
         decision.reason.value,
         _outcome(connection, decision),
         str(decision.rule or "-"),

@@ -8,6 +8,7 @@ import click
 
 from ..explanation import explain as explain_connection
 from .connections import connection_options
+from .endings import end
 from .help import examples
 from .mesh import Documents, mesh_options
 from .options import as_option, note_unnamed, output_option
@@ -48,3 +49,4 @@ def explain(
         print_objects((explanation.to_mapping() for explanation in explained), output)
     else:
         say("\n\n".join(map(str, explained)).split("\n"))
+    end(found=False, unknown=any(it.decision.without for it in explained))

@@ -18,7 +18,7 @@ from .endings import end, stop
 from .files import write_file
 from .help import examples
 from .logs import Logs, log_options
-from .mesh import Documents, mesh_beside_logs_options
+from .mesh import Documents, mesh_beside_logs_options, remarks
 from .options import as_option, output_option
 from .output import print_objects, progress_by_bytes, say
 from .problems import print_problems
@@ -171,7 +171,7 @@ def learn(
     if output_folder:
         _write(lesson, output_folder)
     _OUTPUT[output](lesson, output_folder)
-    print_problems(mesh.problems, err=True)
+    print_problems(remarks(mesh), err=True)
     say((problem for record in lesson.evidence.first_unreadable for problem in record.problems), err=True)
     end(found=lesson.denied, unknown=lesson.evidence.first_unreadable)
 

@@ -8,20 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..manifests.foreign import is_foreign
 from ..manifests.loader import NamedText
+from ..manifests.manifest import DEFAULT_NAMESPACE
 from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
-from ..values.errors import PatchError
+from ..values.errors import InvalidValue, PatchError, Severity
 from .inputs import STDIN, STDIN_NAME, read_stdin
-from .output import say
+from .output import many, say
+from .problems import print_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..manifests.loader import Input
+    from ..resources.losses import Loss
+    from ..resources.subjects import Subject
+    from ..values.errors import Problem
 
-__all__ = ["Documents", "later_mesh", "mesh_beside_logs_options", "mesh_options", "two_meshes_options"]
+__all__ = [
+    "Documents",
+    "later_mesh",
+    "mesh_beside_logs_options",
+    "mesh_options",
+    "passed_over",
+    "remarks",
+    "say_lost",
+    "two_meshes_options",
+]
+
+_FEW = 3
 
 
 @frozen
@@ -30,6 +47,9 @@ class Documents:
 
     Attributes:
         prefix: what the names of the options for patches and settings begin with.
+        namespace: of documents and of accounts that name none.
+        lenient: whether what cannot be read is told and left out.
+        verbose: whether what is passed over is listed, not counted.
     """
 
     files: tuple[str, ...]
@@ -38,9 +58,12 @@ class Documents:
     prefix: str = "--"
     set_lenient: bool = False
     defaults: str | None = None
+    namespace: str | None = None
+    lenient: bool = False
+    verbose: bool = False
 
     def load(self, *, strict: bool = True, inherited: Snapshot | None = None) -> Snapshot:
-        """The mesh as the documents have it; on standard error, which MeshConfig that is.
+        """The mesh as the documents have it; which MeshConfig that is, and what is left out, is told.
 
         Args:
             strict: whether anything wrong is an error.
@@ -50,7 +73,10 @@ class Documents:
             LoadError: with everything that is wrong, when `strict`.
             click.UsageError: there is no document, or standard input stands for two.
         """
-        mesh = load(*_sources(self.files), strict=strict)
+        mesh = self._read(strict=strict and not self.lenient)
+        told = [it for it in mesh.problems if it.severity is Severity.ERROR] if strict else []
+        print_problems(told, err=True)
+        self._tell_of_foreign(list(filter(is_foreign, mesh.problems)))
         configs = [str(config.ref) for config in mesh.kind(MeshConfig)]
         if len(configs) > 1:
             others = ", ".join(name for name in configs if name != str(mesh.mesh_config.ref))
@@ -63,6 +89,19 @@ class Documents:
                 say(_ASSUMED, err=True)
             return mesh.with_defaults(self.defaults or Defaults.FSM)
         return mesh
+
+    def _read(self, *, strict: bool) -> Snapshot:
+        try:
+            return load(*_sources(self.files), strict=strict, namespace=self.namespace or DEFAULT_NAMESPACE)
+        except InvalidValue as error:
+            raise click.BadParameter(str(error), param_hint="'-n'") from None
+
+    def _tell_of_foreign(self, foreign: Sequence[Problem]) -> None:
+        """What is none of a mesh's own, in a line."""
+        if self.verbose:
+            print_problems(foreign, err=True)
+        elif foreign:
+            say([f"note: {passed_over(foreign)} passed over; -v lists what"], err=True)
 
     def changed(self, mesh: Snapshot) -> Snapshot:
         """The mesh with the patches and the settings applied.
@@ -101,6 +140,37 @@ def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapsh
         after: what is said of the other.
     """
     return after.changed(documents.changed(after.load(inherited=mesh)) if after.files else mesh)
+
+
+def passed_over(foreign: Sequence[Problem]) -> str:
+    """What is none of a mesh's own, counted, and named where it is little."""
+    kinds = [it.resource.kind for it in foreign if it.resource]
+    files = [it.document or "" for it in foreign if not it.resource]
+    parts = [
+        many(len(kinds), "document") + f" of other kinds ({shortened(dict.fromkeys(kinds))})"
+        if kinds
+        else "",
+        f"{many(len(files), 'file')} without Kubernetes objects ({shortened(files)})" if files else "",
+    ]
+    return " and ".join(filter(None, parts))
+
+
+def shortened(names: Iterable[str]) -> str:
+    """The first few of some names."""
+    listed = list(names)
+    return ", ".join(listed[:_FEW]) + (", …" if len(listed) > _FEW else "")
+
+
+def remarks(mesh: Snapshot) -> list[Problem]:
+    """What there is to say of documents that are read, and are of the mesh."""
+    return [it for it in mesh.problems if it.severity is not Severity.ERROR and not is_foreign(it)]
+
+
+def say_lost(mesh: Snapshot, subjects: Iterable[Subject] | None = None) -> list[Loss]:
+    """What could not be read and may bear on decisions: about these, or anybody; told on standard error."""
+    lost = [it for it in mesh.lost if it.bearing and (subjects is None or any(map(it.concerns, subjects)))]
+    say((f"note: {loss}" for loss in lost), err=True)
+    return lost
 
 
 def _with_each(
@@ -145,19 +215,36 @@ def mesh_beside_logs_options(command: Callable[..., None]) -> Callable[..., None
     return _given(_with_documents(command), *_OPTIONS)
 
 
+def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options for a mesh, as `documents`, and for what becomes of it, as `after`."""
+
+    @wraps(command)
+    def with_after(
+        *,
+        after_files: tuple[str, ...],
+        after_patches: tuple[str, ...],
+        after_settings: tuple[str, ...],
+        **others: Any,
+    ) -> None:
+        shared = {name: others[name] for name in _SHARED}
+        after = Documents(after_files, after_patches, after_settings, "--after-", **shared)
+        named(after=after, **others)
+
+    named = _with_documents(command)
+    return _given(with_after, *_OPTIONS_AFTER, *_OPTIONS)
+
+
+_SHARED = ("set_lenient", "defaults", "namespace", "lenient", "verbose")
+"""What is said once of all documents."""
+
+
 def _with_documents(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_documents(
-        *,
-        files: tuple[str, ...],
-        patches: tuple[str, ...],
-        settings: tuple[str, ...],
-        set_lenient: bool,
-        defaults: str | None,
-        **others: Any,
+        *, files: tuple[str, ...], patches: tuple[str, ...], settings: tuple[str, ...], **others: Any
     ) -> None:
-        documents = Documents(files, patches, settings, set_lenient=set_lenient, defaults=defaults)
-        command(documents=documents, **others)
+        shared = {name: others.pop(name) for name in _SHARED}
+        command(documents=Documents(files, patches, settings, **shared), **others)
 
     return with_documents
 
@@ -168,30 +255,20 @@ def _given(command: Callable[..., None], *options: Callable[..., Any]) -> Callab
     return command
 
 
-def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options for a mesh, as `documents`, and for what becomes of it, as `after`."""
-
-    @wraps(command)
-    def with_documents(
-        *,
-        files: tuple[str, ...],
-        patches: tuple[str, ...],
-        settings: tuple[str, ...],
-        set_lenient: bool,
-        after_files: tuple[str, ...],
-        after_patches: tuple[str, ...],
-        after_settings: tuple[str, ...],
-        defaults: str | None,
-        **others: Any,
-    ) -> None:
-        documents = Documents(files, patches, settings, set_lenient=set_lenient, defaults=defaults)
-        after = Documents(after_files, after_patches, after_settings, "--after-", set_lenient, defaults)
-        command(documents=documents, after=after, **others)
-
-    return _given(with_documents, *_OPTIONS_AFTER, *_OPTIONS)
-
-
 _OPTIONS = (
+    click.option("-v", "--verbose", is_flag=True, help="List what is passed over."),
+    click.option(
+        "--lenient",
+        is_flag=True,
+        help="Name what cannot be read, and answer for all that does not hang on it.",
+    ),
+    click.option(
+        "-n",
+        "--namespace",
+        metavar="NAMESPACE",
+        help="The namespace of documents that name none, as that of `kubectl apply -n`, and of such an --as;"
+        " without --as, whose accounts are looked at.",
+    ),
     click.option(
         "--set-lenient",
         is_flag=True,

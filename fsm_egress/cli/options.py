@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..snapshot import Snapshot
+    from .mesh import Documents
 
 __all__ = [
     "Command",
@@ -127,12 +128,11 @@ def as_option(*, required: bool) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         @wraps(command)
-        def with_identity(*, name: str | None, namespace: str | None, **others: Any) -> None:
-            if name is None and namespace is not None:
-                raise click.UsageError("-n belongs to --as")
-            command(identity=None if name is None else _subject(name, namespace), **others)
+        def with_identity(*, name: str | None, documents: Documents, **others: Any) -> None:
+            identity = None if name is None else _subject(name, documents.namespace)
+            command(identity=identity, documents=documents, **others)
 
-        return _as(_namespace(with_identity, "The namespace, where --as gives a name alone."), required)
+        return _as(with_identity, required)
 
     return decorate
 
@@ -166,10 +166,11 @@ def whose_options(command: Command, *, strict: bool = False) -> Command:
 
     @wraps(command)
     def with_whose(
-        *, names: tuple[str, ...], namespace: str | None, strict_names: bool, **others: Any
+        *, names: tuple[str, ...], documents: Documents, strict_names: bool, **others: Any
     ) -> None:
-        subjects = tuple(_subject(name, namespace) for name in names)
-        command(whose=Whose(subjects, namespace, strict_names), **others)
+        subjects = tuple(_subject(name, documents.namespace) for name in names)
+        whose = Whose(subjects, documents.namespace, strict_names)
+        command(whose=whose, documents=documents, **others)
 
     option = click.option(
         "--as",
@@ -185,8 +186,7 @@ def whose_options(command: Command, *, strict: bool = False) -> Command:
         show_default=True,
         help="Whether a name that no document has is an error, or a note.",
     )
-    text = "Those of this namespace; or that of names which --as gives alone."
-    return option(_namespace(strictly(with_whose), text))
+    return option(strictly(with_whose))
 
 
 def strict_whose_options(command: Command) -> Command:
@@ -215,10 +215,6 @@ def _as(command: Command, required: bool) -> Command:
     )(command)
 
 
-def _namespace(command: Command, text: str) -> Command:
-    return click.option("-n", "--namespace", metavar="NAMESPACE", help=text)(command)
-
-
 def _subject(name: str, namespace: str | None) -> Subject:
     """An identity, or any other account."""
     try:
@@ -232,9 +228,6 @@ def _identity(name: str, namespace: str | None) -> ServiceIdentity:
     """`name.namespace`, or a name whose namespace is said by itself."""
     full = name if namespace is None or "." in name else f"{name}.{namespace}"
     try:
-        identity = ServiceIdentity.parse(full)
+        return ServiceIdentity.parse(full)
     except InvalidValue as error:
         raise click.BadParameter(str(error), param_hint="'--as'") from None
-    if namespace not in {None, identity.namespace}:
-        raise click.UsageError(f"--as is in namespace `{identity.namespace}`, and -n says `{namespace}`")
-    return identity

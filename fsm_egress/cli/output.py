@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..connections.decision import Decision
+    from ..replaying.tally import Ruling
+
 __all__ = [
+    "NOT_CERTAIN",
     "Row",
     "many",
     "print_objects",
@@ -25,6 +29,7 @@ __all__ = [
     "progressing",
     "say",
     "terminal",
+    "verdict_of",
     "why",
     "width_of",
 ]
@@ -41,6 +46,7 @@ STYLES = {
 }
 RICH = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # what makes rich take another stream for a terminal
 UTF_8 = "utf-8"
+NOT_CERTAIN = "?"  # behind a verdict, and before what it hangs on
 GAP = "  "
 MANY = 2  # identities from which on a progress bar is worth its place
 
@@ -52,6 +58,11 @@ def say(lines: Iterable[object], *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write("".join(f"{_printable(str(line), stream)}\n" for line in lines))
     stream.flush()
+
+
+def verdict_of(decided: Decision | Ruling) -> str:
+    """The verdict as tables show it: marked where it hangs on what could not be read."""
+    return f"{decided.verdict}{NOT_CERTAIN if decided.without else ''}"
 
 
 def why(error: OSError) -> str:

@@ -12,11 +12,14 @@ from ..interception.kinds import kinds_of
 from ..interception.stale import stale
 from ..linting.pods import shares_the_sidecars_user
 from ..resources.resource import ServiceIdentity
+from .endings import end
 from .help import examples
-from .mesh import Documents, mesh_options
+from .mesh import Documents, mesh_options, say_lost
 from .output import print_objects, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..interception.hosts import Host
     from ..snapshot import Snapshot
 
@@ -29,18 +32,24 @@ SHORT = ("pod", "account", "sidecar", "lists", "stale", "user", "without effect"
     epilog=examples("fsm-egress pods -f cluster.yaml", "fsm-egress pods -f cluster.yaml -n shop -o wide")
 )
 @mesh_options
-@click.option("-n", "--namespace", metavar="NAMESPACE", help="Those of this namespace.")
 @click.option("-o", "--output", type=click.Choice(("table", "json", "yaml", "wide")), default="table")
-def pods(documents: Documents, namespace: str | None, output: str) -> None:
+def pods(documents: Documents, output: str) -> None:
     """Say which pods have a sidecar, and what passes by it.
 
-    Pods and the templates of pods have a line each; with `-o wide` it says why, too.
+    Pods and the templates of pods have a line each; with `-o wide` it says why, too. Exit code 3 if something
+    could not be read on which that may hang.
     """
     mesh = documents.changed(documents.load())
-    found = [_of(mesh, host) for host in hosts_of(mesh) if namespace in {None, host.namespace}]
+    lost = say_lost(mesh)
+    found = [_of(mesh, host) for host in hosts_of(mesh) if documents.namespace in {None, host.namespace}]
     if output in {"json", "yaml"}:
         print_objects(found, output)
-        return
+    else:
+        _print_pods(found, output)
+    end(found=False, unknown=lost)
+
+
+def _print_pods(found: Iterable[dict[str, Any]], output: str) -> None:
     rows = [
         (
             it["pod"],

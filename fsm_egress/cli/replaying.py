@@ -13,9 +13,9 @@ from ..replaying.tally import ordered, unused_rules
 from .endings import end, stop
 from .help import examples
 from .logs import Logs, log_options
-from .mesh import Documents, later_mesh, two_meshes_options
+from .mesh import Documents, later_mesh, remarks, two_meshes_options
 from .options import as_option, output_option
-from .output import Row, many, print_objects, print_table, progress_by_bytes, say
+from .output import NOT_CERTAIN, Row, many, print_objects, print_table, progress_by_bytes, say, verdict_of
 from .problems import print_problems
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def replay(
                 identity=identity,
                 workers=workers,
                 strict=strict,
+                incomplete=True,
             )
     except BrokenExecutor:
         stop("a worker process has ended before its work was done")
@@ -95,8 +96,8 @@ def replay(
         print_objects([_summary_mapping(summary, unused, unused_after)], output)
     else:
         _print_summary(summary, unused, unused_after)
-        print_problems(mesh.problems, err=True)
-    end(found=summary.changes, unknown=summary.unreadable)
+        print_problems(remarks(mesh), err=True)
+    end(found=summary.changes, unknown=summary.unreadable or _without(summary))
 
 
 def _print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: Iterable[FieldRef]) -> None:
@@ -111,6 +112,7 @@ def _print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: I
         print_table(RULING, [_ruling_row(*counted) for counted in ordered(summary.counts)])
     if summary.changes:
         print_table(CHANGE, [_change_row(*counted) for counted in summary.ordered_changes()])
+    say(f"{NOT_CERTAIN} {text}" for text in _without(summary))
     say(f"never used: {rule}" for rule in unused)
     say(f"never used after: {rule}" for rule in unused_after)
     told = summary.first_unreadable
@@ -119,12 +121,18 @@ def _print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: I
         say([f"{many(summary.unreadable - len(told), 'more record')} cannot be read"], err=True)
 
 
+def _without(summary: Summary) -> dict[str, None]:
+    """What rulings hang on that could not be read."""
+    rulings = (*summary.counts, *summary.counts_after)
+    return dict.fromkeys(text for ruling in rulings for text in ruling.without)
+
+
 def _ruling_row(ruling: Ruling, count: int) -> Row:
     rule = f"{ruling.rule} ({ruling.source})" if ruling.source else ruling.rule
     return (
         str(count),
         ruling.identity,
-        ruling.verdict.value,
+        verdict_of(ruling),
         ruling.reason.value,
         rule or "-",
         ruling.route or "-",

@@ -13,14 +13,13 @@ from ..linting import lint as lint_mesh
 from ..linting.rules import RULES
 from ..outputs.github import github_findings
 from ..outputs.sarif import sarif_log
-from ..resolution.everyone import subjects_of
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
 from .endings import end, fail_on_option
 from .help import examples
-from .mesh import Documents, mesh_options
+from .mesh import Documents, mesh_options, say_lost
 from .options import (
     Whose,
     as_option,
@@ -111,10 +110,11 @@ def verify(
         raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else read_config(config_file, fsm)
     mesh = documents.changed(documents.load())
-    subjects = subjects_of(mesh) if identity is None else (identity,)
+    subjects = Whose((), documents.namespace).of(mesh) if identity is None else (identity,)
     note_unnamed(subjects, mesh)
     shown: dict[Code, Connection] = {}
     is_undecided = False
+    lost = say_lost(mesh, subjects)
     for who in progress(subjects, "verifying"):
         verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce, fsm=fsm), without)
         is_undecided = is_undecided or bool(verification.undecided)
@@ -130,7 +130,7 @@ def verify(
         _print_everywhere({code: (found[code], shown[code]) for code in found if code in EVERYWHERE})
     end(
         found=any(severity.is_at_least(fail_on) for severity in found.values()),
-        unknown=is_undecided and Code.NOT_DECIDED.severity.is_at_least(fail_on),
+        unknown=lost or (is_undecided and Code.NOT_DECIDED.severity.is_at_least(fail_on)),
     )
 
 
@@ -169,9 +169,11 @@ def lint(
     there is a finding that is as bad as --fail-on says.
     """
     mesh = documents.changed(documents.load())
+    subjects = whose.of(mesh)
+    lost = say_lost(mesh, subjects)
     findings = lint_mesh(
         mesh,
-        identities=whose.of(mesh),
+        identities=subjects,
         progress=progressing("linting"),
         only=only or None,
         without=without,
@@ -188,7 +190,7 @@ def lint(
         print_objects((finding.to_mapping() for finding in findings), output)
     else:
         print_findings(findings)
-    end(found=any(it.severity.is_at_least(fail_on) and not it.suppressed for it in findings))
+    end(found=any(it.severity.is_at_least(fail_on) and not it.suppressed for it in findings), unknown=lost)
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

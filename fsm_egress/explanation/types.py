@@ -305,6 +305,7 @@ class Explanation(Shown):
             yield from (("also claimed by", rule) for rule in shown)
             if len(self.also) > len(shown):
                 yield "", f"and {len(self.also) - len(shown)} more"
+        yield from (("not certain", loss) for loss in decision.without)
 
     def to_mapping(self) -> dict[str, Any]:
         """The explanation for machines."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
 from attrs import evolve, field
 
 from ..documents import MAX_DEPTH, MAX_TEXT, Document, excess, places_in, read_at_once, read_text, size_of
+from ..resources.checks import namespace as name_of_namespace
 from ..resources.core import Endpoints, EndpointSlice
 from ..resources.losses import Loss
 from ..resources.meshconfig import MeshConfig
@@ -21,8 +22,9 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
+from .foreign import holds_objects, is_object, no_objects
 from .losses import losses_of, readable_part
-from .manifest import good_reader, read_resource
+from .manifest import DEFAULT_NAMESPACE, good_reader, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
 
@@ -86,21 +88,26 @@ class Loaded:
     tables: Mapping[type[Resource], Mapping[Name, Resource]] = field(factory=dict, eq=False, repr=False)
 
 
-def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = False) -> Loaded:
+def load_resources(
+    *sources: Input, strict: bool = True, lenient_fields: bool = False, namespace: str = DEFAULT_NAMESPACE
+) -> Loaded:
     """The resources of files, folders, texts, streams and mappings.
 
     Args:
-        sources: paths of files and folders (read recursively, `.yaml`, `.yml`, `.json`); texts as bytes, or
-            as strings that hold a line break or start with `{`; streams; mappings; iterables of all these.
+        sources: paths of files and folders (read recursively, `.yaml`, `.yml`, `.json`; a file there without
+            Kubernetes objects is passed over, and told); texts as bytes, or as strings that hold a line break
+            or start with `{`; streams; mappings; iterables of all these.
         strict: raise if anything is wrong; otherwise leave each invalid resource out whole and report it. Of
             a MeshConfig only the fields are left out that cannot be read.
         lenient_fields: report unknown fields as warnings and carry them along.
+        namespace: of what names none, as that of `kubectl apply -n`.
 
     Raises:
         LoadError: with all problems of all documents, in their order.
+        InvalidValue: `namespace` is none.
         MissingExtra: a text is YAML, and PyYAML is not installed.
     """
-    reader = _Reader(lenient_fields)
+    reader = _Reader(lenient_fields, _default(namespace))
     for source in sources:
         reader.read(source)
     loaded = reader.loaded()
@@ -110,11 +117,20 @@ def load_resources(*sources: Input, strict: bool = True, lenient_fields: bool = 
     return loaded
 
 
+def _default(namespace: Any) -> str:
+    try:
+        return name_of_namespace(namespace)
+    except InvalidValue as error:
+        raise error.at("namespace") from None
+
+
 class _Reader:
     """Collects the resources of one load."""
 
-    def __init__(self, lenient_fields: bool) -> None:
+    def __init__(self, lenient_fields: bool, namespace: str) -> None:
         self.lenient_fields = lenient_fields
+        self.namespace = namespace
+        self.in_folder = False  # where not every file is one of the mesh
         self.reading = Reading()
         self.found: list[Resource] = []
         self.tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(
@@ -149,7 +165,7 @@ class _Reader:
     @cached_property
     def good(self) -> Callable[[Any], Resource]:
         """The quick way of reading a resource."""
-        return good_reader(self.reading)
+        return good_reader(self.reading, self.namespace)
 
     def read(self, source: Any, depth: int = 0) -> None:
         """One source, whatever it is."""
@@ -189,8 +205,10 @@ class _Reader:
             suffixes = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
             problem = Problem(f"a folder with {suffixes} files", "none", document=path.as_posix())
             self.problems.append(problem)
+        before, self.in_folder = self.in_folder, True
         for file in files:
             self.path(str(file))
+        self.in_folder = before
 
     def stream(self, source: Stream) -> None:
         """All documents of a stream."""
@@ -221,9 +239,12 @@ class _Reader:
         if not self.lenient_fields and self.at_once(content, name):
             return
         documents, problems = read_text(content, name)
+        documents = tuple(it for it in documents if it.value is not None or it.problems)
+        if self.in_folder and (documents or problems) and not holds_objects(content, documents, problems):
+            self.problems.append(no_objects(name))
+            return
         for document in documents:
-            if document.value is not None or document.problems:
-                self.document(document, Source(name, document.marks))
+            self.document(document, Source(name, document.marks))
         self.problems.extend(problems)
 
     def at_once(self, content: bytes | str, name: str) -> bool:
@@ -258,7 +279,7 @@ class _Reader:
             return False
         value, strings = found
         document = Document(name, value, source.marks)
-        if "items" not in value and not strings:
+        if "items" not in value and not strings and (is_object(value) or not self.in_folder):
             self.document(document, source)
         elif _is_list(value) and strings == reading.strings and reading.levels <= MAX_DEPTH - ROOM:
             self.listed(document, source, items, tables)
@@ -310,16 +331,15 @@ class _Reader:
                 return self.keep(self.good(value), [], document.name)
             except UNREADABLE:
                 pass
-        resource, problems = read_resource(document, value, path, source, lenient_fields=self.lenient_fields)
+        options: Any = {"lenient_fields": self.lenient_fields, "namespace": self.namespace}
+        resource, problems = read_resource(document, value, path, source, **options)
         if resource is not None:
             self.keep(resource, problems, document.name)
             return None
         ref = problems[0].resource
         if ref is not None and any(map(_is_error, problems)):
             if ref.kind == MeshConfig.kind:
-                kept, fields = readable_part(
-                    document, value, path, source, problems, lenient_fields=self.lenient_fields
-                )
+                kept, fields = readable_part(document, value, path, source, problems, **options)
                 if kept is not None:
                     self.unread[kept.ref] = fields
                     return self.keep(kept, problems, document.name)

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ..resources.losses import Loss
 from ..values.errors import Severity
-from .manifest import read_resource
+from .manifest import DEFAULT_NAMESPACE, read_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,6 +84,7 @@ def readable_part(
     problems: Iterable[Problem],
     *,
     lenient_fields: bool,
+    namespace: str = DEFAULT_NAMESPACE,
 ) -> tuple[Resource | None, tuple[str, ...]]:
     """What can be read of a MeshConfig, and which of its fields cannot; None where nothing can.
 
@@ -96,6 +97,7 @@ def readable_part(
         source: the place of its fields.
         problems: what is wrong with it.
         lenient_fields: whether unknown fields are carried along.
+        namespace: of what names none.
     """
     clean = evolve(document, problems=())
     base = path if source is None else ""
@@ -108,7 +110,9 @@ def readable_part(
         for name in wrong:
             value = _without(value, name.split("."))
         left_out.update(dict.fromkeys(sorted(wrong)))
-        resource, problems = read_resource(clean, value, path, source, lenient_fields=lenient_fields)
+        resource, problems = read_resource(
+            clean, value, path, source, lenient_fields=lenient_fields, namespace=namespace
+        )
     return resource, tuple(left_out)
 
 

@@ -32,6 +32,7 @@ from ..values.net import Address, Prefix, parse_interface
 from ..values.references import Mark, ResourceRef, Source
 from ..values.spelling import nearest
 from ..values.typed import takes
+from .foreign import OF_OTHERS
 from .notes import is_of_osm, notes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
 from .wire_names import FIELDS, carries, check_of, wire_path
@@ -39,7 +40,7 @@ from .wire_names import FIELDS, carries, check_of, wire_path
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["read_resource", "structure", "to_mapping"]
+__all__ = ["DEFAULT_NAMESPACE", "read_resource", "structure", "to_mapping"]
 
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
@@ -80,9 +81,24 @@ def structure(value: Any, source: Source | None = None) -> Resource:
 
 
 def read_resource(
-    document: Document, value: Any, path: str, source: Source | None, *, lenient_fields: bool
+    document: Document,
+    value: Any,
+    path: str,
+    source: Source | None,
+    *,
+    lenient_fields: bool,
+    namespace: str = DEFAULT_NAMESPACE,
 ) -> tuple[Resource | None, list[Problem]]:
-    """The resource that a value stands for, or all that is wrong with it; warnings either way."""
+    """The resource that a value stands for, or all that is wrong with it; warnings either way.
+
+    Args:
+        document: that it stands in.
+        value: as it is written.
+        path: where it stands there.
+        source: the place of its fields.
+        lenient_fields: whether unknown fields are carried along.
+        namespace: of what names none.
+    """
     problems: list[Problem] = []
     value = value if source is None else _with_whole_numbers(value)
     kind, ref = _kind_of(value, problems)
@@ -90,7 +106,7 @@ def read_resource(
     is_skipped = kind is None and all(problem.severity is Severity.INFO for problem in problems)
     problems[:0] = _own_problems(document, value, path, kind, is_skipped=is_skipped)
     if kind is not None:
-        prepared, wrong = _prepared(kind, value)
+        prepared, wrong = _prepared(kind, value, namespace)
         problems.extend(wrong)
         if not problems and not lenient_fields:
             resource = _quickly(kind, prepared)
@@ -212,7 +228,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
         problems.append(Problem("a list", show(value["items"]), "items"))
     else:
         found = f"`{name}` of `{version}`, which is skipped"
-        problems.append(Problem("a kind that egress depends on", found, "kind", severity=Severity.INFO))
+        problems.append(Problem(OF_OTHERS, found, "kind", severity=Severity.INFO))
     return None, ref
 
 
@@ -232,7 +248,9 @@ def _ref_of(kind: str, value: Mapping[str, Any]) -> ResourceRef:
     )
 
 
-def _prepared(kind: type[Resource], value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Problem]]:
+def _prepared(
+    kind: type[Resource], value: Mapping[str, Any], default: str
+) -> tuple[Mapping[str, Any], list[Problem]]:
     """A document as the models see it: in a namespace, unless it has none, and of a Secret only `data`."""
     metadata = value.get("metadata")
     if isinstance(metadata, (dict, Mapping)):
@@ -240,7 +258,7 @@ def _prepared(kind: type[Resource], value: Mapping[str, Any]) -> tuple[Mapping[s
         if kind in CLUSTER_SCOPED and namespace not in _ABSENT:
             return value, [Problem("no namespace", show(namespace), "metadata.namespace")]
         if kind not in CLUSTER_SCOPED and namespace in _ABSENT:
-            value = {**value, "metadata": {**metadata, "namespace": DEFAULT_NAMESPACE}}
+            value = {**value, "metadata": {**metadata, "namespace": default}}
     return _with_plain(value) if kind is Secret and "stringData" in value else (value, [])
 
 
@@ -260,10 +278,11 @@ def _with_plain(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Probl
     return merged, [Problem("a string", path=f"stringData.{key}") for key in plain if key not in good]
 
 
-def good_reader(reading: Reading) -> Callable[[Any], Resource]:
+def good_reader(reading: Reading, namespace: str) -> Callable[[Any], Resource]:
     """The quick way: it gives the resource that a value stands for, if there is nothing to be said about it.
 
-    If there is, it raises one of `UNREADABLE`, and `read_resource` finds out what.
+    If there is, it raises one of `UNREADABLE`, and `read_resource` finds out what. What names no namespace is
+    in `namespace`.
     """
     readers = _Readers()
 
@@ -280,7 +299,7 @@ def good_reader(reading: Reading) -> Callable[[Any], Resource]:
         elif not is_cluster_scoped:
             if "namespace" in metadata.explicit:
                 raise InvalidValue
-            _set_namespace(metadata, DEFAULT_NAMESPACE)
+            _set_namespace(metadata, namespace)
         return resource
 
     return read_good

@@ -46,6 +46,7 @@ def replay(
     workers: int = 1,
     strict: bool = False,
     context: BaseContext | None = None,
+    incomplete: bool = False,
 ) -> Summary:
     """What became of the connections in logs; and with another mesh, what would change.
 
@@ -64,13 +65,16 @@ def replay(
         strict: stop at the first record that cannot be read; otherwise such records are counted, and the
             first ones told.
         context: how worker processes are started; by default they are spawned.
+        incomplete: whether the meshes may be such of which documents could not be read; each ruling then
+            carries what it was made without.
 
     Raises:
+        IncompleteMesh: documents could not be read on which a decision may hang.
         InvalidValue: there is no such field; a CSV or Parquet lacks a column, or a stream is no Parquet; when
             `strict`, a record cannot be read.
         MissingExtra: a log is Parquet, and pyarrow is not installed.
     """
-    decider = Decider(mesh, after, Layout(columns or {}, identity))
+    decider = Decider(mesh, after, Layout(columns or {}, identity), incomplete)
     parts = streamed(decider, logs, workers, context)
     return Summary.of(_strictly(parts) if strict else parts)
 
@@ -110,7 +114,8 @@ class Decider:
     mesh: Snapshot
     after: Snapshot | None = None
     layout: Layout = field(factory=Layout)
-    _named: frozenset[ServiceIdentity] = field(
+    incomplete: bool = False
+    _named: frozenset[tuple[str, str]] = field(
         init=False, repr=False, default=Factory(lambda self: self._identities(), takes_self=True)
     )
     _engines: dict[ServiceIdentity | None, Engines] = field(factory=dict, init=False, repr=False)
@@ -137,11 +142,12 @@ class Decider:
 
     def __reduce__(self) -> tuple[type[Decider], tuple[Any, ...]]:
         """Pickled without its engines: they are compiled anew where records are decided."""
-        return Decider, (self.mesh, self.after, self.layout)
+        return Decider, (self.mesh, self.after, self.layout, self.incomplete)
 
-    def _identities(self) -> frozenset[ServiceIdentity]:
+    def _identities(self) -> frozenset[tuple[str, str]]:
         meshes = (self.mesh,) if self.after is None else (self.mesh, self.after)
-        return frozenset(identity for mesh in meshes for identity in mesh.identities())
+        lost = {account for mesh in meshes for loss in mesh.lost for account in loss.accounts or ()}
+        return frozenset(lost.union((it.name, it.namespace) for mesh in meshes for it in mesh.identities()))
 
     def decide(self, records: Records, unreadable: list[Unreadable]) -> Iterator[Decided]:
         """The decisions for records, by identity; what cannot be read is added to `unreadable`."""
@@ -167,11 +173,14 @@ class Decider:
             InvalidValue: it is none.
         """
         who = ServiceIdentity.parse(identity)
-        named = who if who in self._named else None
+        named = who if (who.name, who.namespace) in self._named else None
         if named not in self._engines:
-            after = None if self.after is None else Engine.compile(resolve(self.after, who))
-            self._engines[named] = Engine.compile(resolve(self.mesh, who)), after
+            after = None if self.after is None else self._engine(self.after, who)
+            self._engines[named] = self._engine(self.mesh, who), after
         return self._engines[named]
+
+    def _engine(self, mesh: Snapshot, who: ServiceIdentity) -> Engine:
+        return Engine.compile(resolve(mesh, who), incomplete=self.incomplete)
 
     def _known_of(self, identity: str) -> _Known:
         return self._known.setdefault(identity, _Known(identity))

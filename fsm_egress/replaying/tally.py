@@ -35,6 +35,7 @@ class Ruling:
         rule: the field that decided, `Egress curl/httpbin spec.ports[0]`; None where none did.
         source: where it is written, `policies/httpbin.yaml:8`; None where it is in no document.
         route: the match of an HTTPRouteGroup that let a request through.
+        without: the documents that could not be read, for which it may be decided otherwise.
     """
 
     identity: str
@@ -43,6 +44,7 @@ class Ruling:
     rule: str | None = None
     source: str | None = None
     route: str | None = None
+    without: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, identity: str, decision: Decision) -> Ruling:
@@ -55,11 +57,13 @@ class Ruling:
             _name(rule) if rule else None,
             rule.location if rule else None,
             _name(decision.route) if decision.route else None,
+            tuple(map(str, decision.without)),
         )
 
     def __reduce__(self) -> tuple[type[Ruling], tuple[Any, ...]]:
         """Pickled by its fields alone: worker processes send many."""
-        return Ruling, (self.identity, self.verdict, self.reason, self.rule, self.source, self.route)
+        told = (self.identity, self.verdict, self.reason, self.rule, self.source, self.route)
+        return Ruling, (*told, self.without) if self.without else told
 
     def to_mapping(self) -> dict[str, Any]:
         """The ruling for machines."""
@@ -69,6 +73,7 @@ class Ruling:
             "rule": self.rule,
             "source": self.source,
             "route": self.route,
+            **({"without": list(self.without)} if self.without else {}),
         }
 
     def __str__(self) -> str:

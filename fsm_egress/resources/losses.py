@@ -39,6 +39,10 @@ class Bearing:
     def __bool__(self) -> bool:
         return self.opens or self.hides or self.leads
 
+    def on(self, *, is_allowed: bool) -> bool:
+        """Whether a decision may differ that allows, or denies."""
+        return self.hides or self.leads if is_allowed else self.opens
+
     def __str__(self) -> str:
         said = {
             "open what is called denied": self.opens,

@@ -135,14 +135,29 @@ class TestCheck:
         assert result.exit_code == 1
         assert result.stdout.endswith("write `54.9.0.0/16`: that is how it is read (warning)\n")
 
-    def test_a_kind_that_plays_no_part_is_named_and_is_no_problem(self) -> None:
+    def test_kinds_that_play_no_part_are_counted_and_no_problem(self) -> None:
         ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: curl, namespace: curl}\n"
         result = run("check", "-f", "-", stdin=f"{MESH}---\n{ingress}")
-        skipped, fine = result.stdout.splitlines()
-        assert result.exit_code == 0
-        assert skipped.startswith("<stdin>:9:7: Ingress curl/curl ")
-        assert skipped.endswith("(info)")
-        assert fine == "1 resource, no problems"
+        assert (result.exit_code, result.stdout) == (0, "1 resource, no problems\n")
+        assert result.stderr == "note: 1 document of other kinds (Ingress) passed over; -v lists what\n"
+        listed = run("check", "-v", "-f", "-", stdin=f"{MESH}---\n{ingress}")
+        assert listed.stdout == result.stdout
+        assert listed.stderr.startswith("<stdin>:9:7: Ingress curl/curl ")
+        assert listed.stderr.endswith("(info)\n")
+
+    def test_what_is_passed_over_is_named_while_it_is_little(self, folder: Path) -> None:
+        for name in ("a.yaml", "kustomization.yaml"):
+            (folder / "policies" / name).write_text("resources: [httpbin.yaml]\n")
+        kinds = ("Ingress", "Ingress", "Role", "Issuer", "Gateway")
+        others = [{"apiVersion": "a/v1", "kind": kind, "metadata": {"name": "a"}} for kind in kinds]
+        (folder / "policies" / "others.yaml").write_text(yaml.safe_dump_all(others))
+        (note,) = run(*DECIDE, "--to", "54.9.9.9:80", "--tcp").stderr.splitlines()
+        assert note == (
+            "note: 5 documents of other kinds (Ingress, Role, Issuer, …) and 2 files without Kubernetes "
+            "objects (policies/a.yaml, policies/kustomization.yaml) passed over; -v lists what"
+        )
+        told = json_lines(run("check", "-f", "policies", "-o", "json").stdout)
+        assert len(told) == 7
 
     def test_the_changed_mesh_is_checked(self) -> None:
         result = run("check", "-f", "mesh.yaml", "--patch", '{"spec": {"traffic": {"enableEgress": 1}}}')
@@ -882,7 +897,8 @@ class TestHelp:
         assert ("--as" in options) is (
             name not in {"check", "completion", "explain-code", "pods", "schema", "sidecar", "test"}
         )
-        assert ("-n" in options) is ("--as" in options or name == "pods")
+        for shared in ("-n", "--lenient", "-v"):
+            assert (shared in options) is ("-f" in options)
         for option in command.params:
             if isinstance(option, click.Option) and option.help is not None:
                 assert option.help.endswith((".", ",", ":")), option.name
@@ -1165,6 +1181,7 @@ class TestWhose:
             ["--as", "curl.curl"],
             ["--as", "curl", "-n", "curl"],
             ["--as", "curl.curl", "-n", "curl"],
+            ["--as", "curl.curl", "-n", "shop"],
         ):
             result = run("decide", *MESHES, *words, "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org")
             assert (result.exit_code, " EGRESS_POLICY " in result.stdout) == (0, True)
@@ -1172,14 +1189,10 @@ class TestWhose:
     @pytest.mark.parametrize(
         ("command", "words", "complaint"),
         [
-            (
-                "decide",
-                ["--as", "curl.curl", "-n", "shop"],
-                "in namespace `curl`, and -n says `shop`",
-            ),
             ("decide", ["--as", "curl"], "expected"),
             ("decide", ["-n", "curl"], "Missing option '--as'"),
-            ("verify", ["-n", "curl", "--all"], "-n belongs to --as"),
+            ("verify", ["-n", "shop", "--all"], "no identity of namespace `shop`"),
+            ("check", ["-n", "A"], "Invalid value for '-n': namespace: expected a resource name"),
             ("lint", ["-n", "shop"], "no identity of namespace `shop`"),
             ("reach", ["-n", "shop"], "no identity of namespace `shop`"),
         ],
@@ -1188,6 +1201,20 @@ class TestWhose:
         more = ["--to", "54.9.9.9:80", "--tcp"] if command == "decide" else []
         result = run(command, *MESHES, *words, *more)
         assert (result.exit_code, complaint in result.stderr) == (2, True)
+
+    def test_documents_without_a_namespace_are_in_that_of_n_as_kubectl_applies_them(
+        self, folder: Path
+    ) -> None:
+        (folder / "policies" / "httpbin.yaml").write_text(
+            POLICY.replace(", namespace: curl}\nspec", "}\nspec")
+        )
+        for words, place in (((), "default"), (("-n", "shop"), "shop")):
+            web = ("--as", "curl.curl", "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org")
+            assert f"Egress {place}/httpbin" in run("decide", *MESHES, *words, *web).stdout
+        later = ("--after", "policies", "-n", "shop", "--as", "curl.curl", "-o", "json")
+        told = run("diff", "-f", "mesh.yaml", *later)
+        assert "Egress shop/httpbin" in told.stdout
+        assert "default" not in told.stdout
 
     def test_those_of_a_namespace(self) -> None:
         (here,) = json_lines(run("reach", *MESHES, "-n", "curl", "-o", "json").stdout)

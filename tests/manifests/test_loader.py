@@ -727,7 +727,7 @@ def with_care(*sources: Any) -> Loaded:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loader, "read_at_once", lambda *_: None)
-        patch.setattr(loader, "good_reader", lambda _: refuse)
+        patch.setattr(loader, "good_reader", lambda *_: refuse)
         return load_resources(*sources, strict=False)
 
 

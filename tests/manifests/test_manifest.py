@@ -590,7 +590,7 @@ def test_what_a_secret_holds_is_in_no_repr() -> None:
 
 def test_the_quick_way_gives_a_resource_about_which_there_is_nothing_to_say() -> None:
     reading = Reading()
-    read_good = good_reader(reading)
+    read_good = good_reader(reading, "default")
     value: Any
     for value in (
         egress({"hosts": ["A.com"]}),
@@ -754,7 +754,7 @@ def test_law_the_quick_reading_refuses_what_the_slow_one_finds_wrong(data: st.Da
     if kind is None or broken.get("apiVersion") not in kind.api_versions:
         assert read(broken) is None
         return
-    prepared, wrong = manifest._prepared(kind, broken)  # noqa: SLF001  # because both readings start from it
+    prepared, wrong = manifest._prepared(kind, broken, "default")  # noqa: SLF001  # because both readings start from it
     problems = list(manifest._wrong_with(kind, prepared, "", lenient_fields=False))  # noqa: SLF001  # ditto
     quick = manifest._quickly(kind, prepared)  # noqa: SLF001  # ditto
     assert (quick is None) == bool(problems)

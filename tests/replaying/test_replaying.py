@@ -167,7 +167,8 @@ def test_identities_that_nothing_names_are_decided_about_alike(
 def test_strangers_share_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
 
-    def compile_one(policy: Any) -> fe.Engine:
+    def compile_one(policy: Any, *, incomplete: bool) -> fe.Engine:
+        assert not incomplete
         compiled.append(str(policy.identity))
         return engine_of(policy)
 
