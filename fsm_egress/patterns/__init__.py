@@ -30,6 +30,8 @@ def searchable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
+ANYTHING = ".*"  # the path of every route that names none: known without being read
+
 KEPT = 1024  # patterns that all who parse the same text share
 
 _SPECIAL = {ord(char): f"\\{char}" for char in r"^$\.*+?()[]{}|"}
@@ -57,7 +59,7 @@ class Pattern:
     any_byte: bool = field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if not (isinstance(self.text, str) and is_plain(self.text)):
+        if not (isinstance(self.text, str) and (self.text == ANYTHING or is_plain(self.text))):
             _ = self.tree  # who reads it says what is wrong
 
     @cached_property
@@ -101,9 +103,11 @@ class Pattern:
 
         `False` says only that this has not been proved.
         """
+        if self.text == ANYTHING or is_plain(self.text):
+            return self.text == ANYTHING
         from .simple import is_in_every_text  # noqa: PLC0415  # because most patterns are plain
 
-        return not is_plain(self.text) and is_in_every_text(self.tree)
+        return is_in_every_text(self.tree)
 
     @cached_property
     def literal(self) -> str | None:

@@ -7,6 +7,7 @@ at the start and `$` at the end. None matches nothing, and none looks ahead or r
 from __future__ import annotations
 
 import re
+from functools import cache
 
 __all__ = ["is_plain", "may_be_literal", "unescaped"]
 
@@ -26,14 +27,19 @@ def _row(other: str) -> str:
 
 
 _GROUP = rf"\((?:\?:)?{_row(_OTHER)}(?:\|{_row(_OTHER)})*\)"
-_PLAIN = re.compile(rf"\^?(?=(?:{_LETTER}|{_OTHER})(?![*?{{])){_row(f'{_OTHER}|{_GROUP}')}\$?", re.ASCII)
 _LITERAL = re.compile(rf"(?:{_LETTER}|{_SIGN}|\[{_MEMBER}+-?\])*", re.ASCII)
 _ESCAPED = re.compile(r"\\(.)")
 
 
+@cache
+def _plain() -> re.Pattern[str]:
+    """What is plainly a pattern; a mesh without patterns does not pay for it."""
+    return re.compile(rf"\^?(?=(?:{_LETTER}|{_OTHER})(?![*?{{])){_row(f'{_OTHER}|{_GROUP}')}\$?", re.ASCII)
+
+
 def is_plain(text: str) -> bool:
     """Whether a text is plainly a pattern; others may be patterns, too."""
-    return len(text) <= LENGTH and _PLAIN.fullmatch(text) is not None
+    return len(text) <= LENGTH and _plain().fullmatch(text) is not None
 
 
 def may_be_literal(text: str) -> bool:

@@ -10,12 +10,9 @@ from collections.abc import Callable
 from socket import inet_ntoa
 
 from .construction import frozen
-from .errors import InvalidValue
+from .errors import UNREADABLE, InvalidValue
 
-__all__ = ["ADDRESS_SLIPS", "PREFIX_SLIPS", "UNREADABLE", "refusal"]
-
-UNREADABLE = (AttributeError, LookupError, OSError, TypeError, ValueError)
-"""What a text that cannot be read raises, before anything is said about it."""
+__all__ = ["ADDRESS_SLIPS", "PREFIX_SLIPS", "refusal"]
 
 SLIP_LENGTH = 80  # characters of the longest text that a proposal is looked for
 

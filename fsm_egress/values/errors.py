@@ -12,6 +12,7 @@ from .enums import Word
 from .references import Mark, ResourceRef, joined
 
 __all__ = [
+    "UNREADABLE",
     "FSMEgressError",
     "InvalidValue",
     "LoadError",
@@ -22,6 +23,9 @@ __all__ = [
     "shortly",
     "show",
 ]
+
+UNREADABLE = (AttributeError, LookupError, OSError, TypeError, ValueError)
+"""What a text that cannot be read raises, before anything is said about it."""
 
 MAX_PROBLEMS = 1_000  # of one resource or text: who has more needs no longer list
 _SHOWN = 80  # characters of a found value: enough to recognise it, too few to flood a terminal

@@ -30,10 +30,10 @@ from fsm_egress.values.net import (
     Address,
     Prefix,
     ipv6_reader,
+    libc_reader,
     parse_address,
     parse_interface,
     parse_prefix,
-    read_by_libc,
     read_groups,
     summarize,
 )
@@ -496,7 +496,7 @@ def test_law_the_c_library_reads_what_we_read(text: str) -> None:
         except UNREADABLE:
             return None
 
-    assert key(read_by_libc) == key(read_groups)
+    assert key(libc_reader()) == key(read_groups)
 
 
 def test_a_c_library_that_is_lax_is_not_asked() -> None:
