@@ -90,6 +90,7 @@ def _processor_time(door: Door) -> float:
         streams = [(os.POSIX_SPAWN_DUP2, sink.fileno(), number) for number in (1, 2)]
         command = [sys.executable, *door.arguments]
         environment = {**os.environ, **dict(door.environment)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs are compiled once
         process = os.posix_spawn(sys.executable, command, environment, file_actions=streams)
         _, status, used = os.wait4(process, 0)
     if status:

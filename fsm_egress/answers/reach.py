@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection, Sends
     from ..values.net import Address, Prefix
 
+else:  # to a type checker a name that is not there is an error
+    from ..values.moved import looked_up_in
+
+    __getattr__ = looked_up_in(__name__)
+
 __all__ = ["Reachability", "Way", "never", "reachable"]
 
 

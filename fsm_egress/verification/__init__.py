@@ -1,1 +1,10 @@
 """The decision against the sidecar, and against what a stock `fsm-controller` would write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if not TYPE_CHECKING:  # to a type checker a name that is not there is an error
+    from ..values.moved import looked_up_in
+
+    __getattr__ = looked_up_in(__name__)
