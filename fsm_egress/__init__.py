@@ -343,9 +343,8 @@ class _Absent:
     def find_spec(name: str, *_: object) -> None:
         """Nothing, if the module is none of ours; else an error that says why it may be named."""
         if name.startswith(f"{__name__}."):
-            from .values.moved import advice  # noqa: PLC0415  # because good programs ask for what is there
-
-            raise ModuleNotFoundError(f"there is no module `{name}`: {advice(__name__)}", name=name)
+            advice = import_module(f"{__name__}.values.moved").advice(__name__)
+            raise ModuleNotFoundError(f"there is no module `{name}`: {advice}", name=name)
 
 
 sys.meta_path.append(_Absent)

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from ..values.net import Address, Prefix
 
 else:  # to a type checker a name that is not there is an error
-    from ..values.moved import looked_up_in
+    from ..values.moved import without
 
-    __getattr__ = looked_up_in(__name__)
+    __getattr__ = without(__name__, "Partition")
 
 __all__ = ["Reachability", "Way", "never", "reachable"]
 

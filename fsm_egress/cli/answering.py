@@ -20,8 +20,6 @@ from ..answers.residual import Partial
 from ..answers.residual import residual as residual_of
 from ..connections.connection import Sends
 from ..connections.descriptions import split_socket_address
-from ..linting import lint as lint_mesh
-from ..outputs.pictures import as_dot, as_mermaid, as_page
 from ..values.errors import InvalidValue
 from .connections import read_headers
 from .endings import end
@@ -57,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["diff", "equivalent", "implies", "never", "partition", "reach", "residual"]
 
 _KINDS = tuple(kind.value for kind in Sends)
-_GRAPHS: dict[str, Callable[[Reachability], str]] = {"mermaid": as_mermaid, "dot": as_dot}
+_PICTURES = ("html", "mermaid", "dot")
 
 
 @click.command(
@@ -165,7 +163,7 @@ def _destination_options(command: Command) -> Command:
 @mesh_options
 @whose_options
 @_destination_options
-@output_option("html", "mermaid", "dot")
+@output_option(*_PICTURES)
 def reach(
     documents: Documents,
     whose: Whose,
@@ -193,13 +191,8 @@ def reach(
         )
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
-    if output == "html":
-        findings = lint_mesh(
-            mesh, identities=found.identities, sidecar=False, progress=progressing("linting")
-        )
-        say(as_page(found, findings).split("\n")[:-1])
-    elif output in _GRAPHS:
-        say(_GRAPHS[output](found).split("\n")[:-1])
+    if output in _PICTURES:
+        say(_picture(mesh, found, output).split("\n")[:-1])
     elif output != "table":
         print_objects([found.to_mapping()], output)
     else:
@@ -207,6 +200,17 @@ def reach(
         _print_ways(found.ways)
         say(found.undecided)
     end(found=False, unknown=found.undecided)
+
+
+def _picture(mesh: Snapshot, found: Reachability, output: str) -> str:
+    """The answer as a page, which tells what is amiss with the mesh, too, or as a graph."""
+    from ..linting import lint as lint_mesh  # noqa: PLC0415  # because a table needs no findings
+    from ..outputs.pictures import as_dot, as_mermaid, as_page  # noqa: PLC0415
+
+    if output == "html":
+        shown = progressing("linting")
+        return as_page(found, lint_mesh(mesh, identities=found.identities, sidecar=False, progress=shown))
+    return (as_mermaid if output == "mermaid" else as_dot)(found)
 
 
 @click.command(

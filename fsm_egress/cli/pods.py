@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..interception.hosts import hosts_of
-from ..interception.injection import State, injection_of
+from ..interception.injection import State, injection_of, shares_the_sidecars_user
 from ..interception.kinds import kinds_of
 from ..interception.stale import stale
-from ..linting.pods import shares_the_sidecars_user
 from ..resources.resource import ServiceIdentity
 from .endings import end
 from .help import examples

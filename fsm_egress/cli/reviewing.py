@@ -9,10 +9,7 @@ from click.shell_completion import CompletionItem
 
 from .. import __version__
 from ..connections.findings import Code
-from ..linting import lint as lint_mesh
-from ..linting.rules import RULES
 from ..outputs.github import github_findings
-from ..outputs.sarif import sarif_log
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
@@ -54,11 +51,17 @@ def _code_option(name: str, text: str) -> Callable[[Callable[..., None]], Callab
 
 
 def _complete_codes(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from ..linting.rules import RULES  # noqa: PLC0415  # because `verify` needs none of it
+
     known = ((code, rule) for code, rule in RULES.items() if code.code.startswith(incomplete.upper()))
     return [CompletionItem(code.code, help=rule.title) for code, rule in known]
 
 
 def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> tuple[Code, ...]:
+    if not names:
+        return ()
+    from ..linting.rules import RULES  # noqa: PLC0415  # because most name none
+
     known = {code.code: code for code in RULES}
     for name in names:
         if name not in known:
@@ -169,6 +172,8 @@ def lint(
     there is a finding that is as bad as --fail-on says.
     """
     mesh = documents.changed(documents.load())
+    from ..linting import lint as lint_mesh  # noqa: PLC0415  # because `verify` needs none of it
+
     subjects = whose.of(mesh)
     lost = say_lost(mesh, subjects)
     findings = lint_mesh(
@@ -183,6 +188,8 @@ def lint(
         suppressed=output == "sarif",
     )
     if output == "sarif":
+        from ..outputs.sarif import sarif_log  # noqa: PLC0415  # because only this output needs it
+
         print_objects([sarif_log(findings, __version__)], "json")
     elif output == "github":
         say(github_findings(findings))

@@ -13,11 +13,14 @@ from ..values.references import FieldRef
 from .hosts import UUID_LABEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..snapshot import Snapshot
     from .hosts import Host
 
-__all__ = ["Injection", "State", "injection_of"]
+__all__ = ["Injection", "State", "injection_of", "shares_the_sidecars_user"]
 
+UID = 1500  # of the sidecar, whose own connections are not redirected
 NODE_LEVEL = "NodeLevel"
 NEVER_INJECTED = ("kube-system", "kube-public")
 
@@ -102,3 +105,12 @@ def _by_annotations(snapshot: Snapshot, host: Host) -> Injection:
         (True, State.NO, "neither it nor its namespace asks for a sidecar", host.at("")),
     )
     return next(Injection(state, why, rule) for holds, state, why, rule in table if holds)
+
+
+def shares_the_sidecars_user(host: Host) -> Iterator[tuple[int, str]]:
+    """The containers besides the sidecar that run as its user, by their places."""
+    for index, container in enumerate(host.spec.containers):
+        user = container.security_context.run_as_user
+        of_all = host.spec.security_context.run_as_user
+        if container.name != SIDECAR and (of_all if user is None else user) == UID:
+            yield index, container.name

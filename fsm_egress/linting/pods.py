@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
 from ..interception.hosts import hosts_of
-from ..interception.injection import State, injection_of
+from ..interception.injection import UID, State, injection_of, shares_the_sidecars_user
 from ..interception.kinds import kinds_of
 from ..interception.stale import stale
 from ..interception.started import started_with
-from ..resources.redirection import SIDECAR
 from ..resources.resource import ServiceIdentity
 
 if TYPE_CHECKING:
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
     from ..interception.injection import Injection
     from ..snapshot import Snapshot
 
-__all__ = ["pod_findings", "shares_the_sidecars_user"]
-
-UID = 1500
+__all__ = ["pod_findings"]
 
 
 def pod_findings(snapshot: Snapshot) -> Iterator[Finding]:
@@ -75,12 +72,3 @@ def _of_sidecar(snapshot: Snapshot, host: Host, injection: Injection) -> Iterato
     if connection is not None:
         message = "it was started with other lists than a pod would get now: start it again"
         yield Finding(Code.STALE_RULES, host.at("spec.initContainers"), message, witness=connection)
-
-
-def shares_the_sidecars_user(host: Host) -> Iterator[tuple[int, str]]:
-    """The containers besides the sidecar that run as its user, by their places."""
-    for index, container in enumerate(host.spec.containers):
-        user = container.security_context.run_as_user
-        of_all = host.spec.security_context.run_as_user
-        if container.name != SIDECAR and (of_all if user is None else user) == UID:
-            yield index, container.name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["advice", "looked_up_in"]
+__all__ = ["advice", "without"]
 
 
 def advice(package: str) -> str:
@@ -15,11 +15,15 @@ def advice(package: str) -> str:
     return f"public names are in `{package}`, and what another version has pickled is to be made anew"
 
 
-def looked_up_in(module: str) -> Callable[[str], object]:
-    """The `__getattr__` of a module that has held classes of pickles: it says where to look for what it lacks."""
+def without(module: str, name: str) -> Callable[[str], object]:
+    """The `__getattr__` of a module that has held a class: it says where to look for it.
 
-    def __getattr__(name: str) -> object:
-        text = f"module `{module}` has no attribute `{name}`: {advice(module.partition('.')[0])}"
-        raise AttributeError(text, name=name)
+    It is an ImportError that says so, as pickle puts words of its own in the place of an AttributeError.
+    """
 
-    return __getattr__
+    def absent(wanted: str) -> object:
+        if wanted == name:
+            raise ImportError(f"`{module}` has no `{name}`: {advice(module.partition('.')[0])}", name=module)
+        raise AttributeError(f"module `{module}` has no attribute `{wanted}`", name=wanted)
+
+    return absent

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if not TYPE_CHECKING:  # to a type checker a name that is not there is an error
-    from ..values.moved import looked_up_in
+    from ..values.moved import without
 
-    __getattr__ = looked_up_in(__name__)
+    __getattr__ = without(__name__, "Verification")

@@ -9,7 +9,8 @@ from pods import RULES, pod
 from small import config, egress, load
 
 from fsm_egress.interception.hosts import hosts_of
-from fsm_egress.linting.pods import pod_findings, shares_the_sidecars_user
+from fsm_egress.interception.injection import shares_the_sidecars_user
+from fsm_egress.linting.pods import pod_findings
 
 ODD = ["-A FSM_PROXY_OUTBOUND -m odd -j RETURN", *RULES]
 PORT = {"outbound_port_exclusion_list": "25"}
