@@ -5,26 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import kopf
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 import fsm_egress as fe
 
-from .admission import warnings_of
+from .admission import MAX_WARNING, looked_at
 from .kinds import SERVED
 from .kube import Cluster, session_of
 from .repo import Repo
 from .running import Controller, Pace
 from .state import Gone, Seen, State
+from .webhooks import ASKED, PATH, is_only_warned_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
 
-__all__ = ["Options", "registry_of"]
+__all__ = ["Glue", "Options", "registry_of"]
 
 UNPROCESSABLE = 422
 logger = logging.getLogger(__name__)
@@ -65,56 +68,81 @@ def registry_of(
         started: told of the controller when it is.
     """
     registry = kopf.OperatorRegistry()
-    running: list[Controller] = []
-    ending = contextlib.AsyncExitStack()
-
+    glue = Glue(options, stop, started)
     kopf.on.login(registry=registry)(_login)
+    kopf.on.startup(registry=registry)(glue.start)
+    kopf.on.cleanup(registry=registry)(glue.end)
+    for served in SERVED.values():
+        where = served.group, served.version, served.plural
+        kopf.on.event(*where, id="seen", registry=registry)(glue.see)
+    for served in ASKED if options.webhook is not None else ():
+        where = served.group, served.version, served.plural
+        kopf.on.validate(*where, id=PATH, operations=OPERATIONS, side_effects=False, registry=registry)(
+            glue.admit
+        )
+    return registry
 
-    @kopf.on.startup(registry=registry)
-    async def start(settings: kopf.OperatorSettings, **arguments: Any) -> None:
+
+@define(eq=False)
+class Glue:
+    """What kopf calls, and the controller that it is handed on to."""
+
+    options: Options
+    stop: asyncio.Event
+    started: Callable[[Controller], object]
+    running: list[Controller] = field(factory=list)
+    ending: contextlib.AsyncExitStack = field(factory=contextlib.AsyncExitStack)
+    pool: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(2, "lint"))  # no more, however long
+
+    async def start(self, settings: kopf.OperatorSettings, **arguments: Any) -> None:
+        options = self.options
         settings.posting.enabled = False
-        settings.admission.server = options.webhook
-        settings.admission.managed = options.managed or None
+        settings.admission.server = self.serve if options.webhook is not None else None
         info = _login(settings=settings, **arguments)
         if info is None:
             raise kopf.PermanentError("no service account and no kubeconfig")
-        cluster = Cluster(await ending.enter_async_context(session_of(info)), info.server)
+        cluster = Cluster(await self.ending.enter_async_context(session_of(info)), info.server)
         timeout = aiohttp.ClientTimeout(total=30)
-        http = await ending.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        repo = Repo(http, options.repo.rstrip("/"))
-        state = State(enforce=options.enforce)
-        controller = Controller(cluster, repo, options.prefix, options.base, options.pace, state)
-        running.append(controller)
+        http = await self.ending.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        controller = Controller(
+            cluster,
+            Repo(http, options.repo.rstrip("/")),
+            options.prefix,
+            options.base,
+            options.pace,
+            State(enforce=options.enforce),
+            managed=options.managed,
+        )
+        self.running.append(controller)
         task = asyncio.get_running_loop().create_task(controller.run())
-        task.add_done_callback(partial(stopped, stop))
-        ending.push_async_callback(_ended, task)
-        started(controller)
+        task.add_done_callback(partial(stopped, self.stop))
+        self.ending.callback(self.pool.shutdown, wait=False, cancel_futures=True)
+        self.ending.push_async_callback(controller.unregister)
+        self.ending.push_async_callback(_ended, task)
+        self.started(controller)
 
-    @kopf.on.cleanup(registry=registry)
-    async def end(**_: Any) -> None:
-        await ending.aclose()
+    async def end(self, **_: Any) -> None:
+        await self.ending.aclose()
 
-    def seen(event: Any, **_: Any) -> None:
+    def see(self, event: Any, **_: Any) -> None:
         change = Gone if event["type"] == "DELETED" else Seen
-        running[0].take(change(event["object"]))
+        self.running[0].take(change(event["object"]))
 
-    async def admit(body: kopf.Body, warnings: list[str], **_: Any) -> None:
+    async def admit(self, body: kopf.Body, warnings: list[str], **_: Any) -> None:
+        mesh = self.running[0].state.mesh
         try:
-            found = await asyncio.to_thread(
-                warnings_of, running[0].state.mesh, dict(body), enforce=options.enforce
-            )
+            warnings.extend(await looked_at(self.pool, mesh, dict(body), enforce=self.options.enforce))
         except fe.LoadError as error:
-            raise kopf.AdmissionError(str(error), code=UNPROCESSABLE) from error
-        warnings.extend(found)
+            if not is_only_warned_of(body["kind"]):
+                raise kopf.AdmissionError(str(error), code=UNPROCESSABLE) from error
+            warnings.append(str(error)[:MAX_WARNING])
 
-    for served in SERVED.values():
-        where = served.group, served.version, served.plural
-        kopf.on.event(*where, id="seen", registry=registry)(seen)
-        if served.is_of_mesh and options.webhook is not None:
-            kopf.on.validate(
-                *where, id=served.plural, operations=OPERATIONS, side_effects=False, registry=registry
-            )(admit)
-    return registry
+    async def serve(self, answer: Any) -> AsyncIterator[Any]:
+        """Serves the webhook, and has the controller tell the API server where."""
+        async with self.options.webhook as server:  # type: ignore[union-attr]  # it is there: kopf was told so
+            async for client in server(answer):
+                self.running[0].register(client)
+                yield client
 
 
 def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
@@ -129,6 +157,6 @@ def stopped(stop: asyncio.Event, task: asyncio.Task[None]) -> None:
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
+    """Ends the controller; the fault that it may have ended by itself has been told already."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)

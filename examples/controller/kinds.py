@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import fields, frozen
 
 import fsm_egress as fe
 from fsm_egress.resources.kinds import KINDS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["SERVED", "Served", "Tree", "bare", "ref_of", "version_of"]
+__all__ = ["CLASSES", "HOSTS", "SERVED", "Served", "Tree", "bare", "is_over", "ref_of", "version_of"]
 
 Tree = dict[str, Any]
 
 _PLURALS = {"Egress": "egresses", "Retry": "retries", "Endpoints": "endpoints"}
 _MESH = (".flomesh.io", ".smi-spec.io")
-_KEPT = ("name", "namespace", "labels", "annotations")
+_KEPT = ("name", "namespace", "labels", "annotations", "ownerReferences")
+
+_WHOLE: Any = ...
+_POD: Any = {
+    "serviceAccountName": _WHOLE,
+    "hostNetwork": _WHOLE,
+    "nodeName": _WHOLE,
+    "securityContext": _WHOLE,
+    "containers": [{"name": _WHOLE, "securityContext": _WHOLE}],
+    "initContainers": [{"name": _WHOLE, "args": _WHOLE}],
+}
+_TEMPLATE: Any = {"metadata": {"labels": _WHOLE, "annotations": _WHOLE}, "spec": _POD}
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
+_READ_OF: Mapping[str, Any] = {
+    "Pod": {"spec": _POD, "status": {"podIPs": _WHOLE}},
+    **{kind: {"spec": {"template": _TEMPLATE}} for kind in _MAKERS},
+    "CronJob": {"spec": {"jobTemplate": {"spec": {"template": _TEMPLATE}}}},
+}
+"""What is read of pods and of what makes them: the rest is long, changes often, and says nothing here."""
+
+HOSTS = tuple(_READ_OF)
+"""The kinds that connections come from."""
+_OVER = ("Succeeded", "Failed")
 
 
 @frozen
@@ -61,14 +81,32 @@ def _served(kind: type[Any]) -> Served:
 
 
 SERVED: Mapping[str, Served] = {kind.kind: _served(kind) for kind in KINDS}
+CLASSES = {kind.kind: kind for kind in KINDS}
 
 
 def bare(document: Mapping[str, Any]) -> Tree:
     """An object without what its server and its controllers write: equal as long as its meaning is."""
-    metadata = document["metadata"]
+    kind, metadata = document["kind"], document["metadata"]
     kept = {key: metadata[key] for key in _KEPT if key in metadata}
-    left = {"metadata"} if SERVED[document["kind"]].has_status else {"metadata", "status"}
-    return {**{key: value for key, value in document.items() if key not in left}, "metadata": kept}
+    left = {"metadata"} if SERVED[kind].has_status else {"metadata", "status"}
+    named = {"apiVersion": document["apiVersion"], "kind": kind}
+    content = {key: value for key, value in document.items() if key not in left}
+    read = named | _part(content, _READ_OF[kind]) if kind in _READ_OF else content
+    return {**read, "metadata": kept}
+
+
+def _part(value: Any, shape: Any) -> Any:
+    """What of a value has a place in a shape; a value of another kind as it is, for the loader to judge."""
+    if isinstance(shape, dict) and isinstance(value, Mapping):
+        return {key: _part(value[key], part) for key, part in shape.items() if key in value}
+    if isinstance(shape, list) and isinstance(value, list):
+        return [_part(item, shape[0]) for item in value]
+    return value
+
+
+def is_over(document: Mapping[str, Any]) -> bool:
+    """Whether it is a pod that has come to its end: its address may be another's by now."""
+    return document["kind"] == fe.Pod.kind and document.get("status", {}).get("phase") in _OVER
 
 
 def ref_of(document: Mapping[str, Any]) -> fe.ResourceRef:

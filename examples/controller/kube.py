@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import ssl
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from .kinds import SERVED
 from .state import Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import kopf
 
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "session_of"]
 
+ADMISSION = "admissionregistration.k8s.io/v1"
 COMPONENT = "fsm-egress-controller"
 NOT_FOUND, CONFLICT = 404, 409
 PAGE = 500
 MAX_MESSAGE = 1024  # characters of an Event
+MAX_NAME = 200  # characters of the object's name in an Event's
 
 
 @frozen
@@ -72,14 +76,15 @@ class Cluster:
                 response.raise_for_status()
 
     async def warn(self, ref: fe.ResourceRef, reason: str, message: str, now: str) -> None:
-        """Posts a warning about an object at a time (RFC 3339).
+        """Posts a warning about an object at a time (RFC 3339), unless it is there: its name says all of it.
 
         Raises:
             aiohttp.ClientError: the server did not answer, or not well.
         """
         space = ref.namespace or "default"
+        digest = hashlib.sha256(json.dumps([str(ref), reason, message]).encode()).hexdigest()[:16]
         event = {
-            "metadata": {"generateName": f"{ref.name}-", "namespace": space},
+            "metadata": {"name": f"{ref.name[:MAX_NAME].rstrip('-.')}.{digest}", "namespace": space},
             "involvedObject": {
                 "apiVersion": SERVED[ref.kind].api_version,
                 "kind": ref.kind,
@@ -96,6 +101,24 @@ class Cluster:
         }
         url = f"{self.server}/api/v1/namespaces/{space}/events"
         async with self.session.post(url, json=event) as response:
+            if response.status != CONFLICT:
+                response.raise_for_status()
+
+    async def set_webhooks(self, name: str, webhooks: Sequence[Tree]) -> None:
+        """Writes what a ValidatingWebhookConfiguration holds; it is made where it is missing.
+
+        Raises:
+            aiohttp.ClientError: the server did not answer, or not well.
+        """
+        url = f"{self.server}/apis/{ADMISSION}/validatingwebhookconfigurations"
+        content = {"webhooks": list(webhooks)}
+        headers = {"Content-Type": "application/merge-patch+json"}
+        async with self.session.patch(f"{url}/{name}", json=content, headers=headers) as response:
+            if response.status != NOT_FOUND:
+                response.raise_for_status()
+                return
+        whole = {"apiVersion": ADMISSION, "kind": "ValidatingWebhookConfiguration", **content}
+        async with self.session.post(url, json={**whole, "metadata": {"name": name}}) as response:
             response.raise_for_status()
 
 

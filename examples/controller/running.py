@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,14 +20,15 @@ import fsm_egress as fe
 from .kinds import SERVED
 from .kube import Cluster
 from .repo import Codebase, Repo, RepoError
-from .state import Change, Refusal, State
+from .state import Change, State
+from .webhooks import webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 __all__ = ["Controller", "Pace", "pauses"]
 
-log = logging.getLogger("fsm_egress.verification.stock_findings")
+log = logging.getLogger(__name__)
 
 FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RepoError)
 AT_ONCE = 8  # requests to one server
@@ -72,6 +74,7 @@ class Controller:
         state: what is known now.
         published: the version of each path that the repo is known to have.
         present: the paths that the repo has at all.
+        managed: the name of the ValidatingWebhookConfiguration that is kept up to date, empty for none.
         failures: why the others are not there.
         is_compared: whether the repo has been asked what it has: before, nothing can be said of any policy.
     """
@@ -85,12 +88,15 @@ class Controller:
     published: dict[str, str] = field(factory=dict)
     present: set[str] = field(factory=set)
     failures: dict[str, str] = field(factory=dict)
+    managed: str = ""
     is_compared: bool = False
+    _client: Mapping[str, Any] | None = None
     _queue: list[Change] = field(factory=list)
-    _warned: dict[fe.ResourceRef, Refusal] = field(factory=dict)
+    _warned: dict[fe.ResourceRef, tuple[str, str]] = field(factory=dict)
     _changed: asyncio.Event = field(factory=asyncio.Event)
     _unpublished: asyncio.Event = field(factory=asyncio.Event)
     _unreported: asyncio.Event = field(factory=asyncio.Event)
+    _unregistered: asyncio.Event = field(factory=asyncio.Event)
 
     def take(self, *changes: Change) -> None:
         """Changes that the state is to follow, soon."""
@@ -104,6 +110,7 @@ class Controller:
             self._repeat("list", self.relist, self.pace.relist, asyncio.Event()),
             self._repeat("publish", self.publish, self.pace.resync, self._unpublished),
             self._repeat("report", self.report, self.pace.relist, self._unreported),
+            self._repeat("register the webhook", self.tell, self.pace.relist, self._unregistered),
         )
         tasks = [asyncio.ensure_future(work) for work in works]
         try:
@@ -156,6 +163,28 @@ class Controller:
         """Takes the whole lists of all kinds: what was missed is made up for."""
         for served in SERVED.values():
             self.take(await self.cluster.listed(served))
+
+    def register(self, client: Mapping[str, Any]) -> None:
+        """The webhook is there, and reached so: the API server is to be told, soon."""
+        self._client = client
+        self._unregistered.set()
+
+    async def tell(self, _: bool = True) -> None:
+        """Tells the API server what to ask the webhook about, and how it is reached.
+
+        Raises:
+            aiohttp.ClientError: the server did not answer, or not well.
+        """
+        if self.managed and self._client is not None:
+            await self.cluster.set_webhooks(self.managed, webhooks(self.managed, self._client))
+
+    async def unregister(self) -> None:
+        """Has the API server ask nobody any more; where that fails, somebody is told."""
+        if self.managed and self._client is not None:
+            try:
+                await self.cluster.set_webhooks(self.managed, [])
+            except FAILURES as error:
+                log.warning("the webhook `%s` is still asked: %s", self.managed, _words(error))
 
     def path_of(self, identity: fe.ServiceIdentity) -> str:
         """The codebase of an identity."""
@@ -216,7 +245,7 @@ class Controller:
         return {self.path_of(who): files for who, files in state.codebases.items()}
 
     async def report(self, _: bool = True) -> None:
-        """Tells the policies their state, and the owners of other refused objects what is wrong with them.
+        """Tells the policies their state, and the owners of pods and other objects what is amiss with them.
 
         Raises:
             aiohttp.ClientError: the API server does not answer.
@@ -227,14 +256,17 @@ class Controller:
         due = list(state.reports(self.pending(state)).items())
         failed: list[BaseException] = []
         for some in _some(due):
-            told = (self.cluster.set_status(ref, it.to_mapping()) for ref, it in some)
-            failed += filter(None, await asyncio.gather(*told, return_exceptions=True))
-        self._warned = {ref: it for ref, it in self._warned.items() if ref in state.refused}
-        for ref, refusal in state.refused.items():
-            if ref.kind != fe.EgressPolicy.kind and self._warned.get(ref) != refusal:
-                now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-                await self.cluster.warn(ref, "Invalid", refusal.message, now)
-                self._warned[ref] = refusal
+            written = (self.cluster.set_status(ref, it.to_mapping()) for ref, it in some)
+            failed += filter(None, await asyncio.gather(*written, return_exceptions=True))
+        warnings = state.warnings()
+        self._warned = {ref: said for ref, said in self._warned.items() if warnings.get(ref) == said}
+        new = [(ref, said) for ref, said in warnings.items() if ref not in self._warned]
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for several in _some(new):
+            told = (self.cluster.warn(ref, *said, now) for ref, said in several)
+            answers = await asyncio.gather(*told, return_exceptions=True)
+            self._warned.update(it for it, error in zip(several, answers, strict=True) if error is None)
+            failed += filter(None, answers)
         if failed:
             raise failed[0]
 

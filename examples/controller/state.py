@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 from attrs import evolve, field, frozen
 
 import fsm_egress as fe
-from fsm_egress.resources.kinds import KINDS
 
-from .kinds import SERVED, Tree, bare, ref_of, version_of
+from .kinds import CLASSES, HOSTS, SERVED, Tree, bare, is_over, ref_of, version_of
 
 __all__ = ["Change", "Codebases", "Gone", "Listed", "Refusal", "Seen", "State", "Status", "read"]
 
 Codebases: TypeAlias = Mapping[fe.ServiceIdentity, Mapping[str, bytes]]
+Pods: TypeAlias = Mapping[fe.ResourceRef, tuple[fe.Pod, str]]
 
 
 @frozen
@@ -92,6 +92,7 @@ class State:
         refused: the objects whose newest form is not valid.
         workloads: every identity, with its config.
         codebases: the files of each identity.
+        pods: each pod, and what there is to say of it where one that starts now gets other lists.
         enforce: whether they have the module that enforces what the stock scripts cannot.
         statuses: what the policies say of themselves.
         versions: the revision of each object that is there, or was deleted after the newest list.
@@ -102,6 +103,7 @@ class State:
     refused: Mapping[fe.ResourceRef, Refusal] = field(factory=dict)
     workloads: Mapping[fe.ServiceIdentity, fe.Workload] = field(factory=dict, repr=False)
     codebases: Codebases = field(factory=dict, repr=False)
+    pods: Pods = field(factory=dict, repr=False)
     enforce: bool = False
     statuses: Mapping[fe.ResourceRef, Mapping[str, Any]] = field(factory=dict, repr=False)
     versions: Mapping[fe.ResourceRef, int] = field(factory=dict, repr=False)
@@ -115,6 +117,15 @@ class State:
     def after(self, *changes: Change) -> State:
         """The state with these changes: what they do not touch is not computed again."""
         return _recomputed(self, _Fold(self).of(changes))
+
+    def warnings(self) -> dict[fe.ResourceRef, tuple[str, str]]:
+        """What is to be said of objects that have no status for it: a reason and a message."""
+        refused = {
+            ref: ("Invalid", refusal.message)
+            for ref, refusal in self.refused.items()
+            if ref.kind != fe.EgressPolicy.kind
+        }
+        return {ref: ("StaleRules", said) for ref, (_, said) in self.pods.items() if said} | refused
 
     @cached_property
     def withheld(self) -> frozenset[fe.ServiceIdentity] | None:
@@ -164,7 +175,25 @@ def _recomputed(before: State, state: State) -> State:
         who: before.codebases[who] if workload is known.get(who) else _files_of(state, who, workload)
         for who, workload in workloads.items()
     }
-    return evolve(state, workloads=workloads, codebases=codebases)
+    return evolve(state, workloads=workloads, codebases=codebases, pods=_pods(before, state))
+
+
+_TELLING = (fe.MeshConfig, fe.Namespace)
+"""What the lists of pods that start now hang on, besides the pods themselves."""
+
+
+def _pods(before: State, state: State) -> Pods:
+    """What there is to say of each pod; of those that are as they were nobody is asked again."""
+    mesh = state.mesh
+    is_same = all(mesh.kind(kind) is before.mesh.kind(kind) for kind in _TELLING)
+    known = before.pods if is_same else {}
+    pods = {pod.ref: pod for pod in mesh.kind(fe.Pod)}
+    old = {ref for ref, pod in pods.items() if ref in known and known[ref][0] is pod}
+    telling = (it for kind in _TELLING for it in mesh.kind(kind))
+    asked = fe.Snapshot.of((*telling, *(pod for ref, pod in pods.items() if ref not in old)))
+    found = fe.lint(asked, identities=(), only=(fe.Code.STALE_RULES,), sidecar=False)
+    said = {it.rule.resource: f"{it.code.code}: {it.message}; shown by {it.witness}" for it in found}
+    return {ref: known[ref] if ref in old else (pod, said.get(ref, "")) for ref, pod in pods.items()}
 
 
 def _files_of(state: State, who: fe.ServiceIdentity, workload: fe.Workload) -> Mapping[str, bytes]:
@@ -191,9 +220,6 @@ def read(document: Mapping[str, Any]) -> Any:
         LoadError: with everything that is wrong with it.
     """
     return next(iter(fe.load(bare(document))))
-
-
-_CLASSES = {kind.kind: kind for kind in KINDS}
 
 
 class _Fold:
@@ -248,6 +274,9 @@ class _Fold:
         self.statuses.pop(ref, None)
 
     def see(self, ref: fe.ResourceRef, document: Mapping[str, Any]) -> None:
+        if is_over(document):
+            self.drop(ref)
+            return
         if ref.kind == fe.EgressPolicy.kind:
             self.statuses[ref] = document.get("status") or {}
         try:
@@ -270,7 +299,7 @@ class _Fold:
         return _concerned(document) if is_old else frozenset()
 
     def current(self, ref: fe.ResourceRef) -> Any:
-        known = self.state.mesh.kind(_CLASSES[ref.kind]).get(ref.namespace, ref.name)
+        known = self.state.mesh.kind(CLASSES[ref.kind]).get(ref.namespace, ref.name)
         return self.put.get(ref, known)
 
     def listed(self, change: Listed) -> None:
@@ -292,7 +321,12 @@ class _Fold:
 
 
 def _concerned(document: Mapping[str, Any]) -> frozenset[fe.ServiceIdentity] | None:
-    """Whom an object that cannot be read concerns: the sources of a policy; of anything else, everyone."""
+    """Whom an object that cannot be read concerns: the sources of a policy; of anything else, everyone.
+
+    A template has no say in any config: only the pods that are made from it do.
+    """
+    if document["kind"] in HOSTS and document["kind"] != fe.Pod.kind:
+        return frozenset()
     spec = document.get("spec")
     if document["kind"] != fe.EgressPolicy.kind or not isinstance(spec, Mapping):
         return None

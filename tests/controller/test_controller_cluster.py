@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cluster import Cluster, Refused, certificate, free_port, until
+from iptables import shell_argument
+from pods import RULES
 from small import WHO, egress, routes
 from standin import StandIn
 
@@ -106,15 +108,26 @@ def test_what_is_published_follows_the_cluster(
     until(lambda: f"/fsm-sidecar/{WHO}" not in repo.codebases)
 
 
-def test_the_webhook_refuses_what_is_wrong_and_warns_of_what_is_odd(
-    cluster: Cluster, start: Callable[..., Any], tmp_path: Path
-) -> None:
+MANAGED = "validating.fsm-egress.flomesh.io"
+HOOKS = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{MANAGED}"
+
+
+@pytest.fixture
+def webhook(cluster: Cluster, start: Callable[..., Any], tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A controller that the API server asks; its manifests have made what it may change."""
     chain, key = certificate(tmp_path)
     port = str(free_port())
-    given = ["--webhook-port", port, "--webhook-host", "127.0.0.1", "--managed", "fsm-egress.flomesh.io"]
-    start(*given, "--certificate", str(chain), "--key", str(key), "--authority", str(chain))
-    hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/fsm-egress.flomesh.io"
-    until(lambda: served(cluster, hooks))
+    given = ["--webhook-port", port, "--webhook-host", "127.0.0.1", "--managed", MANAGED]
+    it: subprocess.Popen[bytes] = start(
+        *given, "--certificate", str(chain), "--key", str(key), "--authority", str(chain)
+    )
+    until(lambda: cluster.ask("GET", HOOKS).get("webhooks"))
+    return it
+
+
+def test_the_webhook_refuses_what_is_wrong_and_warns_of_what_is_odd(
+    cluster: Cluster, webhook: subprocess.Popen[bytes]
+) -> None:
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -144,18 +157,64 @@ def test_the_webhook_refuses_what_is_wrong_and_warns_of_what_is_odd(
     with pytest.raises(Refused, match="spec.ports"):
         cluster.patch(good, {"spec": {"ports": 3}})
     until(lambda: status(cluster, good) == "published")
-    cluster.ask("DELETE", hooks)
     cluster.delete(account)
+    webhook.terminate()
+    webhook.wait(30)
+    assert not cluster.ask("GET", HOOKS).get("webhooks")  # nobody waits for it any more
 
 
-def served(cluster: Cluster, hooks: str) -> bool:
-    try:
-        found = cluster.ask("GET", hooks)
-    except Refused:
-        return False
-    return any(
-        "egresses" in rule["resources"] for hook in found.get("webhooks", ()) for rule in hook["rules"]
-    )
+def test_of_pods_and_what_makes_them_is_warned_and_none_is_refused(
+    cluster: Cluster, webhook: subprocess.Popen[bytes]
+) -> None:
+    cluster.create(egress("web", "http 80", hosts=["a.com"]))
+    app: Tree = {
+        "serviceAccountName": "curl",
+        "hostNetwork": True,
+        "containers": [{"name": "app", "image": "shop"}],
+    }
+    labels = {"app": "shop"}
+    template = {"metadata": {"labels": labels}, "spec": app}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "shop", "namespace": "curl"},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "curl"}, "spec": app}
+
+    def warned(document: Tree) -> bool:
+        cluster.warnings.clear()
+        cluster.create(document)
+        cluster.delete(document)
+        return {"FSE110", "FSE111"} <= {it.split('"')[1].split()[0] for it in cluster.warnings}
+
+    until(lambda: warned(deployment))
+    assert warned(pod)
+    elsewhere = {**deployment, "metadata": {"name": "shop", "namespace": "default"}}
+    assert not warned(elsewhere)  # the mesh does not watch it, so nobody is asked
+    webhook.send_signal(signal.SIGKILL)
+    webhook.wait()
+    assert not warned(deployment)  # and yet it is created
+    cluster.ask("PATCH", HOOKS, {"webhooks": None}, "merge-patch+json")
+
+
+def test_a_pod_that_was_started_with_other_lists_gets_an_event(
+    cluster: Cluster, start: Callable[..., Any]
+) -> None:
+    start()
+    spec = {
+        "serviceAccountName": "curl",
+        "initContainers": [{"name": "fsm-init", "image": "init", "args": ["-c", shell_argument(RULES)]}],
+        "containers": [{"name": "app", "image": "shop"}, {"name": "sidecar", "image": "pipy"}],
+    }
+    annotations = {"flomesh.io/outbound-port-exclusion-list": "25"}
+    metadata = {"name": "old", "namespace": "curl", "annotations": annotations}
+    old = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    cluster.create(old)
+    (said,) = until(lambda: events(cluster, "old"))
+    assert said.startswith("FSE113: it was started with other lists than a pod would get now: start it again")
+    assert ":25" in said
+    cluster.delete(old)
 
 
 def test_it_survives_being_killed_and_sends_nothing_twice(

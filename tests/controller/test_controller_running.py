@@ -17,14 +17,14 @@ import pytest
 import yaml
 from attrs import define
 from cluster import certificate, free_port
+from pods import RULES, pod
 from small import WHO, config, egress
 from standin import StandIn
-from test_controller_state import BROKEN, CURL, DB, WEB, at
+from test_controller_state import BROKEN, CURL, DB, STALE, WEB, at
 
 import fsm_egress as fe
 from examples.controller import __main__, handlers, load
-from examples.controller.admission import warnings_of
-from examples.controller.handlers import Options, registry_of
+from examples.controller.handlers import Glue, Options, registry_of
 from examples.controller.kinds import SERVED, ref_of
 from examples.controller.kube import Cluster, session_of
 from examples.controller.repo import Codebase, Repo, RepoError
@@ -312,6 +312,95 @@ def test_an_unknown_mesh_config_holds_everyone_who_has_a_codebase(repo: StandIn)
     live(test, repo)
 
 
+def test_a_pod_of_old_lists_gets_one_event_however_often_it_is_looked_at(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(WEB, STALE)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        await controller.publish(full=True)
+        world.api["create"] << 409  # it is there: the controller has been started anew
+        for _ in range(2):
+            await controller.report()
+        (event,) = (it.data for it in world.api["post"])
+        assert (event["reason"], event["involvedObject"]["kind"]) == ("StaleRules", "Pod")
+        assert event["message"].startswith("FSE113: it was started with other lists")
+        assert event["metadata"]["name"].startswith("a.")
+        controller.take(Seen(at(90, pod("a", "10.244.0.9", RULES, "sidecar"))))
+        await controller.follow()
+        await controller.report()
+        controller.take(Seen(at(91, STALE)))
+        await controller.follow()
+        await controller.report()
+        assert len(world.api["post"]) == 2
+
+    live(test, repo)
+
+
+def test_an_event_that_cannot_be_posted_keeps_no_other_back_and_is_posted_again(repo: StandIn) -> None:
+    told: list[str] = []
+
+    class FirstLost(NoNamespaces):
+        async def warn(self, ref: fe.ResourceRef, *_: str) -> None:
+            told.append(ref.name)
+            if len(told) == 1:
+                raise aiohttp.ClientConnectionError
+
+    async def test(world: World) -> None:
+        world.put(WEB, STALE, {**STALE, "metadata": {**STALE["metadata"], "name": "b"}})
+        controller = Controller(FirstLost(world.cluster.session, world.cluster.server), world.repo)
+        await settled(controller)
+        await controller.publish(full=True)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await controller.report()
+        for _ in range(2):
+            await controller.report()
+        assert told == ["a", "b", "a"]
+
+    live(test, repo)
+
+
+def configuration(world: World) -> None:
+    known = kmock.resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
+    world.api.objects[known, None, "a.b.c"] = {}
+
+
+def test_the_webhook_is_told_to_the_api_server_and_taken_back(
+    repo: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(world: World) -> None:
+        controller = Controller(world.cluster, world.repo, managed="a.b.c")
+        await controller.tell()
+        await controller.unregister()
+        assert not world.api["patch"]
+        controller.register({"url": "https://h:9443"})
+        configuration(world)
+        await controller.tell()
+        await controller.unregister()
+        sent = [it.data["webhooks"] for it in world.api["patch"]]
+        assert [[it["name"] for it in hooks] for hooks in sent] == [["mesh.a.b.c", "pods.a.b.c"], []]
+
+    async def test_missing(world: World) -> None:
+        controller = Controller(world.cluster, world.repo, managed="a.b.c")
+        controller.register({"url": "https://h:9443"})
+        await controller.tell()
+        (made,) = (it.data for it in world.api["post"])
+        assert (made["kind"], made["metadata"]["name"]) == ("ValidatingWebhookConfiguration", "a.b.c")
+        assert len(made["webhooks"]) == 2
+
+    async def test_away(world: World) -> None:
+        controller = Controller(world.cluster, world.repo, managed="a.b.c")
+        controller.register({"url": "https://h:9443"})
+        configuration(world)
+        world.api["patch", HOOKS] << 500
+        with pytest.raises(aiohttp.ClientResponseError):
+            await controller.tell()
+        await controller.unregister()
+        assert "the webhook `a.b.c` is still asked: " in caplog.text
+
+    for one in (test, test_missing, test_away):
+        live(one, repo)
+
+
 def test_one_status_that_cannot_be_written_keeps_no_other_back(repo: StandIn) -> None:
     async def test(world: World) -> None:
         world.put(WEB, OTHERS)
@@ -402,28 +491,6 @@ def test_a_repo_that_is_away_is_not_asked_in_a_busy_loop(repo: StandIn) -> None:
     live(test, repo)
 
 
-# --- admission -------------------------------------------------------------------------------------------
-
-
-def test_an_invalid_object_is_refused_with_everything_that_is_wrong() -> None:
-    with pytest.raises(fe.LoadError) as caught:
-        warnings_of(fe.Snapshot(), egress("web", "smtp 80", hosts=[7]))
-    assert {it.path for it in caught.value.problems} == {"spec.ports[0].protocol", "spec.hosts[0]"}
-
-
-def test_warnings_are_the_findings_about_the_object_itself() -> None:
-    mesh = fe.load([config(), DB, of_other(egress("api", "http 443", hosts=["b.com"]))])
-    assert warnings_of(mesh, WEB) == ()
-    everything = egress("all", "tcp 1", ipAddresses=["0.0.0.0/0"])
-    assert any("FSE075" in it and len(it) <= 256 for it in warnings_of(mesh, everything))
-    (shown,) = {it[:6] for it in warnings_of(fe.load([config(), WEB]), {**WEB, "metadata": MORE})}
-    assert shown == "FSE074"
-    assert warnings_of(mesh, config()) == ()
-
-
-MORE = {"name": "wec", "namespace": "curl"}
-
-
 # --- credentials -----------------------------------------------------------------------------------------
 
 
@@ -493,7 +560,7 @@ def test_kopf_starts_it_and_tells_it_of_objects(
         hook = kopf.WebhookServer(
             addr="127.0.0.1", port=free_port(), host="127.0.0.1", certfile=chain, pkeyfile=key, cafile=chain
         )
-        options = Options(repo.url, webhook=hook, pace=QUICK)
+        options = Options(repo.url, webhook=hook, managed="a.b.c", pace=QUICK)
         stop, started = asyncio.Event(), list[Controller]()
         world.put(WEB)
         registry = registry_of(options, stop, started.append)
@@ -501,24 +568,56 @@ def test_kopf_starts_it_and_tells_it_of_objects(
             kopf.operator(registry=registry, stop_flag=stop, standalone=True, clusterwide=True)
         )
         await until(lambda: PATH in repo.codebases)
+        await until(lambda: world.api["patch", HOOKS])
+        told, *_ = (it.data["webhooks"] for it in world.api["patch", HOOKS])
+        assert {it["clientConfig"]["url"] for it in told} == {f"https://127.0.0.1:{hook.port}/admit"}
         async with aiohttp.ClientSession() as session:
-            answers = [await admitted(session, hook.port, document) for document in (WEB, BROKEN, EVERY)]
-        assert [it["allowed"] for it in answers] == [True, False, True]
+            asked = (WEB, BROKEN, EVERY, SHARES, UNREADABLE)
+            answers = [await admitted(session, hook.port, document) for document in asked]
+        assert [it["allowed"] for it in answers] == [True, False, True, True, True]
         assert answers[1]["status"]["code"] == 422
         assert "spec.ports[0].protocol: expected" in answers[1]["status"]["message"]
         assert any("FSE075" in it for it in answers[2]["warnings"])
-        world.version = 200
+        assert any("FSE112" in it for it in answers[3]["warnings"])
+        assert any("spec.template: expected" in it for it in answers[4]["warnings"])
         served = SERVED["Egress"]
+        world.version = 200
         resource = kmock.resource(served.group, served.version, served.plural)
         del world.api.objects[resource, "curl", "web"]
         started[0].take(Gone(at(200, WEB)))
         await until(lambda: PATH not in repo.codebases)
         stop.set()
         await work
+        *_, last = (it.data["webhooks"] for it in world.api["patch", HOOKS])
+        assert last == []
 
     live(test, repo)
 
 
+def test_what_kopf_sees_is_taken(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        glue = Glue(Options(repo.url), asyncio.Event(), lambda _: None)
+        controller = Controller(world.cluster, world.repo)
+        glue.running.append(controller)
+        await controller.relist()
+        glue.see({"type": "MODIFIED", "object": at(20, WEB)})
+        glue.see({"type": None, "object": at(21, DB)})
+        glue.see({"type": "DELETED", "object": at(22, WEB)})
+        await controller.follow()
+        assert [it.name for it in controller.state.mesh] == ["db"]
+
+    live(test, repo)
+
+
+HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/a.b.c"
+UNREADABLE = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "d", "namespace": "curl"},
+    "spec": {"template": 3},
+}
+SHARES = pod("shares")
+SHARES["spec"] = {**SHARES["spec"], "securityContext": {"runAsUser": 1500}}
 EVERY = egress("all", "tcp 1", ipAddresses=["0.0.0.0/0"])
 
 
@@ -537,7 +636,7 @@ async def admitted(session: aiohttp.ClientSession, port: int | None, document: T
             "oldObject": None,
         },
     }
-    async with session.post(f"https://127.0.0.1:{port}/{served.plural}", json=review, ssl=False) as response:
+    async with session.post(f"https://127.0.0.1:{port}/admit", json=review, ssl=False) as response:
         answer: Tree = (await response.json())["response"]
     return answer
 
@@ -621,10 +720,11 @@ def test_what_is_followed_it_may_list_and_watch() -> None:
     assert lacking == set()
 
 
-def test_no_workload_waits_for_the_webhook(repo: StandIn) -> None:
-    options = Options(repo.url, webhook=kopf.WebhookServer(port=9443, host="h"))
-    registry = registry_of(options, asyncio.Event())
-    asked = {str(it.id) for it in registry._webhooks.get_all_handlers()}  # noqa: SLF001  # because it tells nobody
-    assert asked == {it.plural for it in SERVED.values() if it.is_of_mesh}
-    assert {"egresses", "meshconfigs", "trafficsplits"} <= asked
-    assert not {"pods", "secrets", "deployments", "jobs"} & asked
+def test_it_may_change_its_own_webhooks_and_no_others() -> None:
+    documents = [*yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text())]
+    (own,) = (it["metadata"]["name"] for it in documents if it["kind"] == "ValidatingWebhookConfiguration")
+    (rules,) = (it["rules"] for it in documents if it["kind"] == "ClusterRole")
+    (rule,) = (it for it in rules if "validatingwebhookconfigurations" in it["resources"])
+    assert (rule["resourceNames"], rule["verbs"]) == ([own], ["patch"])
+    text = (DEPLOY / "controller.yaml").read_text()
+    assert f"--managed={own}\n" in text

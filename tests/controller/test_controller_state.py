@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pods import RULES, pod
 from small import WHO, config, egress, routes, service
 
 import fsm_egress as fe
@@ -197,10 +198,93 @@ def test_with_the_module_the_codebase_has_it() -> None:
     assert list(plain.codebases[CURL]) == ["config.json"]
 
 
-def test_the_status_of_a_pod_is_what_it_says() -> None:
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "status": {"podIPs": []}}
-    assert bare(pod)["status"] == {"podIPs": []}
+# --- pods ------------------------------------------------------------------------------------------------
+
+STALE = pod("a", "10.244.0.9", RULES, "sidecar", outbound_port_exclusion_list="25")
+
+
+def test_of_a_pod_what_is_read_is_kept_and_nothing_else() -> None:
+    user = {"runAsUser": 7}
+    container = {"name": "app", "image": "shop", "args": ["--password=x"], "securityContext": user}
+    document = {
+        **STALE,
+        "spec": {**STALE["spec"], "containers": [container], "hostNetwork": True, "tolerations": [{}]},
+        "status": {**STALE["status"], "phase": "Running", "conditions": [{"type": "Ready"}]},
+    }
+    kept = bare(document)
+    assert kept["status"] == STALE["status"]
+    assert kept["spec"] == {
+        **STALE["spec"],
+        "containers": [{"name": "app", "securityContext": user}],
+        "hostNetwork": True,
+    }
     assert "status" not in bare({**WEB, "status": {}})
+    odd = {**STALE, "spec": {"containers": 3, "initContainers": [7]}, "status": 5}
+    assert {key: bare(odd)[key] for key in ("spec", "status")} == {
+        key: odd[key] for key in ("spec", "status")
+    }
+
+
+def test_of_what_makes_pods_the_template_is_kept_and_who_made_it() -> None:
+    template = {"metadata": {"annotations": {"a": "b"}, "labels": {}}, "spec": {"hostNetwork": True}}
+    owner = [{"kind": "Deployment", "name": "shop"}]
+    made = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "shop-1", "namespace": "curl", "ownerReferences": owner},
+        "spec": {"replicas": 2, "template": template},
+        "status": {"replicas": 2},
+    }
+    assert bare(made) == {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "shop-1", "namespace": "curl", "ownerReferences": owner},
+        "spec": {"template": template},
+    }
+
+
+def test_what_a_node_says_of_its_pods_is_no_change() -> None:
+    state = known(WEB, STALE)
+    beat = {**STALE, "status": {**STALE["status"], "conditions": [{"lastProbeTime": "now"}]}}
+    assert state.after(Seen(at(11, beat))).mesh is state.mesh
+
+
+def test_pods_are_passed_on() -> None:
+    assert known(WEB, STALE).mesh == fe.load([WEB, STALE])
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_has_come_to_its_end_is_not_there(phase: str) -> None:
+    over = {**STALE, "status": {**STALE["status"], "phase": phase}}
+    assert len(known(over).mesh.kind(fe.Pod)) == 0
+    state = known(STALE).after(Seen(at(11, over)))
+    assert len(state.mesh.kind(fe.Pod)) == 0
+    assert state.warnings() == {}
+    assert len(state.after(Gone(at(12, over))).mesh) == 0
+
+
+def test_a_pod_of_old_lists_is_warned_of_until_it_is_started_anew() -> None:
+    state = known(WEB, STALE, pod("b", "10.244.0.10", RULES, "sidecar"))
+    ((ref, (reason, message)),) = state.warnings().items()
+    assert (str(ref), reason) == ("Pod curl/a", "StaleRules")
+    assert message.startswith(
+        "FSE113: it was started with other lists than a pod would get now: start it again"
+    )
+    assert message.endswith("shown by 192.0.2.1:25 TCP")
+    same = state.after(Seen(at(11, egress("web", "tcp 1"))))
+    assert same.pods[ref] is state.pods[ref]
+    anew = pod("a", "10.244.0.9", RULES, "sidecar")
+    assert state.after(Seen(at(11, anew))).warnings() == {}
+    everyone = state.after(Seen(at(11, config({"outboundPortExclusionList": [26]}))))
+    assert len(everyone.warnings()) == 2
+
+
+def test_a_template_that_cannot_be_read_holds_nobody_s_config() -> None:
+    maker = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "curl"}}
+    state = known(WEB, {**maker, "spec": {"template": 3}})
+    assert state.withheld == frozenset()
+    ((_, (reason, message)),) = state.warnings().items()
+    assert (reason, message[:14]) == ("Invalid", "spec.template:")
 
 
 @pytest.mark.parametrize(
