@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
     from .resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
     from .resources.losses import Bearing, Loss
+    from .resources.machines import VirtualMachine
     from .resources.meshconfig import Defaults, MeshConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -200,6 +201,7 @@ __all__ = [
     "UpstreamTrafficSetting",
     "Verdict",
     "Verification",
+    "VirtualMachine",
     "Way",
     "Where",
     "Witness",
@@ -285,6 +287,7 @@ _ROOMS = {
     "linting": "lint",
     "replaying.logs": "Format Log",
     "manifests.manifest": "to_mapping",
+    "resources.machines": "VirtualMachine",
     "resources.meshconfig": "Defaults MeshConfig",
     "values.net": "Address Prefix",
     "documents.patch": "merge_patch",

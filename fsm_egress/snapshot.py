@@ -14,9 +14,17 @@ from attrs import evolve, field
 from .manifests.loader import Input, NamedText, Refused, load_resources
 from .manifests.manifest import DEFAULT_NAMESPACE, structure, to_mapping
 from .resources.checks import is_namespace, one_of
+from .resources.control_plane import (
+    DEFAULT_MESH_NAME,
+    DEFAULT_TRUST_DOMAIN,
+    MESH_NAME,
+    TRUST_DOMAIN,
+    argument,
+)
 from .resources.core import Namespace, Pod, ServiceAccount
 from .resources.egress import EgressPolicy, Retry
 from .resources.losses import Loss
+from .resources.machines import VirtualMachine
 from .resources.meshconfig import INSTALLED, Defaults, MeshConfig
 from .resources.resource import Resource, ServiceIdentity
 from .resources.smi import TrafficTarget
@@ -25,8 +33,9 @@ from .values.construction import frozen
 from .values.errors import InvalidValue, PatchError, Problem
 
 if TYPE_CHECKING:
+    from .resources.core import PodSpec
     from .resources.subjects import Subject
-    from .values.references import ResourceRef
+    from .values.references import FieldRef, ResourceRef
 
 __all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
 
@@ -271,10 +280,32 @@ class Snapshot:
         return self.with_(INSTALLED) if is_installed and not len(self.kind(MeshConfig)) else self
 
     def monitors(self, namespace: str) -> bool:
-        """Whether the mesh watches a namespace; without any Namespace object it watches all."""
+        """Whether the mesh watches a namespace, which names it in a label; without any Namespace, all."""
         namespaces = self.kind(Namespace)
         found = namespaces.get("", namespace)
-        return not len(namespaces) or (found is not None and found.monitored)
+        return not len(namespaces) or (found is not None and found.monitored_by == self.mesh_name)
+
+    @property
+    def mesh_name(self) -> str:
+        """The name of the mesh, as `fsm-controller` is told by `--mesh-name`.
+
+        Where no document says so it is the name that the namespaces' labels have; of several it is `fsm`, as
+        FSM's chart has it, else the first.
+        """
+        return self.once(_mesh_name, CONTROL_PLANE_KINDS)
+
+    @property
+    def trust_domain(self) -> str:
+        """What hostnames of services end with, as `fsm-controller` is told by `--trust-domain`."""
+        told = self.told(TRUST_DOMAIN)
+        return told[0] if told else DEFAULT_TRUST_DOMAIN
+
+    def told(self, flag: str) -> tuple[str, FieldRef] | None:
+        """What `fsm-controller` is told by a flag, and where; None where no document says so.
+
+        Its Deployment counts before its pods; those beside the MeshConfig, where there is one.
+        """
+        return self.once(_told, CONTROL_PLANE_KINDS, flag)
 
     def policies_for(self, identity: Subject) -> tuple[EgressPolicy, ...]:
         """The Egress policies whose sources name this identity, by namespace and name."""
@@ -284,11 +315,13 @@ class Snapshot:
     def identities(self) -> tuple[ServiceIdentity, ...]:
         """Every identity that some resource names, by namespace and name.
 
-        They are the ServiceAccounts, the accounts that pods and their templates name, and the sources of
-        Egress policies, TrafficTargets and Retries.
+        They are the ServiceAccounts, the accounts that pods, their templates and machines name, and the
+        sources of Egress policies, TrafficTargets and Retries.
         """
         named = {(account.name, account.namespace) for account in self.kind(ServiceAccount)}
         named |= {(pod.spec.service_account_name, pod.namespace) for pod in self.kind(Pod)}
+        machines = ((it.spec.service_account_name, it.namespace) for it in self.kind(VirtualMachine))
+        named |= {account for account in machines if account[0]}
         kinds: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
         makers = (it for kind in kinds for it in self.kind(kind))
         named |= {(it.spec.template.spec.service_account_name, it.namespace) for it in makers}
@@ -354,6 +387,30 @@ class Snapshot:
 
 
 _NONE: Kind[Any] = Kind()
+
+CONTROL_PLANE_KINDS = (MeshConfig, Namespace, Deployment, Pod)
+"""What the name of the mesh and its trust domain depend on."""
+
+
+def _mesh_name(snapshot: Snapshot) -> str:
+    told = snapshot.told(MESH_NAME)
+    if told:
+        return told[0]
+    names = [space.monitored_by for space in snapshot.kind(Namespace) if space.monitored_by is not None]
+    return DEFAULT_MESH_NAME if DEFAULT_MESH_NAME in names or not names else names[0]
+
+
+def _told(snapshot: Snapshot, flag: str) -> tuple[str, FieldRef] | None:
+    config = snapshot.mesh_config if len(snapshot.kind(MeshConfig)) else None
+    pods: list[tuple[Resource, PodSpec, str]] = [
+        *((it, it.spec.template.spec, "spec.template.spec.") for it in snapshot.kind(Deployment)),
+        *((it, it.spec, "spec.") for it in snapshot.kind(Pod)),
+    ]
+    for resource, spec, path in pods:
+        found = argument(spec, flag) if config is None or resource.namespace == config.namespace else None
+        if found:
+            return found[0], resource.at(f"{path}{found[1]}")
+    return None
 
 
 def load(

@@ -48,6 +48,7 @@ CLUSTER_IPS = ("10.96.0.1", "10.96.0.2", "54.9.9.9", "10.0.0.1", "2001:db8::5")
 POD_IPS = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "54.9.1.1", "2001:db8::6")
 OUTSIDE = (
     "54.9.9.8",
+    "203.0.113.77",
     "54.1.1.1",
     "9.9.9.9",
     "2001:db9::1",
@@ -131,6 +132,13 @@ def mesh_config(version: str, spec: Document) -> Document:
 
 SWITCH = st.sampled_from((None, True, False))
 RANGES = one_in(16, st.sampled_from((["10.0.0.0/8"], ["54.9.9.9/32", "198.51.100.7"])), st.none())
+WILDCARDS = st.builds(
+    lambda ips, enable: {
+        "localDNSProxy": {"enable": enable, "wildcard": {"enable": True, "ips": [{"ipv4": ip} for ip in ips]}}
+    },
+    st.sampled_from((["203.0.113.77"], ["54.9.9.9", "10.0.0.2"], [""], ["127.0.0.2", "54.1.1.1"])),
+    st.sampled_from((True, True, True, False)),
+)
 MESH_CONFIGS = st.builds(
     mesh_config,
     st.sampled_from(("v1alpha3", "v1alpha2", "v1alpha1")),
@@ -151,12 +159,13 @@ MESH_CONFIGS = st.builds(
             enableAutoDefaultRoute=SWITCH,
             enableRetryPolicy=SWITCH,
         ),
+        sidecar=one_in(8, WILDCARDS, st.none()),
     ),
 )
 
 
-def monitored_namespace(name: str, label: str, excluded: str | None = None) -> Document:
-    metadata: Document = {"name": name, "labels": {label: "fsm"}}
+def monitored_namespace(name: str, label: str, excluded: str | None = None, mesh: str = "fsm") -> Document:
+    metadata: Document = {"name": name, "labels": {label: mesh}}
     if excluded is not None:
         metadata["annotations"] = {"flomesh.io/service-exclusion-list": excluded}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
@@ -167,6 +176,7 @@ NAMESPACES = st.builds(
     st.sampled_from((*SERVICE_NAMESPACES, "fsm")),
     st.sampled_from(("flomesh.io/monitored-by", "flomesh.io/monitored-by", "team")),
     one_in(3, st.sampled_from(("web", "api, web-v1", "gone")), st.none()),
+    st.sampled_from((*["fsm"] * 5, "other")),
 )
 
 
@@ -450,7 +460,7 @@ BACKED_SERVICES: SearchStrategy[list[tuple[Document, Document]]] = st.one_of(
 
 
 def pods_of(served: Documents, accounts: Sequence[str]) -> Documents:
-    """A pod for each address in a namespace: of some account, of the default one, or gone."""
+    """A pod for each address in a namespace: of some account, of the default one, or gone; or a machine."""
     labels: dict[tuple[str, str], dict[str, str]] = {}
     for document in served:
         if document["kind"] == "Endpoints":
@@ -460,7 +470,14 @@ def pods_of(served: Documents, accounts: Sequence[str]) -> Documents:
     pods = []
     for index, (space, ip) in enumerate(labels):
         named = accounts[index % len(accounts)]
-        if named != "gone":
+        if named == "machine":
+            spec = {"serviceAccountName": "web", "machineIP": ip}
+            machine = resource(
+                "machine.flomesh.io/v1alpha1", "VirtualMachine", space, f"vm-{index}", spec=spec
+            )
+            machine["metadata"]["labels"] = labels[space, ip]
+            pods.append(machine)
+        elif named != "gone":
             spec = {} if named == "default" else {"serviceAccountName": named}
             status = {"podIP": ip, "podIPs": [{"ip": ip}]}
             pod = resource("v1", "Pod", space, f"pod-{index}", spec=spec, status=status)
@@ -576,7 +593,7 @@ def meshes() -> SearchStrategy[Documents]:
         mesh,
         MESH_CONFIGS,
         BACKED_SERVICES,
-        some(("web", "web", "web", "other", "default", "gone"), 3, 3),
+        some(("web", "web", "web", "other", "default", "gone", "machine"), 3, 3),
         distinct(egress_policies(), 2, 5),
         distinct(TRAFFIC_TARGETS, 2, 5),
         distinct(TRAFFIC_SPLITS, 1, 4),

@@ -40,6 +40,7 @@ class Part(NamedTuple):
     port: int
     protocol: str
     addresses: list[str]
+    everyones: list[str]
     endpoints: list[str]
     endpoint_ports: list[int]
     reachable: bool
@@ -143,7 +144,11 @@ def in_mesh(documents: Documents, identity: str, connection: Document) -> Docume
     # decision.md, 1: "Among services that the source may reach ..., those with the connection's TCP port and
     # an address equal to the destination."
     reachable = [part for part in parts if part.reachable]
-    owners = [part for part in reachable if any(address(ip) == destination for ip in part.addresses)]
+    owners = [
+        part
+        for part in reachable
+        if any(address(ip) == destination for ip in (*part.addresses, *part.everyones))
+    ]
     if not owners:
         return None
     # decision.md, 1: "the one whose ClusterIP it is decides, else the first by namespace and name"
@@ -210,7 +215,8 @@ def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
                     for subset in subsets_of(documents, service)
                     for listed in subset.get("ports", [])
                 )
-                where = (service, namespace(service), name, port, protocol, addresses, endpoints)
+                everyones = wildcard(documents)
+                where = (service, namespace(service), name, port, protocol, addresses, everyones, endpoints)
                 parts.append(Part(*where, ports_to(documents, service, target), reachable, takes_shares))
     return parts
 
@@ -280,8 +286,17 @@ def counted_services(
     for name, addresses, endpoints in counted_before_isolation(documents, service, target):
         left = [ip for ip in addresses if not isolated(documents, ip)]
         # settled: a service whose addresses are all isolated is left out, reported
-        if left:
+        if left or wildcard(documents):
             yield name, left, [ip for ip in endpoints if not isolated(documents, ip)]
+
+
+def wildcard(documents: Documents) -> list[str]:
+    # controller-2.json, "local DNS proxy with wildcard": its IPv4 addresses are in the ranges of each match
+    # of a service, and none of its hostnames
+    proxy = mesh_config(documents, "sidecar").get("localDNSProxy", {})
+    found = proxy.get("wildcard", {})
+    listed = found.get("ips", []) if proxy.get("enable", False) and found.get("enable", False) else []
+    return unique(item["ipv4"] for item in listed if item.get("ipv4", ""))
 
 
 def counted_before_isolation(
@@ -310,7 +325,7 @@ def counted_before_isolation(
         yield f"{hostname}.{name}", own, own
     # resources.md, Services: "headless: its endpoint addresses"
     # controller.md, Own way: "a headless service without ready addresses ... | left out, reported"
-    if ready and not hostnames:
+    if (ready or wildcard(documents)) and not hostnames:
         own = unique(item["ip"] for item in ready)
         yield name, own, own
 
@@ -337,7 +352,8 @@ def reached_addresses(
             continue
         # controller.md, Copied: "The destination's services are those of its namespace whose selector matches
         # a Pod running under that service account"
-        for pod in of_kind(documents, "Pod"):
+        # controller-2.json, "smi: a virtual machine behind the service": machines count as pods do
+        for pod in (*of_kind(documents, "Pod"), *of_kind(documents, "VirtualMachine")):
             if is_named(destination, f"{service_account(pod)}.{namespace(pod)}"):
                 shown = shown or (namespace(pod) == namespace(service) and selects(service, pod))
                 # controller.md, Found later: "TrafficTarget whose source is of another kind: the service is
@@ -749,12 +765,16 @@ def of_kind(documents: Documents, kind: str) -> Documents:
 def monitored(documents: Documents, kind: str) -> Documents:
     # resources.md, Services: "When Namespace objects are given, only services and policies in namespaces
     # labelled flomesh.io/monitored-by count."
+    # controller.md, Found later: "The label monitored-by counts only with the mesh's own name."
+    # settled: where no fsm-controller says it, the name is fsm, or the one that all labels have.
     given = of_kind(documents, "Namespace")
-    labelled = [
-        item["metadata"]["name"]
+    meshes = {
+        item["metadata"]["name"]: item["metadata"]["labels"]["flomesh.io/monitored-by"]
         for item in given
         if "flomesh.io/monitored-by" in item["metadata"].get("labels", {})
-    ]
+    }
+    own = "fsm" if "fsm" in meshes.values() else next(iter(meshes.values()), "fsm")
+    labelled = [name for name, mesh in meshes.items() if mesh == own]
     return [document for document in of_kind(documents, kind) if not given or namespace(document) in labelled]
 
 
@@ -805,6 +825,8 @@ def service_account(pod: Document) -> str:
 
 
 def pod_ips(pod: Document) -> Documents:
+    if pod["kind"] == "VirtualMachine":
+        return [{"ip": pod["spec"]["machineIP"]}]
     return list(pod.get("status", {}).get("podIPs", []))
 
 

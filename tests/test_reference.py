@@ -253,7 +253,9 @@ class Met(NamedTuple):
     @property
     def owners(self) -> list[Part]:
         destination = address(self.connection["destination"])
-        return [part for part in self.services if destination in map(address, part.addresses)]
+        return [
+            part for part in self.services if destination in map(address, (*part.addresses, *part.everyones))
+        ]
 
     @property
     def splits(self) -> Documents:

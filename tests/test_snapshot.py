@@ -11,6 +11,7 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_meshes import resource
 from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
@@ -197,6 +198,68 @@ def test_every_namespace_is_monitored_until_one_is_given() -> None:
     assert load().monitors("curl")
     mesh = load(namespace("curl", **{"flomesh.io/monitored-by": "fsm"}), namespace("shop", team="a"))
     assert [mesh.monitors(name) for name in ("curl", "shop", "data")] == [True, False, False]
+
+
+def watched(*meshes: str) -> list[dict[str, Any]]:
+    return [namespace(f"s{index}", **{"flomesh.io/monitored-by": mesh}) for index, mesh in enumerate(meshes)]
+
+
+def started(kind: str, *args: str, space: str = "fsm-system") -> dict[str, Any]:
+    """What runs `fsm-controller` with these arguments."""
+    containers = [{"name": "pipy", "args": ["--mesh-name", "no"]}, {"name": "fsm-controller"}]
+    spec: dict[str, Any] = {"containers": [containers[0], {**containers[1], "args": list(args)}]}
+    if kind == "Pod":
+        return resource("v1", kind, space, "fsm-controller-0", spec=spec)
+    return resource("apps/v1", kind, space, "fsm-controller", spec={"template": {"spec": spec}})
+
+
+@pytest.mark.parametrize(
+    ("meshes", "others", "monitored"),
+    [
+        (("fsm", "other"), [], [True, False]),
+        (("other", "fsm"), [], [False, True]),
+        (("other", "third"), [], [True, False]),
+        (("other",), [], [True]),
+        (("fsm", "other"), [started("Deployment", "--mesh-name", "other")], [False, True]),
+        (("fsm", "other"), [started("Pod", "--verbose", "--mesh-name=other")], [False, True]),
+        (("fsm", "other"), [started("Pod", "--mesh-name")], [True, False]),
+        (("fsm", "other"), [started("Pod", "--mesh-name", "other", space="elsewhere")], [True, False]),
+        (
+            ("fsm", "other"),
+            [started("Pod", "--mesh-name", "fsm"), started("Deployment", "--mesh-name", "other")],
+            [False, True],
+        ),
+        (("fsm",), [started("Deployment", "--mesh-name", "third")], [False]),
+    ],
+)
+def test_a_namespace_is_monitored_by_the_mesh_that_its_label_names(
+    meshes: tuple[str, ...], others: list[dict[str, Any]], monitored: list[bool]
+) -> None:
+    mesh = load(*watched(*meshes), *others)
+    assert [mesh.monitors(f"s{index}") for index in range(len(meshes))] == monitored
+
+
+def test_what_the_control_plane_is_told_stands_where_it_is_written() -> None:
+    mesh = load(started("Deployment", "--trust-domain", "corp.example"))
+    assert mesh.trust_domain == "corp.example"
+    told = mesh.told("--trust-domain")
+    assert told is not None
+    assert str(told[1]) == "Deployment fsm-system/fsm-controller spec.template.spec.containers[1].args[0]"
+    assert (load().trust_domain, load().mesh_name) == ("cluster.local", "fsm")
+
+
+def test_without_a_mesh_config_the_control_plane_may_be_anywhere() -> None:
+    mesh = fe.load([started("Pod", "--mesh-name", "other", space="elsewhere")])
+    assert mesh.mesh_name == "other"
+
+
+def test_a_machine_names_its_account() -> None:
+    def machine(name: str, **spec: str) -> dict[str, Any]:
+        spec = {"machineIP": "10.3.0.1", **spec}
+        return resource("machine.flomesh.io/v1alpha1", "VirtualMachine", "shop", name, spec=spec)
+
+    mesh = load(machine("m", serviceAccountName="cart"), machine("n"))
+    assert list(map(str, mesh.identities())) == ["cart.shop"]
 
 
 def mesh_config(name: str, space: str, *, enable: bool) -> dict[str, Any]:

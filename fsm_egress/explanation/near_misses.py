@@ -165,7 +165,7 @@ def _hindrance(question: Question, policy: EgressPolicy) -> Proposal | None:
     space = policy.namespace
     if not question.mesh.monitors(space):
         namespace = question.mesh.kind(Namespace).get("", space) or Namespace(ObjectMeta(space))
-        labels = FrozenMap({**namespace.metadata.labels, MONITORED: "fsm"})
+        labels = FrozenMap({**namespace.metadata.labels, MONITORED: question.mesh.mesh_name})
         watched = evolve(namespace, metadata=evolve(namespace.metadata, labels=labels))
         edit = Edit(f"label {watched.ref} with {MONITORED}", watched)
         at = policy.at("metadata.namespace")

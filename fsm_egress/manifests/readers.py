@@ -72,6 +72,7 @@ _STRINGS: dict[Any, str] = {
             checks.egress_protocol,
             checks.optional_duration,
             checks.optional_fraction,
+            checks.optional_ipv4,
             checks.optional_name,
             checks.optional_pattern,
             checks.optional_string,

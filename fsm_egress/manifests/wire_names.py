@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..resources import checks, core, egress, meshconfig, smi, workloads
+from ..resources import checks, core, egress, machines, meshconfig, smi, workloads
 from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 
@@ -26,6 +26,7 @@ _SPECIAL = {
     "inbound_tcp": "inbound-tcp",
     "ip_addresses": "ipAddresses",
     "local_dns_proxy": "localDNSProxy",
+    "machine_ip": "machineIP",
     "outbound_http": "outbound-http",
     "outbound_ip_range_exclusion_list": "outboundIPRangeExclusionList",
     "outbound_ip_range_inclusion_list": "outboundIPRangeInclusionList",
@@ -95,7 +96,6 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
             "searchesWithNamespace",
             "searchesWithTrustDomain",
             "secondaryUpstreamDNSServerIPAddr",
-            "wildcard",
         }
     ),
     meshconfig.FeatureFlags: frozenset(
@@ -122,6 +122,9 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
         {"controlPlaneUID", "group", "isManaged", "name", "region", "uid", "zone"}
     ),
     egress.UpstreamTrafficSettingSpec: frozenset({"httpRoutes", "rateLimit"}),
+    machines.VirtualMachineSpec: frozenset(
+        {"ipFamily", "livenessProbe", "readinessProbe", "services", "startupProbe"}
+    ),
     smi.SplitMatch: frozenset({"namespace"}),
     core.ServiceSpec: frozenset(
         {

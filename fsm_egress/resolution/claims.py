@@ -107,7 +107,7 @@ def _with_claims(
     """The claims with those of the added policies, each in its place."""
     fresh: dict[int, list[Claim]] = {}
     found = dict(before.found)
-    notes = snapshot.once(_notes, CLAIM_KINDS)
+    notes = snapshot.once(_notes, CLAIM_KINDS, snapshot.mesh_name)
     for policy in added:
         note = notes.get(policy.metadata.name + "." + policy.metadata.namespace)
         if note is None or note.policy is not policy:
@@ -140,7 +140,7 @@ class _Note:
     findings: tuple[Finding, ...]
 
 
-def _notes(_: Snapshot) -> dict[str, _Note]:
+def _notes(_: Snapshot, mesh_name: str) -> dict[str, _Note]:  # noqa: ARG001  # because of another mesh they are others
     """An empty notebook, in which the claims of each policy are kept as they are worked out."""
     return {}
 

@@ -6,35 +6,40 @@ from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
 from ..interception.hosts import hosts_of
-from ..resources.core import Namespace, Service
+from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, TRUST_DOMAIN
+from ..resources.core import MONITORED_BY, Namespace, Service
+from ..resources.egress import UpstreamTrafficSetting
+from ..resources.machines import VirtualMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..resources.subjects import Subject
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
-__all__ = ["conditions_of"]
+__all__ = ["CONDITION_KINDS", "conditions_of"]
 
 NODE_LEVEL = "NodeLevel"
-MONITORED_BY = "flomesh.io/monitored-by"
 CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherited-from")
+NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
+
+CONDITION_KINDS = (UpstreamTrafficSetting, VirtualMachine)
+"""The kinds that conditions are read from, besides those that surround policies anyway."""
 
 
-def conditions_of(snapshot: Snapshot) -> Iterator[Finding]:
-    """A finding for each thing that the mesh uses and that could change what is decided."""
-    for rule, what in (*_of_config(snapshot), *_of_resources(snapshot)):
-        message = (
-            f"{what}, which is not modelled: what is decided stands under the condition that it is not so"
-        )
+def conditions_of(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
+    """A finding for each thing that the mesh uses and that could change what is decided for an identity."""
+    for rule, what in (*_of_config(snapshot), *_of_services(snapshot), *_of_machines(snapshot, identity)):
+        yield Finding(Code.NOT_MODELLED, rule, f"{what}, {NOT_MODELLED}")
+    for rule, message in (*_of_names(snapshot), *_of_trust(snapshot)):
         yield Finding(Code.NOT_MODELLED, rule, message)
 
 
 def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
     config = snapshot.mesh_config
     spec = config.spec
-    traffic, flags, dns = spec.traffic, spec.feature_flags.extra, spec.sidecar.local_dns_proxy
-    wildcard = dns.extra.get("wildcard") or {}
+    traffic, flags = spec.traffic, spec.feature_flags.extra
     used = {
         "spec.traffic.interceptionMode": (
             # Where there are pods, a finding says it of each.
@@ -44,10 +49,6 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
         "spec.traffic.networkInterfaceExclusionList": (
             bool(traffic.network_interface_exclusion_list),
             "connections by some network interfaces are not redirected",
-        ),
-        "spec.sidecar.localDNSProxy.wildcard": (
-            dns.enable and bool(wildcard.get("enable")),
-            "unknown names are resolved to addresses that every service has besides",
         ),
         "spec.featureFlags.enablePluginPolicy": (
             flags.get("enablePluginPolicy") is True,
@@ -63,15 +64,57 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
             yield config.at(path), what
 
 
-def _of_resources(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
-    first: str | None = None
-    for space in snapshot.kind(Namespace):
-        mesh = space.metadata.labels.get(MONITORED_BY)
-        first = first or mesh
-        if mesh != first and mesh is not None:
-            what = f"the namespace is monitored by mesh `{mesh}`, others are by `{first}`"
-            yield space.at(f"metadata.labels.{MONITORED_BY}"), what
+def _of_services(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
     for service in snapshot.kind(Service):
         for name in CONNECTED:
             if name in service.metadata.annotations:
                 yield service.at(f"metadata.annotations.{name}"), "the service comes from a connector"
+
+
+def _of_machines(snapshot: Snapshot, identity: Subject) -> Iterator[tuple[FieldRef, str]]:
+    account = identity.name, identity.namespace
+    for machine in snapshot.kind(VirtualMachine):
+        if machine.spec.service_account_name and account == (
+            machine.spec.service_account_name,
+            machine.namespace,
+        ):
+            yield machine.at(), "what the machine redirects to its sidecar is set up on the machine"
+
+
+# --- what only the control plane knows -------------------------------------------------------------------
+
+
+def _of_names(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """Namespaces of several meshes, of which one is taken for this one, as no document says which it is."""
+    taken, told = snapshot.mesh_name, snapshot.told(MESH_NAME)
+    for space in () if told else snapshot.kind(Namespace):
+        mesh = space.monitored_by
+        if mesh not in {None, taken}:
+            message = f"mesh `{mesh}` watches the namespace, and this one is taken for `{taken}`"
+            yield space.at(f"metadata.labels.{MONITORED_BY}"), f"{message}, {_untold(MESH_NAME)}"
+
+
+def _of_trust(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """Settings of services in another trust domain than FSM's own, where no document says the mesh's."""
+    for setting in () if snapshot.told(TRUST_DOMAIN) else snapshot.kind(UpstreamTrafficSetting):
+        domain = _domain_in(snapshot, setting.spec.host)
+        if domain:
+            message = f"the host is a service in trust domain `{domain}`, the mesh's is taken for"
+            yield setting.at("spec.host"), f"{message} `{DEFAULT_TRUST_DOMAIN}`, {_untold(TRUST_DOMAIN)}"
+
+
+def _untold(flag: str) -> str:
+    return (
+        f"as no document of `fsm-controller` says its `{flag}`: what is decided stands under the condition"
+        " that it is so"
+    )
+
+
+def _domain_in(snapshot: Snapshot, host: str) -> str:
+    """Another trust domain in the hostname of a service; empty where there is none."""
+    match host.split("."):
+        case [name, space, "svc", _, *_] | [_, name, space, "svc", _, *_]:
+            domain = host.partition(".svc.")[2]
+            is_own = domain == DEFAULT_TRUST_DOMAIN
+            return "" if is_own or snapshot.kind(Service).get(space, name) is None else domain
+    return ""

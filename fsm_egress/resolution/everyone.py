@@ -8,9 +8,11 @@ from ..interception.kinds import alike
 from ..resources.checks import ServiceAccessMode
 from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import EgressPolicy, Retry
+from ..resources.machines import VirtualMachine
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject, Unnamed
+from ..resources.workloads import MAKERS
 from ..values.errors import InvalidValue
 from ..values.spelling import nearest
 from .services import reached_services
@@ -52,7 +54,7 @@ def names_nobody(*meshes: Snapshot) -> bool:
     return not any(mesh.once(_named, NAMING_KINDS) for mesh in meshes)
 
 
-NAMING_KINDS = (ServiceAccount, Pod, EgressPolicy, TrafficTarget, Retry)
+NAMING_KINDS = (ServiceAccount, Pod, *MAKERS, VirtualMachine, EgressPolicy, TrafficTarget, Retry)
 
 
 def _named(mesh: Snapshot) -> frozenset[ServiceIdentity]:

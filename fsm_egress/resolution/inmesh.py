@@ -13,14 +13,16 @@ from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost
 from ..resources.checks import STREAMS, Protocol
 from ..resources.core import Endpoints, Namespace, Pod, Service
 from ..resources.egress import ConnectionSettings, Isolation, Retry, UpstreamTrafficSetting
+from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject
+from ..resources.workloads import Deployment
 from ..values.construction import frozen
 from ..values.net import Address, Prefix
 from .retries import Account, retry_for
 from .routes import balanced, routes_of, to_clusters, united, wildcard
-from .services import TRUST_DOMAIN, MeshService, hostnames_of, reached_services, target_port
+from .services import MeshService, hostnames_of, reached_services, target_port
 
 if TYPE_CHECKING:
     from ..resources.egress import RetryPolicy
@@ -51,6 +53,8 @@ IN_MESH_KINDS = (
     Service,
     Endpoints,
     Pod,
+    VirtualMachine,
+    Deployment,
     TrafficTarget,
     TrafficSplit,
     HTTPRouteGroup,
@@ -73,7 +77,7 @@ def resolve_in_mesh(snapshot: Snapshot, identity: Subject) -> InMesh:
 def _in_mesh(snapshot: Snapshot, identity: Subject) -> InMesh:
     findings: list[Finding] = []
     reached = tuple(
-        service for service in reached_services(snapshot, identity, findings) if service.addresses
+        service for service in reached_services(snapshot, identity, findings) if service.reached_at
     )
     by_port: dict[int, list[MeshService]] = {}
     for service in reached:
@@ -222,7 +226,7 @@ def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Ma
     owners: dict[int, int] = {}
     for index in sorted(range(len(services)), key=lambda at: (services[at].namespace, services[at].name)):
         service = services[index]
-        for address in service.addresses:
+        for address in service.reached_at:
             first = owners.setdefault(address.key, index)
             if first == index:
                 continue
@@ -236,7 +240,7 @@ def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Ma
                 findings.append(Finding(Code.SHARED_ADDRESS, service.rule, message))
     owned: dict[int, list[Address]] = {}
     for index, service in enumerate(services):
-        owned[id(service)] = [address for address in service.addresses if owners[address.key] == index]
+        owned[id(service)] = [address for address in service.reached_at if owners[address.key] == index]
     return owned
 
 
@@ -360,7 +364,7 @@ def _retry_of(
 
 def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSettings | None:
     """The settings of the first UpstreamTrafficSetting in its namespace whose host is the service."""
-    names = {service.full_name, ".".join((service.full_name, "svc", *TRUST_DOMAIN))}
+    names = {service.full_name, f"{service.full_name}.svc.{snapshot.trust_domain}"}
     settings = snapshot.kind(UpstreamTrafficSetting).by_namespace.get(service.namespace, ())
     found = (setting.spec.connection_settings for setting in settings if setting.spec.host in names)
     return next(found, None)

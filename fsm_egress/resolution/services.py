@@ -14,6 +14,7 @@ from ..connections.findings import Code, Finding
 from ..resources.checks import STREAMS, Protocol, ServiceAccessMode
 from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service, ServicePort
 from ..resources.egress import Isolation
+from ..resources.machines import VirtualMachine
 from ..resources.smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ..resources.subjects import Subject
 
 __all__ = [
-    "TRUST_DOMAIN",
     "MeshService",
     "hostnames_of",
     "isolated",
@@ -36,7 +36,6 @@ __all__ = [
     "target_port",
 ]
 
-TRUST_DOMAIN = ("cluster", "local")
 TARGET_RULES = {"HTTPRouteGroup", "TCPRoute"}
 _PREFIXED = (Protocol.TCP_SERVER_FIRST, Protocol.HTTP, Protocol.TCP, Protocol.GRPC)
 _BY_NAME = {protocol.value: protocol for protocol in Protocol}
@@ -55,8 +54,9 @@ class MeshService:
         target_port: where the pods listen; it names the cluster.
         addresses: what connections to the service are addressed to, the ClusterIP first.
         endpoints: the pods' addresses that the source may be sent to.
-        outside: those of them that are no pods' addresses after all.
         rule: the port in the Service.
+        outside: those of them that are no pods' addresses after all.
+        everyones: addresses that are every service's, as the DNS proxy answers with them to unknown names.
     """
 
     name: str
@@ -69,6 +69,12 @@ class MeshService:
     endpoints: tuple[Address, ...]
     rule: FieldRef
     outside: frozenset[Address] = frozenset()
+    everyones: tuple[Address, ...] = ()
+
+    @property
+    def reached_at(self) -> tuple[Address, ...]:
+        """All that connections to the service may be addressed to."""
+        return _unique((*self.addresses, *self.everyones)) if self.everyones else self.addresses
 
     @property
     def full_name(self) -> str:
@@ -131,11 +137,11 @@ class _Allowed:
     """What traffic targets let an identity reach.
 
     Attributes:
-        pods: by namespace: what has one of them behind it is reached.
-        addresses: of the pods that connections may end at.
+        pods: pods and machines by namespace: what has one of them behind it is reached.
+        addresses: of those that connections may end at.
     """
 
-    pods: Mapping[str, list[Pod]]
+    pods: Mapping[str, list[Pod | VirtualMachine]]
     addresses: frozenset[Address]
 
 
@@ -159,15 +165,24 @@ def _allowed(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> 
             shown.add((destination.namespace, destination.name))
             if SERVICE_ACCOUNT in kinds and destination.kind == SERVICE_ACCOUNT:
                 opened.add((destination.namespace, destination.name))
-    pods: dict[str, list[Pod]] = {}
+    pods: dict[str, list[Pod | VirtualMachine]] = {}
     addresses: set[Address] = set()
-    for pod in snapshot.kind(Pod):
+    running: tuple[Pod | VirtualMachine, ...] = (*snapshot.kind(Pod), *snapshot.kind(VirtualMachine))
+    for pod in running:
         account = pod.namespace, pod.spec.service_account_name
         if account in shown:
             pods.setdefault(pod.namespace, []).append(pod)
             if account in opened:
-                addresses.update(entry.ip for entry in pod.status.pod_ips)
+                addresses.update(_addresses_of(pod))
     return _Allowed(pods, frozenset(addresses))
+
+
+def _addresses_of(running: Pod | VirtualMachine) -> Iterator[Address]:
+    """The addresses of a pod or a machine."""
+    if isinstance(running, VirtualMachine):
+        yield running.spec.machine_ip
+    else:
+        yield from (entry.ip for entry in running.status.pod_ips)
 
 
 def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) -> bool:
@@ -201,6 +216,7 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
     endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
     domain = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
     closed = isolated(snapshot)
+    everyones = snapshot.mesh_config.spec.sidecar.local_dns_proxy.everyones
     for index, port in enumerate(service.spec.ports):
         rule = service.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings)
@@ -215,7 +231,17 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
                 ips = _outside(closed, listed)
                 found.append(
                     MeshService(
-                        name, service.namespace, port.port, target, protocol, None, ips, ips, rule, outside
+                        name,
+                        service.namespace,
+                        port.port,
+                        target,
+                        protocol,
+                        None,
+                        ips,
+                        ips,
+                        rule,
+                        outside,
+                        everyones,
                     )
                 )
         else:
@@ -233,14 +259,21 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
                     _outside(closed, _unique(entry.ip for entry in entries)),
                     rule,
                     outside,
+                    everyones,
                 )
             )
-        if service.spec.headless and not entries:
-            message = "a headless service without ready addresses takes no part"
-            findings.append(Finding(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message))
-        elif not all(it.addresses for it in found):
-            message = "every address of the service is isolated: it takes no part"
-            findings.append(Finding(Code.ISOLATED_SERVICE, rule, message))
+        if not all(it.reached_at for it in found):
+            if service.spec.headless and not entries:
+                code, message = (
+                    Code.HEADLESS_WITHOUT_ADDRESSES,
+                    "a headless service without ready addresses takes no part",
+                )
+            else:
+                code, message = (
+                    Code.ISOLATED_SERVICE,
+                    "every address of the service is isolated: it takes no part",
+                )
+            findings.append(Finding(code, rule, message))
         yield from found
 
 
@@ -258,7 +291,10 @@ def _outside(closed: tuple[Prefix, ...], addresses: tuple[Address, ...]) -> tupl
 
 @frozen
 class _Pods:
-    """What is known of the addresses of pods: them, and the namespaces with a pod that has any."""
+    """What is known of the addresses of pods: them, and the namespaces with a pod that has any.
+
+    Those of machines in the mesh are among them.
+    """
 
     addresses: frozenset[Address]
     namespaces: frozenset[str]
@@ -267,7 +303,7 @@ class _Pods:
     def of(cls, snapshot: Snapshot) -> _Pods:
         pods = [pod for pod in snapshot.kind(Pod) if pod.status.pod_ips]
         return cls(
-            frozenset(entry.ip for pod in pods for entry in pod.status.pod_ips),
+            frozenset(ip for it in (*pods, *snapshot.kind(VirtualMachine)) for ip in _addresses_of(it)),
             frozenset(pod.namespace for pod in pods),
         )
 
@@ -278,7 +314,7 @@ def _is_of_a_pod(snapshot: Snapshot, service: Service, entry: EndpointAddress) -
     It is if a pod has it. Where the pods of the namespace are not known, those of a service with a selector
     are believed, as Kubernetes writes them, and those that name a pod.
     """
-    pods = snapshot.once(_Pods.of, (Pod,))
+    pods = snapshot.once(_Pods.of, (Pod, VirtualMachine))
     if entry.ip in pods.addresses:
         return True
     reference = entry.extra.get("targetRef")
@@ -313,7 +349,7 @@ def _protocol(port: ServicePort, rule: FieldRef, findings: list[Finding]) -> Pro
     return protocol
 
 
-def _selects(service: Service, pod: Pod) -> bool:
+def _selects(service: Service, pod: Pod | VirtualMachine) -> bool:
     selector = service.spec.selector
     return bool(selector) and all(pod.metadata.labels.get(key) == value for key, value in selector.items())
 
@@ -356,7 +392,7 @@ def hostnames_of(snapshot: Snapshot, identity: Subject, service: MeshService) ->
         names.append(service.full_name)
         if traffic.service_access_names.with_trust_domain:
             names.append(f"{service.full_name}.svc")
-            for part in TRUST_DOMAIN:
+            for part in filter(None, snapshot.trust_domain.split(".")):
                 names.append(f"{names[-1]}.{part}")
     if traffic.service_access_mode is not ServiceAccessMode.DOMAIN:
         names.extend(map(str, service.addresses))

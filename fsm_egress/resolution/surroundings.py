@@ -23,7 +23,7 @@ from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
-from .conditions import conditions_of
+from .conditions import CONDITION_KINDS, conditions_of
 from .retries import retries_of
 from .routes import WHOLE_WEIGHT
 from .services import isolated
@@ -88,12 +88,22 @@ class Surroundings:
     findings: tuple[Finding, ...]
 
 
-SURROUNDING_KINDS = (MeshConfig, *HOST_KINDS, Namespace, EgressGateway, Service, Endpoints, Isolation, Retry)
+SURROUNDING_KINDS = (
+    MeshConfig,
+    *HOST_KINDS,
+    *CONDITION_KINDS,
+    Namespace,
+    EgressGateway,
+    Service,
+    Endpoints,
+    Isolation,
+    Retry,
+)
 
 
 def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     """All of it for an identity, with what is amiss there."""
-    findings = [*_retry_findings(snapshot, identity), *conditions_of(snapshot)]
+    findings = [*_retry_findings(snapshot, identity), *conditions_of(snapshot, identity)]
     config = snapshot.mesh_config
     interception = interception_of(snapshot, identity)
     findings.extend(_refused(snapshot, identity))

@@ -336,6 +336,16 @@ def cluster_ip(value: Any) -> str:
         raise InvalidValue.of("an IP address or `None`", value, proposal=proposal) from None
 
 
+def optional_ipv4(value: Any) -> str:
+    """An IPv4 address as a text, or an empty text."""
+    if value == "":
+        return ""
+    found = address(value)
+    if found.version != IPV4:
+        raise InvalidValue.of("an IPv4 address", str(value))
+    return str(found)
+
+
 def prefix(value: Any) -> Prefix:
     """An address range in CIDR notation; host bits are cleared."""
     return value if isinstance(value, Prefix) else parse_prefix(value)

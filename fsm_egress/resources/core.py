@@ -14,6 +14,8 @@ from . import checks
 from .redirection import INIT, SIDECAR, asked, refused_by_iptables
 from .resource import Part, Resource, checked, part, parts
 
+MONITORED_BY = "flomesh.io/monitored-by"
+
 
 @frozen(field_transformer=checked)
 class ServicePort(Part):
@@ -217,15 +219,20 @@ class Pod(Resource):
 
 @frozen(field_transformer=checked)
 class Namespace(Resource):
-    """A namespace; the mesh watches those labelled `flomesh.io/monitored-by`."""
+    """A namespace; a mesh watches those whose label `flomesh.io/monitored-by` has its name."""
 
     kind: ClassVar[str] = "Namespace"
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
 
     @property
+    def monitored_by(self) -> str | None:
+        """The name of the mesh that watches this namespace; None where none does."""
+        return self.metadata.labels.get(MONITORED_BY)
+
+    @property
     def monitored(self) -> bool:
-        """Whether the mesh watches this namespace."""
-        return "flomesh.io/monitored-by" in self.metadata.labels
+        """Whether some mesh watches this namespace; whether it is this one, its `Snapshot.monitors` knows."""
+        return self.monitored_by is not None
 
 
 @frozen(field_transformer=checked)

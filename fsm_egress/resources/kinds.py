@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .core import Endpoints, EndpointSlice, Namespace, Pod, Secret, Service, ServiceAccount
 from .egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
+from .machines import VirtualMachine
 from .meshconfig import MeshConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .workloads import CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet
@@ -29,6 +30,7 @@ KINDS: tuple[type[Resource], ...] = (
     Secret,
     TrafficTarget,
     TrafficSplit,
+    VirtualMachine,
     Deployment,
     StatefulSet,
     DaemonSet,

@@ -67,6 +67,7 @@ LOST_KINDS: dict[str, Bearing] = {
     "Endpoints": ANYTHING,  # ditto
     "Pod": ANYTHING,  # its annotations, and what is behind services
     **dict.fromkeys((kind.kind for kind in MAKERS), ANYTHING),  # as of a Pod
+    "VirtualMachine": ANYTHING,  # as of a Pod
     "ServiceAccount": NOTHING,  # it names an account, and an account that nothing names is looked at anyway
     "Namespace": ANYTHING,  # whether policies and services there count
     "Secret": Bearing(opens=True),  # what a policy claims is denied without its certificate
@@ -83,7 +84,10 @@ _BESIDES = (
     "spec.image",
     "spec.observability",
     "spec.pluginChains",
-    "spec.sidecar",
+    "spec.sidecar.compressConfig",
+    "spec.sidecar.logLevel",
+    "spec.sidecar.sidecarDisabledMTLS",
+    "spec.sidecar.sidecarTimeout",
     "spec.featureFlags.enableRetryPolicy",
     "spec.featureFlags.enableSidecarActiveHealthChecks",
 )

@@ -8,7 +8,7 @@ from attrs import field
 
 from ..values.construction import frozen
 from ..values.enums import Word
-from ..values.net import Prefix
+from ..values.net import Address, Prefix
 from . import checks
 from .checks import ServiceAccessMode
 from .resource import ObjectMeta, Part, Resource, checked, part, parts
@@ -71,10 +71,37 @@ class FeatureFlags(Part):
 
 
 @frozen(field_transformer=checked)
-class LocalDNSProxy(Part):
-    """`spec.sidecar.localDNSProxy` of a MeshConfig; its details are carried along."""
+class ResolveAddr(Part):
+    """An address that the DNS proxy answers with, or replaces; an empty text is none."""
+
+    ipv4: str = field(default="", converter=checks.optional_ipv4)
+    ipv6: str = field(default="", converter=checks.string)
+
+
+@frozen(field_transformer=checked)
+class WildcardDN(Part):
+    """`spec.sidecar.localDNSProxy.wildcard`: what names resolve to that nobody knows.
+
+    The addresses of `ips` are every service's; those of `los` are replaced in the answers to clients.
+    """
 
     enable: bool = field(default=False, converter=checks.boolean)
+    ips: tuple[ResolveAddr, ...] = field(default=(), metadata=parts(ResolveAddr))
+    los: tuple[ResolveAddr, ...] = field(default=(), metadata=parts(ResolveAddr))
+
+
+@frozen(field_transformer=checked)
+class LocalDNSProxy(Part):
+    """`spec.sidecar.localDNSProxy` of a MeshConfig; what else it knows is carried along."""
+
+    enable: bool = field(default=False, converter=checks.boolean)
+    wildcard: WildcardDN = field(factory=WildcardDN, metadata=part(WildcardDN))
+
+    @property
+    def everyones(self) -> tuple[Address, ...]:
+        """The addresses that every service of the mesh has besides its own."""
+        listed = self.wildcard.ips if self.enable and self.wildcard.enable else ()
+        return tuple(dict.fromkeys(Address(it.ipv4) for it in listed if it.ipv4))
 
 
 @frozen(field_transformer=checked)

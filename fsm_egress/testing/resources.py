@@ -212,6 +212,12 @@ PLAIN: dict[str, Tree] = {
         "metadata": {"name": "a"},
         "spec": {"cidrs": ["10.1.0.1/32"]},
     },
+    "VirtualMachine": {
+        "apiVersion": "machine.flomesh.io/v1alpha1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "a", "namespace": "curl"},
+        "spec": {"machineIP": "10.2.0.1", "serviceAccountName": "a"},
+    },
     "Retry": {
         "apiVersion": POLICY,
         "kind": "Retry",

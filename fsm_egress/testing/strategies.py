@@ -28,6 +28,7 @@ from ..connections.connection import Connection, HTTPRequest, TLSClientHello
 from ..connections.decision import Reason, Verdict
 from ..resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
 from ..resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
+from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -85,6 +86,7 @@ _OTHERS: tuple[type[Resource], ...] = (
     Retry,
     TrafficSplit,
     TrafficTarget,
+    VirtualMachine,
 )
 
 

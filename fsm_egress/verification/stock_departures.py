@@ -174,7 +174,7 @@ def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
     for claim in mesh.claims:
         claimed.setdefault(claim.port, []).extend(claim.prefixes)
     for service in mesh.services:
-        rule, port, addresses = service.rule, service.port, service.addresses
+        rule, port, addresses = service.rule, service.port, service.reached_at
         if any(address in prefix for address in addresses for prefix in claimed.get(port, ())):
             yield Suspicion(Code.EGRESS_BEFORE_MESH, rule, _taken_from(mesh, service), port)
         for address in addresses:
@@ -196,7 +196,7 @@ def _taken_from(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool
         match = mesh.match(it.connection)
         names = () if match is None else (*match.clusters, *(match.rules or ()))
         is_mesh = any(name == service.full_name or "/" in name for name in names)
-        return it.differs and it.connection.destination in service.addresses and not is_mesh
+        return it.differs and it.connection.destination in service.reached_at and not is_mesh
 
     return shows
 

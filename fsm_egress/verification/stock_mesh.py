@@ -147,7 +147,7 @@ def to_claim(claim: Claim, address: Address | None = None) -> Connection:
 
 def to_service(service: MeshService, address: Address | None = None) -> Connection:
     """A connection to a service, or to its port."""
-    first = next(iter(service.addresses), OUTSIDE)
+    first = next(iter(service.reached_at), OUTSIDE)
     sends = HTTPRequest("GET", service.full_name) if service.is_http else Sends.BYTES
     return Connection(address or first, service.port, sends)
 
@@ -161,7 +161,7 @@ def _may_be_sent(host: str) -> bool:
 
 def touching(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:
     """Whether a connection goes to a service, by address or host; to its whole port where it has neither."""
-    addresses = frozenset(service.addresses)
+    addresses = frozenset(service.reached_at)
     hosts = hostnames_of(mesh.view.snapshot, mesh.policy.identity, service) if service.is_http else ()
     names = frozenset(hosts)
 

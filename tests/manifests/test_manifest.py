@@ -81,6 +81,7 @@ def test_every_kind_is_read_in_every_api_version(kind: type[Resource]) -> None:
         "Service": {"spec": {}},
         "TrafficTarget": {"spec": {"destination": {"kind": "ServiceAccount", "name": "a"}}},
         "TrafficSplit": {"spec": {"service": "a"}},
+        "VirtualMachine": {"spec": {"machineIP": "10.3.0.1"}},
     }
     for version in kind.api_versions:
         document = {

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from fsm_egress.manifests.wire_names import FIELDS, carries, wire_name, wire_path
-from fsm_egress.resources import core, egress, meshconfig, smi, workloads
+from fsm_egress.resources import core, egress, machines, meshconfig, smi, workloads
 from fsm_egress.resources.kinds import KINDS
 from fsm_egress.resources.resource import ObjectMeta, Part, Resource
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-MODULES = (core, egress, meshconfig, smi, workloads)
+MODULES = (core, egress, machines, meshconfig, smi, workloads)
 
 
 def vectors(name: str) -> Any:

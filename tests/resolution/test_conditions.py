@@ -9,13 +9,14 @@ import random_meshes
 from small import config, load, service
 
 from fsm_egress.resolution.conditions import CONNECTED, conditions_of
+from fsm_egress.resources.subjects import read_subject
 
 MESH = "MeshConfig fsm-system/fsm-mesh-config spec."
-DNS: dict[str, Any] = {"enable": True, "wildcard": {"enable": True, "ips": [{"ipv4": "203.0.113.77"}]}}
 
 
-def rules(*entries: Any) -> list[str]:
-    return [str(finding.rule) for finding in conditions_of(load(*entries))]
+def rules(*entries: Any, who: str = "curl.curl") -> list[str]:
+    subject = read_subject(who)
+    return [str(finding.rule) for finding in conditions_of(load(*entries), subject)]
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,6 @@ def rules(*entries: Any) -> list[str]:
     [
         (config({"interceptionMode": "NodeLevel"}), "traffic.interceptionMode"),
         (config({"networkInterfaceExclusionList": ["eth1"]}), "traffic.networkInterfaceExclusionList"),
-        (config(sidecar={"localDNSProxy": DNS}), "sidecar.localDNSProxy.wildcard"),
         (config(featureFlags={"enablePluginPolicy": True}), "featureFlags.enablePluginPolicy"),
         (config(featureFlags={"enableTrafficWarmupPolicy": True}), "featureFlags.enableTrafficWarmupPolicy"),
     ],
@@ -38,10 +38,9 @@ def test_of_pods_it_is_said_one_by_one_that_the_node_redirects() -> None:
 
 
 def test_what_changes_nothing_is_not_said() -> None:
-    off = {"enable": False, "wildcard": {"enable": True}}
     traffic = {"interceptionMode": "PodLevel", "networkInterfaceExclusionList": []}
-    assert rules(config(traffic, sidecar={"localDNSProxy": off})) == []
-    assert rules(config(sidecar={"localDNSProxy": {"enable": True}}), service("web", "http 80")) == []
+    dns = {"enable": True, "wildcard": {"enable": True, "ips": [{"ipv4": "203.0.113.77"}]}}
+    assert rules(config(traffic, sidecar={"localDNSProxy": dns}), service("web", "http 80")) == []
 
 
 def test_namespaces_of_several_meshes_are_said() -> None:
@@ -52,6 +51,47 @@ def test_namespaces_of_several_meshes_are_said() -> None:
     two["metadata"]["labels"] = {"flomesh.io/monitored-by": "other"}
     assert rules(one, none) == []
     assert rules(one, two, none) == ["Namespace b metadata.labels.flomesh.io/monitored-by"]
+    assert rules(one, two, none, controller("--mesh-name", "fsm")) == []
+
+
+def controller(*args: str) -> Any:
+    """The Deployment of `fsm-controller`, beside the MeshConfig."""
+    template = {"spec": {"containers": [{"name": "fsm-controller", "args": list(args)}]}}
+    spec = {"template": template}
+    return random_meshes.resource("apps/v1", "Deployment", "fsm-system", "fsm-controller", spec=spec)
+
+
+SETTING = {"connectionSettings": {"tcp": {"maxConnections": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_said"),
+    [
+        ("web.shop.svc.corp.example", True),
+        ("web-0.web.shop.svc.corp.example", True),
+        ("web.shop.svc.cluster.local", False),
+        ("other.shop.svc.corp.example", False),
+        ("web.shop.svc", False),
+        ("web.shop", False),
+    ],
+)
+def test_another_trust_domain_is_said_unless_the_controller_says_its_own(host: str, is_said: bool) -> None:
+    setting = random_meshes.resource(
+        random_meshes.FLOMESH, "UpstreamTrafficSetting", "shop", "u", spec={"host": host, **SETTING}
+    )
+    mesh = [service("web", "http 80"), setting]
+    assert rules(*mesh) == (["UpstreamTrafficSetting shop/u spec.host"] if is_said else [])
+    assert rules(*mesh, controller("--trust-domain=corp.example")) == []
+
+
+def test_a_machine_redirects_as_it_was_set_up() -> None:
+    def machine(**spec: str) -> Any:
+        group = "machine.flomesh.io/v1alpha1"
+        spec = {"machineIP": "10.3.0.1", **spec}
+        return random_meshes.resource(group, "VirtualMachine", "curl", "m", spec=spec)
+
+    assert rules(machine(serviceAccountName="curl")) == ["VirtualMachine curl/m"]
+    assert rules(machine(serviceAccountName="wget")) == rules(machine()) == []
 
 
 @pytest.mark.parametrize("name", CONNECTED)

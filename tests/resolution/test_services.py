@@ -232,6 +232,59 @@ def test_a_service_whose_addresses_are_all_isolated_is_reported() -> None:
         assert [finding.code for finding in findings] == [Code.ISOLATED_SERVICE]
 
 
+WILDCARD = {"enable": True, "wildcard": {"enable": True, "ips": [{"ipv4": "203.0.113.77"}]}}
+
+
+def with_wildcard() -> dict[str, Any]:
+    config = mesh_config()
+    config["spec"]["sidecar"] = {"localDNSProxy": WILDCARD}
+    return config
+
+
+def test_the_addresses_of_the_dns_wildcard_are_every_services() -> None:
+    ((found,), findings) = reached(with_wildcard(), service(), endpoints("10.0.0.1"))
+    assert list(map(str, found.reached_at)) == ["10.96.0.1", "10.0.0.1", "203.0.113.77"]
+    assert "203.0.113.77" not in map(str, found.addresses)
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        (service(cluster_ip="None"), endpoints()),
+        (service(), endpoints("10.0.0.1"), isolation("10.0.0.0/8")),
+    ],
+)
+def test_what_has_no_other_address_takes_part_there(documents: tuple[dict[str, Any], ...]) -> None:
+    ((found,), findings) = reached(with_wildcard(), *documents)
+    assert list(map(str, found.reached_at)) == ["203.0.113.77"]
+    assert findings == []
+
+
+def machine(ip: str, account: str = "web", **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "machine.flomesh.io/v1alpha1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "vm", "namespace": "shop", "labels": labels},
+        "spec": {"serviceAccountName": account, "machineIP": ip},
+    }
+
+
+def test_machines_are_behind_services_as_pods_are() -> None:
+    documents = mesh_config(permissive=False), service(), endpoints("10.0.0.1", "10.0.0.2"), target()
+    ((found,), _) = reached(*documents, machine("10.0.0.2", app="web"))
+    assert list(map(str, found.endpoints)) == ["10.0.0.2"]
+    assert reached(*documents, machine("10.0.0.2", app="other"))[0] == []
+    assert reached(*documents, machine("10.0.0.2", "other", app="web"))[0] == []
+
+
+def test_the_address_of_a_machine_is_no_way_out_of_the_mesh() -> None:
+    bare = service()
+    del bare["spec"]["selector"]
+    ((found,), _) = reached(mesh_config(), bare, endpoints("10.0.0.1", "10.0.0.2"), machine("10.0.0.2"))
+    assert list(map(str, found.outside)) == ["10.0.0.1"]
+
+
 def test_only_monitored_namespaces_count() -> None:
     elsewhere = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
     documents = mesh_config(), service(), endpoints("10.0.0.1")
@@ -246,6 +299,20 @@ def names(**traffic: Any) -> set[str]:
     mesh = fe.load([mesh_config(**traffic), service(), endpoints("10.0.0.1")])
     (found,) = reached_services(mesh, CURL, [])
     return set(hostnames_of(mesh, CURL, found))
+
+
+def test_hostnames_end_with_the_trust_domain_that_the_controller_is_told() -> None:
+    containers = [{"name": "fsm-controller", "args": ["--trust-domain", "corp.example"]}]
+    controller = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "fsm-controller", "namespace": "fsm-system"},
+        "spec": {"template": {"spec": {"containers": containers}}},
+    }
+    mesh = fe.load([mesh_config(serviceAccessMode="domain"), service(), endpoints("10.0.0.1"), controller])
+    (found,) = reached_services(mesh, CURL, [])
+    full = ["web.shop", "web.shop.svc", "web.shop.svc.corp", "web.shop.svc.corp.example"]
+    assert list(hostnames_of(mesh, CURL, found)) == [*full, *(f"{host}:80" for host in full)]
 
 
 def test_hostnames_follow_the_access_mode_and_the_access_names() -> None:

@@ -31,7 +31,8 @@ def test_every_kind_errs_in_a_way_that_is_said() -> None:
         ("spec.featureFlags", True),
         ("spec.featureFlags.enableRetryPolicy", False),
         ("spec.sidecar.logLevel", False),
-        ("spec.sidecar", False),
+        ("spec.sidecar", True),
+        ("spec.sidecar.localDNSProxy.wildcard.ips[0].ipv4", True),
         ("spec.sidecars", True),
         ("spec.pluginChains.outbound-tcp", False),
         ("spec.observability.tracing.port", False),
@@ -40,7 +41,7 @@ def test_every_kind_errs_in_a_way_that_is_said() -> None:
 )
 def test_of_a_mesh_config_it_hangs_on_the_field(field: str, bears: bool) -> None:
     assert bool(lost("MeshConfig", field).bearing) is bears
-    assert lost("MeshConfig", "spec.sidecar", field).bearing == lost("MeshConfig", field).bearing
+    assert lost("MeshConfig", "spec.sidecar.logLevel", field).bearing == lost("MeshConfig", field).bearing
     assert lost("MeshConfig").bearing
 
 

@@ -61,6 +61,7 @@ from fsm_egress.resources.egress import (
     UpstreamTrafficSettingSpec,
 )
 from fsm_egress.resources.kinds import READ
+from fsm_egress.resources.machines import VirtualMachine, VirtualMachineSpec
 from fsm_egress.resources.meshconfig import (
     ClusterProperty,
     ClusterSet,
@@ -72,10 +73,12 @@ from fsm_egress.resources.meshconfig import (
     PluginChainEntry,
     PluginChains,
     RemoteLogging,
+    ResolveAddr,
     ServiceAccessNames,
     Sidecar,
     Tracing,
     Traffic,
+    WildcardDN,
 )
 from fsm_egress.resources.resource import ObjectMeta, Part, Resource
 from fsm_egress.resources.smi import (
@@ -115,6 +118,8 @@ LEAST: list[Part] = [
     ServiceAccessNames(),
     Traffic(),
     FeatureFlags(),
+    ResolveAddr(),
+    WildcardDN(),
     LocalDNSProxy(),
     Sidecar(),
     PluginChainEntry("modules/a"),
@@ -178,6 +183,8 @@ LEAST: list[Part] = [
     Secret(META),
     IsolationSpec(),
     Isolation(ObjectMeta("out"), IsolationSpec()),
+    VirtualMachineSpec(Address("10.3.0.1")),
+    VirtualMachine(META, VirtualMachineSpec(Address("10.3.0.1"))),
 ]
 
 each_model = pytest.mark.parametrize("value", LEAST, ids=lambda value: type(value).__name__)
@@ -248,6 +255,7 @@ def test_every_kind_is_read_once_per_version() -> None:
         ("config.openservicemesh.io/v1alpha3", "MeshConfig"),
         ("discovery.k8s.io/v1", "EndpointSlice"),
         ("discovery.k8s.io/v1beta1", "EndpointSlice"),
+        ("machine.flomesh.io/v1alpha1", "VirtualMachine"),
         (SETTINGS, "Egress"),
         (SETTINGS, "EgressGateway"),
         (SETTINGS, "Isolation"),
@@ -270,6 +278,15 @@ def test_every_kind_is_read_once_per_version() -> None:
 
 
 class TestMeshConfig:
+    def test_the_addresses_of_the_wildcard_are_everyones_where_it_is_on(self) -> None:
+        wildcard = WildcardDN(
+            enable=True, ips=(ResolveAddr("203.0.113.77"), ResolveAddr(), ResolveAddr("203.0.113.77"))
+        )
+        proxy = LocalDNSProxy(enable=True, wildcard=wildcard)
+        assert proxy.everyones == (Address("203.0.113.77"),)
+        assert attrs.evolve(proxy, enable=False).everyones == ()
+        assert attrs.evolve(proxy, wildcard=attrs.evolve(wildcard, enable=False)).everyones == ()
+
     def test_the_defaults(self) -> None:
         mesh = MeshConfig()
         traffic, flags, sidecar = mesh.spec.traffic, mesh.spec.feature_flags, mesh.spec.sidecar
@@ -440,7 +457,9 @@ class TestCore:
         [({}, False), ({"flomesh.io/monitored-by": "fsm"}, True), ({"flomesh.io/other": "fsm"}, False)],
     )
     def test_a_namespace_is_watched_by_label(self, labels: dict[str, str], monitored: bool) -> None:
-        assert Namespace(ObjectMeta("curl", labels=FrozenMap(labels))).monitored is monitored
+        space = Namespace(ObjectMeta("curl", labels=FrozenMap(labels)))
+        assert space.monitored is monitored
+        assert space.monitored_by == ("fsm" if monitored else None)
 
     def test_what_a_secret_holds_is_shown_nowhere(self) -> None:
         secret = Secret(META, FrozenMap({"tls.key": b"hunter2"}))

@@ -85,14 +85,6 @@ def test_what_the_controller_computes_is_written_key_for_key(case: dict[str, Any
     )
 
 
-# What of the further meshes is written otherwise, and why.
-NOT_MODELLED = {
-    "crafted: local DNS proxy with wildcard",
-    "crafted: namespace monitored by another mesh",
-    "crafted: smi: a virtual machine behind the service",
-}
-
-
 def normal(config: Wire) -> Wire:
     """A config without what FSM leaves to chance or writes in two ways: order, empty and null."""
     outbound = config.get("Outbound") or {}
@@ -138,7 +130,7 @@ def _rule(entry: Wire) -> Wire:
 def test_what_is_written_is_one_of_the_outcomes_of_the_controller(case: dict[str, Any]) -> None:
     mesh = fe.load(case["resources"], strict=False)
     found = normal(stock_config(mesh, case["identity"]).to_mapping())
-    assert (found in [normal(config) for config in case["configs"]]) is (case["name"] not in NOT_MODELLED)
+    assert found in [normal(config) for config in case["configs"]]
 
 
 # --- one match for all policies of a protocol ------------------------------------------------------------
