@@ -206,8 +206,8 @@ def watched(*meshes: str) -> list[dict[str, Any]]:
 
 def started(kind: str, *args: str, space: str = "fsm-system") -> dict[str, Any]:
     """What runs `fsm-controller` with these arguments."""
-    containers = [{"name": "pipy", "args": ["--mesh-name", "no"]}, {"name": "fsm-controller"}]
-    spec: dict[str, Any] = {"containers": [containers[0], {**containers[1], "args": list(args)}]}
+    other = {"name": "pipy", "args": ["--mesh-name", "no"]}
+    spec = {"containers": [other, {"name": "fsm-controller", "args": list(args)}]}
     if kind == "Pod":
         return resource("v1", kind, space, "fsm-controller-0", spec=spec)
     return resource("apps/v1", kind, space, "fsm-controller", spec={"template": {"spec": spec}})
