@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .connections.decision import Decision, Reason, Target, Verdict
     from .connections.descriptions import http, server_first, tcp, tls, udp
     from .connections.findings import Code, Finding, Findings
-    from .documents.helm import apply_set, helm_set
+    from .documents.chart import helm_set
+    from .documents.helm import apply_set
     from .documents.patch import merge_patch
     from .engine import Engine
     from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
@@ -277,7 +278,8 @@ _ROOMS = {
     ),
     "explanation": "Difference Edit Explanation NearMiss Nearness Stage StageName explain",
     "connections.findings": "Code Finding Findings",
-    "documents.helm": "apply_set helm_set",
+    "documents.chart": "helm_set",
+    "documents.helm": "apply_set",
     "linting.rules": "rules_markdown",
     "learning": "learn",
     "learning.evidence": "Evidence Need Seen",

@@ -372,7 +372,7 @@ class Snapshot:
             PatchError: the text cannot be read, or a key has no place in a MeshConfig.
             LoadError: the changed MeshConfig is not valid.
         """
-        from .documents.helm import helm_set  # noqa: PLC0415  # because few meshes are changed so
+        from .documents.chart import helm_set  # noqa: PLC0415  # because few meshes are changed so
 
         return self._with_mesh_config(helm_set(to_mapping(self.mesh_config), text, lenient=lenient))
 

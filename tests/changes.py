@@ -44,3 +44,10 @@ def spoil(value: Any) -> None:
         spoil(item)
     if isinstance(value, (dict, list)):
         value.clear()
+
+
+def at(value: Any, path: tuple[str | int, ...]) -> Any:
+    """What is in `value` at the path."""
+    for step in path:
+        value = value[step]
+    return value

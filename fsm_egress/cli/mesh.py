@@ -115,7 +115,7 @@ class Documents:
 
     def _set(self, mesh: Snapshot, text: str) -> Snapshot:
         """The mesh with a setting applied; what only an installation has is named and passed over."""
-        from ..documents.helm import placeless  # noqa: PLC0415  # because few meshes are changed so
+        from ..documents.chart import placeless  # noqa: PLC0415  # because few meshes are changed so
 
         passed = placeless(text)
         is_lenient = self.set_lenient or all(is_installed for _, is_installed in passed)
@@ -180,7 +180,7 @@ def _with_each(
         try:
             mesh = change(mesh, text)
         except PatchError as error:
-            from ..documents.helm import PLACED  # noqa: PLC0415  # because few meshes are changed so
+            from ..documents.chart import PLACED  # noqa: PLC0415  # because few meshes are changed so
 
             hint = "; --set-lenient passes it over" if error.problem.expected == PLACED else ""
             raise click.BadParameter(f"{error}{hint}", param_hint=f"'{option}'") from None
