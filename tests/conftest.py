@@ -16,7 +16,9 @@ HAS_SPARK = find_spec("pyspark") is not None and shutil.which("java") is not Non
 
 HAS_KOPF = find_spec("kopf") is not None and find_spec("kmock") is not None
 HAS_GO = shutil.which("go") is not None
-HAS_CLUSTER = HAS_KOPF and all(map(shutil.which, ("go", "etcd", "openssl")))
+HAS_SERVER = all(map(shutil.which, ("go", "etcd", "openssl")))
+HAS_CLUSTER = HAS_KOPF and HAS_SERVER
+HAS_CRDS = HAS_SERVER and "FSM_CRDS" in os.environ
 
 # The real sidecar is asked where there is one; elsewhere what it was seen to do stands for it. So is Spark.
 collect_ignore = [
@@ -24,6 +26,7 @@ collect_ignore = [
     *([] if HAS_SPARK else ["spark"]),
     *([] if HAS_KOPF else ["controller"]),
     *([] if HAS_GO else ["oracles"]),
+    *([] if HAS_CRDS else ["oracles/test_admission_asked.py"]),
     *([] if HAS_CLUSTER else ["controller/test_controller_cluster.py"]),
 ]
 
@@ -34,7 +37,9 @@ def pytest_report_header() -> list[str]:
     played = "pyspark or java is not installed: a stand-in plays it"
     cluster = "started, in controller" if HAS_CLUSTER else "go, etcd, kopf or kmock is missing: not started"
     answered = "go is missing: its kept answers stand for it"
+    judged = "FSM_CRDS is not set, or go, etcd or openssl is missing: what it said stands for it"
     return [
+        f"a real API server with FSM's CRDs: {'asked, in oracles' if HAS_CRDS else judged}",
         f"kubectl's and Helm's own code: {'asked, in oracles' if HAS_GO else answered}",
         f"a real Kubernetes API: {cluster}",
         f"a real sidecar: {'asked, in dataplane' if HAS_PIPY else kept}",

@@ -56,7 +56,8 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
             mesh = documents.changed(mesh)
         except LoadError as error:
             problems.extend(error.problems)
-    problems.extend(sorted([*refusals(mesh), *_of_pods(mesh)], key=_place))
+    refused = (it for it in refusals(mesh) if it.severity is not Severity.INFO or fail_on is Severity.INFO)
+    problems.extend(sorted([*refused, *_of_pods(mesh)], key=_place))
     if output == "sarif":
         from ..outputs.sarif import sarif_log_of_problems  # noqa: PLC0415  # because only this output needs it
 

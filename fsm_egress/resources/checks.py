@@ -236,8 +236,10 @@ def optional_fraction(value: Any) -> str | int | float | None:
 
 
 def target_port(value: Any) -> int | str | None:
-    """A port of the pods by number or by name, or nothing."""
-    return value if value is None or isinstance(value, str) else port_number(value)
+    """A port of the pods by number or by name, or nothing, which 0 is, too."""
+    if value is None or isinstance(value, str):
+        return value
+    return None if value == 0 and type(value) is int else port_number(value)
 
 
 def resource_name(value: Any) -> str:

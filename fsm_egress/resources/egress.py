@@ -18,7 +18,7 @@ from .resource import Part, Resource, checked, part, parts
 class SecretReference(Part):
     """A Secret by name, and by namespace where that is not the referring resource's own."""
 
-    name: str = field(converter=checks.resource_name)
+    name: str = field(default="", converter=checks.optional_name)
     namespace: str = field(default="", converter=checks.optional_name)
 
 
@@ -36,7 +36,7 @@ class SourceCertificate(Part):
 class SourceMTLS(Part):
     """How an egress source identifies itself to the outside (`mtls`)."""
 
-    issuer: str = field(converter=checks.string)
+    issuer: str = field(default="", converter=checks.string)
     cert: SourceCertificate | None = field(default=None, metadata=part(SourceCertificate))
 
     @property
@@ -112,7 +112,7 @@ class EgressSpec(Part):
 
 @frozen(field_transformer=checked)
 class EgressPolicy(Resource):
-    """An allow rule for traffic that leaves the mesh (kind `Egress`)."""
+    """An allow rule for traffic that leaves the mesh (kind `Egress`); without `spec` it is for nobody."""
 
     kind: ClassVar[str] = "Egress"
     api_versions: ClassVar[tuple[str, ...]] = (
@@ -120,7 +120,7 @@ class EgressPolicy(Resource):
         "policy.openservicemesh.io/v1alpha1",
     )
 
-    spec: EgressSpec = field(metadata=part(EgressSpec))
+    spec: EgressSpec = field(factory=EgressSpec, metadata=part(EgressSpec))
 
 
 @frozen(field_transformer=checked)
@@ -176,7 +176,7 @@ class UpstreamTrafficSettingSpec(Part):
 
 @frozen(field_transformer=checked)
 class UpstreamTrafficSetting(Resource):
-    """Limits for the connections to a host."""
+    """Limits for the connections to a host; without `spec` there are none, and the host is empty."""
 
     kind: ClassVar[str] = UPSTREAM_SETTING
     api_versions: ClassVar[tuple[str, ...]] = (
@@ -184,7 +184,9 @@ class UpstreamTrafficSetting(Resource):
         "policy.openservicemesh.io/v1alpha1",
     )
 
-    spec: UpstreamTrafficSettingSpec = field(metadata=part(UpstreamTrafficSettingSpec))
+    spec: UpstreamTrafficSettingSpec = field(
+        factory=lambda: UpstreamTrafficSettingSpec(""), metadata=part(UpstreamTrafficSettingSpec)
+    )
 
 
 @frozen(field_transformer=checked)
@@ -227,7 +229,7 @@ class Isolation(Resource):
     kind: ClassVar[str] = "Isolation"
     api_versions: ClassVar[tuple[str, ...]] = ("policy.flomesh.io/v1alpha1",)
 
-    spec: IsolationSpec = field(metadata=part(IsolationSpec))
+    spec: IsolationSpec = field(factory=IsolationSpec, metadata=part(IsolationSpec))
 
 
 @frozen(field_transformer=checked)
@@ -237,6 +239,9 @@ class RetrySource(Part):
     kind: str = field(converter=checks.string)
     name: str = field(converter=checks.resource_name)
     namespace: str = field(converter=checks.resource_name)
+
+
+_NOBODY = RetrySource("", "nobody", "nobody")  # as an empty kind is no account's
 
 
 @frozen(field_transformer=checked)
@@ -260,7 +265,7 @@ class RetrySpec(Part):
 
 @frozen(field_transformer=checked)
 class Retry(Resource):
-    """A retry policy for requests from one account to some services."""
+    """A retry policy for requests from one account to some services; without `spec` it is for nobody."""
 
     kind: ClassVar[str] = "Retry"
     api_versions: ClassVar[tuple[str, ...]] = (
@@ -268,4 +273,4 @@ class Retry(Resource):
         "policy.openservicemesh.io/v1alpha1",
     )
 
-    spec: RetrySpec = field(metadata=part(RetrySpec))
+    spec: RetrySpec = field(factory=lambda: RetrySpec(_NOBODY), metadata=part(RetrySpec))

@@ -49,6 +49,9 @@ class IdentityReference(Part):
     namespace: str = field(default="", converter=checks.optional_name)
 
 
+_NOBODY = IdentityReference("", "nobody")  # as an empty kind is no account's
+
+
 @frozen(field_transformer=checked)
 class TrafficTargetRule(Part):
     """Routes that a TrafficTarget allows; on the outbound side only the kind counts."""
@@ -69,12 +72,14 @@ class TrafficTargetSpec(Part):
 
 @frozen(field_transformer=checked)
 class TrafficTarget(Resource):
-    """Who may call whom when the mesh is not permissive."""
+    """Who may call whom when the mesh is not permissive; without `spec` it is about nobody."""
 
     kind: ClassVar[str] = "TrafficTarget"
     api_versions: ClassVar[tuple[str, ...]] = ("access.smi-spec.io/v1alpha3",)
 
-    spec: TrafficTargetSpec = field(metadata=part(TrafficTargetSpec))
+    spec: TrafficTargetSpec = field(
+        factory=lambda: TrafficTargetSpec(_NOBODY), metadata=part(TrafficTargetSpec)
+    )
 
 
 @frozen(field_transformer=checked)
@@ -105,9 +110,9 @@ class TrafficSplitSpec(Part):
 
 @frozen(field_transformer=checked)
 class TrafficSplit(Resource):
-    """Weighted backends for an apex service of the mesh."""
+    """Weighted backends for an apex service of the mesh; without `spec` for none."""
 
     kind: ClassVar[str] = "TrafficSplit"
     api_versions: ClassVar[tuple[str, ...]] = ("split.smi-spec.io/v1alpha4", "split.smi-spec.io/v1alpha2")
 
-    spec: TrafficSplitSpec = field(metadata=part(TrafficSplitSpec))
+    spec: TrafficSplitSpec = field(factory=lambda: TrafficSplitSpec(""), metadata=part(TrafficSplitSpec))

@@ -129,6 +129,10 @@ class Cluster:
             + [f"--service-account-signing-key-file={self.key}", "--endpoint-reconciler-type=none"],
         )
         until(self.is_ready, 60)
+        self.furnish()
+
+    def furnish(self) -> None:
+        """Makes the kinds of the mesh known, and the controller's rights."""
         own = {"", *(it["name"] for it in self.ask("GET", "/apis")["groups"])}
         for served in SERVED.values():
             if served.group not in own:  # of apps and batch the server has the real thing

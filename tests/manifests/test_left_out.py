@@ -54,8 +54,8 @@ def test_a_policy_concerns_the_accounts_that_its_sources_name(sources: Any, acco
     assert loss.accounts == accounts
 
 
-def test_a_policy_without_a_spec_may_concern_everybody() -> None:
-    (loss,) = fe.load([resource(egress("a")["apiVersion"], "Egress", "shop", "a")], strict=False).lost
+def test_a_policy_whose_spec_cannot_be_read_may_concern_everybody() -> None:
+    (loss,) = fe.load([{**egress("a", "tcp 0"), "spec": 7}], strict=False).lost
     assert loss.accounts is None
     (named,) = fe.load([resource("v1", "Secret", "shop", "s", data=7)], strict=False).lost
     assert named.accounts is None
