@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .connections.columns import Columns
     from .connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
     from .connections.decision import Decision, Reason, Target, Verdict
-    from .connections.descriptions import http, server_first, tcp, tls, udp
+    from .connections.descriptions import Requests, http, requests, server_first, tcp, tls, udp
     from .connections.findings import Code, Finding, Findings
     from .documents.chart import helm_set
     from .documents.helm import apply_set
@@ -170,6 +170,7 @@ __all__ = [
     "Reason",
     "Region",
     "Remark",
+    "Requests",
     "Residual",
     "ResourceRef",
     "Retry",
@@ -237,6 +238,7 @@ __all__ = [
     "reachable",
     "read_tests",
     "replay",
+    "requests",
     "residual",
     "resolve",
     "rows",
@@ -318,7 +320,7 @@ _ROOMS = {
     "replaying.tally": "Change Changed Ruling Summary",
     "verification.agreement": "Disagreement Sides Undecided Verification verify",
     "workload": "Workload",
-    "connections.descriptions": "http server_first tcp tls udp",
+    "connections.descriptions": "Requests http requests server_first tcp tls udp",
     "linting.rules.rule": "LintRule",
     "answers.partition": "Partition Portion partition",
     "answers.residual": "Partial Residual residual",

@@ -19,7 +19,7 @@ from ..answers.reach import reachable
 from ..answers.residual import Partial
 from ..answers.residual import residual as residual_of
 from ..connections.connection import Sends
-from ..connections.descriptions import split_socket_address
+from ..connections.descriptions import last_headers, split_socket_address
 from ..values.errors import InvalidValue
 from .connections import read_headers
 from .endings import end
@@ -96,7 +96,7 @@ def _known_options(command: Command) -> Command:
     def with_partial(*, headers: tuple[str, ...], **others: Any) -> None:
         known = {name: others.pop(name) for name in ("to", "port", "sends", "host", "method", "path")}
         try:
-            partial = Partial(**known, headers=read_headers(headers) if headers else None)
+            partial = Partial(**known, headers=last_headers(read_headers(headers)) if headers else None)
         except InvalidValue as error:
             raise click.UsageError(str(error)) from None
         command(partial=partial, **others)

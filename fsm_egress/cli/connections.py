@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..connections.connection import Connection, read_asked_host
-from ..connections.descriptions import http, server_first, split_socket_address, tcp, tls, udp
+from ..connections.connection import Connection
+from ..connections.descriptions import (
+    Requests,
+    http,
+    server_first,
+    split_socket_address,
+    tcp,
+    tls,
+    udp,
+)
 from ..documents import Document, read_text
 from ..values.errors import InvalidValue, Problem
 from ..values.references import Mark, Source
@@ -22,7 +30,15 @@ if TYPE_CHECKING:
 
     from ..connections.decision import Target
 
-__all__ = ["addresses", "connection_options", "read_connections", "read_headers", "read_socket_address"]
+__all__ = [
+    "addresses",
+    "connection_options",
+    "numbered",
+    "read_connections",
+    "read_headers",
+    "read_socket_address",
+    "spoken",
+]
 
 PLAIN = {"tcp": tcp, "server_first": server_first, "udp": udp}
 
@@ -114,22 +130,18 @@ def read_socket_address(text: str) -> tuple[str, int]:
     return found
 
 
-def read_headers(texts: Iterable[str]) -> dict[str, str]:
-    """The headers written `name: value`, by name.
+def read_headers(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """The headers written `name: value`, in their order.
 
     Raises:
-        InvalidValue: a text has another form, or a header stands twice.
+        InvalidValue: a text has another form.
     """
-    headers: dict[str, str] = {}
+    headers: list[tuple[str, str]] = []
     for text in texts:
         name, colon, value = text.partition(":")
         if not colon:
             raise InvalidValue.of("a header such as `user-agent: curl`", text)
-        if name.lower() == "host":
-            raise InvalidValue.of("the host in the URL, not as a header", text)
-        if name.lower() in headers:
-            raise InvalidValue(Problem("each header once", found=f"`{name}` again"))
-        headers[name.lower()] = value.strip()
+        headers.append((name, value.strip()))
     return headers
 
 
@@ -149,23 +161,21 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say which connections it is about, as its argument `connections`."""
 
     @wraps(command)
-    def with_connections(
-        *, connections_file: str | None, to: str | None, headers: tuple[str, ...], **others: Any
-    ) -> None:
+    def with_connections(*, connections_file: str | None, to: str | None, **others: Any) -> None:
         sends = {kind: others.pop(kind) for kind in ("http", "tls", *PLAIN)}
-        for kind in ("http", "tls"):
-            if len(sends[kind]) > 1:
-                raise click.UsageError(
-                    f"--{kind} is given {len(sends[kind])} times: one connection sends one"
-                )
-            sends[kind] = next(iter(sends[kind]), None)
-        given = {kind: value for kind, value in sends.items() if value not in {None, False}}
+        request = {name: others.pop(name) for name in ("headers", "through_proxy", "target")}
+        if len(sends["tls"]) > 1:
+            raise click.UsageError(f"--tls is given {len(sends['tls'])} times: one connection sends one")
+        given = {kind: value for kind, value in sends.items() if value not in {(), False}}
         if to is not None and connections_file is None:
-            connections: tuple[Connection, ...] = (_connection(to, headers, given),)
+            connections = _asked(to, given, request)
         elif to is not None or connections_file is None:
             raise click.UsageError("give one of --to and --connections")
-        elif given or headers:
-            raise click.UsageError("--http, --header, --tls, --tcp, --server-first and --udp belong to --to")
+        elif given or any(request.values()):
+            raise click.UsageError(
+                "--http, --header, --through-proxy, --request-target, --tls, --tcp, --server-first and --udp"
+                " belong to --to"
+            )
         else:
             connections = _listed(connections_file)
         command(connections=connections, **others)
@@ -182,37 +192,46 @@ def _listed(name: str) -> tuple[Connection, ...]:
     return connections
 
 
-def _connection(to: str, headers: Sequence[str], given: Mapping[str, Any]) -> Connection:
-    """The one connection of the arguments: where to, and by its option what is sent."""
+def _asked(to: str, given: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[Connection, ...]:
+    """The connections of the arguments: where to, and by its option what is sent; of HTTP each request."""
     if len(given) != 1:
         raise click.UsageError("with --to, give one of --http, --tls, --tcp, --server-first and --udp")
-    if headers and "http" not in given:
-        raise click.UsageError("--header belongs to --http")
     ((kind, value),) = given.items()
+    for name, option in _OF_REQUESTS.items():
+        if request[name] and kind != "http":
+            raise click.UsageError(f"{option} belongs to --http")
     try:
         address, port = read_socket_address(to)
         if kind == "http":
-            method, url = value
-            return http(address, port, method, url, read_headers(headers))
+            headers = read_headers(request["headers"])
+            sent = {"through_proxy": request["through_proxy"], "target": request["target"]}
+            found = [http(address, port, method, url, headers, **sent) for method, url in value]
+            return Requests(found) if len(found) > 1 else tuple(found)
         if kind == "tls":
-            return tls(address, port, _server_name(value) or None)
-        return PLAIN[kind](address, port)
+            (name,) = value
+            return (tls(address, port, name or None),)
+        return (PLAIN[kind](address, port),)
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
 
 
-def _server_name(text: str) -> str:
-    """The server name of a client: a DNS name, without a scheme or a port.
+def spoken(connections: Sequence[Connection]) -> Iterator[str]:
+    """What tables call each connection; a request of several is numbered."""
+    for number, connection in enumerate(connections, 1):
+        yield f"request {number}: {connection}" if isinstance(connections, Requests) else str(connection)
 
-    Raises:
-        InvalidValue: it is a URL, has a port or is a wildcard.
-    """
-    name = read_asked_host(text)
-    host, colon, port = name.rpartition(":")
-    if colon and port.isdecimal() and ":" not in host:
-        raise InvalidValue.of("a server name without a port", name, proposal=host)
-    return name
 
+def numbered(connections: Sequence[Connection]) -> Iterator[dict[str, int]]:
+    """What objects for machines have of each connection besides: the number of a request of several."""
+    for number, _ in enumerate(connections, 1):
+        yield {"request": number} if isinstance(connections, Requests) else {}
+
+
+_OF_REQUESTS = {
+    "headers": "--header",
+    "through_proxy": "--through-proxy",
+    "target": "--request-target",
+}
 
 _OPTIONS = (
     click.option("--udp", is_flag=True, help="a UDP datagram."),
@@ -226,8 +245,29 @@ _OPTIONS = (
         metavar="[NAME]",
         help="TLS, with or without a server name,",
     ),
-    click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="with a header,"),
-    click.option("--http", nargs=2, multiple=True, metavar="METHOD URL", help="an HTTP request,"),
+    click.option(
+        "--request-target",
+        "target",
+        metavar="TEXT",
+        help="with this in place of the URL's path, such as `*`,",
+    ),
+    click.option(
+        "--through-proxy", is_flag=True, help="with the whole URL, or CONNECT: the address is a proxy's,"
+    ),
+    click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="NAME:VALUE",
+        help="with a header (of equal ones the last counts; `Host` replaces the URL's),",
+    ),
+    click.option(
+        "--http",
+        nargs=2,
+        multiple=True,
+        metavar="METHOD URL",
+        help="an HTTP request; given several times, each is decided,",
+    ),
     click.option("--to", metavar="ADDRESS:PORT", help="One connection, to this address and port; it sends:"),
     click.option(
         "--connections",

@@ -9,7 +9,7 @@ import click
 from ..engine import Engine
 from ..interception.kinds import alike
 from ..resolution import resolve
-from .connections import addresses, connection_options
+from .connections import addresses, connection_options, numbered, spoken
 from .endings import end
 from .help import examples
 from .mesh import Documents, mesh_options, remarks
@@ -18,7 +18,7 @@ from .output import NOT_CERTAIN, Row, print_objects, print_table, say, verdict_o
 from .problems import print_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..connections.connection import Connection
     from ..connections.decision import Decision
@@ -55,6 +55,8 @@ def decide(
 ) -> None:
     """Say what becomes of connections, and by which rule.
 
+    HTTP is decided request by request: each --http is a request of the same connection.
+
     A connection in JSON has the keys `destination`, `port` and `sends` (`bytes`, `nothing`, `datagram`,
     `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`. A verdict
     with a `?` hangs on what --lenient left out; then the exit code is 3.
@@ -70,11 +72,12 @@ def decide(
             (
                 {
                     **({"pods": str(policy.identity)} if named else {}),
+                    **number,
                     **decision.to_mapping(connection),
                     **told,
                 }
                 for policy in policies
-                for connection, decision in decided[policy]
+                for number, (connection, decision) in zip(numbered(connections), decided[policy], strict=True)
             ),
             output,
         )
@@ -82,7 +85,7 @@ def decide(
         for policy in policies:
             if named:
                 say([f"{policy.identity}:"])
-            print_decisions(decided[policy])
+            print_decisions(decided[policy], spoken(connections))
         print_problems(remarks(mesh), err=True)
         say(dict.fromkeys(finding for policy in policies for finding in policy.findings), err=True)
     every = [decision for found in decided.values() for _, decision in found]
@@ -97,16 +100,22 @@ def _decided(policy: OutboundPolicy, connections: Iterable[Connection]) -> list[
     return [(connection, engine.classify(connection)) for connection in connections]
 
 
-def print_decisions(decided: Iterable[Decided]) -> None:
-    """The table of decisions, and why some are not certain."""
-    listed = list(decided)
-    print_table(DECISION, [_decision_row(connection, decision) for connection, decision in listed])
-    say(dict.fromkeys(f"{NOT_CERTAIN} {loss}" for _, decision in listed for loss in decision.without))
+def print_decisions(decided: Sequence[Decided], names: Iterable[str] | None = None) -> None:
+    """The table of decisions, and why some are not certain.
+
+    Args:
+        decided: the connections with what is decided about them.
+        names: what the table calls the connections; by default what they are.
+    """
+    called = names or (str(connection) for connection, _ in decided)
+    rows = [_decision_row(name, *entry) for name, entry in zip(called, decided, strict=True)]
+    print_table(DECISION, rows)
+    say(dict.fromkeys(f"{NOT_CERTAIN} {loss}" for _, decision in decided for loss in decision.without))
 
 
-def _decision_row(connection: Connection, decision: Decision) -> Row:
+def _decision_row(name: str, connection: Connection, decision: Decision) -> Row:
     return (
-        str(connection),
+        name,
         verdict_of(decision),
         decision.reason.value,
         _outcome(connection, decision),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..connections.descriptions import Requests
 from ..explanation import explain as explain_connection
-from .connections import connection_options
+from .connections import connection_options, numbered
 from .endings import end
 from .help import examples
 from .mesh import Documents, mesh_options
@@ -39,6 +40,8 @@ def explain(
 ) -> None:
     """Say why connections are decided as they are.
 
+    HTTP is decided request by request: each --http is a request of the same connection.
+
     What denied ones miss by one thing only is said, too. A connection in JSON has the form that `decide`
     reads.
     """
@@ -46,7 +49,17 @@ def explain(
     note_unnamed([identity], mesh)
     explained = [explain_connection(mesh, identity, connection) for connection in connections]
     if output != "table":
-        print_objects((explanation.to_mapping() for explanation in explained), output)
+        print_objects(
+            (
+                {**number, **explanation.to_mapping()}
+                for number, explanation in zip(numbered(connections), explained, strict=True)
+            ),
+            output,
+        )
     else:
-        say("\n\n".join(map(str, explained)).split("\n"))
+        texts = [
+            f"request {number}: {explanation}" if isinstance(connections, Requests) else str(explanation)
+            for number, explanation in enumerate(explained, 1)
+        ]
+        say("\n\n".join(texts).split("\n"))
     end(found=False, unknown=any(it.decision.without for it in explained))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 from attrs import evolve
 
+from ..connections.descriptions import Requests
 from ..pipy.sidecar import Sidecar
 from ..values.errors import InvalidValue
-from .connections import addresses, connection_options
+from .connections import addresses, connection_options, numbered, spoken
 from .help import examples
 from .inputs import read_input
 from .options import config_option, fsm_option, output_option
@@ -58,18 +59,27 @@ def sidecar(config_file: str, connections: tuple[Connection, ...], fsm: str | No
     refused, echoed, or unknown where the config asks for what the model does not know.
     """
     model = read_config(config_file, fsm)
-    handled = [(connection, model.handle(connection)) for connection in connections]
-    if output != "table":
-        print_objects((outcome.to_mapping(connection) for connection, outcome in handled), output)
+    if isinstance(connections, Requests):
+        handled = list(zip(connections, model.handle_requests(connections), strict=True))
     else:
-        print_outcomes(handled)
+        handled = [(connection, model.handle(connection)) for connection in connections]
+    if output != "table":
+        print_objects(
+            (
+                {**number, **outcome.to_mapping(connection)}
+                for number, (connection, outcome) in zip(numbered(connections), handled, strict=True)
+            ),
+            output,
+        )
+    else:
+        print_outcomes(handled, spoken(connections))
 
 
-def print_outcomes(handled: Iterable[Handled]) -> None:
+def print_outcomes(handled: Iterable[Handled], names: Iterable[str]) -> None:
     """The table of what a sidecar does; where balancing leads to several things, a row for each."""
     rows = [
-        _outcome_row(str(connection), connection, each)
-        for connection, outcome in handled
+        _outcome_row(name, connection, each)
+        for name, (connection, outcome) in zip(names, handled, strict=True)
         for each in (outcome, *outcome.others)
     ]
     print_table(OUTCOME, rows)

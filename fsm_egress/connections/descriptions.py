@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..values.errors import InvalidValue
@@ -22,17 +23,42 @@ from .connection import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from ..values.net import Address
 
-__all__ = ["http", "server_first", "split_socket_address", "tcp", "tls", "udp"]
+__all__ = [
+    "Requests",
+    "http",
+    "last_headers",
+    "requests",
+    "server_first",
+    "split_socket_address",
+    "tcp",
+    "tls",
+    "udp",
+]
 
-# A URL that needs no more looking at: host, port, path and query of ASCII; `urlsplit` reads all others.
-_URL = re.compile(r"(?:http://)?([A-Za-z0-9._-]+(?::[0-9]+)?)(/[!-\"$-~]*(?<!\?))?")
+# A URL that all clients send as it stands; `urls` reads the others.
+_URL = re.compile(
+    r"(?:http://)?((?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*(?::(?!80\b)[1-9][0-9]{0,3})?)"
+    r"((?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)?)+(?:\?[A-Za-z0-9._~!$&()*+,;=:@/?-]*)?)?"
+)
 _SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
+
+
+class Requests(tuple[Connection, ...]):
+    """The requests of one HTTP connection, in their order: each is decided on its own.
+
+    A sidecar reads a kept, pipelined or HTTP/2 connection request by request: one may be refused with 403 and
+    the next, also to another host, let through. Only where the bytes are passed on as they come, as with
+    `tcp` and passthrough, the connection is decided once, and then all its requests fare alike.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Requests {', '.join(map(str, self))}>"
 
 
 def http(
@@ -40,53 +66,110 @@ def http(
     port: int,
     method: str,
     url: str,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+    *,
+    through_proxy: bool = False,
+    target: str | None = None,
 ) -> Connection:
     """A connection whose client sends an HTTP request.
 
-    The Host header is what `url` has before its path (`http://httpbin.org/get` or just `httpbin.org/get`).
+    The URL (`http://httpbin.org/get` or just `httpbin.org/get`, `ws://…`, `grpc://…`) becomes what all common
+    clients send for it; one for which they send different things is refused, with the one to write instead.
+
+    Args:
+        destination: the address that the client dials.
+        port: its port.
+        method: exactly as sent.
+        url: what the client is given; of the method `CONNECT` a host and a port.
+        headers: by name, or pairs in the order in which they are sent: of equal names the last counts, as
+            the sidecar reads them. `Host` takes the place of the URL's host.
+        through_proxy: whether the destination is the client's HTTP proxy: it is sent the whole URL, or a
+            `CONNECT` for one that is not `http`.
+        target: what is sent in place of the URL's path, such as `*`.
 
     Raises:
-        InvalidValue: an address, port, method, URL or header that cannot be.
+        InvalidValue: an address, port, method or header that cannot be, or a URL that is none of HTTP or of
+            which clients send different things.
     """
     try:
         found = _URL.fullmatch(url)
     except TypeError:
         raise InvalidValue.of("a URL", url).at("url") from None
-    host, path = found.groups("/") if found else _taken_apart(url)
-    if found and not headers and type(method) is str and method in USUAL_METHODS:
-        sent: RequestParts = (host.lower(), method, path, EMPTY, host)
+    is_plain = found is not None and not (through_proxy or headers or target)
+    if found and is_plain and type(method) is str and method in USUAL_METHODS and method != "CONNECT":
+        host, path = found.groups("/")
+        sent: RequestParts = (host, method, path, EMPTY, host)
     else:
-        sent = request_parts(method, host, path, headers or EMPTY)
+        from .urls import read_url  # noqa: PLC0415  # because `_URL` reads nearly all
+
+        asked = read_url(method, url, through_proxy=through_proxy)
+        fields = {**asked.headers, **last_headers(headers or ())}
+        host = fields.pop("host", asked.host)
+        path = asked.path if target is None else target
+        sent = request_parts(asked.method, host, path, fields or EMPTY)
     return connection_sending(destination, port, HTTP, sent)
 
 
-def _taken_apart(url: str) -> tuple[str, str]:
-    """The Host header and the path of a URL, as clients send them.
+def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name in lower case, of equal names the last: that is the one that the sidecar reads.
 
-    User and password go into a header of their own, which no policy looks at: they are left out, and no
-    error shows them. So is the colon of an empty port. A `?` with nothing behind it is sent.
+    Raises:
+        InvalidValue: it is neither a mapping nor pairs, or a name cannot be.
     """
-    from urllib.parse import urlsplit  # noqa: PLC0415  # because `_URL` reads nearly all
-
-    url = _USER.sub(r"\1", url, count=1)
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
     try:
-        split = urlsplit(url if _SCHEME.match(url) else f"http://{url}")
-    except ValueError as error:
-        raise InvalidValue.of("a URL", url, reason=str(error)).at("url") from None
-    if split.scheme != "http":
-        expected, reason = "a URL with the scheme `http`", "HTTPS is `tls` to the sidecar"
-        raise InvalidValue.of(expected, url, reason=reason).at("url")
-    is_asked = split.query or url.partition("#")[0].endswith("?")
-    return split.netloc.removesuffix(":"), (split.path or "/") + (f"?{split.query}" if is_asked else "")
+        named = [(name, value) for name, value in pairs]
+    except (TypeError, ValueError):
+        raise InvalidValue.of("headers by name, or pairs of names and values", headers).at(
+            "headers"
+        ) from None
+    for name, _ in named:
+        if not isinstance(name, str):
+            raise InvalidValue.of("a header name", name).at("headers")
+    return {name.lower(): value for name, value in named}
+
+
+def requests(
+    destination: Address | str, port: int, *sent: tuple[str, str] | tuple[str, str, Mapping[str, str]]
+) -> Requests:
+    """Several requests of one connection, each of which is decided on its own.
+
+    Args:
+        destination: the address that the client dials.
+        port: its port.
+        sent: of each request the method, the URL and, where there are some, the headers, as `http` takes
+            them.
+
+    Raises:
+        InvalidValue: as `http` does; its path has the index of the request.
+    """
+    listed: list[Connection] = []
+    for index, request in enumerate(sent):
+        try:
+            if not isinstance(request, tuple) or not 2 <= len(request) <= 3:  # noqa: PLR2004  # because they are named above
+                raise InvalidValue.of("a method, a URL and perhaps headers, as a tuple", request)
+            listed.append(http(destination, port, *request))
+        except InvalidValue as error:
+            raise error.at(f"sent[{index}]") from None
+    return Requests(listed)
 
 
 def tls(destination: Address | str, port: int, server_name: str | None = None) -> Connection:
     """A connection whose client opens TLS, asking for `server_name` or for none.
 
+    A dot at the end of the name is left out, as clients do.
+
     Raises:
-        InvalidValue: an address, port or server name that cannot be.
+        InvalidValue: an address or port that cannot be, or a server name that no client asks for: a URL, one
+            with a port, a wildcard, an address.
     """
+    if isinstance(server_name, str):
+        from .urls import server_name as asked  # noqa: PLC0415  # because HTTP needs none
+
+        try:
+            server_name = asked(server_name)
+        except InvalidValue as error:
+            raise error.at("server_name") from None
     return connection_sending(destination, port, TLS, hello_parts(server_name))
 
 

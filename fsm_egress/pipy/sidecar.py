@@ -42,6 +42,7 @@ CORE = {
     TCP_CHAIN: ("outbound-tcp-routing", "outbound-tcp-load-balancing", "outbound-tcp-default"),
     HTTP_CHAIN: ("outbound-http-routing", "outbound-http-load-balancing", "outbound-http-default"),
 }
+_OVER = frozenset([Fate.CLOSED, Fate.REFUSED, Fate.ECHOED])  # and nothing more is read as a request
 WATCHERS = frozenset(  # modules that see connections, and change nothing about where they go
     {"outbound-metrics-http", "outbound-tracing-http", "outbound-logging-http", "outbound-circuit-breaker"}
 )
@@ -118,6 +119,18 @@ class Sidecar:
         if taken.match is not None and taken.match.is_http:
             return self._through(HTTP_CHAIN, taken, connection)
         return self._through(TCP_CHAIN, taken, connection)
+
+    def handle_requests(self, requests: Iterable[Connection]) -> tuple[Outcome, ...]:
+        """What the sidecar does with the requests of one HTTP connection, in their order.
+
+        Each is handled on its own, also after a 403; but once the sidecar has closed the connection, none
+        reaches it any more.
+        """
+        outcomes: list[Outcome] = []
+        for request in requests:
+            is_over = bool(outcomes) and outcomes[-1].fate in _OVER
+            outcomes.append(outcomes[-1] if is_over else self.handle(request))
+        return tuple(outcomes)
 
     def _through(self, chain: str, taken: Taken, connection: Connection) -> Outcome:
         """What a chain does with a connection, with this library's module at its head or without."""

@@ -18,6 +18,7 @@ from ..patterns import Pattern, parse_pattern
 from ..values.enums import Word
 from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze, is_unicode
+from ..values.hostnames import spelling
 from ..values.net import Address, Prefix, parse_address, parse_prefix
 
 T = TypeVar("T")
@@ -382,6 +383,8 @@ def host(value: Any) -> str:
         return lower
     inner = _HOST_IN_URL.fullmatch(lower) if len(text) <= _URL_LENGTH else None
     bare = inner[1].strip("[]").rstrip(".") if inner else ""
+    spelled = spelling(bare) if bare and not bare.isascii() else None
+    bare = spelled.text if spelled else bare
     good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or is_address(bare))
     expected = "a DNS name or an IP address, without scheme, port or path"
     if _is_range(text):

@@ -16,7 +16,7 @@ Where = fe.Where
 DENIED = fe.Decision(fe.Verdict.DENIED, fe.Reason.EGRESS_DISABLED)
 PASSED = fe.Decision(fe.Verdict.PASSTHROUGH, fe.Reason.EGRESS_ENABLED)
 BESIDE = fe.Decision(fe.Verdict.PASSTHROUGH, fe.Reason.NOT_INTERCEPTED)
-GET = fe.http("54.9.9.9", 80, "GET", "A.com/x")
+GET = fe.http("54.9.9.9", 80, "GET", "/x", {"Host": "A.com"})
 TLS = fe.tls("54.9.9.9", 443, "a.com")
 RAW = fe.tcp("9.9.9.9", 3306)
 

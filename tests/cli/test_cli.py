@@ -83,6 +83,9 @@ def decided(*arguments: str, stdin: str | bytes = b"") -> list[dict[str, Any]]:
     return json_lines(result.stdout)
 
 
+TWO_REQUESTS = ("--to", "54.9.9.9:80", "--http", "GET", "httpbin.org/get", "--http", "GET", "a.com/")
+
+
 class TestCheck:
     def test_what_a_server_would_refuse_is_a_warning(self, folder: Path) -> None:
         (folder / "bare.yaml").write_text(
@@ -265,7 +268,24 @@ class TestDecide:
                 ("--http", "GET", "httpbin.org", "--header", "X-Env: prod"),
                 fe.http("54.9.9.9", 80, "GET", "httpbin.org", {"x-env": "prod"}),
             ),
+            (
+                ("--http", "GET", "httpbin.org", "--header", "X-Env: test", "--header", "x-env: prod"),
+                fe.http("54.9.9.9", 80, "GET", "httpbin.org", {"x-env": "prod"}),
+            ),
+            (
+                ("--http", "GET", "httpbin.org/get", "--header", "Host: HTTPBIN.org"),
+                fe.Connection("54.9.9.9", 80, fe.HTTPRequest("GET", "HTTPBIN.org", "/get")),
+            ),
+            (
+                ("--http", "GET", "httpbin.org/get", "--through-proxy"),
+                fe.Connection("54.9.9.9", 80, fe.HTTPRequest("GET", "httpbin.org", "http://httpbin.org/get")),
+            ),
+            (
+                ("--http", "OPTIONS", "httpbin.org", "--request-target", "*"),
+                fe.Connection("54.9.9.9", 80, fe.HTTPRequest("OPTIONS", "httpbin.org", "*")),
+            ),
             (("--tls", "httpbin.org"), fe.tls("54.9.9.9", 80, "httpbin.org")),
+            (("--tls", "httpbin.org."), fe.tls("54.9.9.9", 80, "httpbin.org")),
             (("--tls",), fe.tls("54.9.9.9", 80)),
             (("--tcp",), fe.tcp("54.9.9.9", 80)),
             (("--server-first",), fe.server_first("54.9.9.9", 80)),
@@ -281,6 +301,18 @@ class TestDecide:
         assert (
             run(*DECIDE, "--to", "54.9.9.9:80", *words).stdout.splitlines()[1].startswith(f"{connection}  ")
         )
+
+    def test_several_requests_of_one_connection_are_decided_each(self) -> None:
+        words = (*TWO_REQUESTS, "--header", "x-env: prod")
+        assert [(it["request"], it["verdict"], it["status"]) for it in decided(*words)] == [
+            (1, "EGRESS_POLICY", None),
+            (2, "DENIED", 403),
+        ]
+        table = run(*DECIDE, *words).stdout.splitlines()
+        assert [line.split("  ")[0] for line in table[1:]] == [
+            "request 1: 54.9.9.9:80 GET http://httpbin.org/get",
+            "request 2: 54.9.9.9:80 GET http://a.com/",
+        ]
 
     def test_ipv6_destinations_stand_in_brackets(self) -> None:
         (line,) = decided("--to", "[2001:db8::5]:443", "--tcp", "--set", "fsm.enableEgress=true")
@@ -304,11 +336,9 @@ class TestDecide:
             (("--to", "1.2.3.4:65536", "--tcp"), "expected a port number"),
             (("--to", "1.2.3.4:80", "--http", "GET", "https://a.b/"), "HTTPS is `tls` to the sidecar"),
             (("--to", "1.2.3.4:80", "--http", "GET", "a.b", "--header", "x"), "a header such as"),
-            (("--to", "1.2.3.4:80", "--http", "GET", "a.b", "--header", "Host: c"), "the host in the URL"),
-            (
-                ("--to", "1.2.3.4:80", "--http", "GET", "a.b", "--header", "x:1", "--header", "X:2"),
-                "expected each header once, found `X` again",
-            ),
+            (("--to", "1.2.3.4:80", "--tcp", "--through-proxy"), "--through-proxy belongs to --http"),
+            (("--to", "1.2.3.4:80", "--tls", "--request-target", "*"), "--request-target belongs to --http"),
+            (("--connections", "-", "--through-proxy"), "belong to --to"),
             (("--to", "1.2.3.4:80", "--tcp", "--patch", "{"), "Invalid value for '--patch': "),
             (("--to", "1.2.3.4:80", "--tcp", "--set", "fsm.enabelEgress=true"), "write `fsm.enableEgress`"),
             (("--to", "1.2.3.4:80", "--tcp", "--as", "curl"), "expected a service identity"),
@@ -402,7 +432,16 @@ class TestTable:
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.delenv("NO_COLOR", raising=False)
-        words = (*DECIDE, "--to", "54.9.9.9:80", "--http", "GET", "httpbin.org/\x9b[red]")
+        words = (
+            *DECIDE,
+            "--to",
+            "54.9.9.9:80",
+            "--http",
+            "GET",
+            "httpbin.org/",
+            "--request-target",
+            "/\x9b[red]",
+        )
         coloured = run(*words).stdout
         assert "\x1b[32mEGRESS_POLICY" in coloured
         assert r"GET http://httpbin.org/\x9b[red] " in coloured
@@ -482,6 +521,16 @@ class TestSidecar:
             "CONNECTION                     OUTCOME   TARGET  STATUS  MTLS  GATEWAY",
             "54.9.9.9:80 GET http://x.org/  answered  -       403     no    -",
         ]
+
+    def test_requests_of_one_connection_are_handled_each_until_it_is_closed(self) -> None:
+        content = run("config", *DECIDE[1:]).stdout_bytes
+        words = (*TWO_REQUESTS, "--http", "PURGE", "httpbin.org/", "--http", "GET", "httpbin.org/get")
+        asked = ("sidecar", "--config", "-", *words)
+        outcomes = ["dialled", "answered", "closed", "closed"]
+        told = json_lines(run(*asked, "-o", "json", stdin=content).stdout)
+        assert [(it["request"], it["outcome"]) for it in told] == list(enumerate(outcomes, 1))
+        table = run(*asked, stdin=content).stdout.splitlines()[1:]
+        assert [line.startswith(f"request {number}: ") for number, line in enumerate(table, 1)] == [True] * 4
 
     def test_shares_get_a_row_each(self, folder: Path) -> None:
         tree = run_config()
@@ -1115,6 +1164,13 @@ class TestExplain:
             "EGRESS_POLICY",
             "DENIED",
         ]
+
+    def test_requests_of_one_connection_are_explained_each(self) -> None:
+        asked = ("explain", *DECIDE[1:], *TWO_REQUESTS)
+        told = run(*asked).stdout
+        assert told.startswith("request 1: allowed: ")
+        assert "\n\nrequest 2: denied (403): " in told
+        assert [it["request"] for it in json_lines(run(*asked, "-o", "json").stdout)] == [1, 2]
 
 
 class TestLint:

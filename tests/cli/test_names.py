@@ -71,10 +71,6 @@ def test_what_tells_says_it_beside() -> None:
         (("decide", "--as", "curl.curl", *TO, "--tls", "https://a.com"), "write `a.com`"),
         (("decide", "--as", "curl.curl", *TO, "--tls", "a.com:443"), "write `a.com`"),
         (("decide", "--as", "curl.curl", *TO, "--tls", "*.a.com"), "not a wildcard"),
-        (
-            ("decide", "--as", "curl.curl", *TO, "--http", "GET", "http://a/", "--http", "GET", "http://b/"),
-            "--http is given 2 times",
-        ),
         (("decide", "--as", "curl.curl", *TO, "--tls", "a", "--tls", "b"), "--tls is given 2 times"),
     ],
 )

@@ -90,8 +90,8 @@ def test_a_connection_in_words(connection: fe.Connection, text: str) -> None:
     [
         ("a.com", "a.com", "/"),
         ("http://a.com", "a.com", "/"),
-        ("HTTP://A.com:81/get?x=1", "A.com:81", "/get?x=1"),
-        ("a.com:80?x=1", "a.com:80", "/?x=1"),
+        ("HTTP://a.com:81/get?x=1", "a.com:81", "/get?x=1"),
+        ("a.com:80?x=1", "a.com", "/?x=1"),
     ],
 )
 def test_a_url_is_taken_apart(url: str, host: str, path: str) -> None:
@@ -227,8 +227,8 @@ def test_what_cannot_be_hashed_is_refused_like_anything_else(sends: Any) -> None
         (
             "https://a.com",
             (
-                "url: expected a URL with the scheme `http`, found the string `https://a.com`:"
-                " HTTPS is `tls` to the sidecar"
+                "url: expected a URL with the scheme `http`, found the string `https://a.com`; write"
+                " `--tls a.com`: HTTPS is `tls` to the sidecar, which sees a server name and no request"
             ),
         ),
     ],

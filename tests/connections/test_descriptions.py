@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import fsm_egress as fe
@@ -50,3 +52,32 @@ def test_an_at_in_a_path_is_no_user() -> None:
 def test_what_a_url_says_beside_its_parts_is_sent_as_clients_send_it(url: str, host: str, path: str) -> None:
     request = fe.http("54.9.9.9", 80, "GET", url).to_mapping()["request"]
     assert (request["host"], request["path"]) == (host, path)
+
+
+# --- several requests of one connection ------------------------------------------------------------------
+
+
+def test_the_requests_of_a_connection_are_connections_that_are_decided_on_their_own() -> None:
+    sent = fe.requests("54.9.9.9", 80, ("GET", "a.com/get"), ("POST", "b.com/x", {"X-Env": "prod"}))
+    assert isinstance(sent, fe.Requests)
+    assert sent == (
+        fe.http("54.9.9.9", 80, "GET", "a.com/get"),
+        fe.http("54.9.9.9", 80, "POST", "b.com/x", {"x-env": "prod"}),
+    )
+    assert repr(sent) == ("<Requests 54.9.9.9:80 GET http://a.com/get, 54.9.9.9:80 POST http://b.com/x>")
+    assert hash(sent) == hash(fe.Requests(sent))
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        ([("GET", "a.com/"), ("GET", "A.com/")], "sent[1].url"),
+        ([("GET",)], "sent[0]"),
+        (["GET a.com/"], "sent[0]"),
+        ([("GET", "a.com/", {}, 1)], "sent[0]"),
+    ],
+)
+def test_a_request_that_cannot_be_is_named_by_its_place(sent: list[Any], path: str) -> None:
+    with pytest.raises(fe.InvalidValue) as error:
+        fe.requests("54.9.9.9", 80, *sent)
+    assert error.value.problems[0].path == path

@@ -268,7 +268,8 @@ def test_the_nearest_host_is_one_that_was_surely_meant_then_a_slip_then_one_of_i
 @pytest.mark.parametrize("host", ["a.com:8080", "A.com.", "a.com.:80", "x.b.com"])
 def test_a_host_with_a_port_or_a_dot_at_its_end_or_under_a_wildcard_is_surely_meant(host: str) -> None:
     policy = egress("e", "http 80", hosts=["a.com", "*.b.com"])
-    assert only(fe.http("54.9.9.9", 80, "GET", f"{host}/"), policy).nearness is Nearness.SPELLING
+    asked = fe.http("54.9.9.9", 80, "GET", "/", {"Host": host})
+    assert only(asked, policy).nearness is Nearness.SPELLING
 
 
 def test_a_host_is_changed_to_the_nearest_of_the_policys() -> None:

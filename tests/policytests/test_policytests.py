@@ -339,7 +339,11 @@ def test_what_no_test_decides_by() -> None:
 def test_a_host_that_nobody_asks_for() -> None:
     mesh = load(egress("web", "http 80", "https 443", hosts=["a.com", "b.com"]), routes("r"))
     engine = fe.compile(mesh, WHO)
-    asked = [fe.http("54.9.9.9", 80, "GET", "A.com:80/"), fe.tls("54.9.9.9", 443), fe.tcp("54.9.9.9", 80)]
+    asked = [
+        fe.http("54.9.9.9", 80, "GET", "/", {"Host": "A.com:80"}),
+        fe.tls("54.9.9.9", 443),
+        fe.tcp("54.9.9.9", 80),
+    ]
     raw, to_raw = load(egress("raw", "tcp 3306")), fe.tcp("54.9.9.9", 3306)
     (_, port) = parts_decided(raw, to_raw, fe.compile(raw, WHO).classify(to_raw))
     assert str(port) == "port Egress curl/raw spec.ports[0]"
