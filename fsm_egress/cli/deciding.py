@@ -101,13 +101,8 @@ def _decided(policy: OutboundPolicy, connections: Iterable[Connection]) -> list[
 
 
 def print_decisions(decided: Sequence[Decided], names: Iterable[str] | None = None) -> None:
-    """The table of decisions, and why some are not certain.
-
-    Args:
-        decided: the connections with what is decided about them.
-        names: what the table calls the connections; by default what they are.
-    """
-    called = names or (str(connection) for connection, _ in decided)
+    """The table of decisions, by what the connections are called or are, and why some are not certain."""
+    called = names or [str(connection) for connection, _ in decided]
     rows = [_decision_row(name, *entry) for name, entry in zip(called, decided, strict=True)]
     print_table(DECISION, rows)
     say(dict.fromkeys(f"{NOT_CERTAIN} {loss}" for _, decision in decided for loss in decision.without))
