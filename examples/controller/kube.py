@@ -48,18 +48,22 @@ class Cluster:
             aiohttp.ClientError: the server did not answer, or not well.
         """
         documents: list[Tree] = []
-        version, token = 0, ""
+        token = ""
+        named = {"apiVersion": served.api_version, "kind": served.kind}
         while True:
             params = {"limit": str(PAGE), **({"continue": token} if token else {})}
             async with self.session.get(f"{self.server}{served.path}", params=params) as response:
                 if response.status == NOT_FOUND:
                     return Listed(served.kind, 0, ())
                 response.raise_for_status()
-                page = await response.json()
-            named = {"apiVersion": served.api_version, "kind": served.kind}
-            documents += ({**named, **item} for item in page["items"])
-            version = int(page["metadata"]["resourceVersion"])
-            token = page["metadata"].get("continue", "")
+                try:
+                    page = await response.json()
+                    items = [{**named, **item} for item in page["items"]]
+                    version = int(page["metadata"]["resourceVersion"])
+                    token = page["metadata"].get("continue", "")
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    raise aiohttp.ClientPayloadError(f"{served.path}: no list: {error!r}") from error
+            documents += items
             if not token:
                 return Listed(served.kind, version, tuple(documents))
 

@@ -7,6 +7,7 @@ API server; then an hour's worth of events, one a second, without the waiting be
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import json
@@ -20,12 +21,12 @@ from aiohttp import web
 
 from .kinds import SERVED
 from .kube import Cluster
-from .repo import Repo
+from .repo import MARK, Repo
 from .running import Controller
 from .state import Listed, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .kinds import Tree
 
@@ -63,9 +64,13 @@ class Endpoint:
         """As a Pipy repo does."""
         kind, _, path = request.path.removeprefix("/api/v1/").partition("/")
         if request.method == "GET" and path not in self.versions:
-            return web.Response(status=404) if path else web.Response(text="\n".join(self.versions))
+            return (
+                web.Response(status=404)
+                if path
+                else web.Response(text="".join(f"/{name}\n" for name in self.versions))
+            )
         if request.method == "GET":
-            info = {"version": self.versions[path], "files": [], "editFiles": [], "erasedFiles": []}
+            info = {"version": self.versions[path], "files": [MARK], "editFiles": [], "erasedFiles": []}
             return web.json_response(info)
         if kind == "repo-files":
             self.files[path] = await request.read()
@@ -132,9 +137,18 @@ async def _lines(controller: Controller, identities: int, policies: int, events:
     yield f"memory: {before:.0f} MiB after the first events, {held():.0f} MiB after {events:,}"
 
 
-def main(identities: int = IDENTITIES, policies: int = POLICIES, events: int = EVENTS) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the figures."""
-    for line in asyncio.run(measured(identities, policies, events)):
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.controller.load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--identities", type=int, default=IDENTITIES, help="how many there are (%(default)s)")
+    parser.add_argument("--policies", type=int, default=POLICIES, help="how many there are (%(default)s)")
+    parser.add_argument("--events", type=int, default=EVENTS, help="how many come (%(default)s)")
+    given = parser.parse_args(arguments)
+    for line in asyncio.run(measured(given.identities, given.policies, given.events)):
         print(line)
 
 

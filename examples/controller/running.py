@@ -26,15 +26,29 @@ from .webhooks import webhooks
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-__all__ = ["Controller", "Pace", "pauses"]
+__all__ = ["AT_MOST", "PREFIX", "Controller", "NotOurs", "Pace", "pauses"]
 
 log = logging.getLogger(__name__)
 
 FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RepoError)
 AT_ONCE = 8  # requests to one server
+PREFIX = "fsm-egress"
+AT_MOST = 20  # percent
+NAMED = 3  # of many, in a message
 WITHHELD = "an object that is not valid may concern it: what is published stays in force"
 
 T = TypeVar("T")
+
+
+class NotOurs(Exception):
+    """There are codebases below the prefix that no controller of this kind has written."""
+
+    def __init__(self, prefix: str, paths: Sequence[str]) -> None:
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        super().__init__(
+            f"below `{prefix}` there is what this controller did not write: {', '.join(paths[:NAMED])}{more};"
+            " give it a prefix of its own, or take that over with --adopt"
+        )
 
 
 @frozen
@@ -45,6 +59,7 @@ class Pace:
         settle: how long changes are gathered: a rollout makes many.
         resync: how long until the whole repo is compared again, as somebody may have emptied it.
         relist: how long until all objects are listed again, as a deletion may have been missed.
+        deleting: how long deletions count as made at once.
         first: the pause after a first failure; the next ones are twice as long each.
         longest: the longest pause.
     """
@@ -52,6 +67,7 @@ class Pace:
     settle: float = 0.05
     resync: float = 60
     relist: float = 300
+    deleting: float = 600
     first: float = 0.5
     longest: float = 60
 
@@ -68,12 +84,15 @@ class Controller:
     Attributes:
         cluster: whose objects are listed and told their status.
         repo: what is published to.
-        prefix: the codebase below which those of the identities are.
+        prefix: the codebase below which those of the identities are, and no others.
         base: the codebase that they derive from, empty for none.
         pace: how often things are done.
         state: what is known now.
         published: the version of each path that the repo is known to have.
         present: the paths that the repo has at all.
+        adopt: whether what is there at the start and was not written by a controller is taken over.
+        at_most: how many percent of the codebases may be deleted at once; one may be if any may.
+        unlimited: whether any number may be.
         managed: the name of the ValidatingWebhookConfiguration that is kept up to date, empty for none.
         failures: why the others are not there.
         is_compared: whether the repo has been asked what it has: before, nothing can be said of any policy.
@@ -81,7 +100,7 @@ class Controller:
 
     cluster: Cluster
     repo: Repo
-    prefix: str = "fsm-sidecar"
+    prefix: str = PREFIX
     base: str = ""
     pace: Pace = field(factory=Pace)
     state: State = field(factory=State)
@@ -89,7 +108,12 @@ class Controller:
     present: set[str] = field(factory=set)
     failures: dict[str, str] = field(factory=dict)
     managed: str = ""
+    adopt: bool = False
+    at_most: int = AT_MOST
+    unlimited: bool = False
     is_compared: bool = False
+    _adopted: frozenset[str] | None = None
+    _deleted: list[float] = field(factory=list)
     _client: Mapping[str, Any] | None = None
     _queue: list[Change] = field(factory=list)
     _warned: dict[fe.ResourceRef, tuple[str, str]] = field(factory=dict)
@@ -196,16 +220,19 @@ class Controller:
         Raises:
             RepoError: the repo refused something; everything else has been sent nevertheless.
             aiohttp.ClientError: the repo does not answer.
+            NotOurs: somebody else writes there; nothing has been sent.
         """
         state = self.state
         if not state.is_known:
             return
         wanted = {path: Codebase(path, files, self.base) for path, files in self._files(state).items()}
         try:
-            if full:
+            if full or self._adopted is None:  # nothing is touched before it is known whose it is
                 self.published.clear()
                 below = f"{self.prefix}/"
                 self.present = {path for path in await self.repo.paths() if path.startswith(below)}
+                if self._adopted is None:
+                    self._adopted = await self._claimed()
             held = self.present if state.withheld is None else set(map(self.path_of, state.withheld))
             self.failures = dict.fromkeys(held & self.present, WITHHELD)
             due = [
@@ -214,10 +241,7 @@ class Controller:
                 if path not in self.failures and self.published.get(path) != codebase.version
             ]
             refused = [error for some in _some(due) for error in await self._put(some) if error]
-            for path in self.present - wanted.keys() - held:
-                await self.repo.delete(path)
-                self.present.discard(path)
-                self.published.pop(path, None)
+            await self._delete(sorted(self.present - wanted.keys() - held))
         except FAILURES as error:
             self.failures = {path: _words(error) for path in wanted if path not in self.published}
             raise
@@ -227,13 +251,54 @@ class Controller:
         if refused:
             raise refused[0]
 
+    async def _claimed(self) -> frozenset[str]:
+        """The codebases that are taken over from somebody else.
+
+        Raises:
+            NotOurs: there are some, and that was not asked for.
+        """
+        strangers = await self._not_ours(sorted(self.present))
+        if strangers and not self.adopt:
+            raise NotOurs(self.prefix, strangers)
+        return frozenset(strangers)
+
+    async def _not_ours(self, paths: Sequence[str]) -> list[str]:
+        """The codebases that somebody else has written."""
+        found: list[str] = []
+        for some in _some(paths):
+            are_ours = await asyncio.gather(*map(self.repo.is_ours, some))
+            found += (path for path, is_ours in zip(some, are_ours, strict=True) if not is_ours)
+        return found
+
+    async def _delete(self, paths: Sequence[str]) -> None:
+        """Deletes codebases of its own that nobody needs, unless they are too many at once."""
+        adopted = self._adopted or frozenset()
+        strangers = set(await self._not_ours(paths)) - adopted
+        self.present -= strangers
+        gone = [path for path in paths if path not in strangers]
+        now = asyncio.get_running_loop().time()
+        self._deleted = [at for at in self._deleted if at > now - self.pace.deleting]
+        at_once, known = len(gone) + len(self._deleted), len(self.present) + len(self._deleted)
+        allowed = max(known * self.at_most // 100, min(1, self.at_most))
+        if at_once > allowed and gone and not self.unlimited:
+            message = (
+                "%d of %d codebases would be deleted at once, more than %d %%: they stay; --yes deletes them"
+            )
+            log.warning(message, at_once, known, self.at_most)
+            return
+        for path in gone:
+            await self.repo.delete(path)
+            self._deleted.append(now)
+            self.present.discard(path)
+            self.published.pop(path, None)
+
     async def _put(self, codebases: Sequence[Codebase]) -> list[RepoError | None]:
         """Sends some at once; what the repo says of each that it does not take."""
         return await asyncio.gather(*map(self._put_one, codebases))
 
     async def _put_one(self, codebase: Codebase) -> RepoError | None:
         try:
-            await self.repo.put(codebase)
+            await self.repo.put(codebase, adopt=codebase.path in (self._adopted or ()))
         except RepoError as error:
             self.failures[codebase.path] = str(error)
             return error

@@ -283,8 +283,11 @@ class _Fold:
             resource = read(document)
         except fe.LoadError as error:
             self.refused[ref] = Refusal(error.problems, self.withheld_by(ref, document))
-            return
-        self.refused.pop(ref, None)
+            if ref.kind != fe.Pod.kind:
+                return
+            resource = _elsewhere(document)
+        else:
+            self.refused.pop(ref, None)
         self.gone.discard(ref)
         if self.current(ref) != resource:
             self.put[ref] = resource
@@ -320,12 +323,22 @@ class _Fold:
         self.horizons[change.kind] = change.version
 
 
+def _elsewhere(document: Mapping[str, Any]) -> fe.Pod:
+    """A pod that nothing can be said of but where it is, and which services it stands behind."""
+    metadata = {key: value for key, value in document["metadata"].items() if key != "annotations"}
+    status = document.get("status", {})
+    account = document.get("spec", {}).get("serviceAccountName", "default")
+    whole = {**document, "metadata": metadata, "status": status, "spec": {"serviceAccountName": account}}
+    found: fe.Pod = read(whole)
+    return found
+
+
 def _concerned(document: Mapping[str, Any]) -> frozenset[fe.ServiceIdentity] | None:
     """Whom an object that cannot be read concerns: the sources of a policy; of anything else, everyone.
 
-    A template has no say in any config: only the pods that are made from it do.
+    A template has no say in any config, and a pod only by where it is, which is known.
     """
-    if document["kind"] in HOSTS and document["kind"] != fe.Pod.kind:
+    if document["kind"] in HOSTS:
         return frozenset()
     spec = document.get("spec")
     if document["kind"] != fe.EgressPolicy.kind or not isinstance(spec, Mapping):

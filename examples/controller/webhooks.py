@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .kinds import HOSTS, SERVED
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["ASKED", "PATH", "is_only_warned_of", "webhooks"]
 
 PATH = "admit"
+HTTPS = 443
 MADE_BY_OTHERS = ("ReplicaSet",)  # nobody reads what is said to a controller
 ASKED = tuple(
     served
@@ -53,12 +54,21 @@ def webhooks(name: str, client: Mapping[str, Any]) -> list[Tree]:
     ]
 
 
+def _reached(url: str) -> Tree:
+    """Where the webhook is: a Service by its name, as an API server need not know the cluster's DNS."""
+    there = urlsplit(url)
+    name, _, rest = (there.hostname or "").partition(".")
+    namespace, _, ending = rest.partition(".")
+    if ending != "svc":
+        return {"url": f"{url.rstrip('/')}/{PATH}"}
+    service = {"name": name, "namespace": namespace, "path": f"/{PATH}", "port": there.port or HTTPS}
+    return {"service": service}
+
+
 def _webhook(name: str, client: Mapping[str, Any], kinds: Iterable[Served]) -> Tree:
-    reached: dict[str, Any] = copy.deepcopy(dict(client))
-    reached["url"] = f"{reached['url'].rstrip('/')}/{PATH}"
     return {
         "name": name,
-        "clientConfig": reached,
+        "clientConfig": {"caBundle": client["caBundle"], **_reached(client["url"])},
         "rules": [
             {
                 "apiGroups": [served.group],

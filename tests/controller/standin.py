@@ -51,6 +51,7 @@ class StandIn:
         self.codebases: dict[str, Codebase] = {}
         self.asked: list[tuple[str, str]] = []
         self.refuses: set[str] = set()
+        self.instead: dict[str, bytes] = {}
         self.port = 0
         self.start()
 
@@ -77,7 +78,7 @@ class StandIn:
         """What was asked for that changes something."""
         return [(method, path) for method, path in self.asked if method != "GET"]
 
-    def config(self, identity: str, prefix: str = "fsm-sidecar") -> Tree | None:
+    def config(self, identity: str, prefix: str = "fsm-egress") -> Tree | None:
         """What a sidecar reads."""
         codebase = self.codebases.get(f"/{prefix}/{identity}")
         files = codebase.files if codebase else {}
@@ -88,6 +89,8 @@ class StandIn:
         self.asked.append((method, path))
         if any(part in path for part in self.refuses):
             return 500, b"out of order"
+        if method == "GET" and path in self.instead:
+            return 200, self.instead[path]
         kind, _, rest = path.removeprefix(API).partition("/")
         if kind == "repo" and not rest:
             return 200, "".join(f"{name}\n" for name in sorted(self.codebases)).encode()

@@ -141,20 +141,21 @@ def on_host(entry: Tree) -> Tree:
         (pod("a", sidecar_injection="no"), ["FSE110", "FSE114"]),
         (on_host(pod("a")), ["FSE110", "FSE111", "FSE114"]),
         (pod("a", sidecar_injection="odd"), ["FSE025"]),
-        (pod("a", outbound_port_exclusion_list="25"), ["FSE114"]),
-        (pod("a", outbound_port_exclusion_list=",".join(map(str, range(1, 18)))), ["FSE115"]),
+        (pod("a", outbound_port_exclusion_list="25"), ["FSE091", "FSE114"]),
+        (pod("a", outbound_port_exclusion_list=",".join(map(str, range(1, 11)))), ["FSE115"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"])
 def test_of_a_pod_all_is_said_that_comes_with_it(entry: Tree, expected: list[str], kind: str) -> None:
-    mesh = fe.load([config(), WEB, pod("first")])
+    ports = [*range(100, 110)] if "FSE115" in expected else []  # more than 15 together, and no pod starts
+    mesh = fe.load([config({"outboundPortExclusionList": ports}), WEB, pod("first")])
     document = entry if kind == "Pod" else deployment(entry, kind)
     assert codes(warnings_of(mesh, document)) == expected
 
 
 def test_what_is_amiss_elsewhere_says_where() -> None:
     mesh = fe.load([config(), WEB, pod("b")])
-    (told,) = warnings_of(mesh, pod("a", outbound_port_exclusion_list="25"))
+    told = warnings_of(mesh, pod("a", outbound_port_exclusion_list="25"))[-1]
     assert told.startswith("FSE114 Pod curl/b: it is intercepted otherwise than `pod/a`")
     differs, told = warnings_of(mesh, pod("c", sidecar_injection="no"))
     assert differs.startswith("FSE114: it is intercepted otherwise than `pod/b`")
@@ -232,6 +233,13 @@ def test_every_webhook_is_reached_at_its_path() -> None:
         assert it["clientConfig"] == {"url": "https://h:9443/admit", "caBundle": "QQ=="}
         assert (it["sideEffects"], it["admissionReviewVersions"]) == ("None", ["v1"])
     assert CLIENT["url"] == "https://h:9443/"
+
+
+@pytest.mark.parametrize(("port", "expected"), [(":9443", 9443), ("", 443)])
+def test_a_service_is_reached_by_its_name(port: str, expected: int) -> None:
+    for it in webhooks("x.y.z", {"url": f"https://hook.fsm-system.svc{port}", "caBundle": "QQ=="}):
+        service = {"name": "hook", "namespace": "fsm-system", "path": "/admit", "port": expected}
+        assert it["clientConfig"] == {"caBundle": "QQ==", "service": service}
 
 
 def test_a_running_pod_of_old_lists_is_warned_of_too() -> None:

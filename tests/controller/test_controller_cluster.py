@@ -105,7 +105,7 @@ def test_what_is_published_follows_the_cluster(
     cluster.delete(web)
     until(lambda: repo.config(WHO) == due(db))
     cluster.delete(db)
-    until(lambda: f"/fsm-sidecar/{WHO}" not in repo.codebases)
+    until(lambda: f"/fsm-egress/{WHO}" not in repo.codebases)
 
 
 MANAGED = "validating.fsm-egress.flomesh.io"
@@ -302,7 +302,7 @@ if "PIPY_BIN" in os.environ:
             web = egress("web", "http 80", hosts=["a.com"])
             cluster.create(web)
             start("--repo", f"http://127.0.0.1:{port}", "--enforce")
-            root = f"http://127.0.0.1:{port}/repo/fsm-sidecar/{WHO}"
+            root = f"http://127.0.0.1:{port}/repo/fsm-egress/{WHO}"
             files = fe.pipy_codebase(fe.load([web]), WHO, enforce=True)
             until(lambda: all(fetched(f"{root}/{name}") == content for name, content in files.items()))
             tag = etag(f"{root}/")

@@ -7,14 +7,12 @@ import base64
 import ssl
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import kmock
 import kopf
 import pytest
-import yaml
 from attrs import define
 from cluster import certificate, free_port
 from pods import RULES, pod
@@ -23,23 +21,25 @@ from standin import StandIn
 from test_controller_state import BROKEN, CURL, DB, STALE, WEB, at
 
 import fsm_egress as fe
-from examples.controller import __main__, handlers, load
+from examples.controller import handlers
+from examples.controller.__main__ import certify
 from examples.controller.handlers import Glue, Options, registry_of
 from examples.controller.kinds import SERVED, ref_of
 from examples.controller.kube import Cluster, session_of
-from examples.controller.repo import Codebase, Repo, RepoError
+from examples.controller.repo import MARK, Codebase, Repo, RepoError
 from examples.controller.running import WITHHELD, Controller, Pace, pauses
 from examples.controller.state import Gone, Listed, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
 
     from examples.controller.kinds import Served
 
 Tree = dict[str, Any]
 OTHER = fe.ServiceIdentity.parse("other.curl")
-QUICK = Pace(settle=0.01, resync=0.2, relist=0.2, first=0.01, longest=0.05)
-PATH = f"/fsm-sidecar/{WHO}"
+QUICK = Pace(settle=0.01, resync=0.2, relist=0.2, deleting=0.2, first=0.01, longest=0.05)
+PATH = f"/fsm-egress/{WHO}"
 VERBS = ["list", "watch", "patch"]
 GROUP = "policy.flomesh.io/v1alpha1"
 
@@ -131,19 +131,19 @@ async def settled(controller: Controller) -> None:
 
 def test_a_codebase_is_made_and_sent_once(repo: StandIn) -> None:
     async def test(world: World) -> None:
-        codebase = Codebase("fsm-sidecar/a.b", {"config.json": b"{}"})
+        codebase = Codebase("fsm-egress/a.b", {"config.json": b"{}"})
         assert await world.repo.put(codebase)
         assert not await world.repo.put(codebase)
-        assert repo.codebases["/fsm-sidecar/a.b"].files["/config.json"] == b"{}"
-        assert repo.codebases["/fsm-sidecar/a.b"].version == codebase.version
-        assert len(repo.changes) == 3
-        packed = Codebase("fsm-sidecar/a.b", {"config.json.gz": b"x", "modules/fsm-egress.js": b"y"})
+        assert repo.codebases["/fsm-egress/a.b"].files["/config.json"] == b"{}"
+        assert repo.codebases["/fsm-egress/a.b"].version == codebase.version
+        assert len(repo.changes) == 4
+        packed = Codebase("fsm-egress/a.b", {"config.json.gz": b"x", "modules/fsm-egress.js": b"y"})
         assert await world.repo.put(packed)
-        files = repo.codebases["/fsm-sidecar/a.b"].files
-        assert set(files) == {"/main.js", "/config.json.gz", "/modules/fsm-egress.js"}
-        assert await world.repo.paths() == ["fsm-sidecar/a.b"]
-        await world.repo.delete("fsm-sidecar/a.b")
-        await world.repo.delete("fsm-sidecar/a.b")
+        files = repo.codebases["/fsm-egress/a.b"].files
+        assert set(files) == {"/main.js", "/config.json.gz", "/modules/fsm-egress.js", f"/{MARK}"}
+        assert await world.repo.paths() == ["fsm-egress/a.b"]
+        await world.repo.delete("fsm-egress/a.b")
+        await world.repo.delete("fsm-egress/a.b")
         assert await world.repo.paths() == []
 
     live(test, repo)
@@ -151,25 +151,25 @@ def test_a_codebase_is_made_and_sent_once(repo: StandIn) -> None:
 
 def test_a_codebase_left_half_written_is_written_again(repo: StandIn) -> None:
     async def test(world: World) -> None:
-        codebase = Codebase("fsm-sidecar/a.b", {"config.json": b"1"})
+        codebase = Codebase("fsm-egress/a.b", {"config.json": b"1"})
         await world.repo.put(codebase)
-        repo.codebases["/fsm-sidecar/a.b"].edits["/config.json"] = b"2"
+        repo.codebases["/fsm-egress/a.b"].edits["/config.json"] = b"2"
         assert await world.repo.put(codebase)
-        repo.codebases["/fsm-sidecar/a.b"].erased.add("/config.json")
+        repo.codebases["/fsm-egress/a.b"].erased.add("/config.json")
         assert await world.repo.put(codebase)
-        assert repo.codebases["/fsm-sidecar/a.b"].files["/config.json"] == b"1"
+        assert repo.codebases["/fsm-egress/a.b"].files["/config.json"] == b"1"
 
     live(test, repo)
 
 
 def test_a_base_is_derived_from_and_must_be_there(repo: StandIn) -> None:
     async def test(world: World) -> None:
-        codebase = Codebase("fsm-sidecar/a.b", {"config.json": b"1"}, "fsm-base")
-        with pytest.raises(RepoError, match="POST repo/fsm-sidecar/a.b: 400 Base codebase not found"):
+        codebase = Codebase("fsm-egress/a.b", {"config.json": b"1"}, "fsm-base")
+        with pytest.raises(RepoError, match="POST repo/fsm-egress/a.b: 400 Base codebase not found"):
             await world.repo.put(codebase)
         await world.repo.put(Codebase("fsm-base", {"main.js": b"pipy()"}))
         assert await world.repo.put(codebase)
-        assert repo.codebases["/fsm-sidecar/a.b"].base == "/fsm-base"
+        assert repo.codebases["/fsm-egress/a.b"].base == "/fsm-base"
 
     live(test, repo)
 
@@ -225,7 +225,7 @@ def test_whom_nobody_names_any_more_loses_its_codebase_and_others_keep_theirs(re
         controller.take(Gone(at(90, WEB)))
         await controller.follow()
         await controller.publish(full=False)
-        assert set(repo.codebases) == {"/fsm-sidecar/other.curl", "/elsewhere/x.y"}
+        assert set(repo.codebases) == {"/fsm-egress/other.curl", "/elsewhere/x.y"}
 
     live(test, repo)
 
@@ -255,12 +255,12 @@ def test_what_the_repo_refuses_keeps_nothing_else_back(repo: StandIn) -> None:
         controller = Controller(world.cluster, world.repo)
         await settled(controller)
         repo.refuses.add(WHO)
-        with pytest.raises(RepoError, match=rf"GET repo/fsm-sidecar/{WHO}: 500 out of order"):
+        with pytest.raises(RepoError, match=rf"GET repo/fsm-egress/{WHO}: 500 out of order"):
             await controller.publish(full=True)
-        assert "/fsm-sidecar/other.curl" in repo.codebases
+        assert "/fsm-egress/other.curl" in repo.codebases
         assert list(controller.pending(controller.state)) == [CURL]
         await controller.report()
-        assert status(world, "web") == ("pending", f"GET repo/fsm-sidecar/{WHO}: 500 out of order")
+        assert status(world, "web") == ("pending", f"GET repo/fsm-egress/{WHO}: 500 out of order")
 
     live(test, repo)
 
@@ -292,15 +292,15 @@ def test_after_a_restart_an_invalid_policy_leaves_in_force_what_is_published(rep
 
 def test_an_unknown_mesh_config_holds_everyone_who_has_a_codebase(repo: StandIn) -> None:
     async def test(world: World) -> None:
-        await world.repo.put(Codebase(f"fsm-sidecar/{WHO}", {"config.json": b"{}"}))
-        await world.repo.put(Codebase("fsm-sidecar/gone.curl", {"config.json": b"{}"}))
+        await world.repo.put(Codebase(f"fsm-egress/{WHO}", {"config.json": b"{}"}))
+        await world.repo.put(Codebase("fsm-egress/gone.curl", {"config.json": b"{}"}))
         broken = {**config(), "spec": {"traffic": 3}}
         world.put(WEB, OTHERS, broken)
         controller = Controller(world.cluster, world.repo)
         await settled(controller)
         await controller.publish(full=True)
         assert repo.config(WHO) == {}
-        assert set(repo.codebases) == {PATH, "/fsm-sidecar/gone.curl", "/fsm-sidecar/other.curl"}
+        assert set(repo.codebases) == {PATH, "/fsm-egress/gone.curl", "/fsm-egress/other.curl"}
         world.api["create"] << {}
         for _ in range(2):
             await controller.report()
@@ -372,7 +372,7 @@ def test_the_webhook_is_told_to_the_api_server_and_taken_back(
         await controller.tell()
         await controller.unregister()
         assert not world.api["patch"]
-        controller.register({"url": "https://h:9443"})
+        controller.register({"url": "https://h:9443", "caBundle": "QQ=="})
         configuration(world)
         await controller.tell()
         await controller.unregister()
@@ -381,7 +381,7 @@ def test_the_webhook_is_told_to_the_api_server_and_taken_back(
 
     async def test_missing(world: World) -> None:
         controller = Controller(world.cluster, world.repo, managed="a.b.c")
-        controller.register({"url": "https://h:9443"})
+        controller.register({"url": "https://h:9443", "caBundle": "QQ=="})
         await controller.tell()
         (made,) = (it.data for it in world.api["post"])
         assert (made["kind"], made["metadata"]["name"]) == ("ValidatingWebhookConfiguration", "a.b.c")
@@ -389,7 +389,7 @@ def test_the_webhook_is_told_to_the_api_server_and_taken_back(
 
     async def test_away(world: World) -> None:
         controller = Controller(world.cluster, world.repo, managed="a.b.c")
-        controller.register({"url": "https://h:9443"})
+        controller.register({"url": "https://h:9443", "caBundle": "QQ=="})
         configuration(world)
         world.api["patch", HOOKS] << 500
         with pytest.raises(aiohttp.ClientResponseError):
@@ -422,6 +422,16 @@ def test_a_policy_that_is_gone_needs_no_status_and_a_kind_that_is_unknown_has_no
         await world.cluster.set_status(ref_of(WEB), {"currentStatus": "published"})
         world.api["list", f"/apis/{GROUP}/retries"] << 404
         assert (await world.cluster.listed(SERVED["Retry"])).version == 0
+
+    live(test, repo)
+
+
+@pytest.mark.parametrize("page", [{}, [], {"items": 3}, {"items": [], "metadata": {"resourceVersion": "x"}}])
+def test_a_list_that_is_none_is_a_failure_like_any_other(repo: StandIn, page: Any) -> None:
+    async def test(world: World) -> None:
+        world.api["get", f"/apis/{GROUP}/egresses"] << (lambda _: page)
+        with pytest.raises(aiohttp.ClientPayloadError, match="egresses: no list: "):
+            await Cluster(world.cluster.session, world.cluster.server).listed(SERVED["Egress"])
 
     live(test, repo)
 
@@ -529,24 +539,6 @@ def test_a_wrong_key_is_not_taken(tmp_path: Path) -> None:
         session_of(info)
 
 
-# --- the command line ------------------------------------------------------------------------------------
-
-
-def test_the_command_line_says_how_it_is_started() -> None:
-    plain = __main__.options_of(["--repo", "http://r"])
-    assert plain == Options("http://r")
-    given = ["--repo", "http://r", "--prefix", "p", "--base", "b", "--enforce", "--managed", "m"]
-    options = __main__.options_of([*given, "--webhook-port", "9443", "--webhook-host", "h"])
-    assert (options.prefix, options.base, options.enforce, options.managed) == ("p", "b", True, "m")
-    assert options.webhook is not None
-    assert (options.webhook.port, options.webhook.host) == (9443, "h")
-
-
-def test_the_figures_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    load.main(identities=3, policies=9, events=2)
-    assert "3 identities, 9 policies: known in" in capsys.readouterr().out
-
-
 # --- kopf ------------------------------------------------------------------------------------------------
 
 
@@ -556,10 +548,8 @@ def test_kopf_starts_it_and_tells_it_of_objects(
     async def test(world: World) -> None:
         monkeypatch.setattr(handlers, "Cluster", NoNamespaces)
         kubeconfig(tmp_path, world.cluster.server, monkeypatch)
-        chain, key = certificate(tmp_path)
-        hook = kopf.WebhookServer(
-            addr="127.0.0.1", port=free_port(), host="127.0.0.1", certfile=chain, pkeyfile=key, cafile=chain
-        )
+        hook = kopf.WebhookServer(addr="127.0.0.1", port=free_port(), host="127.0.0.1")
+        certify(hook, tmp_path)
         options = Options(repo.url, webhook=hook, managed="a.b.c", pace=QUICK)
         stop, started = asyncio.Event(), list[Controller]()
         world.put(WEB)
@@ -573,7 +563,7 @@ def test_kopf_starts_it_and_tells_it_of_objects(
         assert {it["clientConfig"]["url"] for it in told} == {f"https://127.0.0.1:{hook.port}/admit"}
         async with aiohttp.ClientSession() as session:
             asked = (WEB, BROKEN, EVERY, SHARES, UNREADABLE)
-            answers = [await admitted(session, hook.port, document) for document in asked]
+            answers = [await admitted(session, hook, document) for document in asked]
         assert [it["allowed"] for it in answers] == [True, False, True, True, True]
         assert answers[1]["status"]["code"] == 422
         assert "spec.ports[0].protocol: expected" in answers[1]["status"]["message"]
@@ -621,7 +611,8 @@ SHARES["spec"] = {**SHARES["spec"], "securityContext": {"runAsUser": 1500}}
 EVERY = egress("all", "tcp 1", ipAddresses=["0.0.0.0/0"])
 
 
-async def admitted(session: aiohttp.ClientSession, port: int | None, document: Tree) -> Tree:
+async def admitted(session: aiohttp.ClientSession, hook: kopf.WebhookServer, document: Tree) -> Tree:
+    trusting = ssl.create_default_context(cafile=str(hook.cafile))
     served = SERVED[document["kind"]]
     review = {
         "apiVersion": "admission.k8s.io/v1",
@@ -636,7 +627,7 @@ async def admitted(session: aiohttp.ClientSession, port: int | None, document: T
             "oldObject": None,
         },
     }
-    async with session.post(f"https://127.0.0.1:{port}/admit", json=review, ssl=False) as response:
+    async with session.post(f"https://127.0.0.1:{hook.port}/admit", json=review, ssl=trusting) as response:
         answer: Tree = (await response.json())["response"]
     return answer
 
@@ -667,64 +658,3 @@ def test_a_fault_of_its_own_ends_it_and_is_told(caplog: pytest.LogCaptureFixture
 
     asyncio.run(test())
     assert [record.getMessage() for record in caplog.records] == ["the controller has ended"]
-
-
-@pytest.mark.parametrize("by_a_fault", [False, True])
-def test_it_leaves_with_1_after_a_fault(by_a_fault: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def operator(*, stop_flag: asyncio.Event, **_: Any) -> None:
-        if by_a_fault:
-            stop_flag.set()
-
-    monkeypatch.setattr(kopf, "operator", operator)
-    if by_a_fault:
-        with pytest.raises(SystemExit, match="1"):
-            __main__.main(["--repo", "http://r"])
-    else:
-        __main__.main(["--repo", "http://r"])
-
-
-DEPLOY = Path(__main__.__file__).parent / "deploy"
-
-
-def test_what_is_deployed_runs_with_the_rights_that_it_is_given() -> None:
-    texts = [path.read_text() for path in sorted(DEPLOY.glob("*.yaml"))]
-    by_kind = {document["kind"]: document for text in texts for document in yaml.safe_load_all(text)}
-    account, deployment = by_kind["ServiceAccount"]["metadata"], by_kind["Deployment"]
-    spec = deployment["spec"]["template"]["spec"]
-    assert spec["serviceAccountName"] == account["name"]
-    assert deployment["metadata"]["namespace"] == account["namespace"]
-    (container,) = spec["containers"]
-    options = __main__.options_of([it for it in container["args"] if "webhook" not in it])
-    assert len(options.managed.split(".")) >= 3  # as a ValidatingWebhookConfiguration is named
-    (port,) = by_kind["Service"]["spec"]["ports"]
-    assert f"--webhook-port={port['port']}" in container["args"]
-    name, space = by_kind["Service"]["metadata"]["name"], by_kind["Service"]["metadata"]["namespace"]
-    assert f"--webhook-host={name}.{space}.svc" in container["args"]
-
-
-def test_what_is_followed_it_may_list_and_watch() -> None:
-    documents = yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text())
-    (rules,) = (it["rules"] for it in documents if it["kind"] == "ClusterRole")
-    allowed = {
-        (group, resource)
-        for rule in rules
-        if {"get", "list", "watch"} <= set(rule["verbs"])
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
-    lacking = {
-        served.kind
-        for served in SERVED.values()
-        if not {(served.group, served.plural), (served.group, "*")} & allowed
-    }
-    assert lacking == set()
-
-
-def test_it_may_change_its_own_webhooks_and_no_others() -> None:
-    documents = [*yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text())]
-    (own,) = (it["metadata"]["name"] for it in documents if it["kind"] == "ValidatingWebhookConfiguration")
-    (rules,) = (it["rules"] for it in documents if it["kind"] == "ClusterRole")
-    (rule,) = (it for it in rules if "validatingwebhookconfigurations" in it["resources"])
-    assert (rule["resourceNames"], rule["verbs"]) == ([own], ["patch"])
-    text = (DEPLOY / "controller.yaml").read_text()
-    assert f"--managed={own}\n" in text

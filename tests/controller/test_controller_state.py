@@ -279,6 +279,20 @@ def test_a_pod_of_old_lists_is_warned_of_until_it_is_started_anew() -> None:
     assert len(everyone.warnings()) == 2
 
 
+def test_a_pod_whose_lists_cannot_be_read_is_there_nevertheless_and_holds_nobody_s_config() -> None:
+    odd = pod("a", "10.244.0.9", outbound_port_exclusion_list="70000")
+    state = known(WEB, odd)
+    assert state.withheld == frozenset()
+    ((_, (reason, message)),) = state.warnings().items()
+    assert (reason, "70000" in message) == ("Invalid", True)
+    (there,) = state.mesh.kind(fe.Pod)
+    assert [str(it.ip) for it in there.status.pod_ips] == ["10.244.0.9"]
+    assert there.spec.service_account_name == "curl"
+    assert state.codebases == due(WEB)
+    mended = state.after(Seen(at(11, pod("a", "10.244.0.9"))))
+    assert (mended.warnings(), mended.refused) == ({}, {})
+
+
 def test_a_template_that_cannot_be_read_holds_nobody_s_config() -> None:
     maker = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "curl"}}
     state = known(WEB, {**maker, "spec": {"template": 3}})
