@@ -158,6 +158,7 @@ MESH_CONFIGS = st.builds(
             enableEgressPolicy=st.sampled_from((None, None, None, True, True, True, True, False)),
             enableAutoDefaultRoute=SWITCH,
             enableRetryPolicy=SWITCH,
+            enableSidecarPrettyConfig=one_in(6, st.just(False), st.sampled_from((None, True))),
         ),
         sidecar=one_in(8, WILDCARDS, st.none()),
     ),
@@ -580,6 +581,12 @@ def mesh(
         *pods_of(served, accounts),
         *(document for group in others for document in group),
     ]
+
+
+def versions() -> SearchStrategy[str | None]:
+    """FSM 1.5 to 1.7, or an older one: one of each row of the table, and more."""
+    older = ("1.2", "1.3.7", "1.3.8", "1.3", "1.4.1", "1.4.2", "1.4.6", "1.4")
+    return st.sampled_from((*[None] * len(older), *older, "1.7"))
 
 
 def identities() -> SearchStrategy[str]:

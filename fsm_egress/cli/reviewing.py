@@ -154,6 +154,7 @@ def verify(
 )
 @enforce_option
 @click.option("--stock", is_flag=True, help="Look at what a stock fsm-controller makes of the mesh, too.")
+@fsm_option
 @output_option("sarif", "github")
 def lint(
     documents: Documents,
@@ -164,6 +165,7 @@ def lint(
     sidecar: bool,
     enforce: bool,
     stock: bool,
+    fsm: str | None,
     output: str,
 ) -> None:
     """Say what is amiss with a mesh, and what to do about it.
@@ -185,6 +187,7 @@ def lint(
         sidecar=sidecar,
         enforce=enforce,
         stock=stock,
+        fsm=fsm,
         suppressed=output == "sarif",
     )
     if output == "sarif":

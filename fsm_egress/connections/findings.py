@@ -118,11 +118,14 @@ class Code(Enum):
     SPLIT_READ_OTHERWISE = ("FSE123", Severity.WARNING)
     CERTIFICATE_READ_OTHERWISE = ("FSE124", Severity.ERROR)
     SETTING_READ_OTHERWISE = ("FSE125", Severity.WARNING)
+    PACKED_CONFIG = ("FSE126", Severity.WARNING)
     TWO_GLOBAL_GATEWAYS = ("FSE127", Severity.WARNING)
     PATHS_LETTER_CASE = ("FSE128", Severity.WARNING)
     RETRY_BY_CHANCE = ("FSE129", Severity.INFO)
     ISOLATED_SOURCE = ("FSE130", Severity.ERROR)
     NOT_MODELLED = ("FSE131", Severity.WARNING)
+    OLDER_VERSION = ("FSE132", Severity.WARNING)
+    UNKNOWN_HOST_CLOSED = ("FSE133", Severity.INFO)
 
     @property
     def code(self) -> str:

@@ -56,6 +56,7 @@ def lint(
     sidecar: bool = True,
     enforce: bool = False,
     stock: bool = False,
+    fsm: str | None = None,
     suppressed: bool = False,
     progress: Callable[[Sequence[Subject]], Iterable[Subject]] = iter,
 ) -> Findings:
@@ -74,11 +75,12 @@ def lint(
         sidecar: whether policies are compared with what the sidecar does, which takes longest by far.
         enforce: whether the sidecars have this library's module (`pipy/enforce.js`).
         stock: whether to look at what a stock `fsm-controller` would make of the mesh, too.
+        fsm: the version of FSM whose sidecar and controller these are, `1.4` or `1.3.7`; None for 1.5 to 1.7.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
         suppressed: whether findings that resources do not want to hear of are returned too, marked so.
 
     Raises:
-        InvalidValue: a text is no identity, or no code.
+        InvalidValue: a text is no identity, no code, or no version.
     """
     wanted = (set(Code) if only is None else set(map(_code, only))) - set(map(_code, without))
     whom = identities_of(identities, mesh)
@@ -86,7 +88,7 @@ def lint(
     asked = {side for side, is_asked in compared.items() if is_asked and wanted & _CODES[side]}
     found = {
         (it.code, it.rule, it.message): it
-        for it in _found(mesh, progress(whom), asked, enforce=enforce)
+        for it in _found(mesh, progress(whom), asked, enforce=enforce, fsm=fsm)
         if it.code in wanted
     }
     ignored = dict(_ignored(mesh))
@@ -121,7 +123,7 @@ _Place = tuple[Code, "FieldRef"]
 
 
 def _found(
-    mesh: Snapshot, identities: Iterable[Subject], asked: set[Side], *, enforce: bool
+    mesh: Snapshot, identities: Iterable[Subject], asked: set[Side], *, enforce: bool, fsm: str | None
 ) -> Iterator[Finding]:
     """All findings, each code once for a field; that a port is spare only where nobody needs it."""
     found = [*resource_findings(mesh), *pod_findings(mesh)]
@@ -136,7 +138,7 @@ def _found(
                 needed.add(rule)
             else:
                 spares.setdefault(rule, []).append(spare)
-        own = _of_identity(mesh, view, asked, enforce=enforce)
+        own = _of_identity(mesh, view, asked, enforce=enforce, fsm=fsm)
         found.extend(it for place, findings in own.items() if place not in known for it in findings)
         known.update(own)
     yield from found
@@ -145,17 +147,17 @@ def _found(
 
 
 def _of_identity(
-    mesh: Snapshot, view: View, asked: set[Side], *, enforce: bool
+    mesh: Snapshot, view: View, asked: set[Side], *, enforce: bool, fsm: str | None
 ) -> Mapping[_Place, list[Finding]]:
     """The findings of an identity by code and rule; those of a comparison, which have a witness, win."""
     identity = view.policy.identity
     resolved = (it for it in view.policy.findings if not (enforce and Side.SIDECAR in RULES[it.code].sides))
     sides: list[Iterable[Finding]] = [[*resolved, *shown_findings(view, enforce=enforce)]]
     if Side.SIDECAR in asked:
-        with_module = verify(mesh, identity, enforce=True) if enforce else None
-        sides.append(findings_of(with_module) if with_module else enforceability(mesh, identity))
+        with_module = verify(mesh, identity, enforce=True, fsm=fsm) if enforce else None
+        sides.append(findings_of(with_module) if with_module else enforceability(mesh, identity, fsm=fsm))
     if Side.CONTROLLER in asked:
-        sides.append(stock_findings(mesh, identity))
+        sides.append(stock_findings(mesh, identity, fsm=fsm))
     found: dict[_Place, list[Finding]] = {}
     for findings in sides:
         own: dict[_Place, list[Finding]] = {}

@@ -106,7 +106,6 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
             "enableAsyncProxyServiceMapping",
             "enableIngressBackendPolicy",
             "enablePluginPolicy",
-            "enableSidecarPrettyConfig",
             "enableSnapshotCacheMode",
             "enableTrafficWarmupPolicy",
             "enableValidateGRPCRouteHostnames",

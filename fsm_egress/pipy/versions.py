@@ -1,12 +1,15 @@
-"""What differs between FSM's versions in the sidecar's config and scripts (`spec/controller.md`, "Versions").
+"""What differs between FSM's versions: in the sidecar's config and scripts, and in what the controller makes.
 
-1.5, 1.6 and 1.7 are the same in all of it, and are what everything else in this library is about.
+It is `spec/controller.md`, "Versions", and what the controller's code of each version does not know yet. 1.5,
+1.6 and 1.7 are the same in all of it, and are what everything else in this library is about.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -31,21 +34,43 @@ class FSMVersion:
             answer every request to a config of the other with 403.
         closes_unknown_hosts: whether a request for a host that no rule names is closed, and not answered 403.
         reads_gzip: whether the scripts read `config.json.gz`.
+        keeps_untargeted: whether the controller keeps a service port without a target port: in-mesh, by a
+            cluster of the port 0.
+        keeps_zero_weights: whether weights of an HTTP route that are all zero stay zero.
+        isolates: whether the controller knows Isolations.
+        isolates_sources: whether a pod whose own address is in one gets no config.
+        names_services: whether it knows `serviceAccessNames`, the wildcard of the DNS proxy, and the
+            annotation of services that are for health checks.
+        packs: whether it packs a config where `enableSidecarPrettyConfig` is off.
     """
 
     since: tuple[int, int, int]
     plain_hosts: bool = False
     closes_unknown_hosts: bool = False
     reads_gzip: bool = True
+    keeps_untargeted: bool = False
+    keeps_zero_weights: bool = False
+    isolates: bool = True
+    isolates_sources: bool = True
+    names_services: bool = True
+    packs: bool = True
 
 
-LATEST = FSMVersion((1, 4, 4))
-_TABLE = (
-    LATEST,
-    FSMVersion((1, 4, 2), closes_unknown_hosts=True),
-    FSMVersion((1, 3, 8), closes_unknown_hosts=True, reads_gzip=False),
-    FSMVersion((1, 2, 0), plain_hosts=True, reads_gzip=False),
+LATEST = FSMVersion((1, 5, 0))
+_V147 = evolve(LATEST, since=(1, 4, 7), keeps_untargeted=True)
+_V144 = evolve(_V147, since=(1, 4, 4), keeps_zero_weights=True)
+_V142 = evolve(_V144, since=(1, 4, 2), closes_unknown_hosts=True, isolates_sources=False)
+_V139 = evolve(_V142, since=(1, 3, 9), reads_gzip=False)
+_V138 = evolve(_V139, since=(1, 3, 8), isolates=False)
+_V120 = evolve(
+    _V138,
+    since=(1, 2, 0),
+    plain_hosts=True,
+    closes_unknown_hosts=False,
+    names_services=False,
+    packs=False,
 )
+_TABLE = (LATEST, _V147, _V144, _V142, _V139, _V138, _V120)
 
 
 def fsm_version(text: str) -> FSMVersion:

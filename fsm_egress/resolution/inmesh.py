@@ -141,6 +141,10 @@ class Backends:
             routes.extend(to_clusters((everything,), *rest.values()))
         return united(routes)
 
+    def balanced(self, routes: tuple[HTTPRoute, ...]) -> tuple[HTTPRoute, ...]:
+        """The routes with the weights that count."""
+        return balanced(routes)
+
     def splits_of(self, service: MeshService) -> list[TrafficSplit]:
         """The TrafficSplits whose apex a service is."""
         return self.splits.get((service.namespace, service.name), [])
@@ -277,7 +281,7 @@ def _virtual_hosts(
         hosts[name] = VirtualHost(
             name,
             tuple(sorted({*own, *(known.hostnames if known else ())})),
-            balanced(united((*known.routes, *routes)) if known else routes),
+            backends.balanced(united((*known.routes, *routes)) if known else routes),
             known.rule if known else service.rule,
         )
     return tuple(hosts[name] for name in sorted(hosts))

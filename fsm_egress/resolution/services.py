@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..resources.subjects import Subject
 
 __all__ = [
+    "HEALTH_CHECK",
+    "UNTARGETED",
     "MeshService",
     "hostnames_of",
     "isolated",
@@ -36,6 +38,7 @@ __all__ = [
     "target_port",
 ]
 
+UNTARGETED = 0
 TARGET_RULES = {"HTTPRouteGroup", "TCPRoute"}
 _PREFIXED = (Protocol.TCP_SERVER_FIRST, Protocol.HTTP, Protocol.TCP, Protocol.GRPC)
 _BY_NAME = {protocol.value: protocol for protocol in Protocol}
@@ -97,8 +100,12 @@ class MeshService:
         return self.protocol not in STREAMS
 
 
-def reached_services(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> Iterator[MeshService]:
+def reached_services(
+    snapshot: Snapshot, identity: Subject, findings: list[Finding], *, untargeted: bool = False
+) -> Iterator[MeshService]:
     """The services that an identity may reach, port by port, by namespace and name.
+
+    With `untargeted` a port without a target port counts, with the target port 0, as before FSM 1.5.
 
     A service without addresses is among them, though it can be addressed by name only: one that is headless
     and has no ready pods, or whose addresses are all isolated.
@@ -108,9 +115,9 @@ def reached_services(snapshot: Snapshot, identity: Subject, findings: list[Findi
         if left_out(snapshot, service):
             continue
         if allowed is None:
-            yield from _ports_of(snapshot, service, findings)
+            yield from _ports_of(snapshot, service, findings, untargeted=untargeted)
         elif any(_selects(service, pod) for pod in allowed.pods.get(service.namespace, ())):
-            for found in _ports_of(snapshot, service, findings):
+            for found in _ports_of(snapshot, service, findings, untargeted=untargeted):
                 yield evolve(found, endpoints=tuple(ip for ip in found.endpoints if ip in allowed.addresses))
 
 
@@ -212,8 +219,12 @@ def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) 
     return True
 
 
-def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> Iterator[MeshService]:
+def _ports_of(
+    snapshot: Snapshot, service: Service, findings: list[Finding], *, untargeted: bool
+) -> Iterator[MeshService]:
     endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
+    if untargeted:
+        endpoints = endpoints or Endpoints(service.metadata)
     domain = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
     closed = isolated(snapshot)
     everyones = snapshot.mesh_config.spec.sidecar.local_dns_proxy.everyones
@@ -221,6 +232,8 @@ def _ports_of(snapshot: Snapshot, service: Service, findings: list[Finding]) -> 
         rule = service.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings)
         target = port_target(endpoints, port.name)
+        if target is None and untargeted:
+            target = UNTARGETED
         if protocol is None or target is None or endpoints is None:
             continue
         entries = tuple(_entries(endpoints, target))
@@ -374,7 +387,7 @@ def target_port(endpoints: Endpoints | None, name: str) -> int | None:
 
 def _entries(endpoints: Endpoints, target: int) -> Iterator[EndpointAddress]:
     for subset in endpoints.subsets:
-        if any(port.port == target for port in subset.ports):
+        if any(target in {UNTARGETED, port.port} for port in subset.ports):
             yield from subset.addresses
 
 

@@ -56,13 +56,15 @@ class FeatureFlags(Part):
     """`spec.featureFlags` of a MeshConfig.
 
     `enable_egress_policy` is None where the flag is absent: this library reads that as true, as the chart
-    sets it; the controller itself reads it as false.
+    sets it; the controller itself reads it as false. An absent `enable_sidecar_pretty_config` is read as
+    true, too.
     """
 
     enable_egress_policy: bool | None = field(default=None, converter=checks.optional_boolean)
     enable_auto_default_route: bool = field(default=False, converter=checks.boolean)
     enable_retry_policy: bool = field(default=False, converter=checks.boolean)
     enable_sidecar_active_health_checks: bool = field(default=False, converter=checks.boolean)
+    enable_sidecar_pretty_config: bool | None = field(default=None, converter=checks.optional_boolean)
 
     @property
     def egress_policies_apply(self) -> bool:

@@ -30,19 +30,24 @@ __all__ = ["advice", "codes_of", "enforceability", "findings_of", "without_codes
 
 
 @takes(snapshot=Snapshot)
-def enforceability(snapshot: Snapshot, identity: Subject | str) -> Findings:
+def enforceability(snapshot: Snapshot, identity: Subject | str, *, fsm: str | None = None) -> Findings:
     """Every place where the stock sidecar cannot honour the policies of an identity, with a witness.
 
     The sidecar is one that has the config which this library writes. A mesh without such findings is one
     where engine and sidecar agree on every connection. A finding is `cured` if it is none of a sidecar that
     has the module as well.
 
+    Args:
+        snapshot: the mesh.
+        identity: `name.namespace`.
+        fsm: the version of FSM whose scripts the sidecar runs, `1.4` or `1.3.7`; None for 1.5 to 1.7.
+
     Raises:
-        InvalidValue: the text is no identity.
+        InvalidValue: the text is no identity, or `fsm` is no version.
     """
-    enforced = findings_of(verify(snapshot, identity, enforce=True))
+    enforced = findings_of(verify(snapshot, identity, enforce=True, fsm=fsm))
     left = {_place(finding.code, finding.rule) for finding in enforced}
-    findings = findings_of(verify(snapshot, identity))
+    findings = findings_of(verify(snapshot, identity, fsm=fsm))
     marked = (evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
     return judged(snapshot, marked)
 
@@ -89,12 +94,23 @@ def codes_of(verification: Verification, disagreement: Disagreement) -> tuple[Co
     if alone is not None:
         return (alone,)
     codes = [code for code, shows in _TOGETHER if shows(disagreement)]
+    codes += _closed(verification, disagreement)
     if disagreement.decision.allowed and disagreement.outcome.mtls and not disagreement.due.mtls:
         in_tls = disagreement.connection.kind is Sends.TLS and verification.sides.certified(
             disagreement.decision
         )
         codes.append(Code.TLS_IN_TLS if in_tls else Code.MTLS_TO_OUTSIDE)
     return tuple(codes) or (Code.NOT_ENFORCED,)
+
+
+def _closed(verification: Verification, disagreement: Disagreement) -> list[Code]:
+    """Why a request is closed that should be answered."""
+    if disagreement.due.fate is not Fate.ANSWERED or disagreement.outcome.fate is not Fate.CLOSED:
+        return []
+    sidecar = verification.sides.sidecar
+    if sidecar.config.auto_default_route:
+        return [Code.DEFAULT_ROUTE_WITHOUT_HOSTS]
+    return [Code.UNKNOWN_HOST_CLOSED] if sidecar.version.closes_unknown_hosts else []
 
 
 def _alone(verification: Verification, disagreement: Disagreement) -> Code | None:
@@ -181,10 +197,6 @@ _TOGETHER: tuple[tuple[Code, _Shows], ...] = (
         Code.BACKEND_WITHOUT_ENDPOINTS,
         lambda it: it.decision.verdict is Verdict.IN_MESH and bool(it.outcome.others),
     ),
-    (
-        Code.DEFAULT_ROUTE_WITHOUT_HOSTS,
-        lambda it: it.due.fate is Fate.ANSWERED and it.outcome.fate is Fate.CLOSED,
-    ),
 )
 
 _WORDS: dict[Code, tuple[str, str]] = {
@@ -243,6 +255,10 @@ _WORDS: dict[Code, tuple[str, str]] = {
     Code.DEFAULT_ROUTE_WITHOUT_HOSTS: (
         "with `enableAutoDefaultRoute` and no host at all the sidecar closes, instead of answering 403",
         "nothing: it fails closed",
+    ),
+    Code.UNKNOWN_HOST_CLOSED: (
+        "from FSM 1.3.8 to 1.4.3 a request for a host that no rule names is closed, instead of answered 403",
+        "nothing: it fails closed; or update FSM",
     ),
     Code.PROTOCOLS_MEET: (
         "`http` and `https` claims meet on one port and range, and the sidecar takes everything for HTTP",

@@ -17,28 +17,30 @@ from attrs import evolve
 from ..pipy.clusters import certificate, cluster_config, named_gateway
 from ..pipy.config import in_version, sealed, write_config
 from ..pipy.matches import host_rules, mesh_match
-from ..pipy.versions import fsm_version
+from ..pipy.versions import LATEST, fsm_version
 from ..policy import VirtualHost, WeightedCluster
 from ..resolution import resolve
 from ..resolution.claims import host_clusters
 from ..resolution.inmesh import clusters_of, matches_on, references_of
 from ..resolution.retries import retry_for, service_called
 from ..resolution.routes import to_clusters
-from ..resolution.services import MeshService, reached_services
 from ..resources.checks import Protocol
 from ..snapshot import Snapshot
 from ..values.typed import takes
 from .stock_order import RANGES, matches_in_order, routes_in_order
+from .stock_packing import packed
 from .stock_splits import StockBackends
 from .stock_view import StockView, stock_claims, view_of
 
 if TYPE_CHECKING:
     from ..pipy.config import PipyConfig
+    from ..pipy.versions import FSMVersion
     from ..policy import Claim, HTTPRoute, MeshMatch
+    from ..resolution.services import MeshService
     from ..resources.subjects import Subject
     from ..values.net import Prefix
 
-__all__ = ["GRPC", "stock_config", "written_port", "written_protocol"]
+__all__ = ["GRPC", "stock_config", "version_of", "written", "written_port", "written_protocol"]
 
 GRPC = "grpc"
 PORTS = 1 << 16
@@ -68,16 +70,30 @@ def stock_config(
     Raises:
         InvalidValue: the text is no identity, `carried` has another key, or `fsm` is no version.
     """
-    view = view_of(snapshot)
+    return written(view_of(snapshot, version_of(fsm)), identity, carried)
+
+
+def version_of(fsm: str | None) -> FSMVersion:
+    """The version that a text names; the latest where there is none.
+
+    Raises:
+        InvalidValue: the text is no version.
+    """
+    return LATEST if fsm is None else fsm_version(fsm)
+
+
+def written(
+    view: StockView, identity: Subject | str, carried: Mapping[str, Any] | None, *, pretty: bool = False
+) -> PipyConfig:
+    """The config that the controller writes of its view of a mesh; if `pretty` never packed."""
     policy = resolve(view.snapshot, identity)
     content = write_config(policy, carried).to_mapping()
-    gateway = named_gateway(policy)
-    content["Outbound"] = _outbound(view, policy.identity, gateway)
+    outbound = _outbound(view, policy.identity, named_gateway(policy))
+    content["Outbound"] = packed(outbound) if outbound and view.packs and not pretty else outbound
     if policy.forward:
         for config in (content["Forward"]["EgressGateways"] or {}).values():
             config["Endpoints"] = _endpoints(config["Endpoints"])
-    written = sealed(content, compressed=policy.spec.compress_config)
-    return written if fsm is None else in_version(written, fsm_version(fsm))
+    return in_version(sealed(content, compressed=policy.spec.compress_config), view.version)
 
 
 # --- matches ---------------------------------------------------------------------------------------------
@@ -100,7 +116,7 @@ def _outbound(view: StockView, identity: Subject, gateway: Wire) -> Wire | None:
 
 def _mesh_matches(view: StockView, identity: Subject, clusters: Wire) -> Iterator[tuple[int, Wire]]:
     """In-mesh matches: each has all addresses of its services, and no ranges where they have none."""
-    services = [*reached_services(view.snapshot, identity, [])]
+    services = view.services_of(identity)
     together: dict[tuple[int, str], list[MeshService]] = {}
     for service in services:
         kind = "http" if service.is_http else f"{service.full_name} {service.protocol}"

@@ -13,14 +13,17 @@ from ..connections.connection import TLSClientHello, socket_address
 from ..connections.decision import Reason
 from ..connections.findings import Code, Finding
 from ..policy import Claim
+from ..resolution.services import UNTARGETED
 from ..resources.checks import LAST_PORT, Protocol
 from ..resources.egress import EgressPolicy, Retry
+from ..resources.smi import HTTPRouteGroup
 from ..values.errors import InvalidValue
 from ..values.net import Address, parse_address
 from ..values.references import FieldRef
 from .stock_config import GRPC, written_protocol
 from .stock_mesh import OUTSIDE, Shown, StockMesh, Suspicion, to_claim, to_service, touching
 from .stock_readings import readings
+from .stock_splits import StockBackends
 
 if TYPE_CHECKING:
     from ..manifests.loader import Refused
@@ -55,6 +58,29 @@ def _of_refused_policies(mesh: StockMesh) -> Iterator[Suspicion]:
     for refused in mesh.snapshot.refused:
         if in_force and refused.ref in named:
             yield from _of_refused(mesh, refused)
+        group = mesh.view.snapshot.kind(HTTPRouteGroup).get(refused.ref.namespace, refused.ref.name)
+        if group is not None and refused.ref == group.ref:
+            yield from _of_refused_group(mesh, group)
+
+
+def _of_refused_group(mesh: StockMesh, group: HTTPRouteGroup) -> Iterator[Suspicion]:
+    """A route group with patterns that are refused: of policies and of TrafficSplits."""
+    claims = [
+        claim
+        for claim in mesh.claims
+        if any(route.route and route.route.resource == group.ref for route in claim.routes)
+    ]
+    backends = StockBackends(mesh.view)
+    services = [
+        service
+        for service in mesh.services
+        if any(
+            match.name == group.name for split in backends.splits_of(service) for match in split.spec.matches
+        )
+    ]
+    about = next(iter([*map(to_claim, claims), *map(to_service, services)]), None)
+    for port in {*(claim.port for claim in claims), *(service.port for service in services)}:
+        yield Suspicion(Code.REFUSED_IN_FORCE, group.at(), lambda it: it.differs, port, about, always=True)
 
 
 def _of_refused(mesh: StockMesh, refused: Refused) -> Iterator[Suspicion]:
@@ -175,6 +201,9 @@ def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
         claimed.setdefault(claim.port, []).extend(claim.prefixes)
     for service in mesh.services:
         rule, port, addresses = service.rule, service.port, service.reached_at
+        if service.target_port == UNTARGETED:
+            shows, about = touching(mesh, service), to_service(service)
+            yield Suspicion(Code.OLDER_VERSION, rule, shows, port, about, always=True)
         if any(address in prefix for address in addresses for prefix in claimed.get(port, ())):
             yield Suspicion(Code.EGRESS_BEFORE_MESH, rule, _taken_from(mesh, service), port)
         for address in addresses:

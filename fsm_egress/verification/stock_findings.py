@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from ..connections.findings import Code, Finding, Findings
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import dialled
+from ..pipy.sidecar import Sidecar
 from ..snapshot import Snapshot
 from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_config
-from .stock_config import stock_config
+from .stock_config import stock_config, version_of, written
 from .stock_departures import suspicions
 from .stock_mesh import Shown, StockMesh
+from .stock_view import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +53,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.GRPC_PORT: ("the port is dropped silently", "write `http`, which carries gRPC"),
     Code.REFUSED_IN_FORCE: (
-        "the policy is refused here, and in force there",
+        "it is refused here, and in force there",
         "correct what is wrong with it",
     ),
     Code.IPV6_ADDRESS_AS_RANGE: (
@@ -173,6 +175,14 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "the pod's own address is isolated: the controller writes no config for it",
         "leave the pods that send out of the Isolation",
     ),
+    Code.PACKED_CONFIG: (
+        "clusters of one content are one, with the weight of one: shares are others than written",
+        "set `enableSidecarPrettyConfig: true`",
+    ),
+    Code.OLDER_VERSION: (
+        "the controller of this version of FSM makes something else of it than 1.5 to 1.7 do",
+        "look at the witness, or update FSM",
+    ),
     Code.RETRY_WITHOUT_TIMES: (
         "without `perTryTimeout` or `retryBackoffBaseInterval` the controller crashes",
         "give both",
@@ -181,7 +191,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
 
 
 @takes(snapshot=Snapshot)
-def stock_findings(snapshot: Snapshot, identity: Subject | str) -> Findings:
+def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | None = None) -> Findings:
     """What becomes of an identity's policies under a stock `fsm-controller`, by code.
 
     Each finding has a witness: a connection that the sidecar with the controller's config treats otherwise
@@ -189,12 +199,20 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str) -> Findings:
     which is not redirected), one that the rule concerns. Policies that a tolerant load refused are looked at
     as the controller reads them.
 
+    Args:
+        snapshot: the mesh.
+        identity: `name.namespace`.
+        fsm: the version of FSM, `1.4` or `1.3.7`; None for 1.5 to 1.7.
+
     Raises:
-        InvalidValue: the text is no identity.
+        InvalidValue: the text is no identity, or `fsm` is no version.
     """
-    ours = Sides.of(snapshot, identity)
-    certificate = own_config(snapshot, ours.policy).tree["Certificate"]
-    theirs = Sides.of(snapshot, identity, stock_config(snapshot, identity, {"Certificate": certificate}))
+    ours = Sides.of(snapshot, identity, fsm=fsm)
+    carried = {"Certificate": own_config(snapshot, ours.policy).tree["Certificate"]}
+    view = view_of(snapshot, version_of(fsm))
+    theirs = Sides.of(snapshot, identity, written(view, identity, carried), fsm=fsm)
+    plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm)
+    latest = None if fsm is None else Sidecar.read(stock_config(snapshot, identity, carried))
     shown = list(enumerate(_shown(ours, theirs)))
     by_port: dict[int | None, list[tuple[int, Shown]]] = {None: shown}
     for number, it in shown:
@@ -202,17 +220,24 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str) -> Findings:
     seen: dict[tuple[Code, FieldRef], Connection | None] = {}
     unseen: dict[tuple[Code, FieldRef], Connection | None] = {}
     explained: set[int] = set()
-    for suspicion in suspicions(StockMesh.of(snapshot, ours.policy, theirs.sidecar)):
+    for suspicion in suspicions(StockMesh.of(view, snapshot, ours.policy, plain)):
         mine = [(number, it) for number, it in by_port.get(suspicion.port, ()) if suspicion.shows(it)]
         explained.update(number for number, _ in mine)
         if mine:
             seen.setdefault((suspicion.code, suspicion.rule), mine[0][1].connection)
         elif suspicion.always:
             unseen.setdefault((suspicion.code, suspicion.rule), suspicion.concerns)
+    pretty = snapshot.mesh_config.at("spec.featureFlags.enableSidecarPrettyConfig")
     for number, it in shown:
-        if it.differs and number not in explained:
-            rule = it.decision.rule or ours.policy.switch
-            seen.setdefault((Code.STOCK_CONTROLLER_DIFFERS, rule), it.connection)
+        if not it.differs:
+            continue
+        if view.packs and plain.handle(it.connection) != it.of.outcome:
+            explained.add(number)
+            seen.setdefault((Code.PACKED_CONFIG, pretty), it.connection)
+        if number not in explained:
+            is_old = latest is not None and latest.handle(it.connection) != it.of.outcome
+            code = Code.OLDER_VERSION if is_old else Code.STOCK_CONTROLLER_DIFFERS
+            seen.setdefault((code, it.decision.rule or ours.policy.switch), it.connection)
     findings = (_finding(code, rule, witness) for (code, rule), witness in {**unseen, **seen}.items())
     return Findings(sorted(findings, key=lambda finding: finding.code.code))
 

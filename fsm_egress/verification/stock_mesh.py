@@ -12,7 +12,7 @@ from ..connections.findings import Code
 from ..pipy.outcome import Fate
 from ..pipy.sidecar import Sidecar
 from ..policy import Claim, OutboundPolicy
-from ..resolution.services import MeshService, hostnames_of, reached_services
+from ..resolution.services import MeshService, hostnames_of
 from ..resources.checks import Protocol
 from ..snapshot import Snapshot
 from ..values.construction import frozen
@@ -21,7 +21,7 @@ from ..values.net import Address
 from ..values.references import FieldRef
 from .agreement import Disagreement
 from .stock_config import written_port
-from .stock_view import StockView, stock_claims, view_of
+from .stock_view import StockView, stock_claims
 
 if TYPE_CHECKING:
     from ..connections.connection import Payload
@@ -95,7 +95,7 @@ class Suspicion:
 
 @frozen(eq=False)
 class StockMesh:
-    """A mesh as the controller reads it, for one identity, and the sidecar that has its config."""
+    """A mesh as the controller reads it, for one identity, and the sidecar with its config, unpacked."""
 
     view: StockView
     snapshot: Snapshot
@@ -105,9 +105,8 @@ class StockMesh:
     services: tuple[MeshService, ...]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, policy: OutboundPolicy, sidecar: Sidecar) -> StockMesh:
+    def of(cls, view: StockView, snapshot: Snapshot, policy: OutboundPolicy, sidecar: Sidecar) -> StockMesh:
         """The mesh, given our policy of the identity and the sidecar with the controller's config."""
-        view = view_of(snapshot)
         by_port = stock_claims(view, policy.identity)
         return cls(
             view,
@@ -120,7 +119,7 @@ class StockMesh:
                 for claim in claims
                 if written_port(claim.port)
             ),
-            tuple(reached_services(view.snapshot, policy.identity, [])),
+            view.services_of(policy.identity),
         )
 
     def match(self, connection: Connection) -> Match | None:

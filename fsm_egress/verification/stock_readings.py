@@ -193,7 +193,7 @@ def _of_gateways(mesh: StockMesh) -> Iterator[Suspicion]:
 
 def _of_isolation(mesh: StockMesh) -> Iterator[Suspicion]:
     """Pods of the identity that get no config at all."""
-    closed = isolated(mesh.snapshot)
+    closed = isolated(mesh.snapshot) if mesh.view.version.isolates_sources else ()
     about = next(map(to_claim, mesh.claims), None)
     for pod in mesh.snapshot.kind(Pod) if closed else ():
         is_own = (pod.spec.service_account_name, pod.namespace) == _account(mesh)

@@ -46,6 +46,10 @@ class StockBackends(Backends):
         """
         return self._added(service) or None
 
+    def balanced(self, routes: tuple[HTTPRoute, ...]) -> tuple[HTTPRoute, ...]:
+        """The routes with the weights that the controller's version gives them."""
+        return routes if self.view.version.keeps_zero_weights else super().balanced(routes)
+
     def answers(self, service: MeshService) -> bool:
         """Whether a service that is routed answers at all."""
         return bool(self._added(service))

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import evolve, field
 
 from ..manifests.manifest import structure
-from ..patterns import Pattern
+from ..patterns import Pattern, PatternError
+from ..pipy.versions import LATEST, FSMVersion
 from ..policy import SourceCert
 from ..resolution.claims import resolve_claims
+from ..resolution.routes import WILDCARD_PATH
+from ..resolution.services import HEALTH_CHECK, reached_services
 from ..resources import checks
 from ..resources.checks import EGRESS_PROTOCOLS_BY_NAME, LAST_PORT, Protocol
 from ..resources.core import Service
-from ..resources.egress import EgressPolicy, UpstreamTrafficSetting
+from ..resources.egress import EgressPolicy, Isolation, UpstreamTrafficSetting
+from ..resources.meshconfig import ServiceAccessNames, WildcardDN
 from ..resources.smi import HTTPRouteGroup
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError
-from ..values.frozen import thaw
+from ..values.frozen import FrozenMap, thaw
 from ..values.net import parse_prefix
 from ..values.references import FieldRef, ResourceRef
 
@@ -34,11 +38,12 @@ if TYPE_CHECKING:
 
     from ..manifests.loader import Refused
     from ..policy import Claim, HTTPRoute
+    from ..resolution.services import MeshService
     from ..resources.core import ServicePort
     from ..resources.egress import EgressSource, SourceMTLS
     from ..resources.subjects import Subject
 
-__all__ = ["LEGACY_SETTING", "StockView", "is_range", "stock_claims", "view_of"]
+__all__ = ["LEGACY_SETTING", "StockView", "group_as_taken", "is_range", "stock_claims", "view_of"]
 
 KNOWN_PROTOCOLS = {protocol.value for protocol in Protocol}
 NO_CERTIFICATE = SourceCert(fsm_issued=False)
@@ -73,6 +78,7 @@ class StockView:
         unknown: the protocols of service ports that the sidecar does not know.
         headers: of routes, the headers with their names as written, where these are not in lower case.
         any_service: the setting of an empty host, which is every service's that has none of its own.
+        version: the version of FSM.
     """
 
     snapshot: Snapshot
@@ -81,6 +87,18 @@ class StockView:
     unknown: Mapping[FieldRef, str]
     headers: Mapping[FieldRef, tuple[tuple[str, Pattern], ...]]
     any_service: UpstreamTrafficSetting | None
+    version: FSMVersion = LATEST
+
+    @property
+    def packs(self) -> bool:
+        """Whether the config is packed."""
+        flag = self.snapshot.mesh_config.spec.feature_flags.enable_sidecar_pretty_config
+        return self.version.packs and flag is False
+
+    def services_of(self, identity: Subject) -> tuple[MeshService, ...]:
+        """The services that an identity reaches, those too that only this version keeps."""
+        untargeted = self.version.keeps_untargeted
+        return tuple(reached_services(self.snapshot, identity, [], untargeted=untargeted))
 
     def with_headers_as_written(self, route: HTTPRoute) -> HTTPRoute:
         """The sidecar, which compares names in lower case, never finds some of these."""
@@ -88,13 +106,15 @@ class StockView:
         return evolve(route, headers=written or route.headers)
 
 
-def view_of(snapshot: Snapshot) -> StockView:
-    """A mesh as the controller reads it."""
+def view_of(snapshot: Snapshot, version: FSMVersion = LATEST) -> StockView:
+    """A mesh as the controller of a version reads it."""
+    snapshot = _known(snapshot, version)
     config = snapshot.mesh_config
     flags = config.spec.feature_flags
     if flags.enable_egress_policy is None:
         flags = evolve(flags, enable_egress_policy=False)
     taken = dict(filter(None, map(_as_taken, snapshot.refused)))
+    groups = tuple(filter(None, map(group_as_taken, snapshot.refused)))
     services = [service for service in snapshot.kind(Service) if any(map(_is_odd, service.spec.ports))]
     everyones = (it for it in snapshot.kind(UpstreamTrafficSetting) if not it.spec.host)
     written = {
@@ -105,6 +125,7 @@ def view_of(snapshot: Snapshot) -> StockView:
         snapshot.with_(
             evolve(config, spec=evolve(config.spec, feature_flags=flags)),
             *(_as_read(policy) for policy in (*snapshot.kind(EgressPolicy), *taken)),
+            *groups,
             *map(_over_tcp, services),
         ),
         {policy.ref: found.ranges for policy, found in taken.items()},
@@ -117,12 +138,37 @@ def view_of(snapshot: Snapshot) -> StockView:
         },
         {
             group.at(f"spec.matches[{index}]"): tuple(sorted(match.headers.items(), key=itemgetter(0)))
-            for group in snapshot.kind(HTTPRouteGroup)
+            for group in (*snapshot.kind(HTTPRouteGroup), *groups)
             for index, match in enumerate(group.spec.matches)
             if any(name != name.lower() for name in match.headers)
         },
         next(everyones, None),
+        version,
     )
+
+
+def _known(snapshot: Snapshot, version: FSMVersion) -> Snapshot:
+    """A mesh without what the version does not know yet."""
+    if not version.isolates:
+        snapshot = snapshot.without(*(isolation.ref for isolation in snapshot.kind(Isolation)))
+    if version.names_services:
+        return snapshot
+    config = snapshot.mesh_config
+    traffic, sidecar = config.spec.traffic, config.spec.sidecar
+    proxy = evolve(sidecar.local_dns_proxy, wildcard=WildcardDN())
+    spec = evolve(
+        config.spec,
+        traffic=evolve(traffic, service_access_names=ServiceAccessNames()),
+        sidecar=evolve(sidecar, local_dns_proxy=proxy),
+    )
+    checked = [it for it in snapshot.kind(Service) if HEALTH_CHECK in it.metadata.annotations]
+    return snapshot.with_(evolve(config, spec=spec), *map(_unchecked, checked))
+
+
+def _unchecked(service: Service) -> Service:
+    """A service without the annotation that it is for health checks."""
+    annotations = {name: text for name, text in service.metadata.annotations.items() if name != HEALTH_CHECK}
+    return evolve(service, metadata=evolve(service.metadata, annotations=FrozenMap(annotations)))
 
 
 def stock_claims(view: StockView, identity: Subject) -> Mapping[int, tuple[Claim, ...]]:
@@ -281,6 +327,71 @@ def is_range(text: str) -> bool:
     except InvalidValue:
         return False
     return True
+
+
+# --- route groups that are refused here ------------------------------------------------------------------
+
+
+@frozen(repr=False)
+class Unread(Pattern):
+    """A pattern that this library refuses, as it is written: the controller passes on any."""
+
+    def __attrs_post_init__(self) -> None:
+        """Nothing is wrong with it here."""
+
+
+def group_as_taken(refused: Refused) -> HTTPRouteGroup | None:
+    """A route group with the patterns that are refused, as they are written.
+
+    None where anything else is wrong with it, or it is no HTTPRouteGroup.
+    """
+    document = thaw(refused.document)
+    spec = document.get("spec")
+    if not isinstance(spec, dict) or refused.ref.kind != HTTPRouteGroup.kind:
+        return None
+    listed = spec.get("matches")
+    matches = [match for match in listed if isinstance(match, dict)] if isinstance(listed, list) else []
+    paths = [_unread_in(match, "pathRegex") for match in matches]
+    headers = [list(map(_unread_header, _maps(match.get("headers")))) for match in matches]
+    try:
+        group = cast("HTTPRouteGroup", structure(document, refused.source))
+    except LoadError:
+        return None
+    read = (
+        evolve(
+            match,
+            path_regex=path or match.path_regex,
+            headers=FrozenMap({**match.headers, **dict(filter(None, unread))}),
+        )
+        for match, path, unread in zip(group.spec.matches, paths, headers, strict=True)
+    )
+    return evolve(group, spec=evolve(group.spec, matches=tuple(read)))
+
+
+def _maps(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _unread_header(entry: dict[str, Any]) -> tuple[str, Unread] | None:
+    """The header of an entry whose pattern is refused, which is taken out of it."""
+    for name in entry:
+        pattern = _unread_in(entry, name)
+        if pattern is not None:
+            return name, pattern
+    return None
+
+
+def _unread_in(holder: dict[str, Any], name: str) -> Unread | None:
+    """A text that is no pattern here, which is taken out."""
+    text = holder.get(name)
+    if not isinstance(text, str):
+        return None
+    try:
+        Pattern(text)
+    except PatternError:
+        holder[name] = WILDCARD_PATH.text
+        return Unread(text)
+    return None
 
 
 # --- services --------------------------------------------------------------------------------------------

@@ -10,14 +10,14 @@ import fsm_egress as fe
 from fsm_egress.connections.findings import Code
 from fsm_egress.linting import lint
 from fsm_egress.linting.rules import RULES, rules_markdown
-from fsm_egress.linting.rules.rule import Side
+from fsm_egress.linting.rules.rule import LintRule, Side
 
 
-def codes_in(text: str, sides: frozenset[Side]) -> set[Code]:
+def codes_in(text: str, rule: LintRule) -> set[Code]:
     """The codes that are found in documents, by the comparisons that a rule needs alone."""
     mesh = fe.loads(text, strict=False)
-    sidecar, stock = sides == {Side.SIDECAR}, sides == {Side.CONTROLLER}
-    return {it.code for it in lint(mesh, sidecar=sidecar, stock=stock)}
+    sidecar, stock = rule.sides == {Side.SIDECAR}, rule.sides == {Side.CONTROLLER}
+    return {it.code for it in lint(mesh, sidecar=sidecar, stock=stock, fsm=rule.fsm)}
 
 
 def test_every_code_is_in_the_table_in_its_order() -> None:
@@ -28,8 +28,8 @@ def test_every_code_is_in_the_table_in_its_order() -> None:
 @pytest.mark.parametrize("code", [code for code in Code if RULES[code].example], ids=lambda code: code.name)
 def test_an_example_triggers_its_code_and_the_near_case_does_not(code: Code) -> None:
     rule = RULES[code]
-    near = codes_in(rule.near, rule.sides)
-    assert codes_in(rule.example, rule.sides) - near == {code, *rule.along}
+    near = codes_in(rule.near, rule)
+    assert codes_in(rule.example, rule) - near == {code, *rule.along}
     assert code not in near
 
 
@@ -71,5 +71,6 @@ def test_the_documentation_is_made_from_the_table() -> None:
         "\n"
         "Not with `^/got/v` in place of `^/get/v`.\n"
     )
+    assert "found by the stock controller's view, with `--fsm 1.4.6`" in RULES[Code.OLDER_VERSION].markdown
     assert "With it goes FSE055." in RULES[Code.REFUSED_IN_FORCE].markdown
     assert "found by the policies and the stock controller's view" in RULES[Code.NAMED_TWICE].markdown

@@ -48,6 +48,34 @@ def test_what_holds_in_a_version(text: str, *, plain: bool, closes: bool, gzip: 
     assert pickle.loads(pickle.dumps(sidecar)).version == version  # noqa: S301  # because it is ours
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1.2", "untargeted zero plain open unnamed unpacked"),
+        ("1.3.7", "untargeted zero plain open unnamed unpacked"),
+        ("1.3.8", "untargeted zero open"),
+        ("1.3.9", "untargeted zero"),
+        ("1.4.6", "untargeted zero"),
+        ("1.4.7", "untargeted"),
+        ("1.4", "untargeted"),
+        ("1.5.0", ""),
+        ("1.7", ""),
+    ],
+)
+def test_what_a_controller_does_otherwise(text: str, says: str) -> None:
+    version = fsm_version(text)
+    told = {
+        "untargeted": version.keeps_untargeted,
+        "zero": version.keeps_zero_weights,
+        "plain": version.plain_hosts,
+        "open": not version.isolates,
+        "unnamed": not version.names_services,
+        "unpacked": not version.packs,
+    }
+    assert [name for name, is_so in told.items() if is_so] == says.split()
+    assert version.isolates_sources is (version.since >= (1, 4, 4))
+
+
 @pytest.mark.parametrize(("writer", "reader"), [("1.2", "1.5"), ("1.5", "1.2")])
 def test_scripts_of_one_form_refuse_the_configs_of_the_other(writer: str, reader: str) -> None:
     outcome = fe.Sidecar.read(fe.pipy_config(MESH, WHO, fsm=writer), reader).handle(KNOWN)

@@ -174,6 +174,18 @@ def test_a_default_route_without_hosts_closes() -> None:
     assert "FSE040" not in codes(mesh_wide(), policy)
 
 
+@pytest.mark.parametrize(
+    ("version", "code"), [("1.3", "FSE133"), ("1.4.3", "FSE133"), ("1.4.4", ""), ("1.2", "")]
+)
+def test_an_unknown_host_is_closed_by_some_versions(version: str, code: str) -> None:
+    mesh = load(mesh_wide(), egress("a", "http 80", hosts=["a.com"]))
+    findings = {it.code.code: it for it in enforceability(mesh, WHO, fsm=version)}
+    assert ("FSE133" in findings) is bool(code)
+    assert not {"FSE040", "FSE041"} & set(findings)
+    if code:
+        assert str(findings[code].witness) == "192.0.2.1:80 GET http://other.example/"
+
+
 def test_http_and_https_meet() -> None:
     both = [egress("a", "http 80", hosts=["a.com"]), egress("b", "https 80", hosts=["b.com"])]
     assert "FSE012 Egress curl/b spec.ports[0]: 192.0.2.1:80 TLS b.com" in found(mesh_wide(), *both)

@@ -52,17 +52,19 @@ def meshed(*entries: Entry) -> fe.Snapshot:
     return fe.load(listed if given else [config(), *listed], strict=False)
 
 
-def sides(mesh: fe.Snapshot, identity: str = WHO) -> tuple[Sides, Sides]:
+def sides(mesh: fe.Snapshot, identity: str = WHO, fsm: str | None = None) -> tuple[Sides, Sides]:
     """The policies against our config, and against the controller's."""
-    ours = Sides.of(mesh, identity)
-    certificate = own_config(mesh, ours.policy).tree["Certificate"]
-    return ours, Sides.of(mesh, identity, stock_config(mesh, identity, {"Certificate": certificate}))
+    ours = Sides.of(mesh, identity, fsm=fsm)
+    carried = {"Certificate": own_config(mesh, ours.policy).tree["Certificate"]}
+    return ours, Sides.of(mesh, identity, stock_config(mesh, identity, carried, fsm=fsm), fsm=fsm)
 
 
-def shows(mesh: fe.Snapshot, connection: fe.Connection | None, identity: str = WHO) -> bool:
+def shows(
+    mesh: fe.Snapshot, connection: fe.Connection | None, identity: str = WHO, fsm: str | None = None
+) -> bool:
     """Whether the sidecar does otherwise than is due with the controller's config, and not so with ours."""
     assert connection is not None
-    ours, theirs = sides(mesh, identity)
+    ours, theirs = sides(mesh, identity, fsm)
     found = theirs.compare(connection)
     return isinstance(found, Disagreement) and found.outcome != ours.outcome(connection)
 
@@ -589,6 +591,18 @@ LINES = {
         ],
         seen=False,
     ),
+    "a packed config of two services with the same pods": Line(
+        Code.PACKED_CONFIG,
+        "MeshConfig fsm-system/fsm-mesh-config spec.featureFlags.enableSidecarPrettyConfig",
+        "10.0.0.1:80 GET http://10.0.0.1/",
+        [
+            config(featureFlags={"enableSidecarPrettyConfig": False}),
+            WEB,
+            V1,
+            service("v3", "http 80", ip="10.96.0.3"),
+            split("s", "web", web=50, v1=30, v3=20),
+        ],
+    ),
     "what no line explains": Line(
         Code.STOCK_CONTROLLER_DIFFERS,
         "Service shop/web spec.ports[0]",
@@ -677,28 +691,82 @@ def test_a_wrong_identity_is_refused() -> None:
         stock_findings(fe.Snapshot(), "curl")
 
 
+# --- versions --------------------------------------------------------------------------------------------
+
+ZERO = [WEB, V1, split("s", "web", web=0, v1=0)]
+ISOLATED = [WEB, random_meshes.isolation("i", ["10.96.0.1/32", "10.0.0.1/32"])]
+UNTARGETED = [service("web", "http 80", "tcp-x 90", pods=[])]
+UNTARGETED[0][1]["subsets"] = [
+    {"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 80}, {"name": "y", "port": 91}]}
+]
+
+
+@pytest.mark.parametrize(
+    ("mesh", "version", "rule"),
+    [
+        (ZERO, "1.4.6", "Service shop/web spec.ports[0]"),
+        (ZERO, "1.4.7", None),
+        (ISOLATED, "1.3.8", "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"),
+        (ISOLATED, "1.3.9", None),
+        (UNTARGETED, "1.4", "Service shop/web spec.ports[1]"),
+        (UNTARGETED, "1.5", None),
+    ],
+)
+def test_what_an_older_controller_reads_otherwise_is_found(
+    mesh: list[Any], version: str, rule: str | None
+) -> None:
+    found = stock_findings(meshed(*mesh), WHO, fsm=version)
+    old = [it for it in found if it.code is Code.OLDER_VERSION]
+    assert [str(it.rule) for it in old] == ([rule] if rule else [])
+    assert all(shows(meshed(*mesh), it.witness, fsm=version) for it in old)
+
+
 # --- laws ------------------------------------------------------------------------------------------------
 
 
-@given(random_meshes.meshes(), random_meshes.identities())
+@given(random_meshes.meshes(), random_meshes.identities(), random_meshes.versions())
 @settings(max_examples=20, deadline=None)
-def test_law_a_witness_shows_what_its_code_claims(mesh: random_meshes.Documents, identity: str) -> None:
+def test_law_a_witness_shows_what_its_code_claims(
+    mesh: random_meshes.Documents, identity: str, version: str | None
+) -> None:
     snapshot = fe.load(mesh)
-    findings = stock_findings(snapshot, identity)
+    findings = stock_findings(snapshot, identity, fsm=version)
     for finding in findings:
         if finding.code in SHOWN:
-            assert shows(snapshot, finding.witness, identity)
+            assert shows(snapshot, finding.witness, identity, version)
     assert len({(finding.code, finding.rule) for finding in findings}) == len(findings)
 
 
-@given(random_meshes.meshes(), random_meshes.identities())
+def announced(findings: fe.Findings, port: int) -> bool:
+    """Whether a finding is about a port: by its witness, unless its rule is of more than a port."""
+    return any(
+        it.witness is None
+        or it.witness.port == port
+        or it.rule.resource.kind not in {"Service", "Egress"}
+        or ".ports[" not in it.rule.path
+        for it in findings
+    )
+
+
+@given(random_meshes.meshes(), random_meshes.identities(), random_meshes.versions())
 @settings(max_examples=15, deadline=None)
 def test_law_the_config_differs_only_where_a_finding_says_so(
-    mesh: random_meshes.Documents, identity: str
+    mesh: random_meshes.Documents, identity: str, version: str | None
 ) -> None:
     snapshot = fe.load(mesh)
-    if outbound(stock_config(snapshot, identity)) != outbound(fe.pipy_config(snapshot, identity)):
-        assert stock_findings(snapshot, identity)
+    flags = snapshot.mesh_config.spec.feature_flags
+    ours, theirs = (
+        outbound(make(snapshot, identity, fsm=version)) for make in (fe.pipy_config, stock_config)
+    )
+    findings = stock_findings(snapshot, identity, fsm=version)
+    if flags.enable_sidecar_pretty_config is False:  # names are others everywhere
+        ours = theirs = None
+    matches = [(tree or {}).get("TrafficMatches") or {} for tree in (ours, theirs)]
+    for port in {*matches[0], *matches[1]}:
+        if matches[0].get(port) != matches[1].get(port):
+            assert announced(findings, int(port))
+    if ours != theirs:
+        assert findings
 
 
 def outbound(config: fe.PipyConfig) -> Any:
@@ -725,19 +793,20 @@ def test_of_the_controllers_outcomes_none_differs_unannounced(case: dict[str, An
         assert bool(stock_findings(snapshot, identity)) is not is_unreachable
 
 
-@given(random_meshes.cases(6))
+@given(random_meshes.cases(6), random_meshes.versions())
 @settings(max_examples=12, deadline=None)
 def test_law_whatever_goes_astray_has_a_finding(
-    case: tuple[random_meshes.Documents, str, random_meshes.Documents],
+    case: tuple[random_meshes.Documents, str, random_meshes.Documents], version: str | None
 ) -> None:
     documents_, identity, connections = case
     mesh = fe.load(documents_)
     drawn = [fe.Connection.from_mapping(connection) for connection in connections]
-    if any(shows(mesh, connection, identity) for connection in drawn):
-        assert any(
-            finding.witness is not None and shows(mesh, finding.witness, identity)
-            for finding in stock_findings(mesh, identity)
-        )
+    astray = [connection for connection in drawn if shows(mesh, connection, identity, version)]
+    findings = stock_findings(mesh, identity, fsm=version) if astray else fe.Findings()
+    assert all(announced(findings, connection.port) for connection in astray)
+    assert not astray or any(
+        it.witness is not None and shows(mesh, it.witness, identity, version) for it in findings
+    )
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), st.data())

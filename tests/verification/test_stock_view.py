@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from small import WHO, config, egress
+from small import WHO, config, egress, routes, service
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code
@@ -75,3 +75,71 @@ def test_what_is_in_force_there_is_found(policy: dict[str, Any]) -> None:
 
 def test_a_policy_of_which_nothing_is_in_force_is_no_finding() -> None:
     assert stock_findings(fe.load([config(), egress("a", "tcp 0")], strict=False), WHO) == ()
+
+
+# --- route groups ----------------------------------------------------------------------------------------
+
+USES = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
+POLICY = egress("a", "http 80", hosts=["a.com"], matches=USES)
+
+
+def mesh(*documents: Any) -> fe.Snapshot:
+    return fe.load([config(), *documents], strict=False)
+
+
+def rules(snapshot: fe.Snapshot, port: str, name: str) -> list[dict[str, Any]]:
+    (match,) = stock_config(snapshot, WHO).to_mapping()["Outbound"]["TrafficMatches"][port]
+    found: list[dict[str, Any]] = match["HttpServiceRouteRules"][name]["RouteRules"]
+    return found
+
+
+@pytest.mark.parametrize("path", ["(", "/b\u00fccher", "(?<=a)b"])
+def test_a_pattern_that_is_refused_here_is_written_as_it_is(path: str) -> None:
+    group = routes("r", {"pathRegex": path, "headers": [{"X-A": "["}, {"x-b": "^b"}]}, {"pathRegex": "/z"})
+    found = rules(mesh(group, POLICY), "80", "a.com")
+    assert {rule["Path"]: rule.get("Headers") for rule in found} == {
+        path: {"X-A": "[", "x-b": "^b"},
+        "/z": None,
+    }
+
+
+def test_a_route_group_in_force_is_found() -> None:
+    snapshot = mesh(routes("r", {"pathRegex": "/get"}, {"pathRegex": "("}), POLICY)
+    (finding,) = (it for it in stock_findings(snapshot, WHO) if it.code is Code.REFUSED_IN_FORCE)
+    assert str(finding.rule) == "HTTPRouteGroup curl/r"
+    assert str(finding.witness) == "192.0.2.1:80 GET http://a.com/"
+
+
+def test_a_route_group_of_a_split_in_force_is_found() -> None:
+    split = {
+        "apiVersion": "split.smi-spec.io/v1alpha4",
+        "kind": "TrafficSplit",
+        "metadata": {"name": "s", "namespace": "shop"},
+        "spec": {
+            "service": "web",
+            "backends": [{"service": "v1", "weight": 100}],
+            "matches": [{"kind": "HTTPRouteGroup", "name": "r"}],
+        },
+    }
+    services = [*service("web", "http 80"), *service("v1", "http 80", ip="10.96.0.2", pods=["10.0.0.2"])]
+    snapshot = mesh(*services, split, routes("r", {"pathRegex": "("}, space="shop"))
+    assert [rule["Path"] for rule in rules(snapshot, "80", "web.shop")] == ["(", ".*"]
+    codes = {(it.code, str(it.rule)) for it in stock_findings(snapshot, WHO)}
+    assert (Code.REFUSED_IN_FORCE, "HTTPRouteGroup shop/r") in codes
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"matches": [{"name": "m", "pathRegex": "(", "methods": ["get"]}]},
+        {"matches": [{"name": "m", "pathRegex": "(", "headers": {"x": "("}}]},
+        {"matches": ["("]},
+        {"matches": {"pathRegex": "("}},
+        {"matches": [{"name": "m", "pathRegex": 5}]},
+        [],
+    ],
+)
+def test_a_route_group_with_another_mistake_is_left_out(spec: Any) -> None:
+    group = {**routes("r"), "spec": spec}
+    assert not rules(mesh(group, POLICY, egress("b", "http 80", hosts=["b.com"])), "80", "a.com")
+    assert not any(it.code is Code.REFUSED_IN_FORCE for it in stock_findings(mesh(group, POLICY), WHO))

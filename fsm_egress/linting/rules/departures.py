@@ -19,7 +19,7 @@ from .examples import (
     spec,
     uses,
 )
-from .rule import CONTROLLER, MESH_CONTROLLER, LintRule
+from .rule import CONTROLLER, MESH_CONTROLLER, SIDECAR, LintRule
 
 __all__ = ["RULES"]
 
@@ -160,6 +160,28 @@ RULES = (
         CONTROLLER,
     ),
     LintRule(
+        Code.PACKED_CONFIG,
+        "a packed config has other shares",
+        "With `enableSidecarPrettyConfig` off a stock controller makes one cluster of those that have the"
+        " same endpoints and settings, and of their weights one counts, by chance.",
+        "set `enableSidecarPrettyConfig: true`",
+        joined(
+            config(
+                "traffic: {enablePermissiveTrafficPolicyMode: true}",
+                "featureFlags: {enableSidecarPrettyConfig: false}",
+            ),
+            ACCOUNT,
+            WEB,
+            V1,
+            service("v3", "name: http-x, port: 80", "10.96.0.3", "addresses: [{ip: 10.0.0.1}]"),
+            _split(
+                "split", "{service: v1, weight: 50}, {service: web, weight: 30}, {service: v3, weight: 20}"
+            ),
+        ),
+        (("enableSidecarPrettyConfig: false", "enableSidecarPrettyConfig: true"),),
+        CONTROLLER,
+    ),
+    LintRule(
         Code.TWO_GLOBAL_GATEWAYS,
         "two EgressGateways have a `global` list",
         "FSM's webhook refuses the second. Without the webhook both count, and of two weights for one service"
@@ -243,5 +265,35 @@ RULES = (
         "look at what it does with the connections that matter",
         joined(config("traffic: {interceptionMode: NodeLevel}"), ACCOUNT),
         (("NodeLevel", "PodLevel"),),
+    ),
+    LintRule(
+        Code.OLDER_VERSION,
+        "an older controller makes something else of it",
+        "Before 1.5 a service port without target port is in-mesh, before 1.4.7 the weights of a route that"
+        " are all zero stay zero; before 1.3.9 there are no Isolations, before 1.3.8 no `serviceAccessNames`"
+        " and no wildcard of the DNS proxy.",
+        "look at the witness, or update FSM",
+        joined(
+            permissive(),
+            ACCOUNT,
+            WEB,
+            V1,
+            _split("split", "{service: web, weight: 0}, {service: v1, weight: 0}"),
+        ),
+        (("{service: web, weight: 0}", "{service: web, weight: 1}"),),
+        CONTROLLER,
+        fsm="1.4.6",
+    ),
+    LintRule(
+        Code.UNKNOWN_HOST_CLOSED,
+        "a request for an unknown host is closed",
+        "From FSM 1.3.8 to 1.4.3 the sidecar closes a request for a host that no rule names, instead of"
+        " answering 403.",
+        "nothing: it fails closed; or update FSM",
+        joined(config("featureFlags: {enableEgressPolicy: true}"), egress("a", "http 80", "hosts: [a.com]")),
+        (("enableEgressPolicy: true", "enableEgressPolicy: true, enableAutoDefaultRoute: true"),),
+        SIDECAR,
+        (Code.HOST_LETTER_CASE,),
+        fsm="1.3",
     ),
 )

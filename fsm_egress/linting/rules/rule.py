@@ -40,6 +40,7 @@ class LintRule:
         instead: texts of the example, each with another in its place that makes it fine.
         sides: where its findings come from.
         along: what the example triggers besides, as the one does not go without the other.
+        fsm: the version of FSM that has it; None for any.
     """
 
     code: Code
@@ -50,6 +51,7 @@ class LintRule:
     instead: tuple[tuple[str, str], ...] = ()
     sides: frozenset[Side] = frozenset([Side.MESH])
     along: tuple[Code, ...] = ()
+    fsm: str | None = None
 
     @property
     def near(self) -> str:
@@ -64,7 +66,8 @@ class LintRule:
         """The rule as a section of the documentation."""
         parts = [
             f"### {self.code}: {self.title}",
-            f"*{self.code.severity}*, found by {_listed(self.sides)}",
+            f"*{self.code.severity}*, found by {_listed(self.sides)}"
+            + (f", with `--fsm {self.fsm}`" if self.fsm else ""),
             self.why,
             f"What to do: {self.fix}.",
         ]
