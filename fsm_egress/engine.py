@@ -26,6 +26,7 @@ from .connections.decision import (
     UsedGateway,
     Verdict,
 )
+from .connections.findings import Finding
 from .patterns import searchable
 from .resolution.routes import united
 from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
@@ -165,7 +166,7 @@ class Engine:
             raise IncompleteMesh(problem for loss in policy.lost for problem in loss.problems)
         compiler = _Compiler(policy)
         engine = compiler.engine(compiler.unclaimed(), {})
-        return IncompleteEngine.of(engine, policy.lost) if policy.lost else engine
+        return _marking(engine, policy)
 
     def recompiled(self, before: OutboundPolicy, policy: OutboundPolicy) -> Engine:
         """The tables of a changed policy: ports whose policy is the same object as before keep theirs.
@@ -179,7 +180,7 @@ class Engine:
             return Engine.compile(policy, incomplete=bool(before.lost))
         same = {id(port) for port in before.ports}
         known = {port.port: self._ports[port.port] for port in policy.ports if id(port) in same}
-        return _Compiler(policy).engine(self._unclaimed, known)
+        return _marking(_Compiler(policy).engine(self._unclaimed, known), policy)
 
     def classify(self, connection: Connection) -> Decision:
         """The one decision for a connection; total, deterministic, without I/O and without a clock.
@@ -217,19 +218,23 @@ class Engine:
 
 @frozen(eq=False)
 class IncompleteEngine(Engine):
-    """An engine of a mesh of which documents could not be read: each decision says so.
+    """An engine of a mesh of which documents could not be read, or not all is modelled; decisions say so.
 
     Attributes:
         without: what decisions are made without; each carries that for which it may differ.
+        conditions: what they stand under.
     """
 
     without: tuple[Loss, ...]
+    conditions: tuple[Finding, ...] = ()
     _marked: dict[int, tuple[Decision, Decision]] = field(factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, engine: Engine, without: tuple[Loss, ...]) -> IncompleteEngine:
-        """The engine, whose decisions are made without these."""
-        return cls(engine.identity, engine._ports, engine._other, engine._unclaimed, without)  # noqa: SLF001  # because it is one
+    def of(
+        cls, engine: Engine, without: tuple[Loss, ...], conditions: tuple[Finding, ...] = ()
+    ) -> IncompleteEngine:
+        """The engine, whose decisions are made without these, under those conditions."""
+        return cls(engine.identity, engine._ports, engine._other, engine._unclaimed, without, conditions)  # noqa: SLF001  # because it is one
 
     def classify(self, connection: Connection) -> Decision:
         """The one decision for a connection, and what it was made without."""
@@ -243,8 +248,15 @@ class IncompleteEngine(Engine):
         """The decision as this engine makes it, once."""
         if id(decision) not in self._marked:
             without = tuple(it for it in self.without if it.bearing.on(is_allowed=decision.allowed))
-            self._marked[id(decision)] = decision, evolve(decision, without=without)
+            marked = evolve(decision, without=without, conditions=self.conditions)
+            self._marked[id(decision)] = decision, marked
         return self._marked[id(decision)][1]
+
+
+def _marking(engine: Engine, policy: OutboundPolicy) -> Engine:
+    """The engine; one whose decisions say so where a policy is not all that governs them."""
+    conditions = policy.conditions
+    return IncompleteEngine.of(engine, policy.lost, conditions) if policy.lost or conditions else engine
 
 
 # --- compiling -------------------------------------------------------------------------------------------

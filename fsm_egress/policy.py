@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from attrs import Factory, field
 
-from .connections.findings import Finding
+from .connections.findings import Code, Finding
 from .patterns import Pattern
 from .resources.checks import Protocol
 from .resources.egress import ConnectionSettings, RetryPolicy
@@ -330,6 +330,11 @@ class OutboundPolicy(Shown):
     forwarded: bool
     findings: tuple[Finding, ...]
     lost: tuple[Loss, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[Finding, ...]:
+        """What the mesh uses and this library does not model: what is decided stands under these."""
+        return tuple(it for it in self.findings if it.code is Code.NOT_MODELLED)
 
     @property
     def claims(self) -> tuple[Claim, ...]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .resources.subjects import Subject
     from .values.references import FieldRef, ResourceRef
 
-__all__ = ["MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
+__all__ = ["CONTROL_PLANE_KINDS", "MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")

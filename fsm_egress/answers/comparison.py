@@ -10,15 +10,17 @@ from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import evolve
+from attrs import evolve, field
 
 from ..connections.decision import Decision, shares
+from ..connections.findings import Finding, stated
 from ..division.classes import Line, Place, Reading
 from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
 from ..engine import Engine
 from ..policy import OutboundPolicy
 from ..resolution import Resolution
+from ..resolution.conditions import conditions_of
 from ..resolution.everyone import unnamed
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
@@ -111,6 +113,7 @@ class MeshDiff(Shown):
         identities: whose connections were looked at.
         classes: how many classes of them were put to both engines, on ports on which policies differ.
         unnamed: those who were asked for, and whom no document names.
+        conditions: what a mesh uses and is not modelled: the answer stands under these.
     """
 
     changes: tuple[Alteration, ...]
@@ -119,6 +122,7 @@ class MeshDiff(Shown):
     identities: tuple[Subject, ...]
     classes: int
     unnamed: tuple[Unnamed, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.undecided)
@@ -132,6 +136,7 @@ class MeshDiff(Shown):
             "attributions": [it.to_mapping() for it in self.attributions],
             "undecided": [it.to_mapping() for it in self.undecided],
             **told(self.unnamed),
+            **stated(self.conditions),
         }
 
     def table(self) -> Table:
@@ -152,7 +157,7 @@ class MeshDiff(Shown):
         if self.attributions:
             blocks.append("as before, but for another reason:")
             blocks.extend(_blocks(self.attributions))
-        return "\n".join([*blocks, *map(str, self.undecided)])
+        return "\n".join([*blocks, *map(str, self.undecided), *map(str, self.conditions)])
 
     def __repr__(self) -> str:
         return f"<MeshDiff: {_many_changes(self.changes)}, {counted(self.identities)}>"
@@ -213,7 +218,8 @@ def diff(
             found[key] = Alteration(_effect(*change), region, *change, (*known, *pair.identities))
     changes = [it for it in found.values() if it.effect is not Effect.ATTRIBUTED]
     rest = [it for it in found.values() if it.effect is Effect.ATTRIBUTED]
-    return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count, unnamed(whom, before, after))
+    names, under = unnamed(whom, before, after), conditions_of(whom, before, after)
+    return MeshDiff(tuple(changes), tuple(rest), tuple(undecided), whom, count, names, conditions=under)
 
 
 @takes(a=Snapshot, b=Snapshot)
@@ -266,7 +272,7 @@ def _compared(
     """Whether the step from one mesh to the other has no other effect than these."""
     whom = identities_of(identities, before, after)
     undecided = list(unknown(whom, before, after, is_led=Effect.REROUTED not in harmless))
-    names = unnamed(whom, before, after)
+    names, under = unnamed(whom, before, after), conditions_of(whom, before, after)
     count = 0
     for pair in _pairs(before, after, progress(whom)):
         unclear: list[tuple[str, Region]] = []
@@ -277,9 +283,11 @@ def _compared(
             count += 1
             if _effect(*change) not in harmless:
                 witness = Witness(pair.identities[0], part.witness, change)
-                return Answer(claim, False, whom, count, witness, unnamed=names)
+                return Answer(claim, False, whom, count, witness, unnamed=names, conditions=under)
         undecided.extend(unproven(pair.identities, unclear))
-    return Answer(claim, None if undecided else True, whom, count, None, tuple(undecided), unnamed=names)
+    proven = None if undecided else True
+    unclear_ = tuple(undecided)
+    return Answer(claim, proven, whom, count, None, unclear_, unnamed=names, conditions=under)
 
 
 # --- what decisions mean ---------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from attrs import evolve, field
 
 from ..connections.decision import Decision
+from ..connections.findings import Finding, stated
 from ..division.classes import ANYTHING, Scope
 from ..division.criteria import reading_of_policy
 from ..division.dividing import divide
@@ -102,6 +103,7 @@ class Partition(Shown):
         undecided: regions in which some connections are in no portion, and why no proof was found for them.
         classes: how many classes were put to the engine.
         unnamed: the identity, where no document names it.
+        conditions: what the mesh uses and is not modelled: the answer stands under these.
     """
 
     identity: Subject
@@ -109,6 +111,7 @@ class Partition(Shown):
     undecided: tuple[Unproven, ...]
     classes: int
     unnamed: tuple[Unnamed, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
 
     def table(self) -> Table:
         """What a notebook shows of it."""
@@ -129,11 +132,13 @@ class Partition(Shown):
             "classes": self.classes,
             **mapping_of(self.portions, self.undecided),
             **told(self.unnamed),
+            **stated(self.conditions),
         }
 
     def __str__(self) -> str:
         table = table_of(self.portions, self.undecided)
-        return f"{self.identity}: every connection, by {self.classes} classes\n{table}"
+        said = f"{self.identity}: every connection, by {self.classes} classes\n{table}"
+        return "\n".join([said, *map(str, self.conditions)])
 
     def __repr__(self) -> str:
         return f"<Partition of {self.identity}: {len(self.portions)} portions>"
@@ -151,7 +156,9 @@ def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
     portions, undecided, count = decided_within(policy, ANYTHING)
     lost = unknown([policy.identity], mesh)
     names = unnamed([policy.identity], mesh)
-    return Partition(policy.identity, portions, (*undecided, *lost), count, names)
+    return Partition(
+        policy.identity, portions, (*undecided, *lost), count, names, conditions=policy.conditions
+    )
 
 
 def decided_within(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from attrs import field
+
 from ..connections.connection import Connection, Sends
 from ..connections.decision import Decision
+from ..connections.findings import Finding, stated
 from ..interception.kinds import alike
 from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity
@@ -122,6 +125,8 @@ class Answer(Shown):
         undecided: why there is no proof.
         beside: where it is proven for what can be governed, TCP over IPv4: connections of other kinds for
             which it does not hold, as they pass by the sidecar.
+        unnamed: those who were asked for, and whom no document names.
+        conditions: what a mesh uses and is not modelled: the answer stands under these.
     """
 
     claim: str
@@ -132,6 +137,7 @@ class Answer(Shown):
     undecided: tuple[Unproven, ...] = ()
     beside: tuple[Witness, ...] = ()
     unnamed: tuple[Unnamed, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
 
     def __bool__(self) -> bool:
         return self.proven is True
@@ -152,9 +158,14 @@ class Answer(Shown):
             "undecided": [it.to_mapping() for it in self.undecided],
             **({"beside": [it.to_mapping() for it in self.beside]} if self.beside else {}),
             **told(self.unnamed),
+            **stated(self.conditions),
         }
 
     def __str__(self) -> str:
+        return "\n  ".join([self._said, *map(str, self.conditions)])
+
+    @property
+    def _said(self) -> str:
         looked = extent(self.identities, self.classes)
         if self.witness:
             return f"refuted: {self.claim}\n  {self.witness}"

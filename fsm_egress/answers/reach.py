@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import field
+
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict
+from ..connections.findings import Finding, stated
 from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
 from ..engine import Engine
 from ..resolution import resolve
+from ..resolution.conditions import conditions_of
 from ..resolution.everyone import unnamed
 from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
@@ -76,6 +80,7 @@ class Reachability(Shown):
         identities: whose connections were looked at.
         classes: how many classes of them were put to an engine.
         unnamed: those who were asked for, and whom no document names.
+        conditions: what the mesh uses and is not modelled: the answer stands under these.
     """
 
     partial: Partial
@@ -84,6 +89,7 @@ class Reachability(Shown):
     identities: tuple[Subject, ...]
     classes: int
     unnamed: tuple[Unnamed, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
 
     @property
     def accounts(self) -> tuple[Subject, ...]:
@@ -102,6 +108,7 @@ class Reachability(Shown):
             "ways": [way.to_mapping() for way in self.ways],
             "undecided": [it.to_mapping() for it in self.undecided],
             **told(self.unnamed),
+            **stated(self.conditions),
         }
 
     def table(self) -> Table:
@@ -126,7 +133,7 @@ class Reachability(Shown):
             for way in self.ways
             for port, addresses, sent in (way.portion.region.words,)
         ]
-        unclear = [f"  {it}" for it in self.undecided]
+        unclear = [f"  {it}" for it in (*self.undecided, *self.conditions)]
         return "\n".join([self.headline, *([aligned(rows)] if rows else ()), *unclear])
 
     def __repr__(self) -> str:
@@ -174,7 +181,8 @@ def reachable(
         )
         undecided.extend(unclear)
         count += looked_at
-    return Reachability(partial, tuple(ways), tuple(undecided), whom, count, unnamed(whom, mesh))
+    names, under = unnamed(whom, mesh), conditions_of(whom, mesh)
+    return Reachability(partial, tuple(ways), tuple(undecided), whom, count, names, conditions=under)
 
 
 # --- what never happens ----------------------------------------------------------------------------------
@@ -202,7 +210,7 @@ def never(
     undecided = list(unknown(whom, mesh, is_led=False))
     count = 0
     found = _Found()
-    names = unnamed(whom, mesh)
+    names, under = unnamed(whom, mesh), conditions_of(whom, mesh)
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         unclear: list[tuple[str, Region]] = []
@@ -215,13 +223,13 @@ def never(
                 continue
             count += 1
             if found.look(identity, part.witness, engine.classify(part.witness), where):
-                return Answer(claim, False, whom, count, found.governed, unnamed=names)
+                return Answer(claim, False, whom, count, found.governed, unnamed=names, conditions=under)
         undecided.extend(unproven([identity], unclear))
     if found.refuting is not None:
-        return Answer(claim, False, whom, count, found.refuting, unnamed=names)
+        return Answer(claim, False, whom, count, found.refuting, unnamed=names, conditions=under)
     proven = None if undecided else True
     beside = tuple(found.beside.values())
-    return Answer(claim, proven, whom, count, None, tuple(undecided), beside, names)
+    return Answer(claim, proven, whom, count, None, tuple(undecided), beside, names, conditions=under)
 
 
 _PASSED = Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, targets=(ORIGINAL_DESTINATION,))

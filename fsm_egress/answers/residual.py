@@ -8,6 +8,7 @@ from attrs import Factory, field
 from attrs.converters import optional
 
 from ..connections.connection import Sends, read_asked_host, read_headers, read_method, read_path
+from ..connections.findings import Finding, stated
 from ..division.classes import Scope
 from ..resolution import resolve
 from ..resolution.everyone import unnamed
@@ -116,6 +117,7 @@ class Residual(Shown):
         undecided: regions in which some connections are in no portion, and why.
         classes: how many classes were put to the engine.
         unnamed: the identity, where no document names it.
+        conditions: what the mesh uses and is not modelled: the answer stands under these.
     """
 
     identity: Subject
@@ -124,6 +126,7 @@ class Residual(Shown):
     undecided: tuple[Unproven, ...]
     classes: int
     unnamed: tuple[Unnamed, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
 
     @property
     def decision(self) -> Decision | None:
@@ -151,6 +154,7 @@ class Residual(Shown):
             "classes": self.classes,
             **mapping_of(self.portions, self.undecided),
             **told(self.unnamed),
+            **stated(self.conditions),
         }
 
     def table(self) -> Table:
@@ -167,7 +171,8 @@ class Residual(Shown):
         return f"{self.identity}: {self.partial}: {said}"
 
     def __str__(self) -> str:
-        return f"{self.headline}\n{table_of(self.portions, self.undecided)}"
+        table = table_of(self.portions, self.undecided)
+        return "\n".join([self.headline, table, *map(str, self.conditions)])
 
     def __repr__(self) -> str:
         return f"<Residual of {self.identity}, {self.partial}: {len(self.portions)} portions>"
@@ -190,4 +195,5 @@ def residual(mesh: Snapshot, identity: Subject | str, partial: Partial) -> Resid
     portions, undecided, count = decided_within(policy, partial.scope)
     lost = unknown([policy.identity], mesh)
     names = unnamed([policy.identity], mesh)
-    return Residual(policy.identity, partial, portions, (*undecided, *lost), count, names)
+    unclear, under = (*undecided, *lost), policy.conditions
+    return Residual(policy.identity, partial, portions, unclear, count, names, conditions=under)

@@ -85,7 +85,7 @@ def partition(documents: Documents, whose: Whose, output: str) -> None:
         if len(subjects) > 1:
             say([f"{found.identity}: {found.classes} classes of connections"])
         _print_portions(found.portions)
-        say(found.undecided)
+        say((*found.undecided, *found.conditions))
     end(found=False, unknown=not is_proven)
 
 
@@ -143,7 +143,7 @@ def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, 
     else:
         say([found.headline])
         _print_portions(found.portions)
-        say(found.undecided)
+        say((*found.undecided, *found.conditions))
     end(found=len(found.portions) > 1, unknown=found.undecided)
 
 
@@ -198,7 +198,7 @@ def reach(
     else:
         say([found.headline])
         _print_ways(found.ways)
-        say(found.undecided)
+        say((*found.undecided, *found.conditions))
     end(found=False, unknown=found.undecided)
 
 
@@ -366,4 +366,4 @@ def _print_alterations(found: MeshDiff) -> None:
     if found.attributions:
         say(["as before, but for another reason:"])
         print_table(ALTERATION, [it.row for it in found.attributions])
-    say(found.undecided)
+    say((*found.undecided, *found.conditions))

@@ -13,7 +13,7 @@ from ..resources.core import ServiceAccount
 from .endings import stop
 from .files import write_file
 from .help import examples
-from .mesh import Documents, mesh_options
+from .mesh import Documents, mesh_options, say_conditions
 from .options import as_option, fsm_option, note_unnamed
 from .output import why
 
@@ -73,6 +73,7 @@ def config(
             _write(output_file / path, content)
         return
     note_unnamed([identity], mesh)
+    say_conditions(mesh, identity)
     written = pipy_config(mesh, identity, fsm=fsm)
     content = written.to_gzip() if is_gzip else written.to_json()
     if output_file is None:

@@ -18,7 +18,7 @@ from .endings import end, stop
 from .files import write_file
 from .help import examples
 from .logs import Logs, log_options
-from .mesh import Documents, mesh_beside_logs_options, remarks
+from .mesh import Documents, mesh_beside_logs_options, remarks, say_conditions
 from .options import as_option, output_option
 from .output import print_objects, progress_by_bytes, say
 from .problems import print_problems
@@ -156,6 +156,7 @@ def learn(
     Exit code 1 if something that counted cannot be allowed by a policy, 3 if a record cannot be read.
     """
     mesh = documents.changed(documents.load())
+    say_conditions(mesh)
     try:
         with progress_by_bytes(logs.size(), "reading") as advance:
             lesson = learn_from(

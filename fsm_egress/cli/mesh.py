@@ -34,6 +34,7 @@ __all__ = [
     "mesh_options",
     "passed_over",
     "remarks",
+    "say_conditions",
     "say_lost",
     "two_meshes_options",
 ]
@@ -171,6 +172,13 @@ def say_lost(mesh: Snapshot, subjects: Iterable[Subject] | None = None) -> list[
     lost = [it for it in mesh.lost if it.bearing and (subjects is None or any(map(it.concerns, subjects)))]
     say((f"note: {loss}" for loss in lost), err=True)
     return lost
+
+
+def say_conditions(mesh: Snapshot, *subjects: Subject) -> None:
+    """What a mesh uses and is not modelled, told on standard error: what is answered stands under that."""
+    from ..resolution.conditions import conditions_of  # noqa: PLC0415  # because some commands resolve nothing
+
+    say((f"note: {it}" for it in conditions_of(subjects or mesh.identities(), mesh)), err=True)
 
 
 def _with_each(

@@ -13,7 +13,7 @@ from ..replaying.tally import ordered, unused_rules
 from .endings import end, stop
 from .help import examples
 from .logs import Logs, log_options
-from .mesh import Documents, later_mesh, remarks, two_meshes_options
+from .mesh import Documents, later_mesh, remarks, say_conditions, two_meshes_options
 from .options import as_option, output_option
 from .output import NOT_CERTAIN, Row, many, print_objects, print_table, progress_by_bytes, say, verdict_of
 from .problems import print_problems
@@ -75,6 +75,7 @@ def replay(
     over.
     """
     mesh = documents.changed(documents.load())
+    say_conditions(mesh)
     later = later_mesh(mesh, documents, after) if after else None
     try:
         with progress_by_bytes(logs.size(), "replaying") as advance:

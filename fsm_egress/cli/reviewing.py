@@ -223,6 +223,8 @@ def _verification_lines(verification: Verification) -> Iterator[Mapping[str, Any
         yield who | disagreement.to_mapping() | {"findings": codes}
     for undecided in verification.undecided:
         yield who | {"connection": undecided.connection.to_mapping(), "undecided": undecided.reason}
+    for condition in verification.conditions:
+        yield who | {"condition": condition.to_mapping()}
 
 
 def _print_verification(verification: Verification) -> None:
@@ -238,6 +240,7 @@ def _print_verification(verification: Verification) -> None:
         found = {code for _, codes in own for code in codes} - EVERYWHERE
         say(map(advice, sorted(found, key=str)))
     say(verification.undecided)
+    say(verification.conditions)
 
 
 def _print_everywhere(found: Mapping[Code, tuple[Severity, Connection]]) -> None:

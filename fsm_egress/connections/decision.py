@@ -14,6 +14,7 @@ from ..values.net import Prefix
 from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
 from .connection import socket_address
+from .findings import Finding, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,6 +147,7 @@ class Decision(Shown):
         considered: all rules that claim the destination, the deciding one among them.
         leads_outside: whether it is in-mesh, and may leave the cluster, as a target is no pod's address.
         without: the documents that could not be read, for which it may be decided otherwise.
+        conditions: what the mesh uses and is not modelled: the decision stands under these.
     """
 
     verdict: Verdict
@@ -159,6 +161,7 @@ class Decision(Shown):
     considered: tuple[FieldRef, ...] = ()
     leads_outside: bool = field(default=False, kw_only=True, eq=False)  # it follows from the targets
     without: tuple[Loss, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True, eq=False)  # of the mesh, as others
 
     @property
     def allowed(self) -> bool:
@@ -180,6 +183,7 @@ class Decision(Shown):
             "rule": f"{self.rule.resource} {self.rule.path}".rstrip() if self.rule else None,
             "source": self.rule.location if self.rule else None,
             **({"without": [loss.to_mapping() for loss in self.without]} if self.without else {}),
+            **stated(self.conditions),
         }
 
     def table(self) -> Table:
@@ -194,6 +198,7 @@ class Decision(Shown):
             "status": str(self.status or ""),
             "considered": ", ".join(map(str, self.considered)) if len(self.considered) > 1 else "",
             "decided without": ", ".join(map(str, self.without)),
+            "stands under": ", ".join(map(str, self.conditions)),
         }
         rows = tuple((name, text) for name, text in facts.items() if text)
         return Table(self.verdict.value, (), rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, field
 
@@ -14,7 +14,10 @@ from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
 from .connection import Connection
 
-__all__ = ["Code", "Finding", "Findings"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Code", "Finding", "Findings", "stated"]
 
 
 class Code(Enum):
@@ -214,3 +217,9 @@ class Findings(tuple[Finding, ...], Shown):
         )
         count = f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
         return Table(count, ("code", "severity", "rule", "message", "shown by", "fix"), rows)
+
+
+def stated(conditions: Iterable[Finding]) -> dict[str, Any]:
+    """The conditions that an answer stands under, for machines; no key where there are none."""
+    listed = [it.to_mapping() for it in conditions]
+    return {"conditions": listed} if listed else {}

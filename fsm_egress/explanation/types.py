@@ -306,6 +306,7 @@ class Explanation(Shown):
             if len(self.also) > len(shown):
                 yield "", f"and {len(self.also) - len(shown)} more"
         yield from (("not certain", loss) for loss in decision.without)
+        yield from (("stands under", condition) for condition in decision.conditions)
 
     def to_mapping(self) -> dict[str, Any]:
         """The explanation for machines."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
-from ..interception.hosts import hosts_of
 from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, TRUST_DOMAIN
 from ..resources.core import MONITORED_BY, Namespace, Service
 from ..resources.egress import UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
+from ..snapshot import CONTROL_PLANE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
@@ -24,16 +24,36 @@ NODE_LEVEL = "NodeLevel"
 CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherited-from")
 NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
 
-CONDITION_KINDS = (UpstreamTrafficSetting, VirtualMachine)
-"""The kinds that conditions are read from, besides those that surround policies anyway."""
+GENERAL_KINDS = (*CONTROL_PLANE_KINDS, Service, UpstreamTrafficSetting)
+CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine)
+"""The kinds that conditions are read from."""
 
 
-def conditions_of(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
-    """A finding for each thing that the mesh uses and that could change what is decided for an identity."""
-    for rule, what in (*_of_config(snapshot), *_of_services(snapshot), *_of_machines(snapshot, identity)):
-        yield Finding(Code.NOT_MODELLED, rule, f"{what}, {NOT_MODELLED}")
-    for rule, message in (*_of_names(snapshot), *_of_trust(snapshot)):
-        yield Finding(Code.NOT_MODELLED, rule, message)
+def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Finding, ...]:
+    """A finding for each thing that a mesh uses and that could change what is decided for any of these."""
+    found: dict[Finding, None] = {}
+    accounts = {(subject.name, subject.namespace) for subject in subjects}
+    for mesh in meshes:
+        found.update(dict.fromkeys(mesh.once(_for_all, GENERAL_KINDS)))
+        for machine in mesh.kind(VirtualMachine):
+            if (machine.spec.service_account_name, machine.namespace) in accounts:
+                what = "what the machine redirects to its sidecar is set up on the machine"
+                found[_not_modelled(machine.at(), what)] = None
+    return tuple(found)
+
+
+def _for_all(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """What could change answers about anybody."""
+    used = (*_of_config(snapshot), *_of_services(snapshot))
+    unsaid = (*_of_names(snapshot), *_of_trust(snapshot))
+    return (
+        *(_not_modelled(rule, what) for rule, what in used),
+        *(Finding(Code.NOT_MODELLED, rule, message) for rule, message in unsaid),
+    )
+
+
+def _not_modelled(rule: FieldRef, what: str) -> Finding:
+    return Finding(Code.NOT_MODELLED, rule, f"{what}, {NOT_MODELLED}")
 
 
 def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
@@ -42,8 +62,7 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
     traffic, flags = spec.traffic, spec.feature_flags.extra
     used = {
         "spec.traffic.interceptionMode": (
-            # Where there are pods, a finding says it of each.
-            traffic.interception_mode == NODE_LEVEL and not any(True for _ in hosts_of(snapshot)),
+            traffic.interception_mode == NODE_LEVEL,
             "connections are redirected by the node",
         ),
         "spec.traffic.networkInterfaceExclusionList": (
@@ -69,16 +88,6 @@ def _of_services(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
         for name in CONNECTED:
             if name in service.metadata.annotations:
                 yield service.at(f"metadata.annotations.{name}"), "the service comes from a connector"
-
-
-def _of_machines(snapshot: Snapshot, identity: Subject) -> Iterator[tuple[FieldRef, str]]:
-    account = identity.name, identity.namespace
-    for machine in snapshot.kind(VirtualMachine):
-        if machine.spec.service_account_name and account == (
-            machine.spec.service_account_name,
-            machine.namespace,
-        ):
-            yield machine.at(), "what the machine redirects to its sidecar is set up on the machine"
 
 
 # --- what only the control plane knows -------------------------------------------------------------------

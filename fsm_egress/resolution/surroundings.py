@@ -17,9 +17,8 @@ from ..policy import (
     Interception,
     SidecarSpec,
 )
-from ..resources.core import Endpoints, Namespace, Service
+from ..resources.core import Endpoints, Service
 from ..resources.egress import EgressGateway, Isolation, Retry
-from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..interception.lists import Refusal
-    from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
+    from ..resources.meshconfig import MeshConfig, PluginChainEntry, RemoteLogging, Tracing
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
 
@@ -88,22 +87,14 @@ class Surroundings:
     findings: tuple[Finding, ...]
 
 
-SURROUNDING_KINDS = (
-    MeshConfig,
-    *HOST_KINDS,
-    *CONDITION_KINDS,
-    Namespace,
-    EgressGateway,
-    Service,
-    Endpoints,
-    Isolation,
-    Retry,
+SURROUNDING_KINDS = tuple(
+    dict.fromkeys((*CONDITION_KINDS, *HOST_KINDS, EgressGateway, Endpoints, Isolation, Retry))
 )
 
 
 def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     """All of it for an identity, with what is amiss there."""
-    findings = [*_retry_findings(snapshot, identity), *conditions_of(snapshot, identity)]
+    findings = [*_retry_findings(snapshot, identity), *conditions_of([identity], snapshot)]
     config = snapshot.mesh_config
     interception = interception_of(snapshot, identity)
     findings.extend(_refused(snapshot, identity))

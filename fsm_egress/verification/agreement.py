@@ -35,6 +35,7 @@ from ..values.typed import takes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..connections.findings import Finding
     from ..policy import Interception
     from ..values.references import FieldRef
 
@@ -221,7 +222,14 @@ class Verification(Shown):
         )
         unclear = tuple((str(it.connection), "-", "-", it.reason) for it in self.undecided)
         columns = ("connection", "decision", "due", "sidecar")
-        return Table(f"{self.identity}: {self.classes} classes, {result}", columns, (*rows, *unclear))
+        under = tuple((str(it.rule), "-", "-", it.message) for it in self.conditions)
+        headline = f"{self.identity}: {self.classes} classes, {result}"
+        return Table(headline, columns, (*rows, *unclear, *under))
+
+    @property
+    def conditions(self) -> tuple[Finding, ...]:
+        """What the mesh uses and is not modelled: the answer stands under these."""
+        return self.sides.policy.conditions
 
     @property
     def agreed(self) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import random_meshes
-from small import config, load, service
+from small import WHO, config, egress, load, service
 
+import fsm_egress as fe
 from fsm_egress.resolution.conditions import CONNECTED, conditions_of
 from fsm_egress.resources.subjects import read_subject
 
@@ -15,8 +16,7 @@ MESH = "MeshConfig fsm-system/fsm-mesh-config spec."
 
 
 def rules(*entries: Any, who: str = "curl.curl") -> list[str]:
-    subject = read_subject(who)
-    return [str(finding.rule) for finding in conditions_of(load(*entries), subject)]
+    return [str(finding.rule) for finding in conditions_of([read_subject(who)], load(*entries))]
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,13 @@ def test_a_setting_that_is_not_modelled_is_said(entry: Any, rule: str) -> None:
     assert rules(entry) == [MESH + rule]
 
 
-def test_of_pods_it_is_said_one_by_one_that_the_node_redirects() -> None:
-    pod = random_meshes.resource("v1", "Pod", "curl", "curl-0", spec={"serviceAccountName": "curl"})
-    assert rules(config({"interceptionMode": "NodeLevel"}), pod) == []
+def test_it_is_said_once_for_many_and_for_each_mesh() -> None:
+    one, other = (
+        load(config({"interceptionMode": "NodeLevel", "networkInterfaceExclusionList": [name]}))
+        for name in ("eth1", "eth2")
+    )
+    subjects = list(map(read_subject, ("curl.curl", "wget.curl")))
+    assert len(conditions_of(subjects, one)) == len(conditions_of(subjects, one, other)) == 2
 
 
 def test_what_changes_nothing_is_not_said() -> None:
@@ -99,3 +103,54 @@ def test_services_of_connectors_are_said(name: str) -> None:
     made, endpoints = service("web", "http 80")
     made["metadata"]["annotations"] = {name: "x"}
     assert rules(made, endpoints) == [f"Service shop/web metadata.annotations.{name}"]
+
+
+# --- every answer says so --------------------------------------------------------------------------------
+
+UNDER = load(config({"interceptionMode": "NodeLevel"}), egress("a", "tcp 25"))
+SAID = (
+    "FSE131 warning: MeshConfig fsm-system/fsm-mesh-config spec.traffic.interceptionMode:"
+    " connections are redirected by the node"
+)
+ANSWERS: dict[str, Any] = {
+    "never": lambda mesh: fe.never(mesh, fe.Where.port(26), WHO),
+    "never, refuted": lambda mesh: fe.never(mesh, fe.Where.port(25), WHO),
+    "never, of what passes by": lambda mesh: fe.never(mesh, fe.Where.sends("datagram"), WHO),
+    "equivalent": lambda mesh: fe.equivalent(mesh, mesh, WHO),
+    "implies": lambda mesh: fe.implies(mesh, mesh.without(mesh.policies_for(read_subject(WHO))[0].ref), WHO),
+    "diff": lambda mesh: fe.diff(mesh, mesh, WHO),
+    "partition": lambda mesh: fe.partition(mesh, WHO),
+    "residual": lambda mesh: fe.residual(mesh, WHO, fe.Partial(port=25)),
+    "reach": lambda mesh: fe.reachable(mesh, port=25, identities=WHO),
+}
+
+
+@pytest.mark.parametrize("ask", ANSWERS.values(), ids=ANSWERS)
+def test_every_answer_says_under_which_conditions_it_stands(ask: Any) -> None:
+    answer = ask(UNDER)
+    (condition,) = answer.conditions
+    assert condition.code is fe.Code.NOT_MODELLED
+    assert answer.to_mapping()["conditions"] == [condition.to_mapping()]
+    assert SAID in str(answer)
+    plain = ask(UNDER.patched({"spec": {"traffic": {"interceptionMode": "PodLevel"}}}))
+    assert plain.conditions == ()
+    assert "conditions" not in plain.to_mapping()
+
+
+def test_so_does_a_decision_also_after_a_change() -> None:
+    connection = fe.tcp("192.0.2.1", 25)
+    workload = fe.Workload.of(UNDER, WHO)
+    later = workload.after(UNDER.without(UNDER.policies_for(workload.identity)[0].ref))
+    for engine in (fe.compile(UNDER, WHO), workload.engine, later.engine):
+        decision = engine.classify(connection)
+        assert [str(it.rule) for it in decision.conditions] == [MESH + "traffic.interceptionMode"]
+        assert decision.to_mapping(connection)["conditions"][0]["code"] == "FSE131"
+        assert SAID in str(decision.table())
+    assert fe.compile(UNDER, WHO).classify_many([connection])[0].conditions
+    assert SAID in str(fe.explain(UNDER, WHO, connection))
+
+
+def test_so_does_a_verification() -> None:
+    verification = fe.verify(UNDER, WHO)
+    assert [str(it.rule) for it in verification.conditions] == [MESH + "traffic.interceptionMode"]
+    assert MESH + "traffic.interceptionMode" in str(verification.table())

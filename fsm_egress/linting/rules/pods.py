@@ -103,6 +103,7 @@ RULES = (
         "intercept in the pods (`PodLevel`), or ask the tools of the node",
         joined(config("traffic: {interceptionMode: NodeLevel}"), _pod("curl-0")),
         (("NodeLevel", "PodLevel"),),
+        along=(Code.NOT_MODELLED,),
     ),
     LintRule(
         Code.RULES_NOT_UNDERSTOOD,
