@@ -20,6 +20,8 @@ HAS_SERVER = all(map(shutil.which, ("go", "etcd", "openssl")))
 HAS_CLUSTER = HAS_KOPF and HAS_SERVER
 HAS_CRDS = HAS_SERVER and "FSM_CRDS" in os.environ
 
+ON_A_CLUSTER = ["controller/test_controller_cluster.py", "controller/test_reading_a_cluster.py"]
+
 # The real sidecar is asked where there is one; elsewhere what it was seen to do stands for it. So is Spark.
 collect_ignore = [
     *([] if HAS_PIPY else ["dataplane"]),
@@ -27,7 +29,7 @@ collect_ignore = [
     *([] if HAS_KOPF else ["controller"]),
     *([] if HAS_GO else ["oracles"]),
     *([] if HAS_CRDS else ["oracles/test_admission_asked.py"]),
-    *([] if HAS_CLUSTER else ["controller/test_controller_cluster.py"]),
+    *([] if HAS_CLUSTER else ON_A_CLUSTER),
 ]
 
 

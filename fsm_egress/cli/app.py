@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -19,6 +20,7 @@ __all__ = ["COMMANDS", "COMPLETE", "PROGRAM", "app", "command_of", "run"]
 
 PROGRAM = "fsm-egress"
 COMPLETE = "_FSM_EGRESS_COMPLETE"
+PLUGIN = "kubectl-"  # what the name begins with by which kubectl finds us
 BROKEN_PIPE = 141
 INTERRUPTED = 130
 HELP: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -43,6 +45,7 @@ COMMANDS = {
     "residual": ("answering", "Say what hangs on what is not known of a connection."),
     "schema": ("schemas", "Print the JSON Schema of documents."),
     "sidecar": ("sidecars", "Say what the stock sidecar does with connections."),
+    "snapshot": ("snapshots", "Keep what a cluster has of a mesh, in a file for -f."),
     "test": ("testing", "Run policy tests."),
     "verify": ("reviewing", "Compare the policies with what the sidecar does."),
 }
@@ -88,7 +91,8 @@ class _Commands(click.Group):
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of `arguments`, by default the process's, and leave with its exit code."""
-    app.main(arguments, prog_name=PROGRAM, complete_var=COMPLETE)
+    is_plugin = os.path.basename(sys.argv[0]).startswith(PLUGIN)  # noqa: PTH119  # because pathlib takes longer to load
+    app.main(arguments, prog_name=f"kubectl {PROGRAM}" if is_plugin else PROGRAM, complete_var=COMPLETE)
 
 
 @click.group(

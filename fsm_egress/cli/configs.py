@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..api import pipy_codebase, pipy_config
-from ..resources.core import ServiceAccount
+from ..manifests.unread import LEFT_OUT
+from ..resources.core import Secret, ServiceAccount
 from .endings import stop
 from .files import write_file
 from .help import examples
@@ -18,8 +19,12 @@ from .options import as_option, fsm_option, note_unnamed
 from .output import why
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..resources.losses import Loss
     from ..resources.resource import ServiceIdentity
+    from ..snapshot import Snapshot
+    from ..values.references import ResourceRef
 
 __all__ = ["config"]
 
@@ -66,8 +71,9 @@ def config(
         raise click.UsageError("--enforce is for FSM 1.5 to 1.7: leave --fsm out")
     mesh = documents.changed(documents.load())
     lost = [loss for loss in mesh.lost if loss.concerns(identity) and not _is_no_part(loss)]
-    if lost:
-        stop("\n".join(["no config is written, as it may hang on this:", *map(str, lost)]))
+    told = [*map(str, lost), *(f"{ref} is kept without its data" for ref in _emptied(mesh, identity))]
+    if told:
+        stop("\n".join(["no config is written, as it may hang on this:", *told]))
     if enforce and output_file is not None:
         for path, content in pipy_codebase(mesh, identity, enforce=True).items():
             _write(output_file / path, content)
@@ -81,6 +87,17 @@ def config(
         sys.stdout.flush()
     else:
         _write(output_file, content)
+
+
+def _emptied(mesh: Snapshot, identity: ServiceIdentity) -> Iterator[ResourceRef]:
+    """The Secrets of an account's certificates of which a snapshot has no more than the names."""
+    secrets = mesh.kind(Secret)
+    for policy in mesh.policies_for(identity):
+        for source in policy.spec.sources:
+            reference = source.mtls and source.mtls.cert and source.mtls.cert.secret
+            secret = reference and secrets.get(reference.namespace or policy.namespace, reference.name)
+            if secret and LEFT_OUT in secret.metadata.annotations:
+                yield secret.ref
 
 
 def _is_no_part(loss: Loss) -> bool:

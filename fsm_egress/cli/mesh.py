@@ -15,6 +15,7 @@ from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, PatchError, Severity
+from .cluster_options import CLUSTER_OPTIONS, Which, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
 from .output import many, say
 from .problems import print_problems
@@ -51,6 +52,7 @@ class Documents:
         namespace: of documents and of accounts that name none.
         lenient: whether what cannot be read is told and left out.
         verbose: whether what is passed over is listed, not counted.
+        cluster: the one that is read instead of files.
     """
 
     files: tuple[str, ...]
@@ -62,6 +64,7 @@ class Documents:
     namespace: str | None = None
     lenient: bool = False
     verbose: bool = False
+    cluster: Which | None = None
 
     def load(self, *, strict: bool = True, inherited: Snapshot | None = None) -> Snapshot:
         """The mesh as the documents have it; which MeshConfig that is, and what is left out, is told.
@@ -92,6 +95,10 @@ class Documents:
         return mesh
 
     def _read(self, *, strict: bool) -> Snapshot:
+        if self.cluster is not None:
+            from .clusters import mesh_of  # noqa: PLC0415  # because files are read without a client
+
+            return mesh_of(self.cluster)
         try:
             return load(*_sources(self.files), strict=strict, namespace=self.namespace or DEFAULT_NAMESPACE)
         except InvalidValue as error:
@@ -203,7 +210,7 @@ _ASSUMED = (
 
 def _sources(files: Sequence[str]) -> list[Input]:
     if not files:
-        raise click.UsageError("missing option '-f': the documents to read")
+        raise click.UsageError("missing option '-f': the documents to read; or --cluster")
     return [NamedText(read_stdin(), STDIN_NAME) if file == STDIN else Path(file) for file in files]
 
 
@@ -235,24 +242,37 @@ def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
         **others: Any,
     ) -> None:
         shared = {name: others[name] for name in _SHARED}
-        after = Documents(after_files, after_patches, after_settings, "--after-", **shared)
+        space = others["namespace"]
+        after = Documents(after_files, after_patches, after_settings, "--after-", namespace=space, **shared)
         named(after=after, **others)
 
     named = _with_documents(command)
     return _given(with_after, *_OPTIONS_AFTER, *_OPTIONS)
 
 
-_SHARED = ("set_lenient", "defaults", "namespace", "lenient", "verbose")
+_SHARED = ("set_lenient", "defaults", "lenient", "verbose")
 """What is said once of all documents."""
 
 
 def _with_documents(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_documents(
-        *, files: tuple[str, ...], patches: tuple[str, ...], settings: tuple[str, ...], **others: Any
+        *,
+        files: tuple[str, ...],
+        patches: tuple[str, ...],
+        settings: tuple[str, ...],
+        cluster: bool,
+        context: str | None,
+        namespace: str | None,
+        everywhere: bool,
+        **others: Any,
     ) -> None:
+        which = which_cluster(cluster=cluster, context=context, namespace=namespace, everywhere=everywhere)
+        if which is not None and files:
+            raise click.UsageError("give one of -f and --cluster")
         shared = {name: others.pop(name) for name in _SHARED}
-        command(documents=Documents(files, patches, settings, **shared), **others)
+        documents = Documents(files, patches, settings, namespace=namespace, cluster=which, **shared)
+        command(documents=documents, **others)
 
     return with_documents
 
@@ -264,18 +284,12 @@ def _given(command: Callable[..., None], *options: Callable[..., Any]) -> Callab
 
 
 _OPTIONS = (
+    *CLUSTER_OPTIONS,
     click.option("-v", "--verbose", is_flag=True, help="List what is passed over."),
     click.option(
         "--lenient",
         is_flag=True,
         help="Name what cannot be read, and answer for all that does not hang on it.",
-    ),
-    click.option(
-        "-n",
-        "--namespace",
-        metavar="NAMESPACE",
-        help="The namespace of documents that name none, as that of `kubectl apply -n`, and of such an --as;"
-        " without --as, whose accounts are looked at.",
     ),
     click.option(
         "--set-lenient",

@@ -143,10 +143,10 @@ def note_unnamed(subjects: Iterable[Subject], *meshes: Snapshot, strict: bool = 
     Raises:
         click.BadParameter: there is one, and it is to be `strict`.
     """
-    from ..resolution.everyone import names_nobody, unnamed  # noqa: PLC0415  # because `check` asks nobody
+    from ..resolution.everyone import may_name_more, names_nobody, unnamed  # noqa: PLC0415  # because `check` asks nobody
 
     notes = list(map(str, unnamed(subjects, *meshes)))
-    if notes and strict:
+    if notes and strict and not may_name_more(*meshes):
         hint = "; for one that nothing names, --as 'any other account' or --no-strict-names"
         raise click.BadParameter("; ".join(notes) + hint, param_hint="'--as'")
     if names_nobody(*meshes):

@@ -13,6 +13,7 @@ from ..resources.resource import ServiceIdentity
 from ..resources.subjects import Pods
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
+from ..values.references import EVERY
 from .hosts import HOST_KINDS, Host, hosts_by_name, hosts_of
 from .injection import State, injection_of
 from .lists import annotated, mesh_lists, together
@@ -147,5 +148,7 @@ def bound(snapshot: Snapshot, subject: Subject) -> Subject:
 
 
 def _may_be(ref: ResourceRef | None, name: str, namespace: str) -> bool:
-    """Whether what is lost is this pod or template, or a text of which nobody knows what it holds."""
-    return ref is None or (f"{ref.kind.lower()}/{ref.name}", ref.namespace) == (name, namespace)
+    """Whether what is lost is this pod or template, or all of its kind, or a text of whatever it holds."""
+    if ref is None or (ref.name == EVERY and name.startswith(f"{ref.kind.lower()}/")):
+        return True
+    return (f"{ref.kind.lower()}/{ref.name}", ref.namespace) == (name, namespace)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attrs import field
+
+from ..values.construction import frozen
 from ..values.errors import MissingExtra
 from .reading import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .reading import Ask
+    from .reading import Tree
 
-__all__ = ["Unreachable", "connect"]
+__all__ = ["Cluster", "Unreachable", "connect"]
 
 TIMEOUT = 60  # seconds for one answer
 
@@ -23,8 +25,31 @@ class Unreachable(Exception):
     """There is no cluster, no way to it, or nobody who may ask."""
 
 
-def connect(context: str | None = None) -> Ask:
+@frozen
+class Cluster:
     """What asks the API server of a cluster.
+
+    Attributes:
+        name: of its context in the kubeconfig; empty where the pod's own account is used.
+        namespace: the one of the context; empty where it has none.
+    """
+
+    name: str
+    namespace: str
+    _asked: Any = field(repr=False)
+
+    def __call__(self, path: str, query: Mapping[str, str]) -> Tree:
+        """What a GET of a path with a query is answered.
+
+        Raises:
+            Refusal: the server says no.
+            Unreachable: it says nothing, or nothing that can be read.
+        """
+        return _get(self._asked, path, query)
+
+
+def connect(context: str | None = None) -> Cluster:
+    """The API server of a cluster.
 
     It is that of the kubeconfig (`KUBECONFIG`, else `~/.kube/config`), with its exec plugins; without one,
     and within a cluster, the pod's own.
@@ -44,6 +69,7 @@ def connect(context: str | None = None) -> Ask:
     try:
         try:
             config.load_kube_config(context=context, client_configuration=configuration)
+            name, namespace = _named(context, *config.list_kube_config_contexts())
         except config.ConfigException as no_kubeconfig:
             if context is not None:
                 raise
@@ -51,18 +77,25 @@ def connect(context: str | None = None) -> Ask:
                 config.load_incluster_config(client_configuration=configuration)
             except config.ConfigException:
                 raise no_kubeconfig from None
+            name, namespace = "", ""
     except (config.ConfigException, OSError, ValueError) as error:
         raise Unreachable(f"no cluster: {error}") from None
     configuration.retries = 0  # whoever asks is told at once, and may ask again
     asked = dynamic.DynamicClient(client.ApiClient(configuration), discoverer=_knows_nothing)
-    return partial(_get, asked)
+    return Cluster(name, namespace, asked)
+
+
+def _named(wanted: str | None, contexts: list[Tree], current: Tree) -> tuple[str, str]:
+    """The name of a context, and its namespace, which is empty where it has none."""
+    found = next((it for it in contexts if it["name"] == wanted), current)
+    return found["name"], found["context"].get("namespace", "")
 
 
 def _knows_nothing(_client: Any, _cache: Any) -> None:
     """No discovery: the paths are known."""
 
 
-def _get(asked: Any, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+def _get(asked: Any, path: str, query: Mapping[str, str]) -> Tree:
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415  # because it is an extra
     from urllib3.exceptions import HTTPError  # noqa: PLC0415  # ditto
 

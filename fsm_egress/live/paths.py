@@ -59,6 +59,6 @@ def _plural(kind: str) -> str:
     word = kind.lower()
     if word == "endpoints":
         return word
-    if word.endswith("y"):
+    if word.endswith("y") and word[-2] not in "aeiou":
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith("s") else f"{word}s"

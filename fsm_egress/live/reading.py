@@ -6,11 +6,12 @@ be listed, or that the cluster lacks, is named: what hangs on it is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field
 
+from ..manifests.unread import LEFT_OUT, Unread
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
@@ -20,7 +21,7 @@ from .paths import Served, served
 if TYPE_CHECKING:
     from ..resources.resource import Resource
 
-__all__ = ["Ask", "ClusterRead", "Refusal", "Unread", "read_cluster", "without_secrets"]
+__all__ = ["Ask", "ClusterRead", "Refusal", "read_cluster"]
 
 Tree: TypeAlias = "dict[str, Any]"
 Ask: TypeAlias = "Callable[[str, Mapping[str, str]], Tree]"
@@ -50,30 +51,6 @@ class Refusal(Exception):
 
 
 @frozen
-class Unread:
-    """What could not be read.
-
-    Attributes:
-        kind: of the objects.
-        namespace: the one namespace whose objects were read all the same; empty where none were.
-        name: of the one object that is meant, as `namespace/name`; empty where it is all of them.
-        why: in words.
-    """
-
-    kind: str
-    why: str
-    namespace: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        if self.name:
-            what = f"{self.kind} {self.name}"
-        else:
-            what = f"{self.kind} outside namespace {self.namespace}" if self.namespace else self.kind
-        return f"{what}: {self.why}"
-
-
-@frozen
 class ClusterRead:
     """What a cluster has of a mesh.
 
@@ -86,6 +63,17 @@ class ClusterRead:
     documents: tuple[Tree, ...] = field(repr=False)
     unread: tuple[Unread, ...]
     version: str
+
+    @property
+    def everything(self) -> list[Tree]:
+        """The objects, and a document for whatever could not be read."""
+        return [*self.documents, *(it.to_mapping() for it in self.unread)]
+
+    def without_secrets(self) -> Tree:
+        """All that as one list, to be kept: nothing of what Secrets hold is in it."""
+        metadata = {"resourceVersion": self.version} if self.version else {}
+        items = [_without_data(it) if it["kind"] == Secret.kind else it for it in self.everything]
+        return {"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items}
 
 
 def read_cluster(ask: Ask, namespace: str = "") -> ClusterRead:
@@ -115,13 +103,12 @@ _LISTED: tuple[type[Resource], ...] = (
 )
 
 
-def without_secrets(documents: Iterable[Tree]) -> Iterator[Tree]:
-    """The objects without what Secrets hold, nor the copies of it that `kubectl` keeps."""
-    for document in documents:
-        if document["kind"] == Secret.kind:
-            yield {key: value for key, value in document.items() if key not in _OF_SECRETS}
-        else:
-            yield document
+def _without_data(secret: Tree) -> Tree:
+    """A Secret without what it holds, marked so."""
+    metadata = secret["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), LEFT_OUT: "data"}
+    kept = {key: value for key, value in secret.items() if key not in _OF_SECRETS}
+    return {**kept, "metadata": {**metadata, "annotations": annotations}}
 
 
 class _Reader:
@@ -216,8 +203,7 @@ class _Reader:
                 self.documents.append(_whole(core, self.ask(core.path(namespace, name), {})))
             except Refusal as refusal:
                 if refusal.status == FORBIDDEN:
-                    why = f"may not be read: {refusal}"
-                    self.unread.append(Unread(Secret.kind, why, name=f"{namespace}/{name}"))
+                    self.unread.append(Unread(Secret.kind, f"may not be read: {refusal}", namespace, name))
                 elif refusal.status != NOT_FOUND:
                     raise
 
@@ -225,7 +211,7 @@ class _Reader:
 def _whole(it: Served, item: Tree) -> Tree:
     """An object of a list with its kind, which only the list has, and without what servers add."""
     metadata = {key: value for key, value in item.get("metadata", {}).items() if key != "managedFields"}
-    if it.kind == Secret.kind and _COPY in metadata.get("annotations", {}):
+    if it.kind == Secret.kind and _COPY in (metadata.get("annotations") or {}):
         kept = {key: value for key, value in metadata["annotations"].items() if key != _COPY}
         metadata["annotations"] = kept
     return {"apiVersion": it.api_version, "kind": it.kind, **item, "metadata": metadata}

@@ -27,11 +27,13 @@ from .losses import losses_of, readable_part
 from .manifest import DEFAULT_NAMESPACE, good_reader, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
+from .unread import is_unread
 
 __all__ = ["Input", "Loaded", "NamedText", "Refused", "load_resources"]
 
 MAX_ERRORS = 10_000  # of one load
 SUFFIXES = (".yaml", ".yml", ".json")
+GZIP = b"\x1f\x8b"  # what a compressed text begins with
 
 
 @runtime_checkable
@@ -196,7 +198,7 @@ class _Reader:
                     content = opened.read(MAX_TEXT + 1)
                 self.text(content, path.as_posix())
                 return
-            files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+            files = sorted(file for file in path.rglob("*") if _is_named_so(file) and file.is_file())
         except (OSError, ValueError) as error:  # because a path with a NUL is no OSError
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             self.problems.append(Problem("a file or a folder that can be read", document=name, reason=reason))
@@ -235,7 +237,15 @@ class _Reader:
             self.document(document, None)
 
     def text(self, content: bytes | str, name: str) -> None:
-        """All documents of a text."""
+        """All documents of a text, which may be compressed."""
+        if isinstance(content, bytes) and content[:2] == GZIP:
+            from ..documents.compressed import unpack  # noqa: PLC0415  # because few texts are
+
+            try:
+                content = unpack(content, MAX_TEXT)
+            except ValueError as error:
+                self.problems.append(Problem("a gzip file", document=name, reason=str(error)))
+                return
         if not self.lenient_fields and self.at_once(content, name):
             return
         documents, problems = read_text(content, name)
@@ -337,7 +347,7 @@ class _Reader:
             self.keep(resource, problems, document.name)
             return None
         ref = problems[0].resource
-        if ref is not None and any(map(_is_error, problems)):
+        if ref is not None and any(map(_is_error, problems)) and not is_unread(value):
             if ref.kind == MeshConfig.kind:
                 kept, fields = readable_part(document, value, path, source, problems, **options)
                 if kept is not None:
@@ -373,6 +383,11 @@ class _Reader:
         self.twins.add((type(resource), name))
         found = f"another one{_place(first, self.documents.get(id(first)))}"
         return [Problem("each resource once", found, "", resource.ref, document, _mark(resource))]
+
+
+def _is_named_so(path: Path) -> bool:
+    """Whether a file is called as documents are, compressed or not."""
+    return Path(path.name.removesuffix(".gz")).suffix in SUFFIXES
 
 
 def _mirror_note(endpoints: Resource) -> Problem:

@@ -35,6 +35,7 @@ from ..values.typed import takes
 from .foreign import OF_OTHERS
 from .notes import is_of_osm, notes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
+from .unread import is_unread, unread_in
 from .wire_names import FIELDS, carries, check_of, wire_path
 
 if TYPE_CHECKING:
@@ -214,6 +215,8 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
             problems.append(Problem("a string", there, key))
     if not isinstance(name, str) or not isinstance(version, str):
         return None, None
+    if is_unread(value):
+        return None, _not_read(value, problems)
     kind = _BY_KIND.get(name)
     if kind is not None and version in kind.api_versions:
         return kind, None
@@ -230,6 +233,17 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
         found = f"`{name}` of `{version}`, which is skipped"
         problems.append(Problem(OF_OTHERS, found, "kind", severity=Severity.INFO))
     return None, ref
+
+
+def _not_read(value: Mapping[str, Any], problems: list[Problem]) -> ResourceRef | None:
+    """The objects of which a document says that they could not be read."""
+    try:
+        unread = unread_in(value)
+    except InvalidValue as error:
+        problems.extend(error.problems)
+        return None
+    problems.append(unread.problem)
+    return unread.ref
 
 
 def _is_meant(kind: type[Resource], version: str) -> bool:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from gzip import compress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from zlib import decompressobj
-from zlib import error as ZlibError  # noqa: N812  # because `error` alone says nothing
 
 from attrs import evolve, field
 
+from ..documents.compressed import MAGIC, pack, unpack
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
@@ -45,11 +43,7 @@ __all__ = [
 
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_FORMAT = 31  # to zlib
 MAX_SIZE = 1 << 28  # bytes of a config: no mesh has one as large
-GZIP_SYSTEM = 9  # the place in the header, RFC 1952
-GZIP_UNKNOWN_SYSTEM = 255
 
 
 @frozen
@@ -91,9 +85,7 @@ class PipyConfig:
 
     def to_gzip(self) -> bytes:
         """The same, compressed; the header names neither a time nor a system."""
-        packed = bytearray(compress(self.content, mtime=0))
-        packed[GZIP_SYSTEM] = GZIP_UNKNOWN_SYSTEM  # Python's versions differ in what they say
-        return bytes(packed)
+        return pack(self.content)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> PipyConfig:
@@ -105,7 +97,7 @@ class PipyConfig:
         tree = read_tree(content)
         if not isinstance(tree, FrozenMap) or not isinstance(tree.get("Version"), str):
             raise InvalidValue.of("a config with its `Version`", tree)
-        return cls(_ordered_bytes(tree), content[:2] == GZIP_MAGIC)
+        return cls(_ordered_bytes(tree), content[:2] == MAGIC)
 
     def __repr__(self) -> str:
         return f"<PipyConfig {self.version}>"
@@ -118,21 +110,10 @@ def read_tree(content: bytes) -> Any:
         InvalidValue: they are no JSON, or no gzip of one.
     """
     try:
-        return freeze(json.loads(_unpacked(content) if content[:2] == GZIP_MAGIC else content))
-    except (ValueError, RecursionError, ZlibError) as error:
+        return freeze(json.loads(unpack(content, MAX_SIZE) if content[:2] == MAGIC else content))
+    except (ValueError, RecursionError) as error:
         reason = str(error).lower() or type(error).__name__
         raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
-
-
-def _unpacked(content: bytes) -> bytes:
-    """The bytes of a gzip file, unless they are too many or incomplete."""
-    unpacking = decompressobj(GZIP_FORMAT)
-    unpacked = unpacking.decompress(content, MAX_SIZE)
-    if unpacking.unconsumed_tail:
-        raise ValueError(f"more than {MAX_SIZE} bytes when unpacked")
-    if not unpacking.eof or unpacking.unused_data:
-        raise ValueError("the gzip file is incomplete, or followed by something else")
-    return unpacked
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)

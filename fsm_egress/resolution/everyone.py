@@ -14,15 +14,17 @@ from ..resources.smi import TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject, Unnamed
 from ..resources.workloads import MAKERS
 from ..values.errors import InvalidValue
+from ..values.references import EVERY
 from ..values.spelling import nearest
 from .services import reached_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..resources.resource import Resource
     from ..snapshot import Snapshot
 
-__all__ = ["names_nobody", "subjects_of", "unnamed"]
+__all__ = ["may_name_more", "names_nobody", "subjects_of", "unnamed"]
 
 
 def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
@@ -49,12 +51,27 @@ def unnamed(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Unnamed, ..
     return tuple(Unnamed(it, spelled.get(nearest(str(it), spelled) or "")) for it in found)
 
 
+def may_name_more(*meshes: Snapshot) -> bool:
+    """Whether something is lost that may name any account: a text, or all of a kind that names some."""
+    kinds = {kind.kind for kind in NAMING_KINDS}
+    lost = [loss.ref for mesh in meshes for loss in mesh.lost]
+    return any(ref is None or (ref.name == EVERY and ref.kind in kinds) for ref in lost)
+
+
 def names_nobody(*meshes: Snapshot) -> bool:
     """Whether no document names any account."""
     return not any(mesh.once(_named, NAMING_KINDS) for mesh in meshes)
 
 
-NAMING_KINDS = (ServiceAccount, Pod, *MAKERS, VirtualMachine, EgressPolicy, TrafficTarget, Retry)
+NAMING_KINDS: tuple[type[Resource], ...] = (
+    ServiceAccount,
+    Pod,
+    *MAKERS,
+    VirtualMachine,
+    EgressPolicy,
+    TrafficTarget,
+    Retry,
+)
 
 
 def _named(mesh: Snapshot) -> frozenset[ServiceIdentity]:

@@ -10,7 +10,11 @@ from attrs import field
 
 from .construction import frozen, opened
 
-__all__ = ["FieldRef", "Mark", "ResourceRef", "Source", "item_path", "joined", "parent_path"]
+__all__ = ["EVERY", "FieldRef", "Mark", "ResourceRef", "Source", "item_path", "joined", "parent_path"]
+
+
+EVERY = "*"
+"""The name that stands for every object of a kind, or of a namespace: no object can have it."""
 
 
 @frozen(order=True)

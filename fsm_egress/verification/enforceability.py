@@ -66,7 +66,10 @@ def findings_of(verification: Verification) -> Findings:
             key = _place(code, rule)
             if key not in found:
                 found[key] = _finding(code, rule, disagreement)
+    lost = set(map(str, verification.sides.policy.lost))  # which the mesh itself tells of
     for undecided in verification.undecided:
+        if undecided.reason in lost:
+            continue
         message = f"{undecided.connection}: not decided: {undecided.reason}"
         rule = verification.sides.policy.switch
         found[Code.NOT_DECIDED, rule] = Finding(Code.NOT_DECIDED, rule, message)

@@ -71,6 +71,7 @@ LOADED: dict[str, set[str]] = {
     "residual": DIVIDING,
     "schema": READING,
     "sidecar": MODELLING,
+    "snapshot": READING | {"live"},
     "test": DIVIDING | EXPLAINING | {"policytests"},
     "verify": VERIFYING | {"outputs"},
 }
@@ -88,6 +89,7 @@ ARGUMENTS = {
     "config": ["config", *WHOSE],
     "sidecar": ["sidecar", "--config", "config.json", *TO],
     "schema": ["schema", "Egress"],
+    "snapshot": ["snapshot", "--help"],
     "test": ["test", "tests.yaml"],
     "replay": ["replay", "-f", "mesh.yaml", "log.jsonl"],
     "pods": ["pods", "-f", "mesh.yaml"],

@@ -941,13 +941,20 @@ class TestHelp:
         assert first.endswith(".")
         assert len(first) <= 60  # so that the list of commands has it whole
         options = {word: option for option in command.params for word in option.opts}
-        assert ("-f" in options) is (name not in {"completion", "explain-code", "schema", "sidecar", "test"})
-        assert ("-o" in options) is (name not in {"completion", "config", "explain-code", "schema"})
-        assert ("--as" in options) is (
-            name not in {"check", "completion", "explain-code", "pods", "schema", "sidecar", "test"}
+        assert ("-f" in options) is (
+            name not in {"completion", "explain-code", "schema", "snapshot", "sidecar", "test"}
         )
-        for shared in ("-n", "--lenient", "-v"):
+        assert ("-o" in options) is (
+            name not in {"completion", "config", "explain-code", "schema", "snapshot"}
+        )
+        assert ("--as" in options) is (
+            name
+            not in {"check", "completion", "explain-code", "pods", "schema", "snapshot", "sidecar", "test"}
+        )
+        for shared in ("--lenient", "-v"):
             assert (shared in options) is ("-f" in options)
+        for shared in ("--cluster", "--context", "-n", "-A"):
+            assert (shared in options) is ("-f" in options or name == "snapshot")
         for option in command.params:
             if isinstance(option, click.Option) and option.help is not None:
                 assert option.help.endswith((".", ",", ":")), option.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +11,12 @@ import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from objects_served import NOW, Objects
-from small import config, egress, load, service
+from small import config, egress
 
 import fsm_egress as fe
-from fsm_egress.live.reading import Refusal, Unread, read_cluster, without_secrets
+from fsm_egress.live.paths import served
+from fsm_egress.live.reading import ClusterRead, Refusal, read_cluster
+from fsm_egress.manifests.unread import LEFT_OUT, Unread
 from fsm_egress.resources.kinds import KINDS
 
 SECRET = {
@@ -226,9 +230,55 @@ def test_policies_that_name_no_secret_as_they_should_are_passed_over() -> None:
     assert read_cluster(Objects(*odd)).unread == ()
 
 
-def test_what_secrets_hold_can_be_left_out() -> None:
-    documents = list(without_secrets([SECRET, {**SECRET, "stringData": {"a": "b"}}, config()]))
-    assert [sorted(it) for it in documents[:2]] == [["apiVersion", "kind", "metadata"]] * 2
-    assert documents[2] == config()
-    mesh = load(egress("a", "tcp 25", mtls=MTLS), documents[0], service("web", "http 80"))
-    assert fe.compile(mesh, "curl.curl").classify(fe.tcp("54.9.9.9", 25))
+def test_what_is_kept_has_nothing_of_what_secrets_hold() -> None:
+    bare = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "b", "namespace": "curl"}}
+    bare |= {"stringData": {"tls.key": "secret"}}
+    objects = Objects(config(), egress("a", "tcp 25", mtls=MTLS), SECRET)
+    objects.denied = {"services"}
+    read = read_cluster(objects)
+    kept = ClusterRead((*read.documents, bare), read.unread, read.version).without_secrets()
+    assert kept["metadata"] == {"resourceVersion": NOW}
+    secrets = [it for it in kept["items"] if it["kind"] == "Secret"]
+    assert [sorted(it) for it in secrets] == [["apiVersion", "kind", "metadata"]] * 2
+    assert [it["metadata"]["annotations"] for it in secrets] == [
+        {"owner": "ann", LEFT_OUT: "data"},
+        {LEFT_OUT: "data"},
+    ]
+    assert "c2VjcmV0" not in str(kept)
+    before, after = (fe.load(it, strict=False) for it in (read.everything, kept))
+    assert [str(it.ref) for it in after.lost] == ["Service */*"]
+    engines = [fe.compile(it, "curl.curl", incomplete=True) for it in (before, after)]
+    first, second = (str(engine.classify(fe.tcp("54.9.9.9", 25))) for engine in engines)
+    assert first == second
+
+
+def test_lists_of_several_moments_have_no_version() -> None:
+    assert ClusterRead((), (), "").without_secrets()["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "plural"),
+    [
+        ("Egress", "egresses"),
+        ("EgressGateway", "egressgateways"),
+        ("Endpoints", "endpoints"),
+        ("HTTPRouteGroup", "httproutegroups"),
+        ("Isolation", "isolations"),
+        ("MeshConfig", "meshconfigs"),
+        ("Retry", "retries"),
+        ("TrafficSplit", "trafficsplits"),
+        ("UpstreamTrafficSetting", "upstreamtrafficsettings"),
+    ],
+)
+def test_kinds_are_called_in_paths_as_their_definitions_have_it(kind: str, plural: str) -> None:
+    (found,) = (it for it in KINDS if it.kind == kind)
+    assert {it.plural for versions in served(found) for it in versions} == {plural}
+
+
+def test_the_documentation_names_the_rights_for_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "cluster.md").read_text(encoding="utf-8")
+    named = [text.split(",") for text in re.findall(r"--resource=(\S+)", page)]
+    current = [served(kind)[0][0] for kind in KINDS]
+    resources = {f"{it.plural}.{it.group}".rstrip(".") for it in current}
+    assert sorted(name for names in named for name in names) == sorted(resources)
+    assert named[1] == ["secrets"]

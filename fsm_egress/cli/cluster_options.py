@@ -1,0 +1,63 @@
+"""The options that say which live cluster is read."""
+
+from __future__ import annotations
+
+import click
+
+from ..values.construction import frozen
+
+__all__ = ["CLUSTER_OPTIONS", "Which", "which_cluster"]
+
+
+@frozen
+class Which:
+    """What `--cluster`, `--context`, `-n` and `-A` say.
+
+    Attributes:
+        context: of the kubeconfig; None for its current one.
+        namespace: where not all may be listed, what is in this one is; None for that of the context.
+        everywhere: whether there is no such namespace.
+    """
+
+    context: str | None
+    namespace: str | None
+    everywhere: bool
+
+
+def which_cluster(
+    *, cluster: bool, context: str | None, namespace: str | None, everywhere: bool
+) -> Which | None:
+    """What the values of `CLUSTER_OPTIONS` say: None where no cluster is asked for.
+
+    Raises:
+        click.UsageError: they contradict one another.
+    """
+    if not cluster and (context is not None or everywhere):
+        raise click.UsageError(f"{'-A' if everywhere else '--context'} belongs to --cluster")
+    if everywhere and namespace is not None:
+        raise click.UsageError("give one of -n and -A")
+    return Which(context, namespace, everywhere) if cluster else None
+
+
+CLUSTER_OPTIONS = (
+    click.option(
+        "-A",
+        "--all-namespaces",
+        "everywhere",
+        is_flag=True,
+        help="With --cluster: what may not be read in all namespaces is read in none.",
+    ),
+    click.option(
+        "-n",
+        "--namespace",
+        metavar="NAMESPACE",
+        help="The namespace of documents that name none, as that of `kubectl apply -n`, and of such an --as;"
+        " without --as, whose accounts are looked at. Of a cluster: what is read if not all may be.",
+    ),
+    click.option("--context", metavar="NAME", help="With --cluster: the context of the kubeconfig."),
+    click.option(
+        "--cluster",
+        is_flag=True,
+        help="Read the cluster of the kubeconfig, or the one that this runs in, instead of -f.",
+    ),
+)
