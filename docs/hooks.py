@@ -119,6 +119,7 @@ def _mesh(*, enable: bool) -> fe.Snapshot:
         _service("web", "10.96.0.1", {"name": "http-web", "port": 8000}, "10.0.0.1"),
         _service("db", "10.96.0.2", {"name": "tcp-db", "port": 3306}, "10.0.0.1"),
         _service("off", "10.96.0.3", {"name": "tcp-off", "port": 25}),
+        _resource("v1", "Pod", "curl", "bare", spec={"serviceAccountName": "bare", "hostNetwork": True}),
     )
 
 
@@ -127,10 +128,11 @@ def decided() -> dict[str, dict[tuple[str, str, int | None], None]]:
     found: dict[str, dict[tuple[str, str, int | None], None]] = {name: {} for name in QUESTIONS}
     for enable in (True, False):
         mesh = _mesh(enable=enable)
-        for portion in fe.partition(mesh, "curl.curl").portions:
-            stage = fe.explain(mesh, "curl.curl", portion.witness).stages[-1].name.value
-            it = portion.decision
-            found[stage][it.verdict.value, it.reason.value, it.status] = None
+        for who in ("curl.curl", "pod/bare.curl"):
+            for portion in fe.partition(mesh, who).portions:
+                stage = fe.explain(mesh, who, portion.witness).stages[-1].name.value
+                it = portion.decision
+                found[stage][it.verdict.value, it.reason.value, it.status] = None
     missing = set(fe.Reason) - {fe.Reason(reason) for stage in found.values() for _, reason, _ in stage}
     if missing:
         raise ValueError(f"the diagram lacks {missing}")

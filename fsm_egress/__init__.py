@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .documents.patch import merge_patch
     from .engine import Engine
     from .explanation import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName, explain
+    from .interception.kinds import kinds_of_pods
     from .learning import learn
     from .learning.evidence import Evidence, Need, Seen
     from .learning.lessons import Lesson, Opening, Remark
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
     from .resources.meshconfig import Defaults, MeshConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-    from .resources.subjects import AnyOtherAccount, Unnamed
+    from .resources.subjects import AnyOtherAccount, Pods, Unnamed
     from .snapshot import Snapshot, load, loads
     from .values.errors import (
         FSMEgressError,
@@ -159,6 +160,7 @@ __all__ = [
     "Pattern",
     "PipyConfig",
     "Pod",
+    "Pods",
     "PolicyTest",
     "PolicyTests",
     "Portion",
@@ -226,6 +228,7 @@ __all__ = [
     "implies",
     "json_schema",
     "junit_xml",
+    "kinds_of_pods",
     "learn",
     "lint",
     "load",
@@ -283,6 +286,7 @@ _ROOMS = {
     "documents.chart": "helm_set",
     "documents.helm": "apply_set",
     "linting.rules": "rules_markdown",
+    "interception.kinds": "kinds_of_pods",
     "learning": "learn",
     "learning.evidence": "Evidence Need Seen",
     "learning.lessons": "Lesson Opening Remark",
@@ -309,7 +313,7 @@ _ROOMS = {
     "resolution": "resolve",
     "resources.resource": "ObjectMeta ServiceIdentity",
     "resources.losses": "Bearing Loss",
-    "resources.subjects": "AnyOtherAccount Unnamed",
+    "resources.subjects": "AnyOtherAccount Pods Unnamed",
     "resolution.everyone": "subjects_of",
     "manifests.schemas": "json_schema",
     "verification.enforceability": "enforceability",

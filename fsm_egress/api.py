@@ -11,9 +11,9 @@ from attrs import evolve
 from .engine import Engine
 from .resolution import resolve
 from .resolution.everyone import unnamed
-from .resources.resource import ServiceIdentity
-from .resources.subjects import Pods
+from .resources.subjects import AnyOtherAccount, Pods, read_pods, read_subject
 from .snapshot import Snapshot
+from .values.errors import InvalidValue, Problem
 from .values.typed import takes
 
 if TYPE_CHECKING:
@@ -25,20 +25,32 @@ __all__ = ["compile", "pipy_codebase", "pipy_config"]
 
 
 @takes(mesh=Snapshot)
-def compile(mesh: Snapshot, identity: Subject | str, *, incomplete: bool = False) -> Engine:  # noqa: A001  # because this is what it does, as in `re`
-    """The engine that decides about the connections of `identity` (`name.namespace`, `any other account`).
+def compile(  # noqa: A001  # because this is what it does, as in `re`
+    mesh: Snapshot,
+    identity: Subject | str | None = None,
+    *,
+    pod: Pods | str | None = None,
+    incomplete: bool = False,
+) -> Engine:
+    """The engine that decides about the connections of an account, or of a pod.
 
     Args:
         mesh: the resources.
-        identity: whose connections.
+        identity: whose connections: `name.namespace`, `any other account`, or as `pod` has it.
+        pod: the pod `curl-0.shop`, or the template of pods `deployment/curl.shop`; or one of the kinds that
+            `kinds_of_pods` tells of. It stands instead of `identity`.
         incomplete: whether the mesh may be one of which documents could not be read; each decision then
             carries what it was made `without`.
 
     Raises:
-        InvalidValue: the text is no identity.
-        IncompleteMesh: a tolerant load left out what decisions may hang on.
+        InvalidValue: the text is no identity, there is no such pod, both or none is given; or the pods of the
+            account are not intercepted alike, so that there is no one answer (`kinds_of_pods`).
+        IncompleteMesh: a tolerant load left out what decisions may hang on, or the pod itself.
     """
-    engine = Engine.compile(resolve(mesh, identity), incomplete=incomplete)
+    who = identity if pod is None else read_pods(pod)
+    if who is None or (identity is not None and pod is not None):
+        raise InvalidValue(Problem("either an identity or a pod", "none of them" if who is None else "both"))
+    engine = Engine.compile(resolve(mesh, who), incomplete=incomplete)
     names = unnamed([engine.identity], mesh)
     return evolve(engine, unnamed=names[0]) if names else engine
 
@@ -46,7 +58,7 @@ def compile(mesh: Snapshot, identity: Subject | str, *, incomplete: bool = False
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))
 def pipy_config(
     mesh: Snapshot,
-    identity: ServiceIdentity | str,
+    identity: Subject | str,
     carried: Mapping[str, Any] | None = None,
     *,
     fsm: str | None = None,
@@ -55,7 +67,7 @@ def pipy_config(
 
     Args:
         mesh: the resources.
-        identity: `name.namespace`.
+        identity: `name.namespace`, or a pod; all pods of an account read the same config.
         carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
         fsm: the version of FSM whose scripts read it, `1.4` or `1.3.7`; None for 1.5 to 1.7.
 
@@ -72,7 +84,7 @@ def pipy_config(
 @takes(mesh=Snapshot, carried=(Mapping, NoneType))
 def pipy_codebase(
     mesh: Snapshot,
-    identity: ServiceIdentity | str,
+    identity: Subject | str,
     carried: Mapping[str, Any] | None = None,
     *,
     enforce: bool = False,
@@ -85,7 +97,7 @@ def pipy_codebase(
 
     Args:
         mesh: the resources.
-        identity: `name.namespace`.
+        identity: `name.namespace`, or a pod; all pods of an account read the same config.
         carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
         enforce: whether the module is among the files.
 
@@ -101,8 +113,9 @@ def pipy_codebase(
     return {config.file_name: content, **({MODULE: module_source()} if enforce else {})}
 
 
-def _resolved(mesh: Snapshot, identity: ServiceIdentity | str) -> OutboundPolicy:
-    """The policy of an account: a sidecar is that of one."""
-    if isinstance(identity, (ServiceIdentity, Pods)):
-        return resolve(mesh, identity)
-    return resolve(mesh, ServiceIdentity.parse(identity))
+def _resolved(mesh: Snapshot, identity: Subject | str) -> OutboundPolicy:
+    """The policy of an account or a pod: a sidecar is that of one."""
+    who = read_subject(identity)
+    if isinstance(who, AnyOtherAccount):
+        raise InvalidValue.of("a service identity `name.namespace`, or a pod", str(who))
+    return resolve(mesh, who)

@@ -60,6 +60,7 @@ PARTS = attrgetter("parts")
 SOCKET = attrgetter("host", "port")
 FORBIDDEN = 403
 NOT_FOUND = 404
+KINDS_NAMED = 3  # of pods, where they differ
 
 
 V = TypeVar("V")
@@ -161,7 +162,10 @@ class Engine:
 
         Raises:
             IncompleteMesh: documents could not be read on which decisions may hang.
+            InvalidValue: it is of an account whose pods are not intercepted alike: each kind has its own.
         """
+        if policy.interception.apart:
+            raise _of_several_kinds(policy)
         if policy.lost and not incomplete:
             raise IncompleteMesh(problem for loss in policy.lost for problem in loss.problems)
         compiler = _Compiler(policy)
@@ -179,7 +183,8 @@ class Engine:
         if policy.lost or before.lost or not is_around:
             return Engine.compile(policy, incomplete=bool(before.lost))
         same = {id(port) for port in before.ports}
-        known = {port.port: self._ports[port.port] for port in policy.ports if id(port) in same}
+        kept = (port.port for port in policy.ports if id(port) in same)
+        known = {number: self._ports[number] for number in kept if number in self._ports}
         return _marking(_Compiler(policy).engine(self._unclaimed, known), policy)
 
     def classify(self, connection: Connection) -> Decision:
@@ -257,6 +262,12 @@ def _marking(engine: Engine, policy: OutboundPolicy) -> Engine:
     """The engine; one whose decisions say so where a policy is not all that governs them."""
     conditions = policy.conditions
     return IncompleteEngine.of(engine, policy.lost, conditions) if policy.lost or conditions else engine
+
+
+def _of_several_kinds(policy: OutboundPolicy) -> InvalidValue:
+    names = ", ".join(f"`{kind.first}`" for kind in policy.interception.apart[:KINDS_NAMED])
+    expected = f"a pod of this account, as those are not intercepted alike, such as {names}"
+    return InvalidValue.of(expected, str(policy.identity))
 
 
 # --- compiling -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from .patterns import Pattern
 from .resources.checks import Protocol
 from .resources.egress import ConnectionSettings, RetryPolicy
 from .resources.losses import Loss
-from .resources.subjects import Subject
+from .resources.subjects import Pods, Subject
 from .values.construction import frozen
 from .values.frozen import FrozenMap
 from .values.net import Prefix
@@ -252,6 +252,11 @@ class Interception:
         own: the addresses of the pod itself, which leave by the loopback interface.
         without: the field by which the pod has no sidecar at all, if it has none; then nothing else counts.
         why: why it has none.
+        interfaces: network interfaces by which connections pass by it: which one a connection takes, no
+            address tells.
+        unproven: why nothing here is proven, where no sidecar is in the pod and yet it is intercepted.
+        apart: a pod of each kind, where those of an account are not intercepted alike: then the lists are
+            those of the mesh alone, and decide for none of them.
     """
 
     excluded: tuple[tuple[Prefix, FieldRef], ...] = ()
@@ -260,6 +265,9 @@ class Interception:
     own: tuple[Prefix, ...] = ()
     without: FieldRef | None = None
     why: str = ""
+    interfaces: tuple[tuple[str, FieldRef], ...] = ()
+    unproven: str = ""
+    apart: tuple[Pods, ...] = field(default=(), eq=False)
 
     @property
     def local(self) -> tuple[Prefix, ...]:

@@ -26,12 +26,11 @@ class Workload:
     """An identity and both readings of its policy; `after` follows the mesh at the cost of what has changed.
 
     Attributes:
-        engine: decides about the identity's connections.
         config: what its sidecar reads.
     """
 
     _resolution: Resolution = field(repr=False)
-    engine: Engine
+    _engine: Engine | None
     config: PipyConfig
     _clusters: Mapping[str, bytes] = field(repr=False)
     _ports: Mapping[int, PortConfig] = field(repr=False)
@@ -58,12 +57,23 @@ class Workload:
         ports = {port.port: write_port(port, gateway) for port in policy.ports}
         clusters = write_clusters(policy.clusters)
         config = assembled(policy, clusters, ports.values(), carried)
-        return cls(resolution, Engine.compile(policy), config, clusters, ports, carried)
+        engine = None if policy.interception.apart else Engine.compile(policy)
+        return cls(resolution, engine, config, clusters, ports, carried)
 
     @property
     def identity(self) -> Subject:
         """Whose it is."""
         return self.policy.identity
+
+    @property
+    def engine(self) -> Engine:
+        """Decides about the identity's connections.
+
+        Raises:
+            InvalidValue: it is an account whose pods are not intercepted alike (`kinds_of_pods`); the config
+                is the same for all of them.
+        """
+        return self._engine or Engine.compile(self.policy)
 
     @property
     def policy(self) -> OutboundPolicy:
@@ -90,7 +100,9 @@ class Workload:
         is_same = policy.clusters is before.clusters
         clusters = self._clusters if is_same else write_clusters(policy.clusters)
         config = assembled(policy, clusters, ports.values(), self._carried)
-        engine = self.engine.recompiled(before, policy)
+        engine = None
+        if not policy.interception.apart:
+            engine = self._engine.recompiled(before, policy) if self._engine else Engine.compile(policy)
         return Workload(resolution, engine, config, clusters, ports, self._carried)
 
     def __repr__(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 
 import pytest
+from pods import pod
+from random_meshes import resource
 from small import WHO, config, egress, load
 
 import fsm_egress as fe
@@ -36,6 +38,25 @@ def test_an_identity_is_a_text_or_a_value() -> None:
     assert fe.pipy_config(mesh, WHO) == fe.pipy_config(mesh, curl)
     connection = fe.tcp("54.9.9.9", 25)
     assert fe.compile(mesh, WHO).classify(connection) == fe.compile(mesh, curl).classify(connection)
+
+
+def test_a_pod_or_a_template_stands_instead_of_an_identity() -> None:
+    job = {"template": {"spec": {"serviceAccountName": "curl", "hostNetwork": True}}}
+    mesh = load(egress("e", "tcp 25"), pod("a"), resource("batch/v1", "Job", "curl", "once", spec=job))
+    connection = fe.tcp("54.9.9.9", 25)
+    found = {
+        name: fe.compile(mesh, pod=name).classify(connection).reason for name in ("a.curl", "job/once.curl")
+    }
+    assert found == {"a.curl": fe.Reason.TCP_PORT, "job/once.curl": fe.Reason.NO_SIDECAR}
+    assert (
+        fe.compile(mesh, "pod/a.curl").identity == fe.compile(mesh, pod=fe.Pods(("pod/a",), "curl")).identity
+    )
+    for who, name in ((None, None), (WHO, "a.curl")):
+        with pytest.raises(fe.InvalidValue, match="either an identity or a pod"):
+            fe.compile(mesh, who, pod=name)
+    for text in ("a", "curl/a.curl", "A.curl", "/a.curl", ""):
+        with pytest.raises(fe.InvalidValue):
+            fe.compile(mesh, pod=text)
 
 
 def test_a_config_is_that_of_one_account() -> None:

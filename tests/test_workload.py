@@ -9,6 +9,7 @@ import pytest
 import random_meshes
 from hypothesis import given
 from hypothesis import strategies as st
+from pods import pod
 from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
@@ -121,3 +122,26 @@ def test_tables_of_another_identity_are_no_start() -> None:
     engine = Engine.compile(policy).recompiled(policy, other)
     assert engine.identity == other.identity
     assert engine.classify(fe.tcp("54.9.9.9", 80)).reason is fe.Reason.EGRESS_DISABLED
+
+
+def test_a_workload_of_pods_that_differ_has_a_config_and_no_engine() -> None:
+    alike, unlike = load(pod("a")), load(pod("a"), pod("b", sidecar_injection="no"))
+    workload = fe.Workload.of(alike, WHO)
+    apart = workload.after(unlike)
+    assert apart.config == workload.config == fe.Workload.of(unlike, WHO).config
+    with pytest.raises(fe.InvalidValue, match="not intercepted alike"):
+        _ = apart.engine
+    connection = fe.tcp("54.9.9.9", 25)
+    assert apart.after(alike).engine.classify(connection) == workload.engine.classify(connection)
+    assert apart.after(unlike) is apart
+    changed = apart.after(unlike.with_(*load(egress("e", "tcp 25")).kind(fe.EgressPolicy)))
+    with pytest.raises(fe.InvalidValue, match="not intercepted alike"):
+        _ = changed.engine
+
+
+def test_a_workload_without_a_sidecar_follows_too() -> None:
+    bare = load(egress("e", "tcp 25"), egress("f", "tcp 26"), pod("a", sidecar_injection="no"))
+    changed = bare.without(fe.ResourceRef("Egress", "curl", "f"))
+    following = fe.Workload.of(bare, WHO).after(changed)
+    assert following.engine.classify(fe.tcp("54.9.9.9", 25)).reason is fe.Reason.NO_SIDECAR
+    assert following.config == fe.Workload.of(changed, WHO).config

@@ -19,7 +19,7 @@ from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
 from ..resolution.everyone import unnamed
-from ..resources.subjects import Subject, Unnamed
+from ..resources.subjects import Subject, Unnamed, pods_told
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
@@ -129,6 +129,7 @@ class Partition(Shown):
         """The partition for machines."""
         return {
             "identity": str(self.identity),
+            **pods_told(self.identity),
             "classes": self.classes,
             **mapping_of(self.portions, self.undecided),
             **told(self.unnamed),
@@ -147,10 +148,11 @@ class Partition(Shown):
 @takes(mesh=Snapshot)
 @takes(mesh=Snapshot)
 def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
-    """All connections of an identity (`name.namespace`), divided into regions with one decision each.
+    """All connections of an account (`name.namespace`) or a pod, divided into regions with one decision each.
 
     Raises:
-        InvalidValue: the text is no identity.
+        InvalidValue: the text is no identity, there is no such pod, or the pods of the account are not
+            intercepted alike (`kinds_of_pods`).
     """
     policy = resolve(mesh, identity)
     portions, undecided, count = decided_within(policy, ANYTHING)

@@ -14,7 +14,7 @@ from ..resolution import resolve
 from ..resolution.everyone import unnamed
 from ..resources import checks
 from ..resources.resource import checked
-from ..resources.subjects import Subject, Unnamed
+from ..resources.subjects import Subject, Unnamed, pods_told
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -148,6 +148,7 @@ class Residual(Shown):
         """The residual for machines."""
         return {
             "identity": str(self.identity),
+            **pods_told(self.identity),
             "known": str(self.partial),
             "allowed": self.allowed,
             "hangsOn": list(self.hangs_on),
@@ -189,7 +190,8 @@ def residual(mesh: Snapshot, identity: Subject | str, partial: Partial) -> Resid
         partial: what is known of the connection.
 
     Raises:
-        InvalidValue: the text is no identity.
+        InvalidValue: the text is no identity, there is no such pod, or the pods of the account are not
+            intercepted alike (`kinds_of_pods`).
     """
     policy = resolve(mesh, identity)
     portions, undecided, count = decided_within(policy, partial.scope)

@@ -20,6 +20,7 @@ from ..answers.residual import Partial
 from ..answers.residual import residual as residual_of
 from ..connections.connection import Sends
 from ..connections.descriptions import last_headers, split_socket_address
+from ..interception.kinds import alike
 from ..values.errors import InvalidValue
 from .connections import read_headers
 from .endings import end
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from ..answers.partition import Portion
     from ..answers.proofs import Answer
     from ..answers.reach import Reachability, Way
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..snapshot import Snapshot
 
 __all__ = ["diff", "equivalent", "implies", "never", "partition", "reach", "residual"]
@@ -74,7 +75,7 @@ def partition(documents: Documents, whose: Whose, output: str) -> None:
     named with the reason; then the exit code is 3.
     """
     mesh = documents.changed(documents.load())
-    subjects = whose.of(mesh)
+    subjects = alike(whose.of(mesh), mesh)
     is_proven = True
     for subject in progress(subjects, "dividing"):
         found = partition_of(mesh, subject)
@@ -129,7 +130,7 @@ _DESTINATION = (
 @as_option(required=True)
 @_known_options
 @output_option()
-def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, output: str) -> None:
+def residual(documents: Documents, identity: Subject, partial: Partial, output: str) -> None:
     """Say what hangs on what is not known of a connection.
 
     What no option says is open: on which of the unknown the decision hangs is said, and how. Exit code 1
@@ -137,14 +138,18 @@ def residual(documents: Documents, identity: ServiceIdentity, partial: Partial, 
     """
     mesh = documents.changed(documents.load())
     note_unnamed([identity], mesh)
-    found = residual_of(mesh, identity, partial)
-    if output != "table":
-        print_objects([found.to_mapping()], output)
-    else:
-        say([found.headline])
-        _print_portions(found.portions)
-        say((*found.undecided, *found.conditions))
-    end(found=len(found.portions) > 1, unknown=found.undecided)
+    answers = [residual_of(mesh, subject, partial) for subject in alike([identity], mesh)]
+    for found in answers:
+        if output != "table":
+            print_objects([found.to_mapping()], output)
+        else:
+            say([found.headline])
+            _print_portions(found.portions)
+            say((*found.undecided, *found.conditions))
+    end(
+        found=any(len(found.portions) > 1 for found in answers),
+        unknown=any(found.undecided for found in answers),
+    )
 
 
 def _destination_options(command: Command) -> Command:

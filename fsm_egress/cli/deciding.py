@@ -9,6 +9,7 @@ import click
 from ..engine import Engine
 from ..interception.kinds import alike
 from ..resolution import resolve
+from ..resources.subjects import pods_told
 from .connections import addresses, connection_options, numbered, spoken
 from .endings import end
 from .help import examples
@@ -71,7 +72,7 @@ def decide(
         print_objects(
             (
                 {
-                    **({"pods": str(policy.identity)} if named else {}),
+                    **pods_told(policy.identity),
                     **number,
                     **decision.to_mapping(connection),
                     **told,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..connections.descriptions import Requests
 from ..explanation import explain as explain_connection
+from ..interception.kinds import alike
 from .connections import connection_options, numbered
 from .endings import end
 from .help import examples
@@ -17,7 +17,7 @@ from .output import print_objects, say
 
 if TYPE_CHECKING:
     from ..connections.connection import Connection
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
 
 __all__ = ["explain"]
 
@@ -34,7 +34,7 @@ __all__ = ["explain"]
 @output_option()
 def explain(
     documents: Documents,
-    identity: ServiceIdentity,
+    identity: Subject,
     connections: tuple[Connection, ...],
     output: str,
 ) -> None:
@@ -42,24 +42,22 @@ def explain(
 
     HTTP is decided request by request: each --http is a request of the same connection.
 
-    What denied ones miss by one thing only is said, too. A connection in JSON has the form that `decide`
-    reads.
+    What denied ones miss by one thing only is said, too; of an account whose pods are not intercepted alike,
+    all of it for each kind of them. A connection in JSON has the form that `decide` reads.
     """
     mesh = documents.changed(documents.load())
     note_unnamed([identity], mesh)
-    explained = [explain_connection(mesh, identity, connection) for connection in connections]
+    explained = [
+        (number, explain_connection(mesh, subject, connection))
+        for subject in alike([identity], mesh)
+        for number, connection in zip(numbered(connections), connections, strict=True)
+    ]
     if output != "table":
-        print_objects(
-            (
-                {**number, **explanation.to_mapping()}
-                for number, explanation in zip(numbered(connections), explained, strict=True)
-            ),
-            output,
-        )
+        print_objects(({**number, **explanation.to_mapping()} for number, explanation in explained), output)
     else:
         texts = [
-            f"request {number}: {explanation}" if isinstance(connections, Requests) else str(explanation)
-            for number, explanation in enumerate(explained, 1)
+            f"request {number['request']}: {explanation}" if number else str(explanation)
+            for number, explanation in explained
         ]
         say("\n\n".join(texts).split("\n"))
-    end(found=False, unknown=any(it.decision.without for it in explained))
+    end(found=False, unknown=any(it.decision.without for _, it in explained))

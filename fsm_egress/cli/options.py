@@ -198,10 +198,15 @@ def complete_identities(ctx: click.Context, _param: click.Parameter, incomplete:
     """The identities of the documents that have been named so far."""
     files = [Path(name) for name in ctx.params.get("files") or () if name != STDIN]
     try:
-        known = load(*files, strict=False).identities() if files else ()
+        mesh = load(*files, strict=False)
     except FSMEgressError:
         return []
-    return [CompletionItem(str(it)) for it in known if str(it).startswith(incomplete)]
+    known = [str(it) for it in mesh.identities()]
+    if "/" in incomplete:
+        from ..interception.hosts import hosts_of  # noqa: PLC0415  # because few ask for pods
+
+        known = [f"{host.name}.{host.namespace}" for host in hosts_of(mesh)]
+    return [CompletionItem(it) for it in known if it.startswith(incomplete)]
 
 
 def _as(command: Command, required: bool) -> Command:

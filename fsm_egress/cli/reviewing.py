@@ -9,7 +9,9 @@ from click.shell_completion import CompletionItem
 
 from .. import __version__
 from ..connections.findings import Code
+from ..interception.kinds import alike
 from ..outputs.github import github_findings
+from ..resources.subjects import pods_told
 from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
     from ..connections.findings import Finding
-    from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..verification.agreement import Disagreement, Verification
 
 __all__ = ["lint", "print_findings", "verify"]
@@ -90,7 +92,7 @@ def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...])
 @output_option()
 def verify(
     documents: Documents,
-    identity: ServiceIdentity | None,
+    identity: Subject | None,
     every: bool,
     config_file: str | None,
     enforce: bool,
@@ -113,8 +115,9 @@ def verify(
         raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else read_config(config_file, fsm)
     mesh = documents.changed(documents.load())
-    subjects = Whose((), documents.namespace).of(mesh) if identity is None else (identity,)
-    note_unnamed(subjects, mesh)
+    asked = Whose((), documents.namespace).of(mesh) if identity is None else (identity,)
+    note_unnamed(asked, mesh)
+    subjects = alike(asked, mesh)
     shown: dict[Code, Connection] = {}
     is_undecided = False
     lost = say_lost(mesh, subjects)
@@ -217,7 +220,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 def _verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]]:
     """Each difference and everything undecided as an object, in order."""
-    who = {"identity": str(verification.identity)}
+    who = {"identity": str(verification.identity), **pods_told(verification.identity)}
     for disagreement in verification.disagreements:
         codes = [code.code for code in codes_of(verification, disagreement)]
         yield who | disagreement.to_mapping() | {"findings": codes}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ..connections.connection import Connection
 from ..engine import Engine
+from ..interception.kinds import bound
 from ..resolution import resolve
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject, read_subject
 from ..snapshot import Snapshot
 from ..values.typed import takes
 from .near_misses import near_misses_of
@@ -21,8 +22,8 @@ __all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage",
 
 
 @takes(mesh=Snapshot, connection=Connection)
-def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connection) -> Explanation:
-    """Why a connection of `identity` (`name.namespace`) is decided as it is (`spec/decision.md`).
+def explain(mesh: Snapshot, identity: Subject | str, connection: Connection) -> Explanation:
+    """Why a connection of `identity` (`name.namespace`, or a pod) is decided as it is (`spec/decision.md`).
 
     Near misses are told of a connection that is denied, and of no other: one that is allowed lacks nothing,
     and by what else it might be allowed is nothing that its owner has to change. A rule is a near miss if the
@@ -31,9 +32,10 @@ def explain(mesh: Snapshot, identity: ServiceIdentity | str, connection: Connect
     whose pattern no text was found for, and one that lets a host in by `enableAutoDefaultRoute` only.
 
     Raises:
-        InvalidValue: the text is no identity.
+        InvalidValue: the text is no identity, there is no such pod, or the pods of the account are not
+            intercepted alike (`kinds_of_pods`).
     """
-    who = identity if isinstance(identity, ServiceIdentity) else ServiceIdentity.parse(identity)
+    who = bound(mesh, read_subject(identity))
     question = Question.of(mesh, who, connection)
     policy = resolve(question.here(), who)
     engine = Engine.compile(policy, incomplete=True)

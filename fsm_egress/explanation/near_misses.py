@@ -109,7 +109,7 @@ def _by_switch(question: Question, decision: Decision) -> Iterator[Proposal]:
         permissive = evolve(traffic, enable_permissive_traffic_policy_mode=True)
         changed = evolve(config, spec=evolve(spec, traffic=permissive))
         path = "spec.traffic.enablePermissiveTrafficPolicyMode"
-        yield switched(Difference.PERMISSIVE_MODE, config, changed, path, str(question.who))
+        yield switched(Difference.PERMISSIVE_MODE, config, changed, path, question.account)
     if decision.reason is Reason.EGRESS_DISABLED:
         changed = evolve(config, spec=evolve(spec, traffic=evolve(traffic, enable_egress=True)))
         yield switched(Difference.ENABLE_EGRESS, config, changed, "spec.traffic.enableEgress")
@@ -275,7 +275,7 @@ def _other_source(question: Question, policy: EgressPolicy, offer: Offer) -> Ite
                 0 if is_space else 1,
                 offer.rule,
                 at,
-                str(question.who),
+                question.account,
                 account,
                 partial(identities_in, source),
                 ("account", account),

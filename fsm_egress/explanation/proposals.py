@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..engine import Engine
+from ..interception.kinds import alike
 from ..patterns.automata import Texts, Undecided, witness
 from ..resolution import resolve
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..policy import HTTPRoute
     from ..resources.egress import EgressSource
     from ..resources.meshconfig import MeshConfig
+    from ..resources.subjects import Subject
 
 __all__ = [
     "NEEDS",
@@ -94,9 +96,9 @@ def affordable(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
         yield proposal
 
 
-def engine_of(mesh: Snapshot, who: ServiceIdentity) -> Engine:
-    """The engine of an account in a mesh."""
-    return Engine.compile(resolve(mesh, who), incomplete=True)
+def engine_of(mesh: Snapshot, who: Subject) -> Engine:
+    """The engine of an account in a mesh: of some of its pods, where they are not intercepted alike."""
+    return Engine.compile(resolve(mesh, alike([who], mesh)[0]), incomplete=True)
 
 
 def changes_of(proposal: Proposal) -> Iterator[Change]:
@@ -151,6 +153,6 @@ def identities_in(source: EgressSource) -> list[ServiceIdentity]:
     return [ServiceIdentity(source.name, source.namespace)]
 
 
-def is_account(source: EgressSource, who: ServiceIdentity) -> bool:
+def is_account(source: EgressSource, who: Subject) -> bool:
     """Whether a source names an account."""
     return (source.name, source.namespace, source.kind) == (who.name, who.namespace, SERVICE_ACCOUNT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..connections.connection import Connection, HTTPRequest, TLSClientHello, socket_address
 from ..resources.checks import Protocol
 from ..resources.egress import EgressPolicy
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject, account_of
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from .rule_parts import Offer, offer_of, unmet_by
@@ -34,14 +34,14 @@ class Question:
     """
 
     mesh: Snapshot
-    who: ServiceIdentity
+    who: Subject
     connection: Connection
     bare: Snapshot
     own: tuple[EgressPolicy, ...]
     name: str
 
     @classmethod
-    def of(cls, mesh: Snapshot, who: ServiceIdentity, connection: Connection) -> Question:
+    def of(cls, mesh: Snapshot, who: Subject, connection: Connection) -> Question:
         """The question, taken apart."""
         bare = mesh.without(*[policy.ref for policy in mesh.kind(EgressPolicy)])
         sent = connection.sends
@@ -51,6 +51,11 @@ class Question:
         elif isinstance(sent, TLSClientHello):
             name = sent.name
         return cls(mesh, who, connection, bare, mesh.policies_for(who), name)
+
+    @property
+    def account(self) -> str:
+        """Whose policies count, in words: of pods, those of their account."""
+        return account_of(self.who)
 
     # --- parts of the mesh: what no decision on the port depends on is left out ---
 
@@ -67,7 +72,7 @@ class Question:
         """The mesh with the policies of the identity on the connection's port."""
         return self.bare.with_(*[policy for policy in self.own if self.opens(policy)])
 
-    def claiming(self, account: ServiceIdentity, *ports: int) -> Snapshot:
+    def claiming(self, account: Subject, *ports: int) -> Snapshot:
         """The mesh with the policies of an account that claim the destination address on some ports."""
         numbers = frozenset(ports)
         return self.bare.with_(

@@ -74,6 +74,8 @@ def _interception(question: Question, policy: OutboundPolicy, decision: Decision
     lists = policy.interception
     if not is_last:
         return f"no list keeps {here}, port {port}, from the sidecar", ()
+    if decision.reason is Reason.NO_SIDECAR:
+        return f"`{policy.identity}` has no sidecar: {lists.why}", (rule,) if rule else ()
     if rule is None:
         what = "UDP" if question.connection.kind is Sends.DATAGRAM else here
         return f"{what} is never redirected to the sidecar", ()
@@ -98,7 +100,7 @@ def _in_mesh(question: Question, policy: OutboundPolicy, _: Decision, *, is_last
         rule = next(owners)
         return f"{owner_of(rule)} has {question.place}", (rule,)
     is_open = question.mesh.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
-    found = f"no service{'' if is_open else f' that `{question.who}` may reach'} has {question.place}"
+    found = f"no service{'' if is_open else f' that `{question.account}` may reach'} has {question.place}"
     outside = [(service, left_out(question.mesh, service)) for service in _services_at(question)]
     noted = [f"`{service.namespace}/{service.name}` takes no part: {why}" for service, why in outside if why]
     return "; ".join((found, *noted)), tuple(service.at() for service, why in outside if why)
@@ -123,9 +125,9 @@ def _egress_policies(question: Question, _: OutboundPolicy, decision: Decision, 
         rules = decision.considered
         return f"{those(rules)} claim{ending(rules)} {question.place}", rules
     if not count:
-        return f"no policy names `{question.who}`", ()
+        return f"no policy names `{question.account}`", ()
     is_one = count == 1
-    policies = f"{'policy' if is_one else f'{count} policies'} of `{question.who}`"
+    policies = f"{'policy' if is_one else f'{count} policies'} of `{question.account}`"
     if not question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
         return f"`enableEgressPolicy` is off: the {policies} do{'es' * is_one} not count", ()
     if is_one:

@@ -10,6 +10,7 @@ from attrs import field
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..resources.resource import Resource, ServiceIdentity
+from ..resources.subjects import Subject, pods_told
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.errors import shortly
@@ -169,8 +170,8 @@ class NearMiss:
     change: Change
 
     def applied(
-        self, mesh: Snapshot, identity: ServiceIdentity, connection: Connection
-    ) -> tuple[Snapshot, ServiceIdentity, Connection]:
+        self, mesh: Snapshot, identity: Subject, connection: Connection
+    ) -> tuple[Snapshot, Subject, Connection]:
         """The question with the one thing changed; what it was asked about comes in."""
         if isinstance(self.change, Connection):
             return mesh, identity, self.change
@@ -244,7 +245,7 @@ class Explanation(Shown):
         untried: how many proposals were left when enough had been tried.
     """
 
-    identity: ServiceIdentity
+    identity: Subject
     connection: Connection
     decision: Decision
     answer: str
@@ -312,6 +313,7 @@ class Explanation(Shown):
         """The explanation for machines."""
         return {
             "identity": str(self.identity),
+            **pods_told(self.identity),
             "connection": self.connection.to_mapping(),
             "answer": self.answer,
             "decision": self.decision.to_mapping(self.connection),

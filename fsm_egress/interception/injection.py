@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
     from .hosts import Host
 
-__all__ = ["Injection", "State", "injection_of", "shares_the_sidecars_user"]
+__all__ = ["NODE_LEVEL", "ON_NODES", "Injection", "State", "injection_of", "shares_the_sidecars_user"]
 
 UID = 1500  # of the sidecar, whose own connections are not redirected
 NODE_LEVEL = "NodeLevel"
+ON_NODES = f"the mesh intercepts on the nodes (`{NODE_LEVEL}`): no sidecar is in the pod"
 NEVER_INJECTED = ("kube-system", "kube-public")
 
 
@@ -62,8 +63,7 @@ def injection_of(snapshot: Snapshot, host: Host) -> Injection:
     decided = _decided(snapshot, host)
     config = snapshot.mesh_config
     if decided.state is State.YES and config.spec.traffic.interception_mode == NODE_LEVEL:
-        why = f"the mesh intercepts on the nodes (`{NODE_LEVEL}`): no sidecar is in the pod"
-        return Injection(State.UNKNOWN, why, config.at("spec.traffic.interceptionMode"))
+        return Injection(State.UNKNOWN, ON_NODES, config.at("spec.traffic.interceptionMode"))
     return decided
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve
 
@@ -10,7 +10,7 @@ from ..policy import Interception
 from ..resources.core import Namespace
 from ..resources.meshconfig import MeshConfig
 from ..resources.resource import ServiceIdentity
-from ..resources.subjects import Pods
+from ..resources.subjects import Pods, read_subject
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.references import EVERY
@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from ..values.references import ResourceRef
     from .lists import Refusal
 
-__all__ = ["Kind", "alike", "bound", "interception_of", "kinds_of", "lists_of"]
+__all__ = [
+    "Kind",
+    "alike",
+    "bound",
+    "interception_of",
+    "kind_of",
+    "kinds_of",
+    "kinds_of_pods",
+    "lists_of",
+]
+
+Account: TypeAlias = tuple[str, str]
 
 _LOOKED_AT = (MeshConfig, *HOST_KINDS, Namespace)
 
@@ -52,13 +63,18 @@ def lists_of(snapshot: Snapshot, host: Host) -> tuple[Interception, tuple[Refusa
     return both, (*refused, *more)
 
 
-def kinds_of(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Kind, ...]]:
+def kinds_of(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
     """The kinds of pods of each account, by its name and namespace; pods that never run are of none."""
     return snapshot.once(_kinds, _LOOKED_AT)
 
 
-def _kinds(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Kind, ...]]:
-    found: dict[tuple[str, str], dict[Hashable, tuple[Interception, list[Host]]]] = {}
+def kind_of(snapshot: Snapshot, namespace: str, name: str) -> Kind | None:
+    """The kind that a pod or a template is of; None for one that never runs, or is not there."""
+    return snapshot.once(_kind_by_name, _LOOKED_AT).get((namespace, name))
+
+
+def _kinds(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
+    found: dict[Account, dict[Hashable, tuple[Interception, list[Host]]]] = {}
     for host in hosts_of(snapshot):
         lists = _in_force(snapshot, host)
         if lists is not None:
@@ -68,6 +84,11 @@ def _kinds(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Kind, ...]]:
         account: tuple(Kind(tuple(hosts), lists) for lists, hosts in kinds.values())
         for account, kinds in found.items()
     }
+
+
+def _kind_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Kind]:
+    kinds = (kind for found in kinds_of(snapshot).values() for kind in found)
+    return {(host.namespace, host.name): kind for kind in kinds for host in kind.hosts}
 
 
 def _in_force(snapshot: Snapshot, host: Host) -> Interception | None:
@@ -81,33 +102,39 @@ def _in_force(snapshot: Snapshot, host: Host) -> Interception | None:
     if started is not None and not started.unclear:
         return started.lists
     lists, refused = lists_of(snapshot, host)
-    return lists if host.is_running or not refused else None
+    if refused and not host.is_running:
+        return None
+    return evolve(lists, unproven=injection.why) if injection.state is State.UNKNOWN else lists
 
 
 def _meaning(lists: Interception) -> Hashable:
     """What counts of lists: their values, in whatever order, and where they have no say."""
     return (
         lists.without is not None,
-        frozenset(value for value, _ in lists.excluded),
-        frozenset(value for value, _ in lists.included),
-        frozenset(value for value, _ in lists.excluded_ports),
+        bool(lists.unproven),
+        *(
+            frozenset(value for value, _ in listed)
+            for listed in (lists.excluded, lists.included, lists.excluded_ports, lists.interfaces)
+        ),
     )
 
 
 def interception_of(snapshot: Snapshot, subject: Subject) -> Interception:
     """What a subject is intercepted for.
 
-    Of an account whose pods differ in that it is what the mesh lists for all; see `alike`.
+    Of an account whose pods differ in that it is what the mesh lists for all, with a pod of each kind named.
     """
-    kinds = kinds_of(snapshot).get((subject.name, subject.namespace), ())
+    mesh = mesh_lists(snapshot.mesh_config)
     if isinstance(subject, Pods):
-        for kind in kinds:
-            own = [host.own for host in kind.hosts if host.name in subject.hosts]
-            if own:
-                return evolve(kind.lists, own=own[0]) if len(subject.hosts) == 1 else kind.lists
-    elif len(kinds) == 1:
-        return kinds[0].lists
-    return mesh_lists(snapshot.mesh_config)
+        named = (kind_of(snapshot, subject.namespace, host) for host in subject.hosts)
+        kind = next((it for it in named if it), None)
+        if kind is None or len(subject.hosts) > 1:
+            return kind.lists if kind else mesh
+        return evolve(kind.lists, own=next(it.own for it in kind.hosts if it.name == subject.hosts[0]))
+    kinds = kinds_of(snapshot).get((subject.name, subject.namespace), ())
+    if len(kinds) > 1:
+        return evolve(mesh, apart=tuple(kind.subject() for kind in kinds))
+    return kinds[0].lists if kinds else mesh
 
 
 def alike(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Subject, ...]:
@@ -115,13 +142,41 @@ def alike(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Subject, ...]
     return tuple(dict.fromkeys(it for subject in subjects for it in _apart(subject, meshes)))
 
 
+def kinds_of_pods(account: Subject | str, *meshes: Snapshot) -> tuple[Subject, ...]:
+    """An account as itself where its pods are intercepted alike in these meshes, else the kinds of its pods.
+
+    Args:
+        account: `name.namespace`; a pod, a template or any other account is one kind by itself.
+        meshes: the resources, before and after a change.
+
+    Raises:
+        InvalidValue: the text is no identity.
+    """
+    return alike([read_subject(account)], *meshes)
+
+
 def _apart(subject: Subject, meshes: tuple[Snapshot, ...]) -> Iterator[Subject]:
-    if isinstance(subject, ServiceIdentity):
-        by_mesh = [kinds_of(mesh).get((subject.name, subject.namespace), ()) for mesh in meshes]
-        if any(len(kinds) > 1 for kinds in by_mesh):
-            yield from (kind.subject() for kinds in by_mesh for kind in kinds)
-            return
-    yield subject
+    if not isinstance(subject, ServiceIdentity):
+        yield subject
+        return
+    account = subject.name, subject.namespace
+    by_mesh = [kinds_of(mesh).get(account, ()) for mesh in meshes]
+    if not any(len(kinds) > 1 for kinds in by_mesh):
+        yield subject
+        return
+    places = [{host.name: at for at, kind in enumerate(kinds) for host in kind.hosts} for kinds in by_mesh]
+    meanings = [{_meaning(kind.lists): at for at, kind in enumerate(kinds)} for kinds in by_mesh]
+    together: dict[Hashable, list[str]] = {}
+    for name in dict.fromkeys(name for named in places for name in named):
+        lists = next(
+            kinds[named[name]].lists for kinds, named in zip(by_mesh, places, strict=True) if name in named
+        )
+        # A pod that one of the meshes does not have is there of the kind that is intercepted as it is here.
+        key = tuple(
+            named.get(name, known.get(_meaning(lists))) for named, known in zip(places, meanings, strict=True)
+        )
+        together.setdefault(key, []).append(name)
+    yield from (Pods(tuple(names), subject.namespace, subject.name) for names in together.values())
 
 
 def bound(snapshot: Snapshot, subject: Subject) -> Subject:

@@ -17,10 +17,9 @@ from ..values.construction import frozen
 from ..values.errors import Problem
 from ..values.net import Prefix
 from ..values.references import FieldRef
+from .injection import NODE_LEVEL, ON_NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..resources.meshconfig import MeshConfig
     from .hosts import Host
 
@@ -51,7 +50,7 @@ class Refusal:
 
 
 def mesh_lists(config: MeshConfig) -> Interception:
-    """The lists of the mesh, each entry with its place."""
+    """The lists of the mesh, each entry with its place, as a pod that nobody has described gets them."""
     traffic = config.spec.traffic
 
     def listed(name: str, values: tuple[T, ...]) -> tuple[tuple[T, FieldRef], ...]:
@@ -63,6 +62,8 @@ def mesh_lists(config: MeshConfig) -> Interception:
         listed("outboundIPRangeExclusionList", traffic.outbound_ip_range_exclusion_list),
         listed("outboundIPRangeInclusionList", traffic.outbound_ip_range_inclusion_list),
         listed("outboundPortExclusionList", traffic.outbound_port_exclusion_list),
+        interfaces=listed("networkInterfaceExclusionList", traffic.network_interface_exclusion_list),
+        unproven=ON_NODES if traffic.interception_mode == NODE_LEVEL else "",
     )
 
 
@@ -75,18 +76,14 @@ def annotated(host: Host) -> tuple[Interception, tuple[Refusal, ...]]:
         return NO_LISTS, ()
     refused: list[Refusal] = []
 
-    def listed(name: str, kind: type[V]) -> Iterator[tuple[V, FieldRef]]:
+    def listed(name: str, kind: type[V]) -> tuple[tuple[V, FieldRef], ...]:
         rule = host.at(f"metadata.annotations.{name}")
-        for entry in entries_of(host.annotations, name):
-            if isinstance(entry.value, kind):
-                yield entry.value, rule
-            elif entry.problem is not None:
-                refused.append(Refusal(rule, entry.problem, entry.by_iptables))
+        entries = tuple(entries_of(host.annotations, name))
+        refused.extend(Refusal(rule, it.problem, it.by_iptables) for it in entries if it.problem)
+        return tuple((it.value, rule) for it in entries if isinstance(it.value, kind))
 
     lists = Interception(
-        tuple(listed(EXCLUDED_RANGES, Prefix)),
-        tuple(listed(INCLUDED_RANGES, Prefix)),
-        tuple(listed(EXCLUDED_PORTS, int)),
+        listed(EXCLUDED_RANGES, Prefix), listed(INCLUDED_RANGES, Prefix), listed(EXCLUDED_PORTS, int)
     )
     return lists, tuple(refused)
 
@@ -100,6 +97,7 @@ def together(mesh: Interception, pod: Interception) -> tuple[Interception, tuple
         (*mesh.excluded, *pod.excluded),
         (*mesh.included, *pod.included),
         (*mesh.excluded_ports, *pod.excluded_ports),
+        interfaces=mesh.interfaces,
     )
     many = too_many_ports(len({port for port, _ in both.excluded_ports}), " of mesh and pod together")
     if many is None:

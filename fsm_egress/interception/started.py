@@ -57,12 +57,10 @@ class Started:
 
     Attributes:
         lists: what they say; the rule of each entry is the argument that holds the text.
-        interfaces: those by which nothing is redirected.
         unclear: the lines that are not understood; with any, nothing is known of the pod.
     """
 
     lists: Interception
-    interfaces: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
 
 
@@ -88,8 +86,8 @@ def started_with(host: Host) -> Started | None:
                     tuple((prefix, rule) for prefix in read.excluded),
                     tuple((prefix, rule) for prefix in read.included),
                     _ports(read.ports, rule),
+                    interfaces=tuple((name, rule) for name in read.interfaces),
                 ),
-                read.interfaces,
                 read.unclear,
             )
     return None

@@ -21,7 +21,6 @@ from ..replaying.records import Unreadable
 from ..replaying.tally import SHOWN, Example
 from ..resources.egress import EgressPolicy
 from ..resources.meshconfig import MeshConfig
-from ..resources.resource import ServiceIdentity
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address
@@ -307,7 +306,7 @@ class Learner:
         unlike: Counter[tuple[str, str]] = Counter()
         found: dict[Need, list[_Row]] = {}
         for decided in self.decider.decide(records, unreadable):
-            account = str(ServiceIdentity.parse(decided.identity))
+            account = decided.account
             for alike in self._alike(decided, left_out):
                 need = Need.of(account, decided.connections[alike[0]])
                 reason = self.choice.left_out(need)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ..connections.decision import Decision, Verdict
+from ..connections.decision import Decision, Reason, Verdict
 from ..engine import Engine
+from ..interception.kinds import kinds_of_pods
 from ..resolution import resolve
 from ..values.construction import frozen
 from ..values.times import spelled_time
@@ -157,13 +158,20 @@ def _denied_after(mesh: Snapshot, evidence: Evidence, manner: Manner, cut: int) 
 
 
 def decisions_of(mesh: Snapshot, evidence: Evidence) -> Iterator[tuple[Need, Decision]]:
-    """What a mesh decides for each need, by the first record of it."""
-    engines: dict[str, Engine] = {}
+    """What a mesh decides for each need, by the first record of it.
+
+    Where the pods of an account are not intercepted alike, by those that the sidecar has a say about.
+    """
+    engines: dict[str, list[Engine]] = {}
     for need, seen in evidence.seen.items():
-        engine = engines.get(need.identity)
-        if engine is None:
-            engine = engines[need.identity] = Engine.compile(resolve(mesh, need.identity))
-        yield need, engine.classify(seen.example.connection)
+        if need.identity not in engines:
+            kinds = kinds_of_pods(need.identity, mesh)
+            engines[need.identity] = [Engine.compile(resolve(mesh, kind)) for kind in kinds]
+        decisions = [engine.classify(seen.example.connection) for engine in engines[need.identity]]
+        yield need, next((it for it in decisions if it.reason not in UNSEEN), decisions[0])
+
+
+UNSEEN = (Reason.NOT_INTERCEPTED, Reason.NO_SIDECAR)
 
 
 def _counts(seen: Seen, exponent: int) -> Mapping[int, int]:

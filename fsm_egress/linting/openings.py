@@ -12,6 +12,7 @@ from ..connections.decision import Reason
 from ..connections.findings import Code
 from ..policy import Claim, HTTPRoute, PortPolicy
 from ..resources.checks import STREAMS, Protocol
+from ..resources.subjects import account_of
 from ..values.net import BY_PLACE, Address, Prefix
 from .passing import passing_findings
 from .routes import begins_with_slash, request_of, takes_everything
@@ -122,7 +123,7 @@ def _revealed(view: View, opened: Opened) -> Iterator[Finding]:
         for place in opened.places:
             witness, decision = view.sent(place, request)
             if decision.reason is Reason.HTTP_ROUTE:
-                header = f"`serviceidentity: {view.policy.identity}`"
+                header = f"`serviceidentity: {account_of(view.policy.identity)}`"
                 message = f"every request tells `{request.host}` who sends it, in the header {header}"
                 finding = view.finding(Code.IDENTITY_REVEALED, claim.rule, message, witness)
                 yield evolve(finding, cured=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field
 
 from ..documents.compressed import MAGIC, pack, unpack
+from ..resources.subjects import account_of
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
@@ -252,7 +253,7 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
     if spec.remote_logging is not None:
         observability["remoteLogging"] = spec.remote_logging
     return {
-        "ServiceIdentity": str(policy.identity),
+        "ServiceIdentity": account_of(policy.identity),
         "SidecarLogLevel": spec.log_level,
         "SidecarTimeout": spec.timeout,
         "Traffic": {

@@ -15,7 +15,7 @@ from ..connections.decision import Reason, Verdict
 from ..connections.descriptions import http, server_first, split_socket_address, tcp, tls, udp
 from ..documents import Document, read_text
 from ..resources.checks import one_of
-from ..resources.resource import ServiceIdentity
+from ..resources.subjects import Subject, read_subject
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, show
 from ..values.references import Source, joined
@@ -83,7 +83,7 @@ class PolicyTest:
     name: str
     document: str
     line: int | None
-    identity: ServiceIdentity
+    identity: Subject
     connection: Connection
     expected: Expected
     changes: Effect | bool | None = None
@@ -274,7 +274,7 @@ def _case(test: _Node, as_: _Node, source: Source, *, has_after: bool) -> Iterat
     before = len(test.problems)
     name = test.at("name").text()
     who = test.at("as") if test.at("as").value is not None else as_
-    identity = who.tried(ServiceIdentity.parse, who.text("a service identity `name.namespace`"))
+    identity = who.tried(read_subject, who.text("a service identity `name.namespace`, or a pod"))
     connection = _connection(test)
     expected, changes, after = _expectations(test.at("expect"), has_after=has_after)
     if len(test.problems) == before:

@@ -12,7 +12,9 @@ from ..answers.comparison import Effect, effect_of
 from ..connections.decision import Decision
 from ..engine import Engine
 from ..explanation import Explanation, explain
+from ..interception.kinds import alike
 from ..resolution import resolve
+from ..resources.subjects import Subject
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
@@ -21,10 +23,9 @@ from .coverage import Coverage, Part, parts_decided, parts_of
 from .document import Expected, MeshSource, PolicyTest, PolicyTests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..connections.connection import Connection
-    from ..resources.resource import ServiceIdentity
     from ..values.references import FieldRef
 
 __all__ = ["TestReport", "TestResult", "run_tests"]
@@ -138,10 +139,14 @@ def run_tests(files: Iterable[PolicyTests]) -> TestReport:
         sides = [_Side(mesh), *([] if after is None else [_Side(after)])]
         meshes.update((id(side.mesh), side.mesh) for side in sides)
         for test in file.tests:
-            decisions = [side.decide(test) for side in sides]
-            results.append(_result(test, sides, decisions))
-            for side, decision in zip(sides, decisions, strict=True):
-                decided.extend(parts_decided(side.mesh, test.connection, decision))
+            told = [
+                _told(test, subject, sides)
+                for subject in alike([test.identity], *(side.mesh for side in sides))
+            ]
+            results.append(_result(test, told))
+            for it in told:
+                for side, decision in zip(sides, it.decisions, strict=True):
+                    decided.extend(parts_decided(side.mesh, test.connection, decision))
     parts = (part for mesh in meshes.values() for part in parts_of(mesh))
     return TestReport(tuple(results), Coverage.of(parts, decided))
 
@@ -159,24 +164,46 @@ def _changed(mesh: Snapshot, source: MeshSource) -> Snapshot:
 
 
 class _Side:
-    """A mesh, with the engine of each identity that is asked about."""
+    """A mesh, with the engine of each subject that is asked about."""
 
     def __init__(self, mesh: Snapshot) -> None:
         self.mesh = mesh
-        self.engine: Callable[[ServiceIdentity], Engine] = lru_cache(maxsize=None)(self._compiled)
+        self.engine: Callable[[Subject], Engine] = lru_cache(maxsize=None)(self._compiled)
 
-    def _compiled(self, identity: ServiceIdentity) -> Engine:
-        return Engine.compile(resolve(self.mesh, identity))
-
-    def decide(self, test: PolicyTest) -> Decision:
-        return self.engine(test.identity).classify(test.connection)
+    def _compiled(self, subject: Subject) -> Engine:
+        return Engine.compile(resolve(self.mesh, subject))
 
 
-def _result(test: PolicyTest, sides: list[_Side], decisions: list[Decision]) -> TestResult:
+@frozen
+class _Told:
+    """What was decided about a test's connection for some of the pods, and in what it is not as expected."""
+
+    subject: Subject
+    decisions: tuple[Decision, ...]
+    failures: tuple[str, ...]
+    explanations: tuple[Explanation, ...]
+
+
+def _result(test: PolicyTest, told: Sequence[_Told]) -> TestResult:
+    """The result of a test: it has passed where it has for every kind of pods."""
+    if len(told) == 1:
+        return TestResult(test, told[0].decisions[0], told[0].failures, told[0].explanations)
+    first = next((it for it in told if it.failures), told[0])
+    return TestResult(
+        test,
+        first.decisions[0],
+        tuple(f"{it.subject}: {failure}" for it in told for failure in it.failures),
+        tuple(explanation for it in told for explanation in it.explanations),
+    )
+
+
+def _told(test: PolicyTest, subject: Subject, sides: list[_Side]) -> _Told:
+    decisions = tuple(side.engine(subject).classify(test.connection) for side in sides)
     failures = list(_unlike(test.expected, decisions[0], test.connection))
     asked = [sides[0]] if failures else []
     if test.changes is not None:
-        found = effect_of(*decisions)
+        before, after = decisions
+        found = effect_of(before, after)
         changed = found is not None and found is not Effect.ATTRIBUTED
         if test.changes not in {found, changed}:
             failures.append(f"changes: expected {_spoken(test.changes)}, found {_spoken(found or False)}")
@@ -185,8 +212,8 @@ def _result(test: PolicyTest, sides: list[_Side], decisions: list[Decision]) -> 
         later = [f"after: {failure}" for failure in _unlike(test.after, decisions[1], test.connection)]
         failures.extend(later)
         asked = sides if later else asked
-    explanations = tuple(explain(side.mesh, test.identity, test.connection) for side in asked)
-    return TestResult(test, decisions[0], tuple(failures), explanations)
+    explanations = tuple(explain(side.mesh, subject, test.connection) for side in asked)
+    return _Told(subject, decisions, tuple(failures), explanations)
 
 
 def _spoken(effect: Effect | bool) -> str:

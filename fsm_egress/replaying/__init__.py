@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, field
 
 from ..connections.columns import Columns
 from ..connections.decision import Decision
-from ..engine import Engine
-from ..resolution import resolve
-from ..resources.resource import ServiceIdentity
 from ..snapshot import Snapshot
 from ..values.construction import frozen
-from ..values.errors import InvalidValue
+from ..values.errors import InvalidValue, Problem
 from ..values.typed import takes
 from .records import Layout, Records, Unreadable
 from .streaming import streamed
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary
+from .whose import Whom
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
+    from ..resources.subjects import Subject
     from .logs import Log
+    from .whose import Engines, Whose
 
 __all__ = ["DECIDED", "Decided", "Decider", "replay"]
-
-Engines: TypeAlias = "tuple[Engine, Engine | None]"
 
 DECIDED = ("verdict", "reason", "rule", "source", "problem")  # the columns that data frames get
 COLUMNS = ("destinations", "ports", "sends", "hosts", "methods", "paths", "headers")
@@ -42,7 +41,7 @@ def replay(
     after: Snapshot | None = None,
     *,
     columns: Mapping[str, str] | None = None,
-    identity: ServiceIdentity | str | None = None,
+    identity: Subject | str | None = None,
     workers: int = 1,
     strict: bool = False,
     context: BaseContext | None = None,
@@ -59,7 +58,9 @@ def replay(
         logs: open streams, each with its name and format.
         after: the mesh to compare with.
         columns: for some fields of a record, the column to read instead of the one of that name: `identity`,
-            `destination`, `port`, `sends`, `host`, `server_name`, `method`, `path`, `headers`, `time`.
+            `pod`, `pod_namespace`, `destination`, `port`, `sends`, `host`, `server_name`, `method`, `path`,
+            `headers`, `time`. A pod is `curl-0.curl`, `curl/curl-0`, or a name beside its namespace; its
+            account follows from the mesh.
         identity: whose the connections are, of records that do not say.
         workers: how many processes share the work.
         strict: stop at the first record that cannot be read; otherwise such records are counted, and the
@@ -94,6 +95,8 @@ class Decided:
     """What was decided for the connections of one identity among some records.
 
     Attributes:
+        identity: the account, or those of its pods that are intercepted alike.
+        account: as `name.namespace`.
         rows: which of the records they are.
         connections: by column, in the same order.
         before: the decision for each.
@@ -101,6 +104,7 @@ class Decided:
     """
 
     identity: str
+    account: str
     rows: Sequence[int]
     connections: Columns
     before: Sequence[Decision]
@@ -115,10 +119,9 @@ class Decider:
     after: Snapshot | None = None
     layout: Layout = field(factory=Layout)
     incomplete: bool = False
-    _named: frozenset[tuple[str, str]] = field(
-        init=False, repr=False, default=Factory(lambda self: self._identities(), takes_self=True)
+    _whom: Whom = field(
+        init=False, repr=False, default=Factory(lambda self: self._of_meshes(), takes_self=True)
     )
-    _engines: dict[ServiceIdentity | None, Engines] = field(factory=dict, init=False, repr=False)
     _known: dict[str, _Known] = field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -129,7 +132,7 @@ class Decider:
         after: Snapshot | None = None,
         *,
         columns: Mapping[str, str] | None,
-        identity: ServiceIdentity | str | None,
+        identity: Subject | str | None,
     ) -> Decider:
         """The decider about the rows of a data frame, whichever library's.
 
@@ -144,43 +147,55 @@ class Decider:
         """Pickled without its engines: they are compiled anew where records are decided."""
         return Decider, (self.mesh, self.after, self.layout, self.incomplete)
 
-    def _identities(self) -> frozenset[tuple[str, str]]:
+    def _of_meshes(self) -> Whom:
         meshes = (self.mesh,) if self.after is None else (self.mesh, self.after)
-        lost = {account for mesh in meshes for loss in mesh.lost for account in loss.accounts or ()}
-        return frozenset(lost.union((it.name, it.namespace) for mesh in meshes for it in mesh.identities()))
+        return Whom(meshes, self.incomplete)
 
     def decide(self, records: Records, unreadable: list[Unreadable]) -> Iterator[Decided]:
-        """The decisions for records, by identity; what cannot be read is added to `unreadable`."""
+        """The decisions for records, by identity; what cannot be read is added to `unreadable`.
+
+        So is a record of an account whose pods would not all fare alike, where it does not say which it is.
+        """
         unreadable.extend(records.unreadable)
-        for identity, every_row in _by_identity(records.identities).items():
+        for (identity, pod), every_row in _by_whom(records).items():
             rows = every_row
             try:
-                engines = self._engines_of(identity)
-            except InvalidValue:
-                unreadable.extend(records.refused(row, _no_identity(records.identities[row])) for row in rows)
+                whose = self._whom.whose(identity, pod)
+            except InvalidValue as error:
+                unreadable.extend(
+                    records.refused(row, _no_identity(error, records.identities[row], pod)) for row in rows
+                )
                 continue
             try:
-                decided = _decided(identity, engines, records.connections, rows)
+                yield self._decided(whose, records, rows, unreadable)
             except InvalidValue:
                 rows = _readable(records, rows, unreadable)
-                decided = _decided(identity, engines, records.connections, rows)
-            yield decided
+                yield self._decided(whose, records, rows, unreadable)
 
-    def _engines_of(self, identity: str) -> Engines:
-        """The engines for an identity; those that no resource names are decided about alike.
-
-        Raises:
-            InvalidValue: it is none.
-        """
-        who = ServiceIdentity.parse(identity)
-        named = who if (who.name, who.namespace) in self._named else None
-        if named not in self._engines:
-            after = None if self.after is None else self._engine(self.after, who)
-            self._engines[named] = self._engine(self.mesh, who), after
-        return self._engines[named]
-
-    def _engine(self, mesh: Snapshot, who: ServiceIdentity) -> Engine:
-        return Engine.compile(resolve(mesh, who), incomplete=self.incomplete)
+    def _decided(
+        self, whose: Whose, records: Records, rows: Sequence[int], unreadable: list[Unreadable]
+    ) -> Decided:
+        connections = records.connections
+        taken = connections if len(rows) == len(connections) else _taken(connections, rows)
+        engines = whose.engines
+        if whose.pod is not None and not whose.own.isdisjoint(map(str, taken.destinations)):
+            engines = (self._whom.engines(whose.pod),)  # because it dials itself
+        found = _classified(engines[0], taken)
+        unlike = {
+            at
+            for other in engines[1:]
+            for at, pairs in enumerate(zip(*found, *_classified(other, taken), strict=True))
+            if pairs[: len(found)] != pairs[len(found) :]
+        }
+        if unlike:
+            expected = f"a pod of `{whose.account}`, as those are not intercepted alike"
+            error = InvalidValue(Problem(expected, "none", "pod"))
+            unreadable.extend(records.refused(rows[at], error) for at in sorted(unlike))
+            kept = [at for at in range(len(rows)) if at not in unlike]
+            rows, taken = [rows[at] for at in kept], _taken(taken, kept)
+            found = tuple([decisions[at] for at in kept] for decisions in found)
+        before, *after = found
+        return Decided(whose.name, whose.account, rows, taken, before, after[0] if after else None)
 
     def _known_of(self, identity: str) -> _Known:
         return self._known.setdefault(identity, _Known(identity))
@@ -218,24 +233,21 @@ class Decider:
         return Summary.of([*parts, Summary(unreadable=len(unreadable), first_unreadable=tuple(first))])
 
 
-def _by_identity(identities: Iterable[Any]) -> Mapping[str, list[int]]:
-    """The rows of each identity; those that hold no text are the rows of none."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, who in enumerate(identities):
-        rows[who if isinstance(who, str) else ""].append(row)
+def _by_whom(records: Records) -> Mapping[tuple[str, str], list[int]]:
+    """The rows of each identity and pod; those that hold no text are the rows of none."""
+    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, (who, pod) in enumerate(zip(records.identities, records.pods or repeat(""), strict=False)):
+        rows[who if isinstance(who, str) else "", pod].append(row)
     return rows
 
 
-def _no_identity(value: Any) -> InvalidValue:
-    return InvalidValue.of("a service identity `name.namespace`", value).at("identity")
+def _no_identity(error: InvalidValue, value: Any, pod: str) -> InvalidValue:
+    """Why nobody is known whose a record is."""
+    return error if pod else InvalidValue.of("a service identity `name.namespace`", value).at("identity")
 
 
-def _decided(identity: str, engines: Engines, connections: Columns, rows: Sequence[int]) -> Decided:
-    before, after = engines
-    taken = connections if len(rows) == len(connections) else _taken(connections, rows)
-    return Decided(
-        identity, rows, taken, before.classify_many(taken), after.classify_many(taken) if after else None
-    )
+def _classified(engines: Engines, connections: Columns) -> tuple[Sequence[Decision], ...]:
+    return tuple(engine.classify_many(connections) for engine in engines if engine is not None)
 
 
 def _taken(columns: Columns, rows: Sequence[int]) -> Columns:

@@ -15,6 +15,7 @@ from attrs.converters import optional
 from ..connections.columns import Columns
 from ..connections.connection import Sends
 from ..connections.descriptions import split_socket_address
+from ..resources.subjects import HOSTS, POD, pod_named
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem, shortly
 from ..values.references import Mark
@@ -32,6 +33,8 @@ __all__ = [
 # The columns that a field is looked for in, one after the other; a dot leads into an object.
 FIELDS: dict[str, tuple[str, ...]] = {
     "identity": ("identity",),
+    "pod": ("pod.name", "pod"),
+    "pod_namespace": ("pod.ns", "pod.namespace", "pod_namespace"),
     "destination": ("destination",),
     "port": ("port",),
     "sends": ("sends",),
@@ -130,7 +133,8 @@ class Layout:
             InvalidValue: it does not.
         """
         there = list(present)
-        needed = {"destination", *self.columns, *(() if self.identity else ("identity",))}
+        is_told = self.identity or "pod" in self.columns or not set(FIELDS["pod"]).isdisjoint(there)
+        needed = {"destination", *self.columns, *(() if is_told else ("identity",))}
         wanted = [self.names(name)[0] for name in FIELDS if name in needed]
         missing = [name for name in wanted if name not in there and name.partition(".")[0] not in there]
         if missing:
@@ -146,6 +150,7 @@ class Records:
         first: the place of the first; the others are in the same log.
         lines: the line of each.
         identities: whose the connections are, as it is written; None where it is not.
+        pods: which pods made them, `pod/curl-0.curl`; an empty text where that is not written.
         connections: the connections, not checked yet.
         times: when each was made, as it is written; None where none of them says.
         server_names: beside the Host of a request, as it is written; None where none of them says.
@@ -160,6 +165,7 @@ class Records:
     unreadable: tuple[Unreadable, ...] = ()
     times: Column | None = None
     server_names: Column | None = None
+    pods: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -189,9 +195,15 @@ class Records:
             paths=cells["path"],
             headers=None if headers is None else [_headers(value) for value in headers],
         )
-        whose = [layout.identity if who is None else who for who in cells["identity"] or [None] * len(lines)]
+        told_of = cells["identity"] or [None] * len(lines)
+        pods = _pods(cells, told_of)
+        whose = [
+            layout.identity if who is None and not pod else who
+            for who, pod in zip(told_of, pods or repeat(""), strict=False)
+        ]
         told = tuple(sorted(unreadable, key=lambda each: each.place))
-        return cls(layout, first, lines, whose, connections, told, cells["time"], cells["server_name"])
+        times, names = cells["time"], cells["server_name"]
+        return cls(layout, first, lines, whose, connections, told, times, names, pods)
 
     @classmethod
     def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:
@@ -260,6 +272,27 @@ def _inside(value: Any, keys: Iterable[str]) -> Any:
             return None
         value = value.get(key)
     return value
+
+
+def _pods(cells: Mapping[str, Column | None], identities: Column) -> Sequence[str]:
+    """The pods as texts; one whose namespace is not said is in that of its account."""
+    names, spaces = cells["pod"], cells["pod_namespace"]
+    if names is None:
+        return ()
+    listed = zip(names, spaces or repeat(None), identities, strict=False)
+    return [_pod(*it) if isinstance(it[0], str) else "" for it in listed]
+
+
+def _pod(name: str, namespace: Any, identity: Any) -> str:
+    """A pod as a text that names it: `curl-0.curl` and `curl/curl-0` name their namespace, too."""
+    space, slash, rest = name.rpartition("/")
+    if slash and space not in HOSTS:
+        return pod_named(rest, space)
+    if isinstance(namespace, str):
+        return pod_named(rest, namespace)
+    if "." not in rest and isinstance(identity, str):
+        return pod_named(rest, identity.rpartition(".")[2])
+    return f"{space or POD}/{rest}"
 
 
 def _sends(cells: Mapping[str, Column | None], size: int) -> Column:

@@ -24,6 +24,7 @@ from ..resources.checks import STREAMS, Protocol
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from ..resources.smi import HTTPRouteGroup
+from ..resources.subjects import account_of
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
 from ..values.net import BY_PLACE, LAST_KEY
@@ -158,7 +159,7 @@ def _policies_in_force(
     flags = config.spec.feature_flags
     flag = config.at("spec.featureFlags.enableEgressPolicy")
     if policies and not flags.egress_policies_apply:
-        message = f"the flag is off: {len(policies)} Egress policies of {identity} have no effect"
+        message = f"the flag is off: {len(policies)} Egress policies of {account_of(identity)} have no effect"
         findings.append(Finding(Code.EGRESS_POLICIES_SWITCHED_OFF, flag, message))
         return ()
     if policies and flags.enable_egress_policy is None:

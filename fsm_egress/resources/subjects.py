@@ -10,10 +10,21 @@ from typing import TypeAlias
 from attrs import field
 
 from ..values.construction import frozen
+from ..values.errors import InvalidValue
 from . import checks
 from .resource import ServiceIdentity, checked
 
-__all__ = ["AnyOtherAccount", "Pods", "Subject", "Unnamed", "read_subject"]
+__all__ = [
+    "AnyOtherAccount",
+    "Pods",
+    "Subject",
+    "Unnamed",
+    "account_of",
+    "pod_named",
+    "pods_told",
+    "read_pods",
+    "read_subject",
+]
 
 ANY_OTHER = "any other account"
 _OF = f"{ANY_OTHER} of "
@@ -40,7 +51,8 @@ class AnyOtherAccount:
 
 
 LISTED = 3  # pods that a text names before it counts the rest
-HOSTS = ("pod", "deployment", "statefulset", "daemonset", "replicaset", "job", "cronjob")
+POD = "pod"
+HOSTS = (POD, "deployment", "statefulset", "daemonset", "replicaset", "job", "cronjob")
 
 
 @frozen
@@ -57,12 +69,31 @@ class Pods:
     namespace: str
     name: str = field(default="", eq=False)
 
+    @property
+    def first(self) -> str:
+        """The first of them by itself, as a text that names it."""
+        return f"{self.hosts[0]}.{self.namespace}"
+
     def __str__(self) -> str:
         if len(self.hosts) == 1:
-            return f"{self.hosts[0]}.{self.namespace}"
+            return self.first
         rest = len(self.hosts) - LISTED
         few = ", ".join(self.hosts[:LISTED])
         return f"{self.name}.{self.namespace} ({few}{f' and {rest} more' if rest > 0 else ''})"
+
+
+def account_of(subject: Subject) -> str:
+    """The account of a subject, `name.namespace`: what the mesh knows its connections by."""
+    return f"{subject.name}.{subject.namespace}" if isinstance(subject, Pods) else str(subject)
+
+
+def pods_told(subject: Subject) -> dict[str, list[str]]:
+    """Which pods an answer is about, for machines; no key where it is about all of an account."""
+    return (
+        {"pods": [f"{host}.{subject.namespace}" for host in subject.hosts]}
+        if isinstance(subject, Pods)
+        else {}
+    )
 
 
 Subject: TypeAlias = ServiceIdentity | AnyOtherAccount | Pods
@@ -95,11 +126,31 @@ def read_subject(subject: Subject | str) -> Subject:
     if isinstance(subject, (ServiceIdentity, AnyOtherAccount, Pods)):
         return subject
     if isinstance(subject, str) and subject.partition("/")[0] in HOSTS:
-        host, _, namespace = subject.rpartition(".")
-        checks.resource_name(host.partition("/")[2])
-        return Pods((host,), checks.namespace(namespace))
+        return read_pods(subject)
     if subject == ANY_OTHER:
         return AnyOtherAccount()
     if isinstance(subject, str) and subject.startswith(_OF):
         return AnyOtherAccount(checks.namespace(subject.removeprefix(_OF)))
     return ServiceIdentity.parse(subject)
+
+
+def pod_named(name: str, namespace: str) -> str:
+    """The text that names a pod, as `read_subject` reads it."""
+    return f"{POD}/{name}.{namespace}"
+
+
+def read_pods(text: Pods | str) -> Pods:
+    """The pod or the template that a text names: `curl-0.curl`, `pod/curl-0.curl`, `deployment/curl.curl`.
+
+    Raises:
+        InvalidValue: the text has another form.
+    """
+    if isinstance(text, Pods):
+        return text
+    given = checks.string(text)
+    host, dot, namespace = given.rpartition(".")
+    kind, slash, name = host.rpartition("/")
+    if not dot or (slash and kind not in HOSTS):
+        kinds = ", ".join(f"`{kind}/`" for kind in HOSTS)
+        raise InvalidValue.of(f"a pod `name.namespace`, with one of {kinds} before it or nothing", given)
+    return Pods((f"{kind or POD}/{checks.resource_name(name)}",), checks.namespace(namespace))

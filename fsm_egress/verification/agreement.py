@@ -257,7 +257,7 @@ def verify(
 
     Args:
         snapshot: the mesh.
-        identity: `name.namespace`.
+        identity: `name.namespace`, or a pod.
         config: the sidecar, or the `config.json` that it has, for example one dumped from a pod; by default
             the one that this library writes, with a certificate unless `sidecarDisabledMTLS` is set.
 
@@ -266,7 +266,8 @@ def verify(
         fsm: the version of FSM whose scripts the sidecar runs, `1.4` or `1.3.7`; None for 1.5 to 1.7.
 
     Raises:
-        InvalidValue: the text is no identity, the config is malformed, or `fsm` is no version.
+        InvalidValue: the text is no identity, there is no such pod, the pods of the account are not
+            intercepted alike (`kinds_of_pods`), the config is malformed, or `fsm` is no version.
     """
     sides = Sides.of(snapshot, identity, config, enforce=enforce, fsm=fsm)
     disagreements: dict[object, Disagreement] = {}

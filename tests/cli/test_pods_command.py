@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from click import Option
 from click.testing import CliRunner, Result
 from pods import RULES, pod
 from small import config, egress
 
 from fsm_egress.cli.app import app
+from fsm_egress.cli.options import complete_identities
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +69,79 @@ def test_a_decision_is_told_for_each_kind_of_pods() -> None:
     text = run(*words).stdout
     assert all(f"pod/{name}.curl:\n" in text for name in "abc")
     decided = [json.loads(line) for line in run(*words, "-o", "json").stdout.splitlines()]
-    assert [it["pods"] for it in decided] == ["pod/a.curl", "pod/b.curl", "pod/c.curl"]
+    assert [it["pods"] for it in decided] == [["pod/a.curl"], ["pod/b.curl"], ["pod/c.curl"]]
     (one,) = map(
         json.loads, run("decide", "--as", "pod/c.curl", *words[3:], "-o", "json").stdout.splitlines()
     )
-    assert {**one, "pods": "pod/c.curl"} == decided[2]
+    assert one == decided[2]
+
+
+KINDS = ["pod/a.curl", "pod/b.curl", "pod/c.curl"]
+
+
+def told(*words: str, ends: int = 0) -> list[dict[str, Any]]:
+    """What a command says of `curl.curl`, as JSON."""
+    result = CliRunner().invoke(app, [words[0], "-f", "mesh.json", *words[1:], "-o", "json"])
+    assert result.exit_code == ends, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_an_explanation_is_told_for_each_kind_of_pods() -> None:
+    found = told("explain", "--as", "curl.curl", "--to", "54.9.9.9:25", "--tcp")
+    assert [it["pods"] for it in found] == [[name] for name in KINDS]
+    assert [it["answer"] for it in found] == [
+        "allowed: Egress curl/e lets anything out to `54.9.9.9:25`",
+        "passed through: `pod/b.curl` has no sidecar: its annotation declines it",
+        "passed through: port 25 is excluded by Pod curl/c",
+    ]
+    text = run("explain", "--as", "pod/b.curl", "--to", "54.9.9.9:25", "--tcp").stdout
+    assert "connection       pod/b.curl to 54.9.9.9:25" in text
+
+
+def test_partitions_and_residuals_are_told_for_each_kind_of_pods() -> None:
+    divided = told("partition", "--as", "curl.curl")
+    assert [it["pods"] for it in divided] == [[name] for name in KINDS]
+    assert {it["decision"]["reason"] for it in divided[1]["portions"]} == {"no_sidecar", "not_intercepted"}
+    hanging = told("residual", "--as", "curl.curl", "--port", "25", ends=1)
+    assert [(it["identity"], len(it["portions"]) > 1) for it in hanging] == [
+        ("pod/a.curl", True),
+        ("pod/b.curl", False),
+        ("pod/c.curl", True),
+    ]
+    assert "pod/c.curl: " in run("partition", "--as", "curl.curl").stdout
+    one = CliRunner().invoke(app, ["residual", "-f", "mesh.json", "--as", "pod/a.curl", "--port", "25"])
+    assert one.stdout.startswith("pod/a.curl: ")
+
+
+def test_a_verification_is_told_for_each_kind_of_pods() -> None:
+    result = CliRunner().invoke(app, ["verify", "-f", "mesh.json", "--as", "curl.curl"])
+    lines = result.stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines if "classes of connections" in line] == KINDS
+    found = told("verify", "--as", "pod/a.curl", "--fail-on", "error", ends=result.exit_code)
+    assert all(it["pods"] == ["pod/a.curl"] for it in found)
+
+
+def test_all_pods_of_an_account_read_one_config() -> None:
+    configs = {run("config", "--as", who).stdout for who in ("curl.curl", *KINDS)}
+    assert len(configs) == 1
+    assert '"25"' in configs.pop()
+
+
+def test_pods_are_completed_behind_their_kind() -> None:
+    assert [it.value for it in completed("pod/")] == [*KINDS, "pod/d.curl"]
+    assert [it.value for it in completed("c")] == ["curl.curl"]
+
+
+def completed(text: str) -> list[CompletionItem]:
+    with app.make_context("fsm-egress", [], resilient_parsing=True) as context:
+        context.params["files"] = ("mesh.json",)
+        return complete_identities(context, Option(["--as"]), text)
+
+
+def test_a_pod_that_is_not_there_is_an_error_of_its_own() -> None:
+    result = CliRunner().invoke(app, ["partition", "-f", "mesh.json", "--as", "pod/z.curl"])
+    assert result.exit_code != 0
+    assert "a pod or a template of the mesh, such as `pod/a.curl`" in result.output + str(result.exception)
 
 
 def test_check_names_what_the_injector_and_iptables_refuse_of_pods_and_templates() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from small import Entry
 
     from fsm_egress.explanation import NearMiss
+    from fsm_egress.resources.subjects import Subject
 
 WHO = fe.ServiceIdentity("curl", "curl")
 GET = fe.http("54.9.9.9", 80, "GET", "a.com/get")
@@ -109,8 +110,8 @@ TOGETHER: tuple[set[object], ...] = ({"port", "host"}, {"port", "sends"}, {"meth
 
 
 def differences(
-    before: tuple[fe.Snapshot, fe.ServiceIdentity, fe.Connection],
-    after: tuple[fe.Snapshot, fe.ServiceIdentity, fe.Connection],
+    before: tuple[fe.Snapshot, Subject, fe.Connection],
+    after: tuple[fe.Snapshot, Subject, fe.Connection],
 ) -> set[object]:
     """The resources, the account and the parts of the connection that are not the same."""
     sent, other = before[2].sends, after[2].sends

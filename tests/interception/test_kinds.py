@@ -74,6 +74,53 @@ def test_only_an_account_whose_pods_differ_is_taken_apart() -> None:
     assert alike([Pods(("pod/a",), "curl")], mesh) == (Pods(("pod/a",), "curl"),)
 
 
+def apart(*meshes: fe.Snapshot) -> list[list[str]]:
+    return [list(kind.hosts) for kind in fe.kinds_of_pods("curl.curl", *meshes) if isinstance(kind, fe.Pods)]
+
+
+def test_the_kinds_of_two_meshes_are_alike_in_both() -> None:
+    before = load(pod("a"), pod("b"), without_port("c", "25"))
+    after = load(pod("a"), without_port("b", "80"), without_port("c", "25"), pod("d"))
+    assert apart(before) == [["pod/a", "pod/b"], ["pod/c"]]
+    assert apart(after) == [["pod/a", "pod/d"], ["pod/b"], ["pod/c"]]
+    # `d`, which is new, is intercepted as `a` is; `b` no longer is.
+    assert apart(before, after) == [["pod/a", "pod/d"], ["pod/b"], ["pod/c"]]
+    assert apart(load(pod("x"))) == []
+
+
+def test_pods_that_were_started_anew_under_other_names_are_the_same_kinds() -> None:
+    before = load(pod("a-1"), without_port("b-1", "25"))
+    after = load(pod("a-2"), without_port("b-2", "25"))
+    assert apart(before, after) == [["pod/a-1", "pod/a-2"], ["pod/b-1", "pod/b-2"]]
+    assert not fe.diff(before, after).changes
+
+
+def test_a_change_of_one_pod_is_a_change_for_it_alone() -> None:
+    entries = config({"enableEgress": False}), pod("a"), without_port("c", "25")
+    changes = fe.diff(load(*entries, pod("b")), load(*entries, without_port("b", "80"))).changes
+    assert [str(who) for it in changes for who in it.identities] == ["pod/b.curl"]
+    assert {it.effect for it in changes} == {fe.Effect.ALLOWED}
+
+
+def test_there_is_no_one_engine_for_pods_that_differ() -> None:
+    mesh = load(pod("a"), without_port("b", "25"), without_port("c", "25"))
+    with pytest.raises(fe.InvalidValue, match=r"not intercepted alike, such as `pod/a\.curl`, `pod/b\.curl`"):
+        fe.compile(mesh, "curl.curl")
+    for ask in (fe.partition, fe.verify, fe.enforceability, fe.stock_findings):
+        with pytest.raises(fe.InvalidValue, match="not intercepted alike"):
+            ask(mesh, "curl.curl")
+    with pytest.raises(fe.InvalidValue, match="not intercepted alike"):
+        fe.explain(mesh, "curl.curl", CONNECTIONS[0])
+    kinds = fe.kinds_of_pods("curl.curl", mesh)
+    assert [str(kind) for kind in kinds] == ["pod/a.curl", "curl.curl (pod/b, pod/c)"]
+    reasons = [
+        fe.compile(mesh, pod=kind).classify(CONNECTIONS[0]).reason
+        for kind in kinds
+        if isinstance(kind, fe.Pods)
+    ]
+    assert reasons == [fe.Reason.EGRESS_DISABLED, fe.Reason.NOT_INTERCEPTED]
+
+
 def test_a_pod_is_bound_to_its_account() -> None:
     mesh = load(pod("a"))
     found = bound(mesh, Pods(("pod/a",), "curl"))

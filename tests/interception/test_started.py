@@ -49,7 +49,7 @@ def test_law_what_a_pod_was_started_with_is_read_as_it_was_written(
     assert [str(it) for it, _ in found.lists.excluded] == [written(text) for text in excluded]
     assert [str(it) for it, _ in found.lists.included] == [written(text) for text in included]
     assert [it for it, _ in found.lists.excluded_ports] == ports
-    assert found.interfaces == tuple(interfaces)
+    assert [name for name, _ in found.lists.interfaces] == interfaces
     for _, rule in found.lists.excluded:
         assert str(rule) == "Pod shop/a spec.initContainers[1].args[1]"
 

@@ -6,9 +6,12 @@ import json
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from pods import pod
 from small import config, load
 
+from fsm_egress.connections.decision import Reason
 from fsm_egress.learning import learn
+from fsm_egress.learning.readiness import decisions_of
 from fsm_egress.replaying.logs import Log
 
 if TYPE_CHECKING:
@@ -96,3 +99,15 @@ def test_it_is_there_for_machines() -> None:
     assert mapping[0]["sparse"]
     assert mapping[0]["held_out"] == {"since": fe_time(START + 9), "connections": 1, "denied": 0}
     assert learned([]).readiness[0].to_mapping()["held_out"] is None
+
+
+def test_where_pods_differ_those_count_that_the_sidecar_has_a_say_about() -> None:
+    mesh = load(config({"enableEgress": True}), pod("a", sidecar_injection="no"), pod("b"))
+    lines = [{**record(second, "a.com"), "pod": "b"} for second in range(3)]
+    text = "".join(f"{json.dumps(entry)}\n" for entry in lines)
+    lesson = learn(mesh, [Log(BytesIO(text.encode()), "a.jsonl")])
+    ((need, decision),) = decisions_of(mesh, lesson.evidence)
+    assert (need.identity, decision.reason) == ("curl.curl", Reason.EGRESS_ENABLED)
+    bare = load(config({"enableEgress": True}), pod("a", sidecar_injection="no"))
+    ((_, passed),) = decisions_of(bare, lesson.evidence)
+    assert passed.reason is Reason.NO_SIDECAR

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import random_meshes
 from hypothesis import given, settings
+from pods import pod
 from small import WHO, config, egress, load, routes
 from universe import Wire, aimed
 
@@ -424,3 +425,30 @@ def test_the_demo_passes_its_own_tests() -> None:
     assert len(report.results) == 5
     assert not report.failed
     assert report.coverage.percent == 100.0
+
+
+# --- pods ------------------------------------------------------------------------------------------------
+
+
+def of_pods(folder: Path, who: str, expected: str) -> fe.TestResult:
+    entries = [config(), egress("e", "tcp 25"), pod("a"), pod("b", sidecar_injection="no")]
+    (folder / "mesh.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": entries}))
+    head = f"{KIND}mesh: [{folder}/mesh.json]\nas: {who}\n"
+    (result,) = ran(f"to: '54.9.9.9:25', tcp: true, expect: {expected}", head=head).results
+    return result
+
+
+def test_a_test_of_an_account_passes_where_it_does_for_every_kind_of_pods(tmp_path: Path) -> None:
+    failed = of_pods(tmp_path, "curl.curl", "EGRESS_POLICY")
+    assert failed.failures == ("pod/b.curl: verdict: expected `EGRESS_POLICY`, found `PASSTHROUGH`",)
+    assert failed.decision.reason is fe.Reason.NO_SIDECAR
+    assert [str(it.identity) for it in failed.explanations] == ["pod/b.curl"]
+    assert of_pods(tmp_path, "curl.curl", "{target: '54.9.9.9:25'}").passed
+
+
+def test_a_test_may_be_about_a_pod(tmp_path: Path) -> None:
+    assert of_pods(tmp_path, "pod/a.curl", "EGRESS_POLICY").passed
+    assert of_pods(tmp_path, "pod/b.curl", "{reason: no_sidecar}").passed
+    assert of_pods(tmp_path, "pod/b.curl", "DENIED").failures == (
+        "verdict: expected `DENIED`, found `PASSTHROUGH`",
+    )
