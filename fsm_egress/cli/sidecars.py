@@ -50,9 +50,12 @@ def read_config(name: str, fsm: str | None = None) -> Sidecar:
 )
 @config_option(required=True, help="The config.json of a sidecar, compressed or not; `-` is standard input.")
 @connection_options
+@click.option("--http2", is_flag=True, help="Requests come by HTTP/2, and not by HTTP/1.1.")
 @fsm_option
 @output_option()
-def sidecar(config_file: str, connections: tuple[Connection, ...], fsm: str | None, output: str) -> None:
+def sidecar(
+    config_file: str, connections: tuple[Connection, ...], fsm: str | None, output: str, *, http2: bool
+) -> None:
     """Say what the stock sidecar does with connections.
 
     A connection in JSON has the form that `decide` reads. The outcome is dialled, answered, closed,
@@ -60,9 +63,9 @@ def sidecar(config_file: str, connections: tuple[Connection, ...], fsm: str | No
     """
     model = read_config(config_file, fsm)
     if isinstance(connections, Requests):
-        handled = list(zip(connections, model.handle_requests(connections), strict=True))
+        handled = list(zip(connections, model.handle_requests(connections, http2=http2), strict=True))
     else:
-        handled = [(connection, model.handle(connection)) for connection in connections]
+        handled = [(connection, model.handle(connection, http2=http2)) for connection in connections]
     if output != "table":
         print_objects(
             (

@@ -104,8 +104,14 @@ class Sidecar:
     def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig, FSMVersion]]:
         return Sidecar, (self.config, self.version)
 
-    def handle(self, connection: Connection) -> Outcome:
-        """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by."""
+    def handle(self, connection: Connection, *, http2: bool = False) -> Outcome:
+        """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by.
+
+        Args:
+            connection: where to, and what is sent; of HTTP one request.
+            http2: whether a request comes by HTTP/2, where one of an unknown method is answered with 403;
+                by HTTP/1.1 it closes the connection.
+        """
         if connection.sends is Sends.DATAGRAM:
             return PASSED_BY
         if not (self.config.present or self.config.enable_egress):
@@ -117,22 +123,26 @@ class Sidecar:
         if taken.match is None and not self.config.enable_egress:
             return CLOSED
         if taken.match is not None and taken.match.is_http:
-            return self._through(HTTP_CHAIN, taken, connection)
-        return self._through(TCP_CHAIN, taken, connection)
+            return self._through(HTTP_CHAIN, taken, connection, http2=http2)
+        return self._through(TCP_CHAIN, taken, connection, http2=http2)
 
-    def handle_requests(self, requests: Iterable[Connection]) -> tuple[Outcome, ...]:
+    def handle_requests(self, requests: Iterable[Connection], *, http2: bool = False) -> tuple[Outcome, ...]:
         """What the sidecar does with the requests of one HTTP connection, in their order.
 
         Each is handled on its own, also after a 403; but once the sidecar has closed the connection, none
         reaches it any more.
+
+        Args:
+            requests: a connection each, as `fe.requests` makes them.
+            http2: as for `handle`.
         """
         outcomes: list[Outcome] = []
         for request in requests:
             is_over = bool(outcomes) and outcomes[-1].fate in _OVER
-            outcomes.append(outcomes[-1] if is_over else self.handle(request))
+            outcomes.append(outcomes[-1] if is_over else self.handle(request, http2=http2))
         return tuple(outcomes)
 
-    def _through(self, chain: str, taken: Taken, connection: Connection) -> Outcome:
+    def _through(self, chain: str, taken: Taken, connection: Connection, *, http2: bool) -> Outcome:
         """What a chain does with a connection, with this library's module at its head or without."""
         modules = self.config.chains.get(chain, ())
         if not modules:
@@ -144,18 +154,18 @@ class Sidecar:
         if rules is not None and rules.egress:
             taken = evolve(taken, cert=rules.cert, is_egress=True)
         if chain == HTTP_CHAIN:
-            return self._request(taken, connection.sends)
+            return self._request(taken, connection.sends, http2=http2)
         if rules is None or rules.accept is None:
             return self._stream(taken)
-        return self._accepted(taken, rules, connection)
+        return self._accepted(taken, rules, connection, http2=http2)
 
-    def _accepted(self, taken: Taken, rules: Enforcement, connection: Connection) -> Outcome:
+    def _accepted(self, taken: Taken, rules: Enforcement, connection: Connection, *, http2: bool) -> Outcome:
         """What the module makes of a stream, by what is sent first; a client that waits is closed."""
         sends = connection.sends
         if connection.kind.value not in (rules.accept or ()):
             return CLOSED
         if isinstance(sends, HTTPRequest):
-            return self._through(HTTP_CHAIN, taken, connection)
+            return self._through(HTTP_CHAIN, taken, connection, http2=http2)
         if isinstance(sends, TLSClientHello) and rules.server_names is not None:
             cluster = rules.server_names.get(sends.name)
             return CLOSED if cluster is None else self._stream(taken, cluster)
@@ -225,9 +235,10 @@ class Sidecar:
 
     # --- requests ---
 
-    def _request(self, taken: Taken, sends: object) -> Outcome:
+    def _request(self, taken: Taken, sends: object, *, http2: bool) -> Outcome:
         match = taken.match
-        if match is None or not isinstance(sends, HTTPRequest) or sends.method not in KNOWN_METHODS:
+        is_read = isinstance(sends, HTTPRequest) and (http2 or sends.method in KNOWN_METHODS)
+        if match is None or not isinstance(sends, HTTPRequest) or not is_read:
             return CLOSED
         entry = (match.hosts or {}).get(sends.host)
         host = sends.host

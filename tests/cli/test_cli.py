@@ -529,6 +529,10 @@ class TestSidecar:
         outcomes = ["dialled", "answered", "closed", "closed"]
         told = json_lines(run(*asked, "-o", "json", stdin=content).stdout)
         assert [(it["request"], it["outcome"]) for it in told] == list(enumerate(outcomes, 1))
+        by_http2 = json_lines(run(*asked, "--http2", "-o", "json", stdin=content).stdout)
+        assert [it["outcome"] for it in by_http2] == ["dialled", "answered", "answered", "dialled"]
+        (purged,) = json_lines(run(*asked[:5], *words[-6:-3], "--http2", "-o", "json", stdin=content).stdout)
+        assert (purged["outcome"], "request" in purged) == ("answered", False)
         table = run(*asked, stdin=content).stdout.splitlines()[1:]
         assert [line.startswith(f"request {number}: ") for number, line in enumerate(table, 1)] == [True] * 4
 

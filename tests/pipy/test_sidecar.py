@@ -253,3 +253,27 @@ def test_a_config_of_ours_is_read_as_it_is_and_from_its_bytes() -> None:
 def test_bytes_that_are_no_config_are_refused() -> None:
     with pytest.raises(fe.InvalidValue, match="expected the JSON of a config"):
         Sidecar.read(b"{")
+
+
+# --- several requests, and HTTP/2 ------------------------------------------------------------------------
+
+
+def test_an_unknown_method_closes_http_1_1_and_is_answered_with_403_by_http_2() -> None:
+    sidecar = Sidecar.read(config(web(EVERYTHING), clusters={"a": cluster(one=100)}))
+    purge, get = (request(method=method) for method in ("PURGE", "GET"))
+    assert sidecar.handle(purge).fate is Fate.CLOSED
+    assert (sidecar.handle(purge, http2=True).fate, sidecar.handle(purge, http2=True).status) == (
+        Fate.ANSWERED,
+        403,
+    )
+    assert [it.fate for it in sidecar.handle_requests([get, purge, get])] == [
+        Fate.DIALLED,
+        Fate.CLOSED,
+        Fate.CLOSED,
+    ]
+    assert [it.fate for it in sidecar.handle_requests([get, purge, get], http2=True)] == [
+        Fate.DIALLED,
+        Fate.ANSWERED,
+        Fate.DIALLED,
+    ]
+    assert sidecar.handle_requests([]) == ()

@@ -101,7 +101,7 @@ RULES = (
     LintRule(
         Code.UNKNOWN_METHOD,
         "a method that the sidecar does not know",
-        "It closes the connection, without the answer 403 that is due.",
+        "It closes the connection, without the answer 403 that is due; by HTTP/2 it answers.",
         "nothing: it fails closed",
         egress("a", "http 80", "hosts: [54.9.9.9]"),
         (("protocol: http", "protocol: tcp"),),
