@@ -23,7 +23,8 @@ COMPLETE = "_FSM_EGRESS_COMPLETE"
 PLUGIN = "kubectl-"  # what the name begins with by which kubectl finds us
 BROKEN_PIPE = 141
 INTERRUPTED = 130
-HELP: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP_OPTIONS = {"-h", "--help"}
+HELP: dict[str, object] = {"help_option_names": sorted(HELP_OPTIONS), "max_content_width": 100}
 
 COMMANDS = {
     "check": ("checking", "Say everything that is wrong with documents."),
@@ -69,7 +70,10 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, listed, others = super().resolve_command(ctx, args)
-        return name, listed and command_of(listed.name or ""), others
+        command = listed and command_of(listed.name or "")
+        if command is not None and not HELP_OPTIONS & set(others):
+            ctx.default_map = {command.name or "": _defaults_of(ctx, command)}
+        return name, command, others
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -87,6 +91,21 @@ class _Commands(click.Group):
 
             stop_for_error(error)
             raise
+
+
+def _defaults_of(ctx: click.Context, command: click.Command) -> dict[str, Any]:
+    """What the environment or a file says of the options of a command; for completion, if it can be read."""
+    from pathlib import Path  # noqa: PLC0415  # because `--help` does without
+
+    from ..values.errors import FSMEgressError  # noqa: PLC0415  # because ditto
+    from .settings import defaults_of  # noqa: PLC0415  # because ditto
+
+    try:
+        return defaults_of(command, Path.cwd(), os.environ)
+    except (FSMEgressError, click.ClickException):
+        if ctx.resilient_parsing:
+            return {}
+        raise
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from ..values.construction import frozen
+from .settings import is_said
 
-__all__ = ["CLUSTER_OPTIONS", "Which", "which_cluster"]
+__all__ = ["CLUSTER_OPTIONS", "Which", "one_namespace", "which_cluster"]
 
 
 @frozen
@@ -32,11 +33,21 @@ def which_cluster(
     Raises:
         click.UsageError: they contradict one another.
     """
-    if not cluster and (context is not None or everywhere):
-        raise click.UsageError(f"{'-A' if everywhere else '--context'} belongs to --cluster")
+    if not cluster:
+        for name, value, option in (("context", context, "--context"), ("everywhere", everywhere, "-A")):
+            if value and is_said(name):
+                raise click.UsageError(f"{option} belongs to --cluster")
+        return None
     if everywhere and namespace is not None:
         raise click.UsageError("give one of -n and -A")
-    return Which(context, namespace, everywhere) if cluster else None
+    return Which(context, namespace, everywhere)
+
+
+def one_namespace(namespace: str | None, *, everywhere: bool) -> tuple[str | None, bool]:
+    """What `-n` and `-A` say: the one on the command line counts more than a setting of the other."""
+    if everywhere and not is_said("namespace"):
+        return None, True
+    return namespace, everywhere and (namespace is None or is_said("everywhere"))
 
 
 CLUSTER_OPTIONS = (

@@ -15,10 +15,11 @@ from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, PatchError, Severity
-from .cluster_options import CLUSTER_OPTIONS, Which, which_cluster
+from .cluster_options import CLUSTER_OPTIONS, Which, one_namespace, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
 from .output import many, say
 from .problems import print_problems
+from .settings import is_said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -216,13 +217,8 @@ def _sources(files: Sequence[str]) -> list[Input]:
 
 def mesh_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say which mesh it is about, as its argument `documents`."""
-
-    @wraps(command)
-    def with_files(*, files: tuple[str, ...], more_files: tuple[str, ...], **others: Any) -> None:
-        named(files=files + more_files, **others)
-
-    named = _with_documents(command)
-    return _given(with_files, *_OPTIONS, click.argument("more_files", nargs=-1, metavar="[PATH]..."))
+    more = click.argument("more_files", nargs=-1, metavar="[PATH]...")
+    return _given(_with_documents(command), *_OPTIONS, more)
 
 
 def mesh_beside_logs_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -265,8 +261,13 @@ def _with_documents(command: Callable[..., None]) -> Callable[..., None]:
         context: str | None,
         namespace: str | None,
         everywhere: bool,
+        more_files: tuple[str, ...] = (),
         **others: Any,
     ) -> None:
+        named = (*(files if is_said("files") else ()), *more_files)
+        if named or (cluster and is_said("cluster")):  # which count more than settings
+            files, cluster = named, cluster and is_said("cluster")
+        namespace, everywhere = one_namespace(namespace, everywhere=everywhere)
         which = which_cluster(cluster=cluster, context=context, namespace=namespace, everywhere=everywhere)
         if which is not None and files:
             raise click.UsageError("give one of -f and --cluster")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..documents.compressed import pack
-from .cluster_options import CLUSTER_OPTIONS, which_cluster
+from .cluster_options import CLUSTER_OPTIONS, one_namespace, which_cluster
 from .clusters import reading_of
 from .endings import stop
 from .files import write_file
@@ -43,13 +43,16 @@ def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
     metavar="FILE",
     help="The file, compressed where its name ends in .gz; written whole or not at all, for its owner alone.",
 )
-def snapshot(output_file: Path, **said: Any) -> None:
+def snapshot(
+    output_file: Path, cluster: bool, context: str | None, namespace: str | None, everywhere: bool
+) -> None:
     """Keep what a cluster has of a mesh, in a file for -f.
 
     Of Secrets it has the names alone. What may not be read is kept as such, so that what hangs on it stays
     unknown: -f then needs --lenient. Nothing is ever written to the cluster.
     """
-    which = which_cluster(**said)
+    namespace, everywhere = one_namespace(namespace, everywhere=everywhere)
+    which = which_cluster(cluster=cluster, context=context, namespace=namespace, everywhere=everywhere)
     if which is None:
         raise click.UsageError("missing option '--cluster': what is to be kept")
     read, _ = reading_of(which)
