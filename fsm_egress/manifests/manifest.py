@@ -143,8 +143,9 @@ def _own_problems(
 ) -> Iterator[Problem]:
     """What is wrong with the document of a resource: of a skipped one only what its kind may hang on.
 
-    A scalar that kubectl and others read differently matters where it is read. Of a Secret, or what may have
-    been meant as one, no problem says what stands there.
+    A scalar that kubectl and others read differently matters where it is read; it is an error where the field
+    cannot hold what kubectl reads. Of a Secret, or what may have been meant as one, no problem says what
+    stands there.
     """
     is_secret = isinstance(value, (dict, Mapping)) and value.get("kind") == Secret.kind
     for problem in document.problems:
@@ -167,11 +168,16 @@ def _own_problems(
 
 
 def _with_a_value_for(check: Any, problem: Problem) -> Problem:
-    """A problem of a scalar of two meanings, with the one as proposal that its field takes."""
+    """A problem of a scalar of two meanings, with the one as proposal that its field takes.
+
+    It is a warning where that is the one that kubectl reads, as it is read here, too.
+    """
     text = problem.found.strip("`")
-    meanings = {problem.proposal: text, json.dumps(resolved(text)[0]): resolved(text)[0]}
+    read = resolved(text)[0]
+    meanings = {problem.proposal: text, json.dumps(read): read}
     fits = (written for written, value in meanings.items() if _is_taken(check, value))
-    return evolve(problem, proposal=next(fits, None), reason=_TWO_MEANINGS)
+    severity = Severity.WARNING if _is_taken(check, read) else Severity.ERROR
+    return evolve(problem, proposal=next(fits, None), reason=_TWO_MEANINGS, severity=severity)
 
 
 def _as_a_text(kind: type[Resource], problem: Problem) -> Problem:
