@@ -84,7 +84,7 @@ def _read(text: str, name: str) -> tuple[tuple[Document, ...], tuple[Problem, ..
             return documents, problems
     if not is_called_json:
         return _read_yaml(text, name)
-    found = _mappings(text, name) if has_more or not looks_like_json else ()
+    found = _mappings(text, name)
     if not found:
         raise flaw
     return found, ()

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..values.errors import MissingExtra, PatchError, Problem, show
 from ..values.frozen import thaw
 from ..values.references import Mark
+from .base import ONE_MEANING
 
 __all__ = ["merge_patch", "parse_merge_patch"]
 
@@ -94,13 +95,17 @@ def parse_merge_patch(text: str | bytes) -> dict[str, Any]:
             `MAX_NUMBER`.
     """
     text = readable(text if isinstance(text, str) else _decoded(text), _PATCH)
-    found = None if text.lstrip().startswith(("{", "[", '"')) else _in_yaml(text)
+    looks_like_json = text.lstrip().startswith(("{", "[", '"'))
+    found = None if looks_like_json else _in_yaml(text, is_certain=True)
     if found is not None:
         return found
     _check_bounds(text)
     try:
         patch: Any = json.loads(text)
     except json.JSONDecodeError as error:
+        found = _in_yaml(text, is_certain=False) if looks_like_json else None
+        if found is not None:
+            return found
         raise PatchError(_not_json(text, error)) from None
     _check_members(text)
     if not isinstance(patch, dict):
@@ -109,20 +114,32 @@ def parse_merge_patch(text: str | bytes) -> dict[str, Any]:
     return patch
 
 
-def _in_yaml(text: str) -> dict[str, Any] | None:
-    """The mapping that a text is in YAML, which `kubectl patch` takes too; None where it is none."""
+def _in_yaml(text: str, *, is_certain: bool) -> dict[str, Any] | None:
+    """The mapping that a text is in YAML, which `kubectl patch` takes too; None where it is none.
+
+    Args:
+        text: the patch.
+        is_certain: whether it cannot be meant as JSON, so that what is wrong with the YAML is an error.
+    """
     from . import read_text  # noqa: PLC0415  # because most patches are JSON
 
     try:
         documents, problems = read_text(text, _PATCH)
     except MissingExtra:
         return None
-    problems += tuple(problem for document in documents for problem in document.problems)
+    problems += tuple(
+        problem
+        for document in documents
+        for problem in document.problems
+        if problem.expected != ONE_MEANING  # as the field takes what kubectl reads, or is an error
+    )
     values = [document.value for document in documents if document.value is not None]
     if len(values) != 1 or not isinstance(values[0], dict):
         return None
     if problems:
-        raise PatchError(problems[0])
+        if is_certain:
+            raise PatchError(problems[0])
+        return None
     found: dict[str, Any] = values[0]
     return found
 

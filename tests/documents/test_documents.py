@@ -275,16 +275,18 @@ def test_the_python_parser_reports_what_it_does_not_check(monkeypatch: pytest.Mo
     ("text", "problem"),
     [
         ("", "a.json:1:1: expected JSON: expecting value"),
-        ('{"a": 1,}', "a.json:1:9: expected JSON: expecting property name enclosed in double quotes"),
         ('{"a": 1\n "b": 2}', "a.json:2:2: expected JSON: expecting ',' delimiter"),
         ("{} x", "a.json:1:4: expected JSON: extra data"),
     ],
 )
 def test_broken_json_is_an_error(text: str, problem: str) -> None:
     found = read(text, "a.json")
-    if sys.version_info >= (3, 13) and text == '{"a": 1,}':
-        problem = "a.json:1:8: expected JSON: illegal trailing comma before end of object"
     assert found == ([], [problem])
+
+
+@pytest.mark.parametrize("text", ['{"a": 1,}', "{a: 1}", "{a: 1,\n # one\n}\n"])
+def test_yaml_that_looks_like_json_is_read_whatever_its_name(text: str) -> None:
+    assert read(text, "a.json") == ([{"a": 1}], [])
 
 
 @pytest.mark.usefixtures("parser")

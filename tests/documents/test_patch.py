@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 import pytest
-import yaml
 from changes import objects, outcome, problem, spoil, values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm_egress.documents import read_text
 from fsm_egress.documents.patch import MAX_DEPTH, MAX_NUMBER, MAX_TEXT, merge_patch, parse_merge_patch
 from fsm_egress.values.errors import PatchError, Problem
 from fsm_egress.values.frozen import freeze
@@ -216,10 +216,27 @@ def test_law_any_text_is_a_patch_or_a_patch_error(text: str | bytes) -> None:
     patch = outcome(parse_merge_patch, text)
     if isinstance(patch, Problem):
         assert patch.document == "<patch>"
-    elif text.lstrip()[:1] in {"{", b"{"}:
-        assert patch == json.loads(text)
     else:
-        assert patch == yaml.safe_load(text)
+        (found,) = (it.value for it in read_text(text, "<patch>")[0] if it.value is not None)
+        assert patch == found
+
+
+@pytest.mark.parametrize(
+    ("text", "patch"),
+    [
+        ("{spec: {traffic: {enableEgress: true}}}", {"spec": {"traffic": {"enableEgress": True}}}),
+        ("{a: {b: [1, x]},}", {"a": {"b": [1, "x"]}}),
+        ('{"a": 1,}', {"a": 1}),
+        ("a: yes\nb: 0x1F\nc: 1_0\n", {"a": True, "b": 31, "c": 10}),
+        ("a:\n  b: |\n    c", {"a": {"b": "c\n"}}),
+    ],
+)
+def test_a_patch_in_yaml_is_read_as_kubectl_reads_it(text: str, patch: object) -> None:
+    assert parse_merge_patch(text) == patch
+
+
+def test_what_is_wrong_with_a_patch_in_yaml_is_said() -> None:
+    assert str(problem(parse_merge_patch, "a: 1\na: 2\n")).startswith("<patch>:2:1: ")
 
 
 def test_without_pyyaml_a_patch_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
