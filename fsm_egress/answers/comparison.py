@@ -275,6 +275,8 @@ def _compared(
     names, under = unnamed(whom, before, after), conditions_of(whom, before, after)
     count = 0
     for pair in _pairs(before, after, progress(whom)):
+        if pair.before.interception.unproven or pair.after.interception.unproven:
+            continue  # because what is decided about it refutes nothing
         unclear: list[tuple[str, Region]] = []
         for part, change in pair.classes():
             if change is None:

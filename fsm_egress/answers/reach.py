@@ -213,6 +213,8 @@ def never(
     names, under = unnamed(whom, mesh), conditions_of(whom, mesh)
     for identity in progress(whom):
         policy = resolve(mesh, identity)
+        if policy.interception.unproven:
+            continue  # because what is decided about it refutes nothing
         unclear: list[tuple[str, Region]] = []
         engine = Engine.compile(policy, incomplete=True)
         readings = (reading_of_policy(policy), *where.readings)

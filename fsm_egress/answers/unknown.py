@@ -1,4 +1,4 @@
-"""What nobody knows of a mesh, as documents of it could not be read: it may concern any connection."""
+"""What nobody knows of a mesh: what could not be read of it, and what nodes do in place of sidecars."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..connections.connection import Connection, Sends
 from ..division.classes import Sent
+from ..interception.kinds import interception_of
 from ..resources.checks import LAST_PORT
 from ..values.net import IPV6_START, LAST_KEY, Address
 from .regions import Region, Unproven
@@ -30,15 +31,20 @@ ANY_CONNECTION = Region(
 def unknown(identities: Iterable[Subject], *meshes: Snapshot, is_led: bool = True) -> tuple[Unproven, ...]:
     """What is not known about the connections of some identities: an entry for each document that is lost.
 
+    Of pods that the node intercepts nothing is known.
+
     Args:
         identities: whose connections are meant.
         meshes: what decides about them.
         is_led: whether it matters where a connection is sent, and not only whether it is allowed.
     """
-    whom: dict[Loss, dict[Subject, None]] = {}
+    whom: dict[Loss | str, dict[Subject, None]] = {}
     for identity in identities:
         for mesh in meshes:
             for loss in mesh.lost_for(identity):
                 if is_led or loss.bearing.opens or loss.bearing.hides:
                     whom.setdefault(loss, {})[identity] = None
-    return tuple(Unproven(tuple(them), ANY_CONNECTION, str(loss)) for loss, them in whom.items())
+            reason = interception_of(mesh, identity).unproven
+            if reason:
+                whom.setdefault(reason, {})[identity] = None
+    return tuple(Unproven(tuple(them), ANY_CONNECTION, str(why)) for why, them in whom.items())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
+from ..interception.hosts import HOST_KINDS
+from ..interception.kinds import interception_of
 from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, TRUST_DOMAIN
-from ..resources.core import MONITORED_BY, Namespace, Service
+from ..resources.core import MONITORED_BY, Namespace, Pod, Service
 from ..resources.egress import UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..snapshot import CONTROL_PLANE_KINDS
@@ -25,20 +27,22 @@ CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherit
 NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
 
 GENERAL_KINDS = (*CONTROL_PLANE_KINDS, Service, UpstreamTrafficSetting)
-CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine)
+CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine, *HOST_KINDS)
 """The kinds that conditions are read from."""
 
 
 def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Finding, ...]:
     """A finding for each thing that a mesh uses and that could change what is decided for any of these."""
     found: dict[Finding, None] = {}
-    accounts = {(subject.name, subject.namespace) for subject in subjects}
+    whom = tuple(subjects)
+    accounts = {(subject.name, subject.namespace) for subject in whom}
     for mesh in meshes:
         found.update(dict.fromkeys(mesh.once(_for_all, GENERAL_KINDS)))
         for machine in mesh.kind(VirtualMachine):
             if (machine.spec.service_account_name, machine.namespace) in accounts:
                 what = "what the machine redirects to its sidecar is set up on the machine"
                 found[_not_modelled(machine.at(), what)] = None
+        found.update(dict.fromkeys(_of_pods(mesh, whom)))
     return tuple(found)
 
 
@@ -54,6 +58,14 @@ def _for_all(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 def _not_modelled(rule: FieldRef, what: str) -> Finding:
     return Finding(Code.NOT_MODELLED, rule, f"{what}, {NOT_MODELLED}")
+
+
+def _of_pods(mesh: Snapshot, subjects: Iterable[Subject]) -> Iterator[Finding]:
+    """Interfaces that running pods were started without, besides those of the mesh."""
+    for subject in subjects:
+        for name, rule in interception_of(mesh, subject).interfaces:
+            if rule.resource.kind == Pod.kind:
+                yield _not_modelled(rule, f"connections by interface `{name}` are not redirected")
 
 
 def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:

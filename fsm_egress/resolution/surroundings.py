@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
-from ..interception.hosts import HOST_KINDS, hosts_by_account
+from ..interception.hosts import hosts_by_account
 from ..interception.injection import State, injection_of
 from ..interception.kinds import interception_of, lists_of
 from ..policy import (
@@ -87,9 +87,7 @@ class Surroundings:
     findings: tuple[Finding, ...]
 
 
-SURROUNDING_KINDS = tuple(
-    dict.fromkeys((*CONDITION_KINDS, *HOST_KINDS, EgressGateway, Endpoints, Isolation, Retry))
-)
+SURROUNDING_KINDS = tuple(dict.fromkeys((*CONDITION_KINDS, EgressGateway, Endpoints, Isolation, Retry)))
 
 
 def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:

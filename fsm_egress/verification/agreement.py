@@ -282,14 +282,15 @@ def verify(
                 disagreements[sort] = sides.simplest(found)
         elif found is not None:
             undecided.setdefault(found.reason, found)
-    for loss in sides.policy.lost:
-        undecided.setdefault(str(loss), Undecided(_ANY, str(loss)))
+    for why in (*map(str, sides.policy.lost), sides.policy.interception.unproven):
+        if why:
+            undecided.setdefault(why, Undecided(_ANY, why))
     return Verification(
         sides.policy.identity, classes, tuple(disagreements.values()), tuple(undecided.values()), sides
     )
 
 
-_ANY = Connection(Address.from_key(0), 1, Sends.BYTES)
+_ANY = Connection(Address("192.0.2.1"), 80, Sends.BYTES)  # one that can be dialled, and reaches nobody
 
 
 def intercepted(interception: Interception, connection: Connection) -> bool:

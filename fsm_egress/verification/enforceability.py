@@ -66,9 +66,10 @@ def findings_of(verification: Verification) -> Findings:
             key = _place(code, rule)
             if key not in found:
                 found[key] = _finding(code, rule, disagreement)
-    lost = set(map(str, verification.sides.policy.lost))  # which the mesh itself tells of
+    policy = verification.sides.policy
+    told = {*map(str, policy.lost), policy.interception.unproven}  # of which the mesh itself tells
     for undecided in verification.undecided:
-        if undecided.reason in lost:
+        if undecided.reason in told:
             continue
         message = f"{undecided.connection}: not decided: {undecided.reason}"
         rule = verification.sides.policy.switch

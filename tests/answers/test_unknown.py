@@ -8,6 +8,7 @@ import pytest
 import random_meshes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pods import pod
 from small import WHO, config, egress, load
 
 import fsm_egress as fe
@@ -96,3 +97,35 @@ def test_what_bears_on_nothing_is_no_matter() -> None:
     assert fe.compile(mesh, WHO).classify(fe.tcp("54.9.9.9", 25)) == fe.compile(
         load(config({"enableEgress": False})), WHO
     ).classify(fe.tcp("54.9.9.9", 25))
+
+
+NODES = config({"interceptionMode": "NodeLevel", "enableEgress": False})
+ON_NODES = "the mesh intercepts on the nodes (`NodeLevel`): no sidecar is in the pod"
+
+
+def test_of_pods_that_the_node_intercepts_nothing_is_proven() -> None:
+    mesh = load(NODES, egress("e", "tcp 25"))
+    closed, opened = fe.Where.port(80), fe.Where.port(25) & fe.Where.verdict("EGRESS_POLICY")
+    answers = [fe.never(mesh, where) for where in (closed, opened)]
+    later = mesh.without(fe.ResourceRef("Egress", "curl", "e"))
+    answers += [ask(mesh, later) for ask in (fe.implies, fe.equivalent)]
+    assert [answer.proven for answer in answers] == [None] * 4
+    divided, reached = fe.partition(mesh, WHO), fe.reachable(mesh, port=25)
+    undecided = [*(it.undecided for it in answers), fe.diff(mesh, later).undecided]
+    for found in (*undecided, divided.undecided, reached.undecided):
+        assert [it.reason for it in found] == [ON_NODES]
+    residual = fe.residual(mesh, WHO, fe.Partial(port=25))
+    assert (residual.decision, residual.allowed) == (None, None)
+    verified = fe.verify(mesh, WHO)
+    assert not verified.agreed
+    assert [str(it) for it in verified.undecided] == [f"192.0.2.1:80 TCP: not decided: {ON_NODES}"]
+    assert not [it for it in fe.lint(mesh) if it.code is fe.Code.NOT_DECIDED]
+
+
+def test_pods_with_a_sidecar_or_without_any_are_proven_in_such_a_mesh_too() -> None:
+    running = pod("a", "10.244.0.9", None, "sidecar")
+    bare = pod("b", sidecar_injection="no")
+    mesh = load(NODES, running, bare, pod("c"))
+    where = fe.Where.allowed() & fe.Where.port(80)
+    proven = {str(who): fe.never(mesh, where, [who]).proven for who in fe.kinds_of_pods(WHO, mesh)}
+    assert proven == {"pod/a.curl": True, "pod/b.curl": False, "pod/c.curl": None}

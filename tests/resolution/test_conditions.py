@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import random_meshes
+from pods import RULES, pod
 from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
@@ -154,3 +155,12 @@ def test_so_does_a_verification() -> None:
     verification = fe.verify(UNDER, WHO)
     assert [str(it.rule) for it in verification.conditions] == [MESH + "traffic.interceptionMode"]
     assert MESH + "traffic.interceptionMode" in str(verification.table())
+
+
+def test_interfaces_that_a_running_pod_was_started_without_are_said() -> None:
+    rules_ = ["-A FSM_PROXY_OUTBOUND -o net1 -j RETURN", *RULES]
+    running = pod("a", "10.244.0.9", rules_, "sidecar")
+    assert rules(running) == ["Pod curl/a spec.initContainers[0].args[1]"]
+    assert rules(running, who="wget.curl") == []
+    (condition,) = fe.never(load(running), fe.Where.port(80), WHO).conditions
+    assert condition.message.startswith("connections by interface `net1` are not redirected")
