@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..answers.partition import Portion
     from ..answers.proofs import Answer
     from ..answers.reach import Reachability, Way
+    from ..answers.residual import Residual
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
 
@@ -139,6 +140,15 @@ def residual(documents: Documents, identity: Subject, partial: Partial, output: 
     mesh = documents.changed(documents.load())
     note_unnamed([identity], mesh)
     answers = [residual_of(mesh, subject, partial) for subject in alike([identity], mesh)]
+    print_residuals(answers, output)
+    end(
+        found=any(len(found.portions) > 1 for found in answers),
+        unknown=any(found.undecided for found in answers),
+    )
+
+
+def print_residuals(answers: Iterable[Residual], output: str) -> None:
+    """What is decided, and what that hangs on."""
     for found in answers:
         if output != "table":
             print_objects([found.to_mapping()], output)
@@ -146,10 +156,6 @@ def residual(documents: Documents, identity: Subject, partial: Partial, output: 
             say([found.headline])
             _print_portions(found.portions)
             say((*found.undecided, *found.conditions))
-    end(
-        found=any(len(found.portions) > 1 for found in answers),
-        unknown=any(found.undecided for found in answers),
-    )
 
 
 def _destination_options(command: Command) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..connections.connection import Connection
+from ..connections.connection import Connection, HTTPRequest, TLSClientHello
 from ..connections.descriptions import (
     Requests,
     http,
@@ -20,7 +21,8 @@ from ..connections.descriptions import (
     udp,
 )
 from ..documents import Document, read_text
-from ..values.errors import InvalidValue, Problem
+from ..values.construction import frozen
+from ..values.errors import InvalidValue, Problem, shortly
 from ..values.references import Mark, Source
 from .inputs import read_input
 from .problems import stop_for
@@ -28,11 +30,14 @@ from .problems import stop_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ..connections.connection import Payload
     from ..connections.decision import Target
 
 __all__ = [
+    "AnyAddress",
     "addresses",
     "connection_options",
+    "connection_or_any_options",
     "numbered",
     "read_connections",
     "read_headers",
@@ -157,8 +162,41 @@ def addresses(connection: Connection, targets: Sequence[Target]) -> str:
 # --- options ---------------------------------------------------------------------------------------------
 
 
-def connection_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say which connections it is about, as its argument `connections`."""
+@frozen
+class AnyAddress:
+    """Connections of which everything is known but the address; they are given some."""
+
+    connections: tuple[Connection, ...]
+
+    @property
+    def payloads(self) -> list[dict[str, Any]]:
+        """What is known of each, by the names that `Partial` has for it."""
+        return [{"port": it.port, "sends": it.kind, **_known_of(it.sends)} for it in self.connections]
+
+
+def _known_of(payload: Payload) -> dict[str, Any]:
+    if isinstance(payload, HTTPRequest):
+        return {
+            "host": payload.host,
+            "method": payload.method,
+            "path": payload.path,
+            "headers": payload.headers,
+        }
+    return {"host": payload.server_name or ""} if isinstance(payload, TLSClientHello) else {}
+
+
+def connection_or_any_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`connection_options` of a command that answers about any address, too: then it gets `AnyAddress`."""
+    return connection_options(command, is_any_known=True)
+
+
+def connection_options(command: Callable[..., None], *, is_any_known: bool = False) -> Callable[..., None]:
+    """Give a command the options that say which connections it is about, as its argument `connections`.
+
+    Args:
+        command: what is given them.
+        is_any_known: whether `any` may stand for the address.
+    """
 
     @wraps(command)
     def with_connections(*, connections_file: str | None, to: str | None, **others: Any) -> None:
@@ -167,8 +205,9 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
         if len(sends["tls"]) > 1:
             raise click.UsageError(f"--tls is given {len(sends['tls'])} times: one connection sends one")
         given = {kind: value for kind, value in sends.items() if value not in {(), False}}
+        connections: tuple[Connection, ...] | AnyAddress
         if to is not None and connections_file is None:
-            connections = _asked(to, given, request)
+            connections = _asked_at(to, given, request, is_any_known=is_any_known)
         elif to is not None or connections_file is None:
             raise click.UsageError("give one of --to and --connections")
         elif given or any(request.values()):
@@ -190,6 +229,27 @@ def _listed(name: str) -> tuple[Connection, ...]:
     if problems:
         stop_for(problems)
     return connections
+
+
+def _asked_at(
+    to: str, given: Mapping[str, Any], request: Mapping[str, Any], *, is_any_known: bool
+) -> tuple[Connection, ...] | AnyAddress:
+    """The connections of the arguments, or what is known of them where the address is any.
+
+    Raises:
+        click.UsageError: the address is a name; it says what to do.
+    """
+    host, _, port = to.rpartition(":")
+    if is_any_known and host == ANY:
+        return AnyAddress(tuple(_asked(f"{SOME}:{port}", given, request)))
+    if _NAME.fullmatch(host):
+        instead = f"--to {ANY}:{port}" if is_any_known else f"`fsm-egress decide --to {ANY}:{port}`"
+        raise click.UsageError(
+            f"--to: expected an IP address, found the name {shortly(host)}: policies decide by address, and a"
+            f" name has other ones in time; give one of them, or {instead}, which answers for every address"
+            " that the policies tell apart"
+        )
+    return _asked(to, given, request)
 
 
 def _asked(to: str, given: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[Connection, ...]:
@@ -226,6 +286,10 @@ def numbered(connections: Sequence[Connection]) -> Iterator[dict[str, int]]:
     for number, _ in enumerate(connections, 1):
         yield {"request": number} if isinstance(connections, Requests) else {}
 
+
+ANY = "any"
+SOME = "192.0.2.1"  # in the place of an address that is open
+_NAME = re.compile(r"(?:[\w-]+\.)*(?!\d+$)[\w-]+\.?")  # of a host: its last label is no number
 
 _OF_REQUESTS = {
     "headers": "--header",

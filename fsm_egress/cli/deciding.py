@@ -10,7 +10,7 @@ from ..engine import Engine
 from ..interception.kinds import alike
 from ..resolution import resolve
 from ..resources.subjects import pods_told
-from .connections import addresses, connection_options, numbered, spoken
+from .connections import AnyAddress, addresses, connection_or_any_options, numbered, spoken
 from .endings import end
 from .help import examples
 from .mesh import Documents, mesh_options, remarks
@@ -19,12 +19,13 @@ from .output import NOT_CERTAIN, Row, print_objects, print_table, say, verdict_o
 from .problems import print_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..connections.connection import Connection
     from ..connections.decision import Decision
     from ..policy import OutboundPolicy
     from ..resources.subjects import Subject
+    from ..snapshot import Snapshot
 
 __all__ = ["decide", "print_decisions"]
 
@@ -38,25 +39,27 @@ Decided: TypeAlias = "tuple[Connection, Decision]"
     epilog=examples(
         "fsm-egress decide -f policies/ --as curl.curl --to 54.9.9.9:80 --http GET http://httpbin.org/get",
         "fsm-egress decide -f policies/ --as curl.curl --to 54.9.9.9:443 --tls httpbin.org",
+        "fsm-egress decide -f policies/ --as curl.curl --to any:443 --tls httpbin.org",
         "fsm-egress decide -f policies/ --as curl.curl --to '[2001:db8::5]:3306' --server-first",
         "fsm-egress decide -f policies/ --as curl.curl --connections connections.jsonl -o json",
     )
 )
 @mesh_options
 @as_option(required=True)
-@connection_options
+@connection_or_any_options
 @click.option("--fail-on", type=click.Choice([DENIED]), help="End with 1 if a connection is denied.")
 @output_option()
 def decide(
     documents: Documents,
     identity: Subject,
-    connections: tuple[Connection, ...],
+    connections: tuple[Connection, ...] | AnyAddress,
     fail_on: str | None,
     output: str,
 ) -> None:
     """Say what becomes of connections, and by which rule.
 
-    HTTP is decided request by request: each --http is a request of the same connection.
+    HTTP is decided request by request: each --http is a request of the same connection. With `any` in the
+    place of the address, every address that the policies tell apart is answered for, as `residual` does.
 
     A connection in JSON has the keys `destination`, `port` and `sends` (`bytes`, `nothing`, `datagram`,
     `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`. A verdict
@@ -64,7 +67,21 @@ def decide(
     """
     mesh = documents.changed(documents.load())
     notes = note_unnamed([identity], mesh)
-    told = {"unnamed": notes} if notes else {}
+    if isinstance(connections, AnyAddress):
+        _decide_anywhere(mesh, identity, connections, fail_on, output)
+    else:
+        _decide_each(mesh, identity, connections, {"unnamed": notes} if notes else {}, fail_on, output)
+
+
+def _decide_each(
+    mesh: Snapshot,
+    identity: Subject,
+    connections: tuple[Connection, ...],
+    told: Mapping[str, list[str]],
+    fail_on: str | None,
+    output: str,
+) -> None:
+    """What becomes of connections, one by one."""
     policies = [resolve(mesh, subject) for subject in alike([identity], mesh)]
     decided = {policy: _decided(policy, connections) for policy in policies}
     named = len(policies) > 1
@@ -93,6 +110,24 @@ def decide(
     end(
         found=fail_on == DENIED and not all(decision.allowed for decision in every if not decision.without),
         unknown=any(decision.without for decision in every),
+    )
+
+
+def _decide_anywhere(
+    mesh: Snapshot, identity: Subject, connections: AnyAddress, fail_on: str | None, output: str
+) -> None:
+    """What becomes of connections to any address."""
+    from ..answers.residual import Partial, residual  # noqa: PLC0415  # because few ask so
+    from .answering import print_residuals  # noqa: PLC0415  # because ditto
+
+    partials = [Partial(**known) for known in connections.payloads]
+    answers = [residual(mesh, who, partial) for who in alike([identity], mesh) for partial in partials]
+    print_residuals(answers, output)
+    print_problems(remarks(mesh), err=True)
+    decisions = [portion.decision for found in answers for portion in found.portions]
+    end(
+        found=fail_on == DENIED and not all(it.allowed for it in decisions if not it.without),
+        unknown=any(found.undecided for found in answers),
     )
 
 

@@ -211,7 +211,7 @@ _ASSUMED = (
 
 def _sources(files: Sequence[str]) -> list[Input]:
     if not files:
-        raise click.UsageError("missing option '-f': the documents to read; or --cluster")
+        raise click.UsageError("missing option '-f': the documents to read")
     return [NamedText(read_stdin(), STDIN_NAME) if file == STDIN else Path(file) for file in files]
 
 

@@ -197,7 +197,7 @@ def test_without_a_cluster_there_is_no_answer(
         (("check", "-f", "a", "--context", "dev"), "--context belongs to --cluster"),
         (("check", "-f", "a", "-A"), "-A belongs to --cluster"),
         (("check", "--cluster", "-A", "-n", "shop"), "give one of -n and -A"),
-        (("check",), "missing option '-f': the documents to read; or --cluster"),
+        (("check",), "missing option '-f': the documents to read"),
         (("snapshot", "-O", "a"), "missing option '--cluster'"),
         (("snapshot", "--cluster"), "Missing option '-O'"),
     ],
