@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .resources.losses import Bearing, Loss
     from .resources.machines import VirtualMachine
     from .resources.meshconfig import Defaults, MeshConfig
+    from .resources.plugins import Plugin, PluginChain, PluginConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
     from .resources.subjects import AnyOtherAccount, Pods, Unnamed
@@ -159,6 +160,9 @@ __all__ = [
     "PatchError",
     "Pattern",
     "PipyConfig",
+    "Plugin",
+    "PluginChain",
+    "PluginConfig",
     "Pod",
     "Pods",
     "PolicyTest",
@@ -297,6 +301,7 @@ _ROOMS = {
     "manifests.manifest": "to_mapping",
     "resources.machines": "VirtualMachine",
     "resources.meshconfig": "Defaults MeshConfig",
+    "resources.plugins": "Plugin PluginChain PluginConfig",
     "values.net": "Address Prefix",
     "documents.patch": "merge_patch",
     "patterns": "Pattern",

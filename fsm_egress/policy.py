@@ -7,7 +7,7 @@ which writes what the sidecar reads. Each part knows the resource and field that
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import Factory, field
 
@@ -18,7 +18,7 @@ from .resources.egress import ConnectionSettings, RetryPolicy
 from .resources.losses import Loss
 from .resources.subjects import Pods, Subject
 from .values.construction import frozen
-from .values.frozen import FrozenMap
+from .values.frozen import EMPTY, FrozenMap
 from .values.net import Prefix
 from .values.notebook import Shown, Table, listed
 from .values.references import FieldRef
@@ -122,12 +122,17 @@ class HTTPRoute:
 
 @frozen
 class VirtualHost:
-    """The routes of one service or outside host, and the Host headers that select them."""
+    """The routes of one service or outside host, and the Host headers that select them.
+
+    Attributes:
+        plugins: what plugins in the sidecar's chain are told there, by their names.
+    """
 
     name: str
     hostnames: tuple[str, ...]
     routes: tuple[HTTPRoute, ...]
     rule: FieldRef
+    plugins: FrozenMap[Any] = field(default=EMPTY, kw_only=True)
 
 
 @frozen
@@ -140,13 +145,18 @@ class Owner:
 
 @frozen
 class MeshMatch:
-    """In-mesh traffic on one port: the HTTP services together, each stream service by itself."""
+    """In-mesh traffic on one port: the HTTP services together, each stream service by itself.
+
+    Attributes:
+        plugins: what plugins in the sidecar's chain are told of a stream, by their names.
+    """
 
     port: int
     protocol: Protocol
     owners: tuple[Owner, ...]
     virtual_hosts: tuple[VirtualHost, ...] = ()
     clusters: tuple[WeightedCluster, ...] = ()
+    plugins: FrozenMap[Any] = field(default=EMPTY, kw_only=True)
 
     @property
     def is_http(self) -> bool:

@@ -9,6 +9,7 @@ from attrs import evolve
 from ..policy import Interception
 from ..resources.core import Namespace
 from ..resources.meshconfig import MeshConfig
+from ..resources.plugins import PluginChain
 from ..resources.resource import ServiceIdentity
 from ..resources.subjects import Pods, read_subject
 from ..values.construction import frozen
@@ -40,7 +41,7 @@ __all__ = [
 
 Account: TypeAlias = tuple[str, str]
 
-_LOOKED_AT = (MeshConfig, *HOST_KINDS, Namespace)
+_LOOKED_AT = (MeshConfig, *HOST_KINDS, Namespace, PluginChain)
 
 
 @frozen(eq=False)
@@ -79,7 +80,8 @@ def _kinds(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
         lists = _in_force(snapshot, host)
         if lists is not None:
             kinds = found.setdefault(host.account, {})
-            kinds.setdefault(_meaning(lists), (lists, []))[1].append(host)
+            meaning = _meaning(lists), _plugged(snapshot, host)
+            kinds.setdefault(meaning, (lists, []))[1].append(host)
     return {
         account: tuple(Kind(tuple(hosts), lists) for lists, hosts in kinds.values())
         for account, kinds in found.items()
@@ -89,6 +91,17 @@ def _kinds(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
 def _kind_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Kind]:
     kinds = (kind for found in kinds_of(snapshot).values() for kind in found)
     return {(host.namespace, host.name): kind for kind in kinds for host in kind.hosts}
+
+
+def _plugged(snapshot: Snapshot, host: Host) -> Hashable:
+    """The chains of plugins that select a pod by its labels."""
+    if not snapshot.mesh_config.spec.feature_flags.enable_plugin_policy:
+        return ()
+    return tuple(
+        chain.ref
+        for chain in snapshot.kind(PluginChain)
+        if chain.spec.selectors.pod_selector and chain.spec.selectors.pod_selector.admits(host.labels)
+    )
 
 
 def _in_force(snapshot: Snapshot, host: Host) -> Interception | None:

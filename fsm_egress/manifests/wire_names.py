@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..resources import checks, core, egress, machines, meshconfig, smi, workloads
+from ..resources import checks, core, egress, machines, meshconfig, plugins, smi, workloads
 from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 
@@ -105,7 +105,6 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
             "enableAccessControlPolicy",
             "enableAsyncProxyServiceMapping",
             "enableIngressBackendPolicy",
-            "enablePluginPolicy",
             "enableSnapshotCacheMode",
             "enableTrafficWarmupPolicy",
             "enableValidateGRPCRouteHostnames",
@@ -124,6 +123,7 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
     machines.VirtualMachineSpec: frozenset(
         {"ipFamily", "livenessProbe", "readinessProbe", "services", "startupProbe"}
     ),
+    plugins.PluginDestination: frozenset({"apiVersion", "fieldPath", "resourceVersion", "uid"}),
     smi.SplitMatch: frozenset({"namespace"}),
     core.ServiceSpec: frozenset(
         {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..resources.checks import Protocol
+from ..values.frozen import thaw
 from .clusters import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..policy import (
         EgressGroup,
@@ -33,9 +34,13 @@ def mesh_match(match: MeshMatch) -> Wire:
     }
     if match.is_http:
         return wire | host_rules(match.virtual_hosts, {})
-    return wire | {
-        "TcpServiceRouteRules": {"TargetClusters": _weights(match.clusters), "AllowedEgressTraffic": False}
-    }
+    rules: Wire = {"TargetClusters": _weights(match.clusters), "AllowedEgressTraffic": False}
+    return wire | {"TcpServiceRouteRules": rules | _told(match.plugins)}
+
+
+def _told(plugins: Mapping[str, Any]) -> Wire:
+    """What plugins are told, where they are."""
+    return {"Plugins": thaw(plugins)} if plugins else {}
 
 
 def _stream_protocol(protocol: Protocol) -> str:
@@ -93,7 +98,11 @@ def host_rules(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
     """The hostnames of a match and the routes of each host; a match without hosts has neither key."""
     names = {hostname: {"RuleName": host.name} for host in hosts for hostname in host.hostnames}
     rules = {
-        host.name: {"RouteRules": [_route(route) for route in host.routes] or None, **gateway}
+        host.name: {
+            "RouteRules": [_route(route) for route in host.routes] or None,
+            **gateway,
+            **_told(host.plugins),
+        }
         for host in hosts
     }
     wire: Wire = {}

@@ -31,6 +31,7 @@ from ..values.construction import frozen
 from ..values.typed import takes
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
 from .inmesh import resolve_in_mesh
+from .plugins import with_plugins
 from .retries import retries_of, retry_for, service_called
 from .surroundings import SURROUNDING_KINDS, surroundings_of
 
@@ -105,7 +106,8 @@ def _resolved(
     around = snapshot.once(surroundings_of, SURROUNDING_KINDS, identity)
     ports: dict[int, ResolvedPort] = {}
     for port in sorted({*mesh.matches, *claims.by_port}):
-        matches, claimed = mesh.matches.get(port, ()), claims.by_port.get(port, ())
+        matches = with_plugins(mesh.matches.get(port, ()), around.plugins)
+        claimed = claims.by_port.get(port, ())
         old = known.get(port)
         is_same = old is not None and old.policy.mesh is matches and old.claims is claimed
         ports[port] = old if old and is_same else _port(snapshot, identity, port, matches, claimed)

@@ -12,6 +12,7 @@ from ..resources.core import MONITORED_BY, Namespace, Pod, Service
 from ..resources.egress import UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..snapshot import CONTROL_PLANE_KINDS
+from .plugins import PLUGIN_KINDS, plugins_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherit
 NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
 
 GENERAL_KINDS = (*CONTROL_PLANE_KINDS, Service, UpstreamTrafficSetting)
-CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine, *HOST_KINDS)
+CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine, *HOST_KINDS, *PLUGIN_KINDS)
 """The kinds that conditions are read from."""
 
 
@@ -43,6 +44,8 @@ def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Findi
                 what = "what the machine redirects to its sidecar is set up on the machine"
                 found[_not_modelled(machine.at(), what)] = None
         found.update(dict.fromkeys(_of_pods(mesh, whom)))
+        for subject in whom:
+            found.update((_not_modelled(*told), None) for told in plugins_of(mesh, subject).in_force)
     return tuple(found)
 
 
@@ -80,10 +83,6 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
         "spec.traffic.networkInterfaceExclusionList": (
             bool(traffic.network_interface_exclusion_list),
             "connections by some network interfaces are not redirected",
-        ),
-        "spec.featureFlags.enablePluginPolicy": (
-            flags.get("enablePluginPolicy") is True,
-            "plugins may stand in the sidecar's chains",
         ),
         "spec.featureFlags.enableTrafficWarmupPolicy": (
             flags.get("enableTrafficWarmupPolicy") is True,

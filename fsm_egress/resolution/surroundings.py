@@ -23,12 +23,13 @@ from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
 from .conditions import CONDITION_KINDS, conditions_of
+from .plugins import Plugins, modules_with, plugins_of
 from .retries import retries_of
 from .routes import WHOLE_WEIGHT
 from .services import isolated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..interception.lists import Refusal
     from ..resources.meshconfig import MeshConfig, PluginChainEntry, RemoteLogging, Tracing
@@ -73,6 +74,7 @@ DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
         "outbound-http-default",
     ),
 }
+FIRST_RANK, RANKS = 10, 10  # priorities of FSM's own modules in its chart: the last has 100, then 110, ...
 
 
 @frozen
@@ -84,6 +86,7 @@ class Surroundings:
     interception: Interception
     forward: Forward | None
     forwarded: bool
+    plugins: Plugins
     findings: tuple[Finding, ...]
 
 
@@ -97,9 +100,10 @@ def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     interception = interception_of(snapshot, identity)
     findings.extend(_refused(snapshot, identity))
     forward, forwarded = _forward(snapshot, findings)
-    spec = _sidecar_spec(config, findings)
+    plugins = plugins_of(snapshot, identity)
+    spec = _sidecar_spec(config, plugins, findings)
     switch = config.at("spec.traffic.enableEgress")
-    return Surroundings(spec, switch, interception, forward, forwarded, tuple(findings))
+    return Surroundings(spec, switch, interception, forward, forwarded, plugins, tuple(findings))
 
 
 def _refused(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
@@ -184,7 +188,7 @@ def _gateway_mode(service: Service, findings: list[Finding]) -> str:
 # --- what the sidecar is told besides --------------------------------------------------------------------
 
 
-def _sidecar_spec(config: MeshConfig, findings: list[Finding]) -> SidecarSpec:
+def _sidecar_spec(config: MeshConfig, plugins: Plugins, findings: list[Finding]) -> SidecarSpec:
     spec = config.spec
     properties = {entry.name: entry.value for entry in spec.cluster_set.properties}
     return SidecarSpec(
@@ -199,7 +203,7 @@ def _sidecar_spec(config: MeshConfig, findings: list[Finding]) -> SidecarSpec:
         tracing=_tracing(spec.observability.tracing, config.namespace),
         remote_logging=_remote_logging(spec.observability.remote_logging),
         cluster_set=FrozenMap(properties) if properties else None,
-        chains=_chains(config, findings),
+        chains=_chains(config, plugins, findings),
     )
 
 
@@ -230,10 +234,11 @@ def _remote_logging(logging: RemoteLogging) -> FrozenMap[str | int] | None:
     return FrozenMap({key: value for key, value in entries.items() if value})
 
 
-def _chains(config: MeshConfig, findings: list[Finding]) -> FrozenMap[tuple[str, ...]]:
+def _chains(config: MeshConfig, plugins: Plugins, findings: list[Finding]) -> FrozenMap[tuple[str, ...]]:
     """The modules of each chain, by descending priority; FSM's own where a chain is not configured.
 
     A chain without modules would make the sidecar echo the client's bytes back: FSM's own is used instead.
+    Plugins stand among them; those of FSM's own chains have the priorities that its chart gives them.
     """
     configured = {
         "inbound-tcp": config.spec.plugin_chains.inbound_tcp,
@@ -242,16 +247,23 @@ def _chains(config: MeshConfig, findings: list[Finding]) -> FrozenMap[tuple[str,
         "outbound-http": config.spec.plugin_chains.outbound_http,
     }
     chains: dict[str, tuple[str, ...]] = {}
+    for name, mounted in plugins.chains.items():
+        chains[name] = modules_with((), mounted)
     for name, entries in configured.items():
-        modules = _modules(entries or ())
+        own = plugins.chains.get(name, {})
+        modules = _modules(entries or (), own)
         if entries is not None and not modules:
             message = "no module is left, and the sidecar would echo: FSM's own chain is used"
             rule = config.at(f"spec.pluginChains.{name}")
             findings.append(Finding(Code.EMPTY_PLUGIN_CHAIN, rule, message))
-        chains[name] = modules or tuple(f"modules/{module}.js" for module in DEFAULT_CHAINS[name])
+        if entries is None or not modules:
+            given = enumerate(reversed(DEFAULT_CHAINS[name]), FIRST_RANK)
+            ranked = ((RANKS * rank, f"modules/{module}.js") for rank, module in given)
+            modules = modules_with(ranked, own)
+        chains[name] = modules
     return FrozenMap(chains)
 
 
-def _modules(entries: Iterable[PluginChainEntry]) -> tuple[str, ...]:
-    enabled = [entry for entry in entries if not entry.disable]
-    return tuple(f"{entry.plugin}.js" for entry in sorted(enabled, key=lambda entry: -entry.priority))
+def _modules(entries: Iterable[PluginChainEntry], plugins: Mapping[str, int | float]) -> tuple[str, ...]:
+    enabled = ((entry.priority, f"{entry.plugin}.js") for entry in entries if not entry.disable)
+    return modules_with(enabled, plugins)

@@ -8,6 +8,7 @@ from .core import Endpoints, EndpointSlice, Namespace, Pod, Secret, Service, Ser
 from .egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
 from .machines import VirtualMachine
 from .meshconfig import MeshConfig
+from .plugins import Plugin, PluginChain, PluginConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .workloads import CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet
 
@@ -31,6 +32,9 @@ KINDS: tuple[type[Resource], ...] = (
     TrafficTarget,
     TrafficSplit,
     VirtualMachine,
+    Plugin,
+    PluginChain,
+    PluginConfig,
     Deployment,
     StatefulSet,
     DaemonSet,

@@ -67,6 +67,9 @@ LOST_KINDS: dict[str, Bearing] = {
     "Endpoints": ANYTHING,  # ditto
     "Pod": ANYTHING,  # its annotations, and what is behind services
     **dict.fromkeys((kind.kind for kind in MAKERS), ANYTHING),  # as of a Pod
+    "Plugin": ANYTHING,  # its script may do so
+    "PluginChain": ANYTHING,
+    "PluginConfig": ANYTHING,
     "VirtualMachine": ANYTHING,  # as of a Pod
     "ServiceAccount": NOTHING,  # it names an account, and an account that nothing names is looked at anyway
     "Namespace": ANYTHING,  # whether policies and services there count

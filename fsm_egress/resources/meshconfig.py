@@ -64,6 +64,7 @@ class FeatureFlags(Part):
     enable_auto_default_route: bool = field(default=False, converter=checks.boolean)
     enable_retry_policy: bool = field(default=False, converter=checks.boolean)
     enable_sidecar_active_health_checks: bool = field(default=False, converter=checks.boolean)
+    enable_plugin_policy: bool = field(default=False, converter=checks.boolean)
     enable_sidecar_pretty_config: bool | None = field(default=None, converter=checks.optional_boolean)
 
     @property

@@ -212,6 +212,24 @@ PLAIN: dict[str, Tree] = {
         "metadata": {"name": "a"},
         "spec": {"cidrs": ["10.1.0.1/32"]},
     },
+    "Plugin": {
+        "apiVersion": "plugin.flomesh.io/v1alpha1",
+        "kind": "Plugin",
+        "metadata": {"name": "a", "namespace": "fsm"},
+        "spec": {"priority": 115, "pipyscript": "pipy({})"},
+    },
+    "PluginChain": {
+        "apiVersion": "plugin.flomesh.io/v1alpha1",
+        "kind": "PluginChain",
+        "metadata": {"name": "a", "namespace": "fsm"},
+        "spec": {"chains": [{"name": "inbound-http", "plugins": ["a"]}]},
+    },
+    "PluginConfig": {
+        "apiVersion": "plugin.flomesh.io/v1alpha1",
+        "kind": "PluginConfig",
+        "metadata": {"name": "a", "namespace": "fsm"},
+        "spec": {"plugin": "a", "config": {"keys": ["a"]}},
+    },
     "VirtualMachine": {
         "apiVersion": "machine.flomesh.io/v1alpha1",
         "kind": "VirtualMachine",

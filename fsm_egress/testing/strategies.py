@@ -30,6 +30,7 @@ from ..resources.core import Endpoints, Namespace, Pod, Secret, Service, Service
 from ..resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
+from ..resources.plugins import Plugin, PluginChain, PluginConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from ..snapshot import Snapshot
@@ -87,6 +88,9 @@ _OTHERS: tuple[type[Resource], ...] = (
     TrafficSplit,
     TrafficTarget,
     VirtualMachine,
+    Plugin,
+    PluginChain,
+    PluginConfig,
 )
 
 

@@ -22,6 +22,7 @@ from ..policy import VirtualHost, WeightedCluster
 from ..resolution import resolve
 from ..resolution.claims import host_clusters
 from ..resolution.inmesh import clusters_of, matches_on, references_of
+from ..resolution.plugins import plugins_of, with_plugins
 from ..resolution.retries import retry_for, service_called
 from ..resolution.routes import to_clusters
 from ..resources.checks import Protocol
@@ -128,8 +129,10 @@ def _mesh_matches(view: StockView, identity: Subject, clusters: Wire) -> Iterato
         for match in matches_on(view.snapshot, identity, group, backends, [])
     ]
     leading: list[MeshMatch] = []
+    plugins = plugins_of(view.snapshot, identity)
     for match, group in sorted(matches, key=_lowest):
-        wire = mesh_match(_as_written(view, match))
+        (told,) = with_plugins((_as_written(view, match),), plugins)
+        wire = mesh_match(told)
         wire[RANGES] = dict.fromkeys(map(_as_ipv4, wire[RANGES])) or None
         if any(service.protocol is Protocol.GRPC for service in group):
             wire["Protocol"] = GRPC

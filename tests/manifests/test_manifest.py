@@ -82,6 +82,7 @@ def test_every_kind_is_read_in_every_api_version(kind: type[Resource]) -> None:
         "TrafficTarget": {"spec": {"destination": {"kind": "ServiceAccount", "name": "a"}}},
         "TrafficSplit": {"spec": {"service": "a"}},
         "VirtualMachine": {"spec": {"machineIP": "10.3.0.1"}},
+        "PluginConfig": {"spec": {"plugin": "auth"}},
     }
     for version in kind.api_versions:
         document = {

@@ -25,7 +25,6 @@ def rules(*entries: Any, who: str = "curl.curl") -> list[str]:
     [
         (config({"interceptionMode": "NodeLevel"}), "traffic.interceptionMode"),
         (config({"networkInterfaceExclusionList": ["eth1"]}), "traffic.networkInterfaceExclusionList"),
-        (config(featureFlags={"enablePluginPolicy": True}), "featureFlags.enablePluginPolicy"),
         (config(featureFlags={"enableTrafficWarmupPolicy": True}), "featureFlags.enableTrafficWarmupPolicy"),
     ],
 )

@@ -80,6 +80,19 @@ from fsm_egress.resources.meshconfig import (
     Traffic,
     WildcardDN,
 )
+from fsm_egress.resources.plugins import (
+    ChainSelectors,
+    LabelRequirement,
+    LabelSelector,
+    Plugin,
+    PluginChain,
+    PluginChainSpec,
+    PluginConfig,
+    PluginConfigSpec,
+    PluginDestination,
+    PluginMount,
+    PluginSpec,
+)
 from fsm_egress.resources.resource import ObjectMeta, Part, Resource
 from fsm_egress.resources.smi import (
     HTTPMatch,
@@ -183,6 +196,17 @@ LEAST: list[Part] = [
     Secret(META),
     IsolationSpec(),
     Isolation(ObjectMeta("out"), IsolationSpec()),
+    PluginSpec(),
+    Plugin(META),
+    PluginMount("outbound-http"),
+    LabelRequirement("app", "Exists"),
+    LabelSelector(),
+    ChainSelectors(),
+    PluginChainSpec(),
+    PluginChain(META),
+    PluginDestination(),
+    PluginConfigSpec("auth"),
+    PluginConfig(META, PluginConfigSpec("auth")),
     VirtualMachineSpec(Address("10.3.0.1")),
     VirtualMachine(META, VirtualMachineSpec(Address("10.3.0.1"))),
 ]
@@ -256,6 +280,9 @@ def test_every_kind_is_read_once_per_version() -> None:
         ("discovery.k8s.io/v1", "EndpointSlice"),
         ("discovery.k8s.io/v1beta1", "EndpointSlice"),
         ("machine.flomesh.io/v1alpha1", "VirtualMachine"),
+        ("plugin.flomesh.io/v1alpha1", "Plugin"),
+        ("plugin.flomesh.io/v1alpha1", "PluginChain"),
+        ("plugin.flomesh.io/v1alpha1", "PluginConfig"),
         (SETTINGS, "Egress"),
         (SETTINGS, "EgressGateway"),
         (SETTINGS, "Isolation"),
