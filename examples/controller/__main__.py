@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import ssl
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +51,7 @@ def options_of(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--certificate", help="its certificate chain (PEM); made anew where there is none")
     parser.add_argument("--key", help="the key of that (PEM)")
     parser.add_argument("--authority", help="who signed it (PEM), for the API server")
+    parser.add_argument("--client-authority", help="who signed what the API server is to show (PEM)")
     parser.add_argument("--managed", default="", help="keep the ValidatingWebhookConfiguration of this name")
     given = parser.parse_args(arguments)
     webhook = None
@@ -60,6 +62,8 @@ def options_of(arguments: Sequence[str] | None = None) -> Options:
             cafile=given.authority,
             certfile=given.certificate,
             pkeyfile=given.key,
+            verify_mode=ssl.CERT_REQUIRED if given.client_authority else None,
+            verify_cafile=given.client_authority,
         )
     return Options(
         given.repo,

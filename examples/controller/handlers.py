@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 import fsm_egress as fe
 
 from .admission import MAX_WARNING, looked_at
-from .kinds import SERVED
+from .kinds import FOLLOWED
 from .kube import Cluster, session_of
 from .repo import Repo
 from .running import AT_MOST, PREFIX, Controller, NotOurs, Pace
@@ -79,7 +79,7 @@ def registry_of(
     kopf.on.login(registry=registry)(login)
     kopf.on.startup(registry=registry)(glue.start)
     kopf.on.cleanup(registry=registry)(glue.end)
-    for served in SERVED.values():
+    for served in FOLLOWED:
         where = served.group, served.version, served.plural
         kopf.on.event(*where, id="seen", registry=registry)(glue.see)
     for served in ASKED if options.webhook is not None else ():

@@ -10,7 +10,18 @@ from attrs import fields, frozen
 import fsm_egress as fe
 from fsm_egress.resources.kinds import KINDS
 
-__all__ = ["CLASSES", "HOSTS", "SERVED", "Served", "Tree", "bare", "is_over", "ref_of", "version_of"]
+__all__ = [
+    "CLASSES",
+    "FOLLOWED",
+    "HOSTS",
+    "SERVED",
+    "Served",
+    "Tree",
+    "bare",
+    "is_over",
+    "ref_of",
+    "version_of",
+]
 
 Tree = dict[str, Any]
 
@@ -28,15 +39,17 @@ _POD: Any = {
     "initContainers": [{"name": _WHOLE, "args": _WHOLE}],
 }
 _TEMPLATE: Any = {"metadata": {"labels": _WHOLE, "annotations": _WHOLE}, "spec": _POD}
+_CERTIFICATE = {"ca.crt": _WHOLE, "tls.crt": _WHOLE, "tls.key": _WHOLE}
 _MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 _READ_OF: Mapping[str, Any] = {
     "Pod": {"spec": _POD, "status": {"podIPs": _WHOLE}},
     **{kind: {"spec": {"template": _TEMPLATE}} for kind in _MAKERS},
     "CronJob": {"spec": {"jobTemplate": {"spec": {"template": _TEMPLATE}}}},
+    "Secret": {"data": _CERTIFICATE},
 }
-"""What is read of pods and of what makes them: the rest is long, changes often, and says nothing here."""
+"""What is read of pods, of what makes them, and of Secrets: the rest is long, changes often, or is secret."""
 
-HOSTS = tuple(_READ_OF)
+HOSTS = tuple(kind for kind in _READ_OF if kind != "Secret")
 """The kinds that connections come from."""
 _OVER = ("Succeeded", "Failed")
 
@@ -81,6 +94,8 @@ def _served(kind: type[Any]) -> Served:
 
 
 SERVED: Mapping[str, Served] = {kind.kind: _served(kind) for kind in KINDS}
+FOLLOWED = tuple(served for served in SERVED.values() if served.kind != fe.Secret.kind)
+"""The kinds that are listed and watched; of Secrets those are read that policies name, and no others."""
 CLASSES = {kind.kind: kind for kind in KINDS}
 
 
@@ -88,6 +103,8 @@ def bare(document: Mapping[str, Any]) -> Tree:
     """An object without what its server and its controllers write: equal as long as its meaning is."""
     kind, metadata = document["kind"], document["metadata"]
     kept = {key: metadata[key] for key in _KEPT if key in metadata}
+    if kind == fe.Secret.kind:
+        kept.pop("annotations", None)  # kubectl leaves a copy of all of it there
     left = {"metadata"} if SERVED[kind].has_status else {"metadata", "status"}
     named = {"apiVersion": document["apiVersion"], "kind": kind}
     content = {key: value for key, value in document.items() if key not in left}

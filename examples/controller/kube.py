@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 
     from .kinds import Served, Tree
 
-__all__ = ["Cluster", "session_of"]
+__all__ = ["Cluster", "Forbidden", "session_of"]
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 COMPONENT = "fsm-egress-controller"
-NOT_FOUND, CONFLICT = 404, 409
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 PAGE = 500
 MAX_MESSAGE = 1024  # characters of an Event
 MAX_NAME = 200  # characters of the object's name in an Event's
+
+
+class Forbidden(Exception):
+    """The controller's account has no right to that."""
 
 
 @frozen
@@ -66,6 +70,23 @@ class Cluster:
             documents += items
             if not token:
                 return Listed(served.kind, version, tuple(documents))
+
+    async def read(self, ref: fe.ResourceRef) -> Tree | None:
+        """An object; None where it is not there.
+
+        Raises:
+            Forbidden: it may not be read.
+            aiohttp.ClientError: the server did not answer, or not well.
+        """
+        served = SERVED[ref.kind]
+        async with self.session.get(f"{self.server}{served.path_of(ref)}") as response:
+            if response.status == NOT_FOUND:
+                return None
+            if response.status == FORBIDDEN:
+                raise Forbidden(str(ref))
+            response.raise_for_status()
+            found: Tree = await response.json()
+            return {"apiVersion": served.api_version, "kind": served.kind, **found}
 
     async def set_status(self, ref: fe.ResourceRef, status: Mapping[str, Any]) -> None:
         """Writes an object's status; one that is gone needs none.

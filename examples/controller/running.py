@@ -17,10 +17,10 @@ from attrs import define, field, frozen
 
 import fsm_egress as fe
 
-from .kinds import SERVED
-from .kube import Cluster
+from .kinds import FOLLOWED, version_of
+from .kube import Cluster, Forbidden
 from .repo import Codebase, Repo, RepoError
-from .state import Change, State
+from .state import Change, Listed, State
 from .webhooks import webhooks
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ PREFIX = "fsm-egress"
 AT_MOST = 20  # percent
 NAMED = 3  # of many, in a message
 WITHHELD = "an object that is not valid may concern it: what is published stays in force"
+
+UNREADABLE = "Egress policies name it, and the controller may not read it: a Role with its name lets it do so"
 
 T = TypeVar("T")
 
@@ -95,6 +97,7 @@ class Controller:
         unlimited: whether any number may be.
         managed: the name of the ValidatingWebhookConfiguration that is kept up to date, empty for none.
         failures: why the others are not there.
+        unreadable: the Secrets that policies name and that may not be read.
         is_compared: whether the repo has been asked what it has: before, nothing can be said of any policy.
     """
 
@@ -111,7 +114,9 @@ class Controller:
     adopt: bool = False
     at_most: int = AT_MOST
     unlimited: bool = False
+    unreadable: frozenset[fe.ResourceRef] = frozenset()
     is_compared: bool = False
+    _named: frozenset[fe.ResourceRef] | None = None
     _adopted: frozenset[str] | None = None
     _deleted: list[float] = field(factory=list)
     _client: Mapping[str, Any] | None = None
@@ -120,6 +125,7 @@ class Controller:
     _changed: asyncio.Event = field(factory=asyncio.Event)
     _unpublished: asyncio.Event = field(factory=asyncio.Event)
     _unreported: asyncio.Event = field(factory=asyncio.Event)
+    _unread: asyncio.Event = field(factory=asyncio.Event)
     _unregistered: asyncio.Event = field(factory=asyncio.Event)
 
     def take(self, *changes: Change) -> None:
@@ -134,6 +140,7 @@ class Controller:
             self._repeat("list", self.relist, self.pace.relist, asyncio.Event()),
             self._repeat("publish", self.publish, self.pace.resync, self._unpublished),
             self._repeat("report", self.report, self.pace.relist, self._unreported),
+            self._repeat("read Secrets", self.read_secrets, self.pace.resync, self._unread),
             self._repeat("register the webhook", self.tell, self.pace.relist, self._unregistered),
         )
         tasks = [asyncio.ensure_future(work) for work in works]
@@ -156,6 +163,8 @@ class Controller:
         changes, self._queue = self._queue, []
         before = self.state
         self.state = await asyncio.to_thread(before.after, *changes)
+        if self.state.secrets != self._named:
+            self._unread.set()
         if self.state.codebases is not before.codebases or self.state.refused != before.refused:
             self._unpublished.set()
         self._unreported.set()
@@ -185,8 +194,31 @@ class Controller:
 
     async def relist(self, _: bool = True) -> None:
         """Takes the whole lists of all kinds: what was missed is made up for."""
-        for served in SERVED.values():
+        for served in FOLLOWED:
             self.take(await self.cluster.listed(served))
+
+    async def read_secrets(self, _: bool = True) -> None:
+        """Reads the Secrets that policies name, one by one: no others are asked for.
+
+        Raises:
+            aiohttp.ClientError: the API server does not answer.
+        """
+        state = self.state
+        if fe.EgressPolicy.kind not in state.horizons:
+            return
+        named = sorted(state.secrets, key=str)
+        answers: list[Any] = []
+        for some in _some(named):
+            answers += await asyncio.gather(*map(self.cluster.read, some), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, Forbidden):
+                raise answer
+        read = zip(named, answers, strict=True)
+        self.unreadable = frozenset(ref for ref, answer in read if isinstance(answer, Forbidden))
+        found = tuple(answer for answer in answers if isinstance(answer, dict))
+        versions = (*state.horizons.values(), *state.versions.values(), *map(version_of, found))
+        self._named = frozenset(named)
+        self.take(Listed(fe.Secret.kind, max(versions), found))
 
     def register(self, client: Mapping[str, Any]) -> None:
         """The webhook is there, and reached so: the API server is to be told, soon."""
@@ -323,7 +355,7 @@ class Controller:
         for some in _some(due):
             written = (self.cluster.set_status(ref, it.to_mapping()) for ref, it in some)
             failed += filter(None, await asyncio.gather(*written, return_exceptions=True))
-        warnings = state.warnings()
+        warnings = state.warnings() | dict.fromkeys(self.unreadable, ("Forbidden", UNREADABLE))
         self._warned = {ref: said for ref, said in self._warned.items() if warnings.get(ref) == said}
         new = [(ref, said) for ref, said in warnings.items() if ref not in self._warned]
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -118,6 +118,11 @@ class State:
         """The state with these changes: what they do not touch is not computed again."""
         return _recomputed(self, _Fold(self).of(changes))
 
+    @property
+    def secrets(self) -> frozenset[fe.ResourceRef]:
+        """The Secrets that policies name."""
+        return self.mesh.once(_secrets, (fe.EgressPolicy,))
+
     def warnings(self) -> dict[fe.ResourceRef, tuple[str, str]]:
         """What is to be said of objects that have no status for it: a reason and a message."""
         refused = {
@@ -160,6 +165,20 @@ class State:
             for it in workload.policy.findings:
                 found.setdefault(it.rule.resource, {})[f"{it.code}: {it.message}"] = None
         return {ref: tuple(texts) for ref, texts in found.items()}
+
+
+def _secrets(mesh: fe.Snapshot) -> frozenset[fe.ResourceRef]:
+    certificates = (
+        (policy.namespace, source.mtls.cert.secret)
+        for policy in mesh.kind(fe.EgressPolicy)
+        for source in policy.spec.sources
+        if source.mtls is not None and source.mtls.cert is not None
+    )
+    return frozenset(
+        fe.ResourceRef(fe.Secret.kind, secret.namespace or home, secret.name)
+        for home, secret in certificates
+        if secret is not None and secret.name
+    )
 
 
 def _recomputed(before: State, state: State) -> State:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cluster import Cluster, Refused, certificate, free_port, until
+import yaml
+from cluster import DEPLOY, Cluster, Refused, certificate, free_port, until
 from iptables import shell_argument
 from pods import RULES
 from small import WHO, egress, routes
@@ -287,6 +288,31 @@ def test_what_got_past_the_webhook_leaves_the_last_good_state_in_force(
 def events(cluster: Cluster, name: str) -> list[str]:
     found = cluster.ask("GET", "/api/v1/namespaces/curl/events")["items"]
     return [it["message"] for it in found if it["involvedObject"]["name"] == name]
+
+
+def test_a_certificate_is_published_once_a_role_names_its_secret(
+    cluster: Cluster, repo: StandIn, start: Callable[..., Any]
+) -> None:
+    reference = {"cert": {"secret": {"name": "egress-client-cert"}}}
+    web = egress("web", "http 80", hosts=["a.com"], mtls=reference)
+    data = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "a2V5"}
+    metadata = {"name": "egress-client-cert", "namespace": "curl"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+    cluster.create(secret)
+    cluster.create(web)
+    first = start()
+    (said,) = until(lambda: events(cluster, "egress-client-cert"))
+    assert said.startswith("Egress policies name it, and the controller may not read it")
+    assert repo.config(WHO) == due(web)
+    first.terminate()
+    first.wait(30)
+    role, binding = yaml.safe_load_all((DEPLOY / "secrets.yaml").read_text())
+    for document in (role, binding):
+        cluster.create(document)
+    start()
+    until(lambda: repo.config(WHO) == due(web, secret))
+    for document in (role, binding, secret):
+        cluster.delete(document)
 
 
 if "PIPY_BIN" in os.environ:

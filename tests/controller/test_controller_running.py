@@ -127,6 +127,8 @@ async def settled(controller: Controller) -> None:
     """Lists everything and makes the state follow."""
     await controller.relist()
     await controller.follow()
+    await controller.read_secrets()
+    await controller.follow()
 
 
 def test_a_codebase_is_made_and_sent_once(repo: StandIn) -> None:
@@ -449,6 +451,73 @@ def test_long_lists_come_in_pages(repo: StandIn) -> None:
         assert found.version == 7
 
     live(test, repo)
+
+
+# --- Secrets ---------------------------------------------------------------------------------------------
+
+CERTIFIED = egress("web", "http 80", hosts=["a.com"], mtls={"cert": {"secret": {"name": "s0"}}})
+PEM = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "a2V5"}
+
+
+def secret(name: str = "s0", **data: str) -> Tree:
+    """A Secret with more than is read, and the copy of it that kubectl leaves."""
+    copy = {"kubectl.kubernetes.io/last-applied-configuration": "bWFya2Vk"}
+    metadata = {"name": name, "namespace": "curl", "annotations": copy}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {**PEM, **data}}
+
+
+def test_of_secrets_those_are_read_that_policies_name(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(CERTIFIED, secret(password="bWFya2Vk"), secret("other"))
+        controller = Controller(world.cluster, world.repo)
+        await controller.read_secrets()
+        assert not world.api["get", "/api/v1/namespaces/curl/secrets/s0"]  # no policy is known yet
+        await settled(controller)
+        await controller.publish(full=True)
+        (held,) = controller.state.mesh.kind(fe.Secret)
+        assert set(held.data) == set(PEM)
+        assert "bWFya2Vk" not in str(fe.to_mapping(held))
+        assert not world.api["list", "/api/v1/secrets"]
+        assert not world.api["get", "/api/v1/namespaces/curl/secrets/other"]
+        assert repo.config(WHO) == fe.pipy_config(fe.load([CERTIFIED, secret()]), WHO).to_mapping()
+        world.put(secret(**{"tls.key": "bmV3"}))
+        await controller.read_secrets()
+        await controller.follow()
+        (held,) = controller.state.mesh.kind(fe.Secret)
+        assert held.data["tls.key"] == b"new"
+        world.put(WEB)
+        await settled(controller)
+        assert len(controller.state.mesh.kind(fe.Secret)) == 0
+
+    live(test, repo)
+
+
+def test_a_secret_that_is_not_there_and_one_that_may_not_be_read(repo: StandIn) -> None:
+    async def test(world: World) -> None:
+        world.put(CERTIFIED)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        assert controller.state.is_known
+        assert controller.unreadable == frozenset()
+        path = "/api/v1/namespaces/curl/secrets/s0"
+        world.api["get", path] << 403
+        await controller.read_secrets()
+        await controller.publish(full=True)
+        await controller.report()
+        (event,) = (it.data for it in world.api["post"])
+        assert (event["reason"], event["involvedObject"]["name"]) == ("Forbidden", "s0")
+        assert event["message"].startswith("Egress policies name it, and the controller may not read it")
+
+    async def test_away(world: World) -> None:
+        world.put(CERTIFIED)
+        controller = Controller(world.cluster, world.repo)
+        await settled(controller)
+        world.api["get", "/api/v1/namespaces/curl/secrets/s0"] << 500
+        with pytest.raises(aiohttp.ClientResponseError):
+            await controller.read_secrets()
+
+    for one in (test, test_away):
+        live(one, repo)
 
 
 async def until(wanted: Callable[[], object], seconds: float = 10) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import kopf
 import pytest
 import yaml
+from cluster import certificate
 from hypothesis import given
 from hypothesis import strategies as st
 from test_controller_running import kubeconfig
@@ -20,7 +21,7 @@ from test_controller_running import kubeconfig
 from examples.controller import __main__, load
 from examples.controller.__main__ import certify, options_of
 from examples.controller.handlers import NoCluster, Options, login
-from examples.controller.kinds import SERVED
+from examples.controller.kinds import FOLLOWED
 from examples.controller.repo import STOCK, is_own_prefix
 
 if TYPE_CHECKING:
@@ -166,6 +167,38 @@ def test_what_is_shipped_never_shares_a_prefix_with_a_stock_controller() -> None
     assert options_of(["--repo=http://r"]).prefix == options.prefix
 
 
+@pytest.mark.parametrize("shown", ["", "signed", "somebody else's"])
+def test_who_asks_the_webhook_can_be_made_to_show_who_it_is(shown: str, tmp_path: Path) -> None:
+    own, theirs = certificate(tmp_path, "client"), certificate(tmp_path, "stranger")
+    options = options_of(["--repo=http://r", "--webhook-port=9443", f"--client-authority={own[0]}"])
+    assert options.webhook is not None
+    certify(options.webhook, tmp_path)
+    trusted, serving = options.webhook._build_ssl()  # noqa: SLF001  # what it does first when it starts
+    assert trusted is not None
+    assert serving is not None
+    asking = ssl.create_default_context(cadata=trusted.decode())
+    if shown:
+        asking.load_cert_chain(*(own if shown == "signed" else theirs))
+    if shown == "signed":
+        handshake(asking, serving, "localhost")
+    else:
+        with pytest.raises(ssl.SSLError):
+            handshake(asking, serving, "localhost")
+
+
+def handshake(client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> None:
+    """Client and server greet each other."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server, server_hostname=host)
+    for side in (theirs, ours, theirs, ours):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    assert theirs.getpeercert()
+
+
 @pytest.mark.parametrize("host", ["", "127.0.0.1"])
 def test_the_shipped_arguments_start_a_webhook_with_what_is_installed(host: str, tmp_path: Path) -> None:
     options = options_of([*arguments(), *([f"--webhook-host={host}"] if host else [])])
@@ -174,16 +207,7 @@ def test_the_shipped_arguments_start_a_webhook_with_what_is_installed(host: str,
     trusted, serving = options.webhook._build_ssl()  # noqa: SLF001  # what it does first when it starts
     assert trusted is not None
     assert serving is not None
-    server, client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    theirs = ssl.create_default_context(cadata=trusted.decode())
-    ours = serving.wrap_bio(client, server, server_side=True)
-    asking = theirs.wrap_bio(server, client, server_hostname=options.webhook.host)
-    for side in (asking, ours, asking, ours):
-        try:
-            side.do_handshake()
-        except ssl.SSLWantReadError:
-            continue
-    assert asking.getpeercert()
+    handshake(ssl.create_default_context(cadata=trusted.decode()), serving, str(options.webhook.host))
     assert stat.S_IMODE((tmp_path / "webhook.key").stat().st_mode) == 0o600
     before = options.webhook.certfile
     certify(options.webhook, tmp_path / "nowhere")  # it has one
@@ -234,10 +258,20 @@ def test_what_is_followed_it_may_list_and_watch() -> None:
     }
     lacking = {
         served.kind
-        for served in SERVED.values()
+        for served in FOLLOWED
         if not {(served.group, served.plural), (served.group, "*")} & allowed
     }
     assert lacking == set()
+
+
+def test_of_secrets_it_may_read_those_that_are_named() -> None:
+    assert "Secret" not in {served.kind for served in FOLLOWED}
+    granted = [rule for kind in ("ClusterRole", "Role") for it in of_kind(kind) for rule in it["rules"]]
+    found = [
+        rule for rule in granted if {"secrets", "*"} & set(rule["resources"]) and "" in rule["apiGroups"]
+    ]
+    assert [rule["verbs"] for rule in found] == [["get"]]
+    assert all(rule["resourceNames"] for rule in found)
 
 
 def test_it_may_change_its_own_webhooks_and_no_others() -> None:
