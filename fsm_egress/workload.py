@@ -49,6 +49,7 @@ class Workload:
 
         Raises:
             InvalidValue: the text is no identity, or `carried` has another key.
+            IncompleteMesh: a document was left out that may bear on the identity's connections.
         """
         who = read_subject(identity)
         resolution = Resolution.of(mesh, who)

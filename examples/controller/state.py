@@ -136,11 +136,32 @@ class State:
     def withheld(self) -> frozenset[fe.ServiceIdentity] | None:
         """Whose published configs stay as they are, `None` for all."""
         found: set[fe.ServiceIdentity] = set()
-        for refusal in self.refused.values():
-            if refusal.withholds is None:
+        for ref, refusal in self.refused.items():
+            concerned = refusal.withholds
+            if concerned is None and ref.kind == fe.HTTPRouteGroup.kind:
+                concerned = self._referring(ref)
+            if concerned is None:
                 return None
-            found |= refusal.withholds
+            found |= concerned
         return frozenset(found)
+
+    def _referring(self, group: fe.ResourceRef) -> frozenset[fe.ServiceIdentity] | None:
+        """Whom a route group concerns: the sources of what refers to it; by a split everyone who asks."""
+        splits = self.mesh.kind(fe.TrafficSplit).by_namespace.get(group.namespace, ())
+        if any(match.name == group.name for split in splits for match in split.spec.matches):
+            return None
+        policies = self.mesh.kind(fe.EgressPolicy).by_namespace.get(group.namespace, ())
+        targets = self.mesh.kind(fe.TrafficTarget).by_namespace.get(group.namespace, ())
+        referring: list[fe.EgressPolicy | fe.TrafficTarget] = [
+            *(it for it in policies if any(match.name == group.name for match in it.spec.matches)),
+            *(it for it in targets if any(rule.name == group.name for rule in it.spec.rules)),
+        ]
+        sources = [source for it in referring for source in it.spec.sources]
+        return frozenset(
+            fe.ServiceIdentity(source.name, source.namespace)
+            for source in sources
+            if source.kind == fe.ServiceAccount.kind and source.namespace
+        )
 
     def reports(self, pending: Mapping[fe.ServiceIdentity, str]) -> dict[fe.ResourceRef, Status]:
         """What policies should say of themselves and do not.
@@ -352,15 +373,18 @@ def _elsewhere(document: Mapping[str, Any]) -> fe.Pod:
     return found
 
 
+_WITH_SOURCES = (fe.EgressPolicy.kind, fe.TrafficTarget.kind)
+
+
 def _concerned(document: Mapping[str, Any]) -> frozenset[fe.ServiceIdentity] | None:
-    """Whom an object that cannot be read concerns: the sources of a policy; of anything else, everyone.
+    """Whom an object that cannot be read concerns: its sources where it has some; of anything else, everyone.
 
     A template has no say in any config, and a pod only by where it is, which is known.
     """
     if document["kind"] in HOSTS:
         return frozenset()
     spec = document.get("spec")
-    if document["kind"] != fe.EgressPolicy.kind or not isinstance(spec, Mapping):
+    if document["kind"] not in _WITH_SOURCES or not isinstance(spec, Mapping):
         return None
     try:
         return frozenset(

@@ -171,6 +171,56 @@ def test_what_was_invalid_from_the_beginning_holds_whom_it_concerns(document: Tr
     assert state.after(Gone(at(12, document))).withheld == frozenset()
 
 
+OTHER = {**DB, "spec": {**DB["spec"], "sources": [{**DB["spec"]["sources"][0], "name": "other"}]}}
+REFERENCE = {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "odd"}
+REFERRING = {**WEB, "spec": {**WEB["spec"], "matches": [REFERENCE]}}
+
+
+def target(name: str, **spec: Any) -> Tree:
+    to = {"kind": "ServiceAccount", "name": "shop", "namespace": "shop"}
+    rules = [{"kind": "HTTPRouteGroup", "name": "odd"}]
+    return {
+        "apiVersion": "access.smi-spec.io/v1alpha3",
+        "kind": "TrafficTarget",
+        "metadata": {"name": name, "namespace": "curl"},
+        "spec": {"destination": to, "rules": rules, **spec},
+    }
+
+
+SPLIT = {
+    "apiVersion": "split.smi-spec.io/v1alpha4",
+    "kind": "TrafficSplit",
+    "metadata": {"name": "split", "namespace": "curl"},
+    "spec": {"service": "web", "backends": [], "matches": [{"kind": "HTTPRouteGroup", "name": "odd"}]},
+}
+SOURCES = [{"kind": "ServiceAccount", "name": "third", "namespace": "curl"}]
+THIRD = fe.ServiceIdentity.parse("third.curl")
+
+
+@pytest.mark.parametrize(
+    ("others", "withheld"),
+    [
+        ([], frozenset()),
+        ([WEB], frozenset()),
+        ([REFERRING], frozenset({CURL})),
+        ([REFERRING, target("t", sources=SOURCES)], frozenset({CURL, THIRD})),
+        ([target("t", sources=[{"kind": "ServiceAccount", "name": "third"}])], frozenset()),
+        ([REFERRING, SPLIT], None),
+    ],
+)
+def test_routes_of_one_team_that_cannot_be_read_hold_those_who_are_referred_to_them(
+    others: list[Tree], withheld: Any
+) -> None:
+    group = routes("odd", {"pathRegex": "/a"})
+    group["spec"]["matches"] = 3
+    state = known(group, OTHER, *others)
+    assert state.withheld == withheld
+
+
+def test_a_target_that_cannot_be_read_holds_its_sources() -> None:
+    assert known(OTHER, target("t", sources=SOURCES, rules=7)).withheld == frozenset({THIRD})
+
+
 def test_what_becomes_invalid_later_holds_nobody() -> None:
     assert known(DB).after(Seen(at(11, BROKEN))).withheld == frozenset()
 
