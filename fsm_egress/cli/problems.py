@@ -25,6 +25,7 @@ TAB = " " * 4
 CUT = "…"
 NARROWEST = 20
 _BREAK = re.compile("\r\n|\r|\n")
+_KEYS = re.compile(r'PRIVATE KEY|PrivateKey|tls\.key|"Secret"')  # what may stand beside them is not shown
 
 
 def problem_line(problem: Problem) -> str:
@@ -59,7 +60,8 @@ def _shown(problem: Problem, width: int) -> Iterator[str]:
     if problem.mark is None or problem.document is None:
         return
     lines = _BREAK.split(_text_of(problem.document))
-    if problem.mark.line <= len(lines):
+    is_secret = problem.resource is not None and problem.resource.kind == "Secret"
+    if problem.mark.line <= len(lines) and not is_secret and not _KEYS.search(lines[problem.mark.line - 1]):
         number = f"{problem.mark.line:5} | "
         text, caret = excerpt(lines[problem.mark.line - 1], problem.mark.column, width - len(number))
         yield f"{number}{text}"

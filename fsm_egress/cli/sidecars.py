@@ -14,7 +14,7 @@ from .connections import addresses, connection_options, numbered, spoken
 from .help import examples
 from .inputs import read_input
 from .options import config_option, fsm_option, output_option
-from .output import Row, print_objects, print_table
+from .output import Row, print_objects, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,18 +37,28 @@ def read_config(name: str, fsm: str | None = None) -> Sidecar:
     """
     content, name = read_input(name)
     try:
-        return Sidecar.read(content, fsm)
+        model = Sidecar.read(content, fsm)
     except InvalidValue as error:
         raise InvalidValue(*(evolve(problem, document=name) for problem in error.problems)) from None
+    if model.is_of_another_version:
+        others = "FSM 1.3.8 or later" if model.version.plain_hosts else "FSM up to 1.3.7"
+        note = f"{name} is of {others}, whose scripts are others: say which with --fsm"
+        say([f"note: {note}"], err=True)
+    return model
 
 
 @click.command(
     epilog=examples(
         "fsm-egress sidecar --config config.json --connections connections.jsonl -o json",
         "fsm-egress sidecar --config config.json --to 54.9.9.9:443 --tls httpbin.org",
+        "fsm proxy get config_dump POD -n curl | fsm-egress sidecar --config - --to 54.9.9.9:80 --http GET /",
     )
 )
-@config_option(required=True, help="The config.json of a sidecar, compressed or not; `-` is standard input.")
+@config_option(
+    required=True,
+    help="The config.json of a sidecar, compressed or not, as `fsm proxy get config_dump` prints it; `-` is"
+    " standard input.",
+)
 @connection_options
 @click.option("--http2", is_flag=True, help="Requests come by HTTP/2, and not by HTTP/1.1.")
 @fsm_option

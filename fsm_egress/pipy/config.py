@@ -44,6 +44,10 @@ __all__ = [
 
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
+NO_DUMP = (
+    "so a sidecar answers `fsm proxy get config_dump` that reads `config.json.gz`; that file is in the"
+    " controller's repo, at the URL that is the last argument of the container `sidecar`"
+)
 MAX_SIZE = 1 << 28  # bytes of a config: no mesh has one as large
 
 
@@ -108,8 +112,11 @@ def read_tree(content: bytes) -> Any:
     """The frozen JSON of a config's bytes, compressed or not.
 
     Raises:
-        InvalidValue: they are no JSON, or no gzip of one.
+        InvalidValue: they are no JSON, or no gzip of one; or they are none, as a sidecar answers that was
+            given a compressed config.
     """
+    if not content.strip():
+        raise InvalidValue(Problem("the JSON of a config", "nothing", reason=NO_DUMP))
     try:
         return freeze(json.loads(unpack(content, MAX_SIZE) if content[:2] == MAGIC else content))
     except (ValueError, RecursionError) as error:

@@ -37,6 +37,7 @@ T = TypeVar("T")
 ANY_GATEWAY = "*"
 DEFAULT_MODE = "http2tunnel"
 PORT_DIGITS = 5
+SECRETS = frozenset({"Certificate", "SourceCert"})  # of what is in them no problem says what it is
 
 
 @frozen
@@ -256,7 +257,8 @@ class _Value:
         return default
 
     def wrong(self, expected: str) -> None:
-        found = Problem(expected, show(self.value), self.path)
+        is_hushed = not SECRETS.isdisjoint(self.path.split("."))
+        found = Problem(expected, "" if is_hushed else show(self.value), self.path)
         if found not in self.problems:
             self.problems.append(found)
 

@@ -101,6 +101,16 @@ class Sidecar:
             tree = read_tree(config) if isinstance(config, bytes) else config
         return cls(read_outbound(tree), version)
 
+    @property
+    def is_of_another_version(self) -> bool:
+        """Whether the hosts of the config are written as these scripts cannot read them.
+
+        Up to FSM 1.3.7 they were plain names of rules (`spec/controller.md`, "Versions").
+        """
+        matches = (match for listed in self.config.matches.values() for match in listed)
+        hosts = (host for match in matches for host in (match.hosts or {}).values())
+        return any(host.plain is not self.version.plain_hosts for host in hosts)
+
     def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig, FSMVersion]]:
         return Sidecar, (self.config, self.version)
 

@@ -571,6 +571,34 @@ class TestSidecar:
             "<stdin>: Outbound.TrafficMatches.80[0].Protocol: expected a string, found `null`",
         ]
 
+    @pytest.mark.parametrize("dump", ["", "\n"])
+    def test_an_empty_dump_is_told_with_the_way_to_the_real_one(self, dump: str) -> None:
+        for words in (
+            ("sidecar", "--to", "54.9.9.9:80", "--tcp"),
+            ("verify", "-f", "mesh.yaml", "--as", "a.b"),
+        ):
+            result = run(*words, "--config", "-", stdin=dump)
+            assert (result.exit_code, result.stdout) == (3, "")
+            assert result.stderr.endswith(
+                "<stdin>: expected the JSON of a config, found nothing: so a sidecar answers `fsm proxy get"
+                " config_dump` that reads `config.json.gz`; that file is in the controller's repo, at the URL"
+                " that is the last argument of the container `sidecar`\n"
+            )
+
+    def test_a_config_of_another_version_is_named(self) -> None:
+        to = ("--to", "54.9.9.9:80", "--http", "GET", "httpbin.org/")
+        configs = {fsm: run("config", *DECIDE[1:], "--fsm", fsm).stdout_bytes for fsm in ("1.3.7", "1.5")}
+        for written, read, fate, note in (
+            ("1.3.7", "1.3.7", "dialled", ""),
+            ("1.5", "1.5", "dialled", ""),
+            ("1.3.7", "1.5", "answered", "FSM up to 1.3.7"),
+            ("1.5", "1.3.7", "answered", "FSM 1.3.8 or later"),
+        ):
+            result = run("sidecar", "--config", "-", "--fsm", read, *to, stdin=configs[written])
+            assert result.stdout.splitlines()[1].split()[3] == fate
+            expected = f"note: <stdin> is of {note}, whose scripts are others: say which with --fsm\n"
+            assert result.stderr == (expected if note else "")
+
     def test_a_config_that_is_not_there(self) -> None:
         result = run("sidecar", "--config", "nowhere.json", "--to", "54.9.9.9:80", "--tcp")
         assert (result.exit_code, result.stderr) == (
@@ -1496,6 +1524,21 @@ class TestExcerpts:
         monkeypatch.setenv("NO_COLOR", "1")
         shown = run("check", "-f", "policies").stdout.splitlines()
         assert shown == [piped[0], "    8 |     - {number: 0, protocol: http}", "      |                ^"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {tls.key: aGlkZGVu.}\n",
+            '{"Certificate": {"PrivateKey": "aGlkZGVu."}}',
+            '{"apiVersion": "v1", "kind": "List", "items": [{"kind": "Secret", "x": "aGlkZGVu."}, 5]}',
+            "a: aGlkZGVu. -----BEGIN PRIVATE KEY-----\n",
+        ],
+    )
+    def test_what_may_be_a_key_is_never_shown(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        result = run("check", "-f", "-", stdin=text)
+        assert result.exit_code != 0
+        assert "aGlkZGVu" not in result.stdout + result.stderr
 
     def test_errors_that_end_a_command_are_shown_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FORCE_COLOR", "1")

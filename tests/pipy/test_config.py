@@ -460,7 +460,6 @@ def truncated() -> bytes:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "expected the JSON of a config: expecting value"),
         (b"{", "expected the JSON of a config: expecting property name"),
         (b"\xff", "expected the JSON of a config: 'utf-8' codec"),
         (b"[" * 100_000, "expected the JSON of a config: maximum recursion depth"),
@@ -468,6 +467,10 @@ def truncated() -> bytes:
         (b"\x1f\x8b\x00\x00", "expected the JSON of a config: "),
         (truncated(), "expected the JSON of a config: the gzip file is incomplete"),
         (gzip.compress(b"{", mtime=0), "expected the JSON of a config: expecting property name"),
+        *(
+            (text, "expected the JSON of a config, found nothing: so a sidecar answers")
+            for text in (b"", b" \n")
+        ),
         (b"[]", "expected a config with its `Version`, found an empty list"),
         (b"{}", "expected a config with its `Version`, found an empty mapping"),
         (b'{"Version": 1}', "expected a config with its `Version`, found a mapping"),

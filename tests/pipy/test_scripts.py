@@ -30,6 +30,31 @@ def ranges_of(found: Match) -> list[str] | None:
     return None if found.ranges is None else [entry.text for entry in found.ranges]
 
 
+KEY = "-----BEGIN PRIVATE KEY-----"
+PLACES = [
+    ("Certificate",),
+    ("Certificate", "PrivateKey"),
+    ("Certificate", "CertChain"),
+    ("Certificate", "FsmIssued"),
+    ("Outbound", "ClustersConfigs", "a:80", "SourceCert"),
+    ("Outbound", "ClustersConfigs", "a:80", "SourceCert", "PrivateKey"),
+    ("Outbound", "ClustersConfigs", "a:80", "SourceCert", "FsmIssued"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+@pytest.mark.parametrize("value", [KEY, [KEY], {"key": KEY}], ids=["text", "list", "mapping"])
+def test_law_what_is_in_a_certificate_is_never_shown(place: tuple[str, ...], value: Any) -> None:
+    tree: Any = value
+    for name in reversed(place):
+        tree = {name: tree}
+    try:
+        shown = repr(read_outbound(tree))
+    except InvalidValue as error:
+        shown = f"{error} {error!r}"
+    assert KEY not in shown
+
+
 # --- malformed -------------------------------------------------------------------------------------------
 
 MALFORMED = [
