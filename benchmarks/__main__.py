@@ -11,10 +11,11 @@ from rich.console import Console
 from .building import BUILDING
 from .deciding import DECIDING
 from .figures import Figure, Options
+from .logs import LOGS
 from .report import save_json, save_plot, table
 from .workload import SIZES
 
-ROWS = {row.name: row for row in (*DECIDING, *BUILDING)}
+ROWS = {row.name: row for row in (*DECIDING, *BUILDING, *LOGS)}
 
 
 def main(arguments: list[str] | None = None) -> int:

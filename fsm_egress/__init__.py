@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     from .policytests.document import Expected, MeshSource, PolicyTest, PolicyTests, read_tests
     from .policytests.running import TestReport, TestResult, run_tests
     from .replaying import replay
-    from .replaying.logs import Format, Log
+    from .replaying.dialects import Format
+    from .replaying.logs import Log
     from .replaying.tally import Change, Changed, Ruling, Summary
     from .resolution import resolve
     from .resolution.everyone import subjects_of
@@ -297,7 +298,8 @@ _ROOMS = {
     "learning.readiness": "HeldOut Readiness",
     "learning.unseen": "Unseen",
     "linting": "lint",
-    "replaying.logs": "Format Log",
+    "replaying.dialects": "Format",
+    "replaying.logs": "Log",
     "manifests.manifest": "to_mapping",
     "resources.machines": "VirtualMachine",
     "resources.meshconfig": "Defaults MeshConfig",

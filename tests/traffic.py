@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import parquet
 from small import config, egress, load, routes
 
-from fsm_egress.replaying.logs import Format, Log
+from fsm_egress.replaying.dialects import Format
+from fsm_egress.replaying.logs import Log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,3 +78,68 @@ def log(content: bytes, written: Format | str = Format.JSON, name: str = "access
 def log_of(*records: Record, written: Format = Format.JSON) -> Log:
     """A log of these records."""
     return log(WRITERS[written](records), written)
+
+
+# --- records of other programs ---------------------------------------------------------------------------
+
+# As `logs.md` tells of FSM's remote log, and as Istio names the keys of Envoy's.
+ENTRY: dict[str, Any] = {
+    "type": "outbound",
+    "reqTime": 1790000061123,
+    "resTime": 1790000061160,
+    "endTime": 1790000061161,
+    "remoteAddr": "203.0.113.10",
+    "remotePort": 80,
+    "localAddr": "10.244.1.7",
+    "localPort": 41234,
+    "pod": {"ns": "shop", "ip": "10.244.1.7", "name": "checkout-0"},
+    "node": {"ip": "192.0.2.4", "name": "node-1"},
+    "meshName": "fsm",
+    "req": {
+        "method": "POST",
+        "path": "/v1/charges?limit=3",
+        "protocol": "HTTP/1.1",
+        "headers": {
+            "host": "api.payments.example",
+            "x-env": "prod",
+            "fsm-stats-namespace": "shop",
+            "fsm-stats-pod": "checkout-0",
+            "x-b3-traceid": "1",
+            "x-request-id": "2",
+            "x-forwarded-proto": "http",
+            "serviceidentity": "checkout.shop",
+        },
+        "headerNames": {"host": "Host"},
+        "reqSize": 0,
+        "body": "",
+    },
+    "service": {"name": "api", "target": "203.0.113.10:80", "ingressMode": False, "egressMode": True},
+    "res": {"status": 200},
+    "trace": {"id": "1", "span": "2", "parent": "3", "sampled": "1"},
+}
+
+ISTIO: dict[str, Any] = {
+    "authority": "api.payments.example",
+    "bytes_received": 0,
+    "bytes_sent": 12,
+    "downstream_local_address": "203.0.113.10:80",
+    "downstream_remote_address": "10.244.1.7:41234",
+    "duration": 4,
+    "method": "GET",
+    "path": "/v1/charges",
+    "protocol": "HTTP/1.1",
+    "request_id": "1",
+    "requested_server_name": None,
+    "response_code": 200,
+    "response_flags": "-",
+    "route_name": "allow_any",
+    "start_time": "2026-09-21T14:14:21.123Z",
+    "upstream_cluster": "PassthroughCluster",
+    "upstream_host": "203.0.113.10:80",
+    "user_agent": "curl/8.5.0",
+    "x_forwarded_for": None,
+}
+
+EVENTS: dict[str, list[Any]] = json.loads(
+    (Path(__file__).parent / "vectors" / "hubble-events.json").read_text(encoding="utf-8")
+)["events"]

@@ -10,51 +10,66 @@ from typing import Any
 
 import click
 
-from ..replaying.logs import Format, Log
+from ..replaying.dialects import Format
+from ..replaying.logs import Log, begin_of
 from ..replaying.records import FIELDS, Layout
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, shortly
 from .endings import stop
 from .inputs import STDIN, STDIN_NAME, take_stdin
-from .output import why
+from .output import say, why
 
 __all__ = ["Logs", "log_options"]
 
-SUFFIXES = {
-    ".csv": Format.CSV,
-    ".json": Format.JSON,
-    ".jsonl": Format.JSON,
-    ".ndjson": Format.JSON,
-    ".parquet": Format.PARQUET,
+PROGRAMS = {
+    Format.FSM: "FSM's remote log",
+    Format.HUBBLE: "flows of Cilium Hubble",
+    Format.ENVOY: "Envoy's access log, with Istio's keys",
 }
+SUFFIXES = {".csv": Format.CSV, ".parquet": Format.PARQUET}
+DOCUMENTS = {".yaml", ".yml"}
 
 
 @frozen
 class Logs:
-    """The logs that a command reads, and which of their columns hold what."""
+    """The logs that a command reads, and which of their columns hold what.
 
-    formats: Mapping[str, Format]
+    Attributes:
+        names: of files, in the order in which they are read; `-` is standard input.
+        format: how all of them are written; None where their first records are to show it.
+        columns: for some fields, the column to read instead.
+    """
+
+    names: tuple[str, ...]
+    format: Format | None
     columns: Mapping[str, str]
 
     def size(self) -> int | None:
         """How many bytes there are to read; None where standard input is among the logs."""
         try:
-            return None if STDIN in self.formats else sum(Path(name).stat().st_size for name in self.formats)
+            return None if STDIN in self.names else sum(Path(name).stat().st_size for name in self.names)
         except OSError as error:
             stop(f"{error.filename}: cannot be read: {why(error)}")
 
     def open(self, advance: Callable[[int], object]) -> Iterator[Log]:
         """The logs, each opened when it is its turn; `advance` is told of the bytes that were read."""
-        for name, written in self.formats.items():
+        for name in self.names:
             if name == STDIN:
-                yield Log(take_stdin(), STDIN_NAME, written)
+                yield self._recognised(Log(take_stdin(), STDIN_NAME, self.format))
                 continue
             try:
                 raw = FileIO(name)
             except OSError as error:
                 stop(f"{name}: cannot be read: {why(error)}")
             with _Watched(raw, advance) as stream:
-                yield Log(stream, name, written)
+                yield self._recognised(Log(stream, name, self.format or SUFFIXES.get(Path(name).suffix)))
+
+    def _recognised(self, log: Log) -> Log:
+        """The log with its format; of one that is another program's it is said, where nobody has said it."""
+        found = log.recognised(Layout(self.columns))
+        if log.format is None and found.format in PROGRAMS:
+            say([f"{log.name}: read as {PROGRAMS[found.format]} (--format {found.format})"], err=True)
+        return found
 
 
 class _Watched(BufferedReader):
@@ -75,26 +90,43 @@ def log_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def with_logs(
-        *, log_files: tuple[str, ...], written: str | None, columns: tuple[str, ...], **others: Any
+        *,
+        log_files: tuple[str, ...],
+        written: str | None,
+        columns: tuple[str, ...],
+        source: str | None,
+        **others: Any,
     ) -> None:
-        formats = {name: Format(written) if written else _format_of(name) for name in log_files}
-        command(logs=Logs(formats, _columns(columns)), **others)
+        columns += () if source is None else (f"source={source}",)
+        names = tuple(name for given in log_files for name in _files(given))
+        command(logs=Logs(names, Format(written) if written else None, _columns(columns)), **others)
 
     for option in _OPTIONS:
         with_logs = option(with_logs)
     return with_logs
 
 
-def _format_of(name: str) -> Format:
-    suffix = Path(name).suffix
-    if name == STDIN:
-        return Format.JSON
-    if suffix not in SUFFIXES:
-        is_document = suffix in {".yaml", ".yml"}
-        hint = "documents of the mesh stand behind -f each" if is_document else "give --format"
-        known = ", ".join(f"`{each}`" for each in SUFFIXES)
-        raise click.UsageError(f"{shortly(name)} is no log by its name, which would end in {known}: {hint}")
-    return SUFFIXES[suffix]
+def _files(name: str) -> Sequence[str]:
+    """The files of a folder, the oldest first, as logs are rotated; or the one file."""
+    if Path(name).suffix in DOCUMENTS:
+        raise click.UsageError(f"{shortly(name)} is no log: documents of the mesh stand behind -f each")
+    if name == STDIN or not Path(name).is_dir():
+        return (name,)
+    files = (path for path in Path(name).rglob("*") if path.is_file() and not path.name.startswith("."))
+    found = sorted((_begin_of(path), str(path)) for path in files)
+    if not found:
+        raise click.UsageError(f"{shortly(name)} is a folder without files")
+    return [path for _, path in found]
+
+
+def _begin_of(path: Path) -> float:
+    """When the first record of a file was made; of one that does not say so, when it was last written."""
+    try:
+        with path.open("rb") as stream:
+            found = begin_of(Log(stream, str(path)))
+        return path.stat().st_mtime if found is None else found
+    except OSError as error:
+        stop(f"{path}: cannot be read: {why(error)}")
 
 
 def _columns(texts: Sequence[str]) -> Mapping[str, str]:
@@ -121,10 +153,16 @@ _OPTIONS = (
         help=f"The column that a field stands in: {', '.join(FIELDS)}; a dot leads into an object.",
     ),
     click.option(
+        "--source-column",
+        "source",
+        metavar="COLUMN",
+        help="The column of the source address, which is a pod's by its status.podIPs.",
+    ),
+    click.option(
         "--format",
         "written",
         type=click.Choice([each.value for each in Format]),
-        help="How the logs are written; by default as their names end, and standard input in JSON lines.",
+        help="How the logs are written; by default as their first records show it.",
     ),
     click.argument("log_files", nargs=-1, required=True, metavar="LOG..."),
 )

@@ -107,8 +107,9 @@ def _print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: I
     if summary.counts_after:
         parts.append(f"{summary.changed or 'none'} would change")
     if summary.unreadable:
-        parts.append(f"{many(summary.unreadable, 'record')} left out")
+        parts.append(f"{many(summary.unreadable, 'record')} cannot be read")
     say([", ".join(parts)])
+    say(f"left out: {many(count, 'record')}, {reason}" for reason, count in summary.left_out.items())
     if summary.counts:
         print_table(RULING, [_ruling_row(*counted) for counted in ordered(summary.counts)])
     if summary.changes:

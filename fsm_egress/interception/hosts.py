@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
-__all__ = ["HOST_KINDS", "Host", "hosts_by_account", "hosts_by_name", "hosts_of"]
+__all__ = ["HOST_KINDS", "Host", "hosts_by_account", "hosts_by_address", "hosts_by_name", "hosts_of"]
 
 SET_KINDS: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
 HOST_KINDS = (Pod, *SET_KINDS, CronJob)
@@ -94,6 +94,19 @@ def hosts_by_account(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Host,
 def hosts_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Host]:
     """The same by namespace and name."""
     return snapshot.once(_by_name, HOST_KINDS)
+
+
+def hosts_by_address(snapshot: Snapshot) -> Mapping[Prefix, tuple[Host, ...]]:
+    """The same by each address of their own, as a prefix of its full length."""
+    return snapshot.once(_by_address, HOST_KINDS)
+
+
+def _by_address(snapshot: Snapshot) -> Mapping[Prefix, tuple[Host, ...]]:
+    found: dict[Prefix, list[Host]] = {}
+    for host in hosts_of(snapshot):
+        for prefix in host.own:
+            found.setdefault(prefix, []).append(host)
+    return {prefix: tuple(hosts) for prefix, hosts in found.items()}
 
 
 def _by_account(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Host, ...]]:

@@ -207,9 +207,6 @@ def _beyond_policies(decision: Decision) -> str | None:
     return None
 
 
-UNREADABLE = "cannot be read"
-
-
 @frozen
 class Evidence:
     """What was needed in some records; `Evidence()` is that of none.
@@ -302,7 +299,7 @@ class Learner:
     def summary(self, records: Records) -> Evidence:
         """The evidence of some records."""
         unreadable: list[Unreadable] = []
-        left_out: Counter[str] = Counter()
+        left_out: Counter[str] = Counter(records.left_out)
         unlike: Counter[tuple[str, str]] = Counter()
         found: dict[Need, list[_Row]] = {}
         for decided in self.decider.decide(records, unreadable):
@@ -322,8 +319,7 @@ class Learner:
                 if need.sends == Sends.HTTP.value and records.server_names is not None:
                     unlike.update(_unlike(records.server_names, need.name, rows))
         seen = {need: _seen(records, rows) for need, rows in found.items()}
-        if unreadable:
-            left_out[UNREADABLE] += len(unreadable)
+        left_out.update(record.reason for record in unreadable)
         untimed = sum(row.moment is None for rows in found.values() for row in rows)
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
         return Evidence(_aligned(seen), dict(left_out), untimed, dict(unlike), tuple(first))

@@ -230,7 +230,9 @@ class Decider:
             for decided in self.decide(records, unreadable)
         ]
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
-        return Summary.of([*parts, Summary(unreadable=len(unreadable), first_unreadable=tuple(first))])
+        left_out = Counter(records.left_out) + Counter(record.reason for record in unreadable)
+        rest = Summary(unreadable=len(unreadable), first_unreadable=tuple(first), left_out=left_out)
+        return Summary.of([*parts, rest])
 
 
 def _by_whom(records: Records) -> Mapping[tuple[str, str], list[int]]:

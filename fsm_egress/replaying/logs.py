@@ -1,4 +1,4 @@
-"""Access and flow logs: streams of JSON lines, CSV and Parquet, cut into blocks, and blocks read by column.
+"""Access and flow logs: streams of JSON, CSV and Parquet, cut into blocks, and blocks read by column.
 
 Cutting is cheap and goes through a stream in order; reading is dear and needs one block alone, anywhere.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
+from collections import Counter
 from functools import partial
+from gzip import BadGzipFile
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -15,17 +18,17 @@ from attrs import evolve, field
 
 from ..resources.checks import one_of
 from ..values.construction import frozen
-from ..values.enums import Word
 from ..values.errors import InvalidValue, MissingExtra, Problem
 from ..values.references import Mark
-from .records import Place, Records, Unreadable, column_of, column_of_batch
+from ..values.times import read_time
+from .dialects import DIALECTS, Format
+from .recognition import recognised, uncompressed
+from .records import Layout, Place, Records, Unreadable, column_of, column_of_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from .records import Layout
-
-__all__ = ["Block", "Format", "Log", "cut", "read"]
+__all__ = ["Block", "Log", "begin_of", "cut", "read"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -36,25 +39,58 @@ MAX_LINE = 2**20  # bytes: a longer line is no record, and is not kept
 _OBJECT = "a JSON object"
 
 
-class Format(Word):
-    """How the records of a log are written: a JSON object a line, CSV with a header, or Parquet."""
-
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-def _format(value: Any) -> Format:
-    return one_of(value, Format)
+def _format(value: Any) -> Format | None:
+    return None if value is None else one_of(value, Format)
 
 
 @frozen
 class Log:
-    """A log: an open binary stream, what problems call it, and how its records are written."""
+    """A log.
+
+    Attributes:
+        stream: open for reading bytes, which may be compressed with gzip or zstd.
+        name: what problems call it.
+        format: how its records are written; None where the first of them are to show it.
+    """
 
     stream: BinaryIO = field(repr=False)
     name: str
-    format: Format = field(default=Format.JSON, converter=_format)
+    format: Format | None = field(default=None, converter=_format)
+
+    def recognised(self, layout: Layout | None = None) -> _Open:
+        """The log without compression and with its format, found out from the first bytes if it has none.
+
+        JSON of which the layout names columns is read as it is, whoever has written it.
+
+        Raises:
+            InvalidValue: it is compressed and cannot be unpacked.
+            MissingExtra: it is compressed with zstd, and nothing is installed that unpacks it.
+        """
+        if self.format is Format.PARQUET:
+            return _Open(self.stream, self.name, self.format)
+        try:
+            stream, head = uncompressed(self.stream, self.name)
+        except (EOFError, OSError) as error:
+            raise _damaged(self, error) from None
+        written = self.format or recognised(head)
+        if self.format is None and layout is not None and layout.columns and written in DIALECTS:
+            written = Format.JSON
+        return _Open(stream, self.name, written)
+
+
+@frozen
+class _Open(Log):
+    """A log without compression whose format is known."""
+
+    format: Format
+
+    def recognised(self, _layout: Layout | None = None) -> _Open:
+        """Itself."""
+        return self
+
+
+def _damaged(log: Log, error: Exception) -> InvalidValue:
+    return InvalidValue(Problem("a whole file", document=log.name, reason=str(error).rstrip(".").lower()))
 
 
 @frozen
@@ -80,7 +116,8 @@ def cut(logs: Iterable[Log], layout: Layout) -> Iterator[Block]:
         InvalidValue: a CSV or a Parquet lacks a column, or a stream is no Parquet.
         MissingExtra: a log is Parquet, and pyarrow is not installed.
     """
-    for number, log in enumerate(logs):
+    for number, given in enumerate(logs):
+        log = given.recognised(layout)
         first = Place(number, 1, log.name)
         if log.format is Format.PARQUET:
             yield from _batches(log, first, layout)
@@ -88,6 +125,17 @@ def cut(logs: Iterable[Log], layout: Layout) -> Iterator[Block]:
             yield from _lines_of_csv(log, first, layout)
         else:
             yield from _lines(_chunks(log), Block(first, log.format, b""))
+
+
+def begin_of(log: Log) -> float | None:
+    """When the first record was made, in seconds since 1970; None where the first ones do not say so."""
+    layout = Layout()
+    try:
+        records = next((read(block, layout) for block in cut([log], layout)), None)
+        times = () if records is None or records.times is None else records.times
+        return next((read_time(value) for value in times if value is not None), None)
+    except (InvalidValue, MissingExtra):
+        return None  # what is wrong with it is told when it is its turn
 
 
 def read(block: Block, layout: Layout) -> Records:
@@ -98,8 +146,11 @@ def read(block: Block, layout: Layout) -> Records:
 # --- lines -----------------------------------------------------------------------------------------------
 
 
-def _chunks(log: Log) -> Iterator[bytes]:
-    return iter(partial(log.stream.read, BLOCK), b"")
+def _chunks(log: _Open) -> Iterator[bytes]:
+    try:
+        yield from iter(partial(log.stream.read, BLOCK), b"")
+    except (EOFError, zlib.error, BadGzipFile) as error:
+        raise _damaged(log, error) from None
 
 
 def _lines(chunks: Iterable[bytes], block: Block) -> Iterator[Block]:
@@ -117,7 +168,7 @@ def _lines(chunks: Iterable[bytes], block: Block) -> Iterator[Block]:
         yield evolve(block, content=rest)
 
 
-def _lines_of_csv(log: Log, first: Place, layout: Layout) -> Iterator[Block]:
+def _lines_of_csv(log: _Open, first: Place, layout: Layout) -> Iterator[Block]:
     names, _, rest = log.stream.read(BLOCK).partition(b"\n")
     try:
         (header,) = csv.reader([names.decode("utf-8-sig")], strict=True)
@@ -172,40 +223,67 @@ def _text(line: bytes) -> str:
 
 
 def _read_json(block: Block, layout: Layout) -> Records:
+    dialect = DIALECTS.get(block.format)
     lines: list[int] = []
-    records: list[dict[str, Any]] = []
+    records: list[Mapping[str, Any]] = []
     unreadable: list[Unreadable] = []
+    left_out: Counter[str] = Counter()
+    for index, record in _objects(block, unreadable, several=dialect is not None):
+        said = record if dialect is None else dialect(record)
+        if isinstance(said, str):
+            left_out[said] += 1
+        else:
+            lines.append(block.first.line + index)
+            records.append(said)
+    return Records.of(column_of(records), layout, block.first, lines, unreadable, left_out)
+
+
+def _objects(
+    block: Block, unreadable: list[Unreadable], *, several: bool
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a block with the index of their lines; what is none is told.
+
+    Args:
+        block: of JSON.
+        unreadable: what is told is added here.
+        several: whether a line may hold an array of objects.
+    """
     decode = json.JSONDecoder().raw_decode
     for index, text in enumerate(_texts(block, unreadable)):
         try:
-            record, end = decode(text)
+            value, end = decode(text)
         except (ValueError, RecursionError):
-            record, end = None, 0
-        if type(record) is not dict or (end < len(text) and not text[end:].isspace()):
-            if not text.strip():
-                continue
-            try:
-                record = _object(text)
-            except InvalidValue as error:
-                unreadable.append(Unreadable.of(_place(block, index), error.problems))
-                continue
-        lines.append(block.first.line + index)
-        records.append(record)
-    return Records.of(column_of(records), layout, block.first, lines, unreadable)
+            value, end = None, 0
+        if type(value) is dict and (end == len(text) or text[end:].isspace()):
+            yield index, value
+            continue
+        if not text.strip():
+            continue
+        try:
+            value = _value(text)
+        except InvalidValue as error:
+            unreadable.append(_told(block, index, error))
+            continue
+        for each in value if several and isinstance(value, list) else [value]:
+            if isinstance(each, dict):
+                yield index, each
+            else:
+                unreadable.append(_told(block, index, InvalidValue.of(_OBJECT, each)))
 
 
-def _object(line: str) -> dict[str, Any]:
-    """The object that a line holds, perhaps between spaces; or why it holds none."""
+def _told(block: Block, index: int, error: InvalidValue) -> Unreadable:
+    return Unreadable.of(_place(block, index), error.problems)
+
+
+def _value(line: str) -> Any:
+    """What a line holds, perhaps between spaces; or why it holds nothing."""
     try:
-        value = json.loads(line)
+        return json.loads(line)
     except json.JSONDecodeError as error:
         problem = Problem(_OBJECT, mark=Mark(1, error.colno), reason=error.msg.lower())
         raise InvalidValue(problem) from None
     except (ValueError, RecursionError):
         raise InvalidValue(Problem(_OBJECT, "too many digits or levels")) from None
-    if not isinstance(value, dict):
-        raise InvalidValue.of(_OBJECT, value)
-    return value
 
 
 def _read_csv(block: Block, layout: Layout) -> Records:
@@ -241,7 +319,7 @@ def _row(line: str) -> list[str]:
 # --- Parquet ---------------------------------------------------------------------------------------------
 
 
-def _batches(log: Log, first: Place, layout: Layout) -> Iterator[Block]:
+def _batches(log: _Open, first: Place, layout: Layout) -> Iterator[Block]:
     try:
         from pyarrow import ArrowException  # noqa: PLC0415  # because Parquet is an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # ditto
@@ -265,4 +343,4 @@ def _read_batch(block: Block, layout: Layout) -> Records:
     return Records.following(column_of_batch(block.content), layout, block.first, block.content.num_rows)
 
 
-_READERS = {Format.JSON: _read_json, Format.CSV: _read_csv, Format.PARQUET: _read_batch}
+_READERS = dict.fromkeys(Format, _read_json) | {Format.CSV: _read_csv, Format.PARQUET: _read_batch}

@@ -18,10 +18,12 @@ from ..connections.descriptions import split_socket_address
 from ..resources.subjects import HOSTS, POD, pod_named
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem, shortly
+from ..values.frozen import EMPTY
 from ..values.references import Mark
 
 __all__ = [
     "FIELDS",
+    "SOURCE",
     "Layout",
     "Place",
     "Records",
@@ -35,6 +37,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "identity": ("identity",),
     "pod": ("pod.name", "pod"),
     "pod_namespace": ("pod.ns", "pod.namespace", "pod_namespace"),
+    "source": ("source",),
     "destination": ("destination",),
     "port": ("port",),
     "sends": ("sends",),
@@ -45,6 +48,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "headers": ("headers", "request.headers"),
     "time": ("time", "timestamp", "@timestamp", "start_time"),
 }
+SOURCE = "address/"  # what stands before the address of a pod, where its name is not known
 NOT_GIVEN = ("", "-")  # how logs write that there is nothing, besides null
 
 _PORT = re.compile("[0-9]{1,5}", re.ASCII)
@@ -80,6 +84,12 @@ class Unreadable:
 
     place: Place
     problems: tuple[Problem, ...]
+
+    @property
+    def reason(self) -> str:
+        """What was expected of it, for a count of all such records."""
+        first = self.problems[0]
+        return f"cannot be read: {first.path and f'{first.path}: '}expected {first.expected}"
 
     @classmethod
     def of(cls, place: Place, problems: Iterable[Problem]) -> Unreadable:
@@ -133,7 +143,9 @@ class Layout:
             InvalidValue: it does not.
         """
         there = list(present)
-        is_told = self.identity or "pod" in self.columns or not set(FIELDS["pod"]).isdisjoint(there)
+        others = {"pod", "source"}  # that say whose a record is
+        columns = {column for name in others for column in FIELDS[name]}
+        is_told = self.identity or not others.isdisjoint(self.columns) or not columns.isdisjoint(there)
         needed = {"destination", *self.columns, *(() if is_told else ("identity",))}
         wanted = [self.names(name)[0] for name in FIELDS if name in needed]
         missing = [name for name in wanted if name not in there and name.partition(".")[0] not in there]
@@ -150,11 +162,13 @@ class Records:
         first: the place of the first; the others are in the same log.
         lines: the line of each.
         identities: whose the connections are, as it is written; None where it is not.
-        pods: which pods made them, `pod/curl-0.curl`; an empty text where that is not written.
+        pods: which pods made them, `pod/curl-0.curl`, or the address of one behind `SOURCE`; an empty text
+            where neither is written.
         connections: the connections, not checked yet.
         times: when each was made, as it is written; None where none of them says.
         server_names: beside the Host of a request, as it is written; None where none of them says.
         unreadable: lines among them that are no records.
+        left_out: how many records tell of no connection that a pod has made, by reason.
     """
 
     layout: Layout
@@ -166,6 +180,7 @@ class Records:
     times: Column | None = None
     server_names: Column | None = None
     pods: Sequence[str] = ()
+    left_out: Mapping[str, int] = field(factory=dict)
 
     @classmethod
     def of(
@@ -175,6 +190,7 @@ class Records:
         first: Place,
         lines: Sequence[int],
         unreadable: Iterable[Unreadable] = (),
+        left_out: Mapping[str, int] = EMPTY,
     ) -> Records:
         """The records of a table whose columns are found by their names.
 
@@ -196,14 +212,14 @@ class Records:
             headers=None if headers is None else [_headers(value) for value in headers],
         )
         told_of = cells["identity"] or [None] * len(lines)
-        pods = _pods(cells, told_of)
+        pods = _pods(cells, told_of) if layout.identity else _sourced(cells, told_of)
         whose = [
             layout.identity if who is None and not pod else who
             for who, pod in zip(told_of, pods or repeat(""), strict=False)
         ]
         told = tuple(sorted(unreadable, key=lambda each: each.place))
         times, names = cells["time"], cells["server_name"]
-        return cls(layout, first, lines, whose, connections, told, times, names, pods)
+        return cls(layout, first, lines, whose, connections, told, times, names, pods, left_out)
 
     @classmethod
     def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:
@@ -272,6 +288,18 @@ def _inside(value: Any, keys: Iterable[str]) -> Any:
             return None
         value = value.get(key)
     return value
+
+
+def _sourced(cells: Mapping[str, Column | None], identities: Column) -> Sequence[str]:
+    """The pods, and the source of those records that name neither a pod nor an account."""
+    pods, sources = _pods(cells, identities), cells["source"]
+    if sources is None:
+        return pods
+    listed = zip(pods or repeat(""), identities, sources, strict=False)
+    return [
+        f"{SOURCE}{source}" if not pod and who is None and isinstance(source, str) else pod
+        for pod, who, source in listed
+    ]
 
 
 def _pods(cells: Mapping[str, Column | None], identities: Column) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,8 @@ class Summary(Shown):
         changes: the connections that fare differently with the other mesh.
         unreadable: how many records could not be read.
         first_unreadable: the first of those.
+        left_out: how many records tell of no connection that a pod has made, or cannot be read, by reason;
+            with `connections` these are all that were read.
     """
 
     counts: Mapping[Ruling, int] = field(factory=dict)
@@ -145,6 +148,7 @@ class Summary(Shown):
     changes: Mapping[Change, Changed] = field(factory=dict)
     unreadable: int = 0
     first_unreadable: tuple[Unreadable, ...] = ()
+    left_out: Mapping[str, int] = field(factory=dict)
 
     @classmethod
     def of(cls, parts: Iterable[Summary]) -> Summary:
@@ -154,6 +158,7 @@ class Summary(Shown):
         changes: dict[Change, Changed] = {}
         unreadable = 0
         first: tuple[Unreadable, ...] = ()
+        left_out: Counter[str] = Counter()
         for part in parts:
             for total, more in ((counts, part.counts), (counts_after, part.counts_after)):
                 for ruling, count in more.items():
@@ -162,10 +167,11 @@ class Summary(Shown):
                 known = changes.get(change)
                 changes[change] = _both(known, changed) if known else changed
             unreadable += part.unreadable
+            left_out.update(part.left_out)
             if part.first_unreadable:
                 refused = sorted(first + part.first_unreadable, key=lambda each: (each.place, str(each)))
                 first = tuple(refused[:SHOWN])
-        return cls(counts, counts_after, changes, unreadable, first)
+        return cls(counts, counts_after, changes, unreadable, first, dict(sorted(left_out.items())))
 
     def merged(self, other: Summary) -> Summary:
         """The summary of what both are of."""
@@ -209,6 +215,7 @@ class Summary(Shown):
         return {
             "connections": self.connections,
             "unreadable": self.unreadable,
+            "left_out": dict(self.left_out),
             "problems": [str(problem) for record in self.first_unreadable for problem in record.problems],
             "counts": _counts(self.counts),
             "counts_after": _counts(self.counts_after),

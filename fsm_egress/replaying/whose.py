@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import Factory, field
 
 from ..engine import Engine
-from ..interception.hosts import hosts_by_name
+from ..interception.hosts import hosts_by_address, hosts_by_name
 from ..interception.kinds import alike
 from ..resolution import resolve
 from ..resources.resource import ServiceIdentity
 from ..resources.subjects import HOSTS, Pods, Subject, read_pods
 from ..snapshot import Snapshot
 from ..values.construction import frozen
-from ..values.errors import InvalidValue
+from ..values.errors import InvalidValue, Problem
+from ..values.net import Address, Prefix
+from .records import SOURCE
 
 if TYPE_CHECKING:
     from ..interception.hosts import Host
 
 __all__ = ["Engines", "Whom", "Whose"]
+
+SHOWN = 3  # pods that share an address are named, and no more
 
 Engines: TypeAlias = "tuple[Engine, Engine | None]"
 """What decides in a mesh, and in the one that it is compared with."""
@@ -68,7 +72,7 @@ class Whom:
 
         Args:
             identity: `name.namespace`, or a pod or a template; may be empty where there is a pod.
-            pod: as `pod_named` has it, or empty.
+            pod: as `pod_named` has it, or the address of one behind `SOURCE`, or empty.
 
         Raises:
             InvalidValue: neither is in the mesh, or they contradict one another.
@@ -80,6 +84,8 @@ class Whom:
         return self._known[identity, pod]
 
     def _of_pod(self, identity: str, text: str) -> Whose:
+        if text.startswith(SOURCE):
+            text = self._pod_at(text.removeprefix(SOURCE))
         try:
             named = read_pods(text)
         except InvalidValue as error:
@@ -96,6 +102,23 @@ class Whom:
             raise InvalidValue.of(f"`{account}`, the account of `{named}`", identity).at("identity")
         own = frozenset(str(prefix.network) for prefix in host.own)
         return Whose(str(kind), str(account), (self.engines(kind),), own, named)
+
+    def _pod_at(self, text: str) -> str:
+        """The one pod that has an address."""
+        try:
+            address = Address(text)
+        except InvalidValue as error:
+            raise error.at("source") from None
+        prefix = Prefix.host(address)
+        listed = (it for mesh in self.meshes for it in hosts_by_address(mesh).get(prefix, ()))
+        found = {(it.namespace, it.name): it for it in listed}
+        nodes = any(host.spec.host_network for host in found.values())
+        if len(found) == 1 and not nodes:
+            ((namespace, name),) = found
+            return f"{name}.{namespace}"
+        names = " and ".join(f"`{name}.{namespace}`" for namespace, name in sorted(found)[:SHOWN])
+        whose = "a node's" if nodes else f"that of {names}" if found else "nobody's"
+        raise InvalidValue(Problem("the address of one pod of the mesh", f"`{address}`, {whose}", "source"))
 
     def _kind_of(self, host: Host) -> Subject | None:
         """The kind of a pod; None for one that never runs."""

@@ -21,6 +21,7 @@ from attrs import evolve
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from rich.console import Console
+from traffic import ENTRY
 
 import fsm_egress as fe
 from fsm_egress.__main__ import main
@@ -28,7 +29,7 @@ from fsm_egress.cli import app as app_module
 from fsm_egress.cli import checking, deciding, output, problems, replaying, reviewing
 from fsm_egress.cli.app import COMMANDS, app, command_of
 from fsm_egress.cli.logs import Logs
-from fsm_egress.replaying.logs import Format
+from fsm_egress.replaying.dialects import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -353,7 +354,7 @@ class TestDecide:
         result = run("decide", "--as", "curl.curl", "--to", "1.2.3.4:80", "--tcp")
         assert (result.exit_code, result.stderr.splitlines()[-1]) == (
             2,
-            "Error: missing option '-f': the documents to read",
+            "Error: missing option '-f': the documents to read; or --cluster",
         )
 
     def test_invalid_documents_decide_nothing(self) -> None:
@@ -731,6 +732,7 @@ class TestReplay:
     def _logs(self, folder: Path) -> None:
         (folder / "access.jsonl").write_text(ACCESS)
         (folder / "broken.jsonl").write_text(ACCESS + BROKEN)
+        (folder / "empty").mkdir()
 
     def test_connections_are_counted_by_what_becomes_of_them(self) -> None:
         result = run(*REPLAY, "access.jsonl")
@@ -784,6 +786,7 @@ class TestReplay:
         assert replayed("-", stdin=f"{json.dumps(RECORDS[0])}\n{BROKEN}") == {
             "connections": 1,
             "unreadable": 1,
+            "left_out": {"cannot be read: identity: expected a service identity `name.namespace`": 1},
             "problems": [
                 "<stdin>:2:1: identity: expected a service identity `name.namespace`, found the string `curl`"
             ],
@@ -797,12 +800,15 @@ class TestReplay:
 
     def test_a_record_that_cannot_be_read_is_told_and_left_out(self) -> None:
         result = run(*REPLAY, "broken.jsonl")
-        assert (result.exit_code, result.stdout.splitlines()[0]) == (3, "3 connections, 1 record left out")
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (
+            3,
+            "3 connections, 1 record cannot be read",
+        )
         assert result.stderr.startswith("broken.jsonl:4:1: identity: expected a service identity")
 
     def test_after_the_first_ones_they_are_only_counted(self) -> None:
         result = run(*REPLAY, "-", stdin=BROKEN * 12)
-        assert result.stdout.splitlines()[0] == "0 connections, 12 records left out"
+        assert result.stdout.splitlines()[0] == "0 connections, 12 records cannot be read"
         assert len(result.stderr.splitlines()) == 11
         assert result.stderr.splitlines()[-1] == "2 more records cannot be read"
 
@@ -817,9 +823,12 @@ class TestReplay:
         (count,) = replayed("envoy.csv", *names, "--as", "curl.curl")["counts"]
         assert (count["identity"], count["reason"]) == ("curl.curl", "http_route")
 
-    def test_what_a_name_ends_in_says_how_a_log_is_written(self, folder: Path) -> None:
+    def test_the_first_records_show_how_a_log_is_written(self, folder: Path) -> None:
         (folder / "access.log").write_text(ACCESS)
-        assert replayed("access.log", "--format", "json") == replayed("access.jsonl")
+        (folder / "access.log.gz").write_bytes(gzip.compress(ACCESS.encode()))
+        expected = replayed("access.jsonl")
+        assert replayed("access.log", "--format", "json") == expected
+        assert replayed("access.log") == replayed("access.log.gz") == expected
         (folder / "flows.parquet").write_text("no Parquet")
         result = run(*REPLAY, "flows.parquet")
         assert (result.exit_code, result.stdout) == (3, "")
@@ -829,7 +838,7 @@ class TestReplay:
         ("words", "complaint"),
         [
             ((), "Missing argument 'LOG...'."),
-            (("access.log",), "`access.log` is no log by its name"),
+            (("empty",), "`empty` is a folder without files"),
             (("policies/b.yaml",), "documents of the mesh stand behind -f each"),
             (("access.jsonl", "--column", "host"), "a field and its column, such as `host=authority`"),
             (("access.jsonl", "--column", "host="), "a field and its column, such as `host=authority`"),
@@ -849,7 +858,7 @@ class TestReplay:
         result = run("replay", "access.jsonl")
         assert (result.exit_code, result.stderr.splitlines()[-1]) == (
             2,
-            "Error: missing option '-f': the documents to read",
+            "Error: missing option '-f': the documents to read; or --cluster",
         )
 
     def test_a_log_that_is_not_there_is_told_before_the_work_begins(self) -> None:
@@ -857,10 +866,48 @@ class TestReplay:
         assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr == "nowhere.jsonl: cannot be read: no such file or directory\n"
 
-    def test_a_log_that_cannot_be_opened_is_told(self, folder: Path) -> None:
-        (folder / "folder.jsonl").mkdir()
-        result = run(*REPLAY, "folder.jsonl")
-        assert (result.exit_code, result.stderr) == (3, "folder.jsonl: cannot be read: is a directory\n")
+    def test_a_log_that_cannot_be_opened_is_told(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "logs").mkdir()
+        (folder / "logs" / "access.jsonl").write_text(ACCESS)
+        assert run(*REPLAY, "logs").exit_code == 0
+
+        def refused(*_: Any, **__: Any) -> Any:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", refused)
+        result = run(*REPLAY, "logs")
+        told = f"{Path('logs', 'access.jsonl')}: cannot be read: permission denied\n"
+        assert (result.exit_code, result.stderr) == (3, told)
+        monkeypatch.undo()
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("fsm_egress.cli.logs.FileIO", refused)
+        result = run(*REPLAY, "access.jsonl")
+        assert (result.exit_code, result.stderr) == (3, "access.jsonl: cannot be read: permission denied\n")
+
+    def test_a_folder_is_read_in_the_order_of_its_records(self, folder: Path) -> None:
+        record = {"identity": "curl", "destination": "54.9.9.9", "port": 80}
+        (folder / "logs" / "old").mkdir(parents=True)
+        for name, time in {
+            "access.log": 30,
+            "access.log.1": 20,
+            "old/access.log.2": 10,
+            ".hidden": 1,
+        }.items():
+            (folder / "logs" / name).write_text(f"{json.dumps({**record, 'time': time})}\n")
+        (folder / "logs" / "no.time").write_text(f"{json.dumps(record)}\n")
+        os.utime(folder / "logs" / "no.time", (15, 15))
+        problems = replayed("logs")["problems"]
+        assert [problem.partition(":")[0] for problem in problems] == [
+            str(Path("logs", name)) for name in ("old/access.log.2", "no.time", "access.log.1", "access.log")
+        ]
+
+    def test_a_log_of_another_program_is_said_to_be_one(self) -> None:
+        entry = json.dumps([ENTRY, {**ENTRY, "type": "inbound"}])
+        result = run(*REPLAY, "-", stdin=entry)
+        assert result.stderr == "<stdin>: read as FSM's remote log (--format fsm)\n"
+        assert result.stdout.splitlines()[:2] == ["1 connection", "left out: 1 record, inbound"]
+        assert run(*REPLAY, "-", "--format", "fsm", stdin=entry).stderr == ""
+        assert replayed("-", "--format", "fsm", stdin=entry)["left_out"] == {"inbound": 1}
 
     def test_a_worker_that_ends_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(replaying, "replay_logs", fails_with(BrokenProcessPool("gone")))
@@ -880,11 +927,11 @@ class TestReplay:
 
     def test_what_was_read_is_told(self) -> None:
         told: list[int] = []
-        logs = Logs({"access.jsonl": Format.JSON, "broken.jsonl": Format.JSON}, {})
+        logs = Logs(("access.jsonl", "broken.jsonl"), Format.JSON, {})
         contents = [log.stream.read() for log in logs.open(told.append)]
         assert contents == [ACCESS.encode(), (ACCESS + BROKEN).encode()]
         assert sum(told) == logs.size() == sum(map(len, contents))
-        assert Logs({"-": Format.JSON}, {}).size() is None
+        assert Logs(("-",), Format.JSON, {}).size() is None
 
 
 class TestConfig:

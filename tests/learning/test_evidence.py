@@ -69,7 +69,7 @@ def test_what_counts_and_what_does_not() -> None:
         "denied inside the mesh": 1,
         "denied": 1,
         "denied, as the client certificate is missing": 1,
-        "cannot be read": 1,
+        "cannot be read: destination: expected an IP address": 1,
     }
     assert (evidence.counted, evidence.read, evidence.untimed) == (3, len(RECORDS), 1)
     assert [str(it.place) for it in evidence.first_unreadable] == ["a.jsonl:10"]
@@ -160,6 +160,6 @@ def test_only_some_needs_can_be_looked_at() -> None:
 
 def test_a_need_of_a_request_has_the_host_without_the_port_that_it_goes_to() -> None:
     def name(host: str) -> str:
-        return Need.of("curl.curl", fe.http("54.9.9.9", 80, "GET", f"{host}/")).name
+        return Need.of("curl.curl", fe.Connection("54.9.9.9", 80, fe.HTTPRequest("GET", host, "/"))).name
 
     assert (name("A.com"), name("a.com:80"), name("a.com:81")) == ("a.com", "a.com", "a.com:81")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
+from collections import Counter
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
-from traffic import GET, OTHER_TLS, PLAIN, TLS, WRITERS, log, log_of
+from traffic import ENTRY, EVENTS, GET, ISTIO, OTHER_TLS, PLAIN, TLS, WRITERS, as_json, log, log_of
 
 import fsm_egress as fe
 from fsm_egress.replaying import logs
-from fsm_egress.replaying.logs import Format, Log, cut, read
+from fsm_egress.replaying.dialects import Format
+from fsm_egress.replaying.logs import Log, begin_of, cut, read
 from fsm_egress.replaying.records import Layout
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ def any_block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(logs, "BLOCK", request.param)
 
 
-@pytest.mark.parametrize("written", list(Format))
+@pytest.mark.parametrize("written", list(WRITERS))
 def test_a_record_is_the_same_in_every_format(written: Format) -> None:
     with_headers = {**GET, "method": "PUT", "headers": {"x-env": "prod"}}
     assert found(log_of(GET, TLS, PLAIN, with_headers, written=written)) == [
@@ -82,7 +85,7 @@ def test_a_log_is_read_as_it_is_asked_for() -> None:
     assert [next(blocks).first.log for _ in range(3)] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("written", list(Format))
+@pytest.mark.parametrize("written", list(WRITERS))
 def test_a_log_without_records_has_none(written: Format) -> None:
     assert found(log_of(written=written)) == []
     assert told(log_of(written=written)) == []
@@ -176,7 +179,7 @@ class TestCSV:
     def test_cells_may_be_quoted(self) -> None:
         content = b'"identity","destination","port","path"\r\n"curl.curl","54.9.9.9","80","/a,""b"""\r\n'
         assert found(log(content, "csv")) == [
-            (2, "curl.curl", fe.http("54.9.9.9", 80, "GET", '/a,"b"')),
+            (2, "curl.curl", fe.Connection("54.9.9.9", 80, fe.HTTPRequest("GET", "", '/a,"b"'))),
         ]
 
     def test_a_column_may_stand_twice(self) -> None:
@@ -245,12 +248,110 @@ class TestParquet:
             found(given)
 
 
-def test_there_are_three_formats() -> None:
-    with pytest.raises(
-        fe.InvalidValue, match="expected one of `json`, `csv`, `parquet`, found the string `xml`"
-    ):
+def test_there_is_no_other_format() -> None:
+    with pytest.raises(fe.InvalidValue, match=r"expected one of `json`, .*, `envoy`, found the string `xml`"):
         log(b"", "xml")
 
 
 def test_a_log_shows_its_name_and_format_alone() -> None:
     assert repr(log(json.dumps(GET).encode())) == "Log(name='access', format=<Format.JSON: 'json'>)"
+
+
+# --- logs of other programs, and compressed ones ---------------------------------------------------------
+
+INBOUND = {**ENTRY, "type": "inbound"}
+CHARGES = "api.payments.example/v1/charges"
+WITHOUT_TIME = {**GET, "time": "-"}
+
+
+def left_out(*given: Log, layout: Layout = LAYOUT) -> dict[str, int]:
+    """How many records tell of no connection, by reason."""
+    total: Counter[str] = Counter()
+    for block in cut(given, layout):
+        total.update(read(block, layout).left_out)
+    return dict(total)
+
+
+def entries(*lines: Any) -> bytes:
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def test_entries_of_fsm_are_read_as_posted_and_as_stored() -> None:
+    stored, posted = entries(ENTRY, INBOUND, ENTRY), entries([ENTRY, INBOUND], [], [ENTRY])
+    request = fe.http(
+        "203.0.113.10", 80, "POST", "api.payments.example/v1/charges?limit=3", {"x-env": "prod"}
+    )
+    for content, lines in ((stored, [1, 3]), (posted, [1, 3])):
+        unnamed = Log(BytesIO(content), "log")
+        assert found(unnamed) == [(line, "checkout.shop", request) for line in lines]
+        assert left_out(log(content, "fsm")) == {"inbound": 1}
+
+
+def test_an_array_of_anything_else_is_told() -> None:
+    assert told(log(entries([ENTRY, 7]), "fsm")) == [
+        "access:1:1: expected a JSON object, found the number `7`"
+    ]
+    assert told(log(entries([GET]), "json")) == ["access:1:1: expected a JSON object, found a list"]
+
+
+@pytest.mark.parametrize(
+    ("record", "connection"),
+    [
+        (EVENTS["syn"][0], fe.tls("203.0.113.10", 443, "api.payments.example")),
+        (EVENTS["other-port"][0], fe.tcp("203.0.113.10", 5432)),
+        (ISTIO, fe.http("203.0.113.10", 80, "GET", CHARGES, {"user-agent": "curl/8.5.0"})),
+        ({**ISTIO, "protocol": None, "requested_server_name": "b.com"}, fe.tls("203.0.113.10", 80, "b.com")),
+    ],
+)  # fmt: skip
+def test_the_first_records_show_whose_they_are(record: Any, connection: fe.Connection) -> None:
+    ((_, _, seen),) = found(Log(BytesIO(entries(record)), "log"))
+    assert seen == connection
+
+
+def test_who_names_columns_reads_json_as_it_is() -> None:
+    layout = Layout({"destination": "upstream_host", "host": "authority"}, "curl.curl")
+    ((_, who, seen),) = found(Log(BytesIO(entries(ISTIO)), "log"), layout=layout)
+    assert (who, seen) == ("curl.curl", fe.http("203.0.113.10", 80, "GET", "api.payments.example/v1/charges"))
+
+
+@given(
+    st.lists(
+        st.sampled_from([ENTRY, INBOUND, [ENTRY, INBOUND], [], 7])
+        | st.sampled_from([event for events in EVENTS.values() for event in events])
+        | st.sampled_from([ISTIO, {**ISTIO, "upstream_cluster": "inbound|80||"}])
+    ),
+    st.sampled_from(["fsm", "hubble", "envoy"]),
+)
+def test_law_every_record_is_read_or_left_out_for_a_reason(lines: list[Any], written: str) -> None:
+    records = sum(len(line) if isinstance(line, list) else 1 for line in lines)
+    content = entries(*lines)
+    parts = [read(block, LAYOUT) for block in cut([log(content, written)], LAYOUT)]
+    assert records == sum(len(part) + len(part.unreadable) + sum(part.left_out.values()) for part in parts)
+
+
+@pytest.mark.parametrize("written", ["json", "csv"])
+def test_a_compressed_log_is_read_as_a_plain_one(written: str) -> None:
+    content = WRITERS[Format(written)]([GET, TLS, PLAIN])
+    assert found(Log(BytesIO(gzip.compress(content)), "log.gz")) == found(log(content, written))
+
+
+@pytest.mark.parametrize("cut_at", [12, -9])
+def test_a_compressed_log_that_ends_too_early_is_told(cut_at: int) -> None:
+    content = gzip.compress(as_json([GET] * 3) + os.urandom(100_000))[:cut_at]
+    with pytest.raises(fe.InvalidValue, match=r"log\.gz: expected a whole file: compressed file ended"):
+        found(Log(BytesIO(content), "log.gz"))
+
+
+@pytest.mark.parametrize(
+    ("content", "moment"),
+    [
+        (b"", None),
+        (as_json([GET]), None),
+        (as_json([WITHOUT_TIME, {**GET, "time": 1790000061}, {**GET, "time": 1}]), 1790000061),
+        (as_json([{**GET, "time": "never"}]), None),
+        (b"a,b\n1,2\n", None),
+        (entries(ENTRY), 1790000061.123),
+    ],
+)
+def test_a_log_begins_with_the_first_record_that_has_a_time(content: bytes, moment: float | None) -> None:
+    assert begin_of(Log(BytesIO(content), "log")) == moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import signal
 from collections import Counter
@@ -12,11 +13,27 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traffic import GET, NOWHERE, OTHER_TLS, PLAIN, RECORDS, TLS, WRITERS, as_json, log, log_of, mesh
+from traffic import (
+    ENTRY,
+    EVENTS,
+    GET,
+    ISTIO,
+    NOWHERE,
+    OTHER_TLS,
+    PLAIN,
+    RECORDS,
+    TLS,
+    WRITERS,
+    as_json,
+    log,
+    log_of,
+    mesh,
+)
 
 import fsm_egress as fe
 from fsm_egress.replaying import DECIDED, Decider, logs, replay, streaming
-from fsm_egress.replaying.logs import Format, cut, read
+from fsm_egress.replaying.dialects import Format
+from fsm_egress.replaying.logs import cut, read
 from fsm_egress.replaying.records import FIELDS, Layout, Place, Records, column_of
 from fsm_egress.replaying.tally import Ruling, Summary
 
@@ -36,7 +53,7 @@ def counted(summary: Summary) -> dict[tuple[str, str, str], int]:
     return counts
 
 
-@pytest.mark.parametrize("written", list(Format))
+@pytest.mark.parametrize("written", list(WRITERS))
 def test_connections_are_counted_by_what_becomes_of_them(written: Format) -> None:
     summary = replay(BEFORE, [log_of(*RECORDS, written=written)])
     assert counted(summary) == {
@@ -285,6 +302,23 @@ class TestDecider:
 
 def test_every_format_tells_the_same() -> None:
     records = [record for record in RECORDS if record is not NOWHERE] * 3
-    counts = [replay(BEFORE, [log(WRITERS[each](records), each)]).counts for each in Format]
+    counts = [replay(BEFORE, [log(WRITERS[each](records), each)]).counts for each in WRITERS]
     assert counts[0] == counts[1] == counts[2]
     assert as_json(records)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*RECORDS, [ENTRY, {**ENTRY, "type": "inbound"}], 7])
+        | st.sampled_from([event for events in EVENTS.values() for event in events])
+        | st.just(ISTIO)
+    ),
+    st.sampled_from(["json", "fsm", "hubble", "envoy"]),
+)
+def test_law_every_record_is_decided_about_or_left_out_for_a_reason(lines: list[Any], written: str) -> None:
+    content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    summary = replay(BEFORE, [log(content, written)])
+    many = [len(line) if isinstance(line, list) and written != "json" else 1 for line in lines]
+    assert summary.connections + sum(summary.left_out.values()) == sum(many)
+    refused = [count for reason, count in summary.left_out.items() if reason.startswith("cannot be read: ")]
+    assert summary.unreadable == sum(refused)

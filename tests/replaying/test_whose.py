@@ -14,7 +14,8 @@ from traffic import log_of
 
 import fsm_egress as fe
 from fsm_egress.replaying import replay
-from fsm_egress.replaying.logs import Format, Log
+from fsm_egress.replaying.dialects import Format
+from fsm_egress.replaying.logs import Log
 
 if TYPE_CHECKING:
     from fsm_egress.replaying.tally import Summary
@@ -125,3 +126,59 @@ def test_a_table_with_pods_needs_no_identities() -> None:
     ]
     with pytest.raises(fe.InvalidValue, match="a column `identity`"):
         replay(MESH, [Log(BytesIO(b"destination,port\n54.9.9.9,25\n"), "flows.csv", Format.CSV)])
+
+
+# --- source addresses ------------------------------------------------------------------------------------
+
+NODE = "192.0.2.4"
+
+
+def _on_node(document: Wire) -> Wire:
+    return {**document, "spec": {**document["spec"], "hostNetwork": True, "serviceAccountName": "node"}}
+
+
+ADDRESSED = load(
+    config(),
+    egress("e", "tcp 25"),
+    pod("a", "10.244.0.5", None, "sidecar"),
+    pod("b", "10.244.0.6", None, "sidecar"),
+    pod("late", "10.244.0.6", None, "sidecar"),
+    pod("v6", "2001:db8::5", None, "sidecar"),
+    _on_node(pod("n", NODE, None)),
+)
+
+
+@pytest.mark.parametrize("source", ["10.244.0.5", "2001:db8:0::5"])
+def test_a_source_address_is_that_of_a_pod(source: str) -> None:
+    ((who, reason),) = counted(replay(ADDRESSED, [log_of({**TO, "source": source})]))
+    assert (who.partition(" ")[0], reason) == ("curl.curl", "tcp_port")
+
+
+def test_a_pod_or_an_account_that_is_named_says_more_than_an_address() -> None:
+    for whose in ({"pod": "a.curl"}, {"identity": "curl.curl"}):
+        record = {**TO, **whose, "source": "10.244.0.6"}
+        assert replay(ADDRESSED, [log_of(record)]).connections == 1
+    assert replay(ADDRESSED, [log_of({**TO, "source": NODE})], identity="curl.curl").connections == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("10.244.0.6", "found `10.244.0.6`, that of `pod/b.curl` and `pod/late.curl`"),
+        (NODE, "found `192.0.2.4`, a node's"),
+        ("10.9.9.9", "found `10.9.9.9`, nobody's"),
+        ("somewhere", "expected an IP address, found the string `somewhere`"),
+    ],
+)
+def test_an_address_that_is_not_one_pod_s_is_told_and_never_guessed(source: str, found: str) -> None:
+    summary = replay(ADDRESSED, [log_of({**TO, "source": source})])
+    ((problem,),) = [record.problems for record in summary.first_unreadable]
+    assert str(problem).startswith("access:1:1: source: ")
+    assert str(problem).endswith(found)
+    ((reason, count),) = summary.left_out.items()
+    assert (reason.startswith("cannot be read: source: expected"), count) == (True, 1)
+
+
+def test_a_table_with_sources_needs_no_identities() -> None:
+    content = b"source,destination,port\n10.244.0.5,54.9.9.9,25\n"
+    assert replay(ADDRESSED, [Log(BytesIO(content), "access")]).connections == 1

@@ -1,0 +1,209 @@
+"""Records of other programs in the fields of ours: FSM's remote log, Hubble's flows, Envoy's access log.
+
+A record goes in, a JSON object of any content; what comes out are the fields of `records.FIELDS`, or why the
+record is left out: it tells of no connection that a pod has made to somewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from ..connections.connection import Sends
+from ..values.enums import Word
+from ..values.frozen import EMPTY
+
+__all__ = ["DIALECTS", "Dialect", "Format", "Said"]
+
+Said: TypeAlias = "Mapping[str, Any] | str"
+"""The fields of a record, or why it is left out."""
+
+Dialect: TypeAlias = Callable[[Mapping[str, Any]], Said]
+
+
+class Format(Word):
+    """How the records of a log are written.
+
+    JSON is one object a line in the fields of this library, CSV has a header; the last three are JSON, too,
+    in the words of the program that writes it.
+    """
+
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+    FSM = "fsm"
+    HUBBLE = "hubble"
+    ENVOY = "envoy"
+
+
+INBOUND = "inbound"
+NO_DIRECTION = "its direction is not said"
+REPLY = "a reply"
+NOT_TCP = "not TCP"
+NO_FLOW = "no flow"
+NOT_HTTP = "of layer 7, but not HTTP"
+RESPONSE = "a response"
+GOES_ON = "no first packet of a connection"
+PROXIED = "redirected to Cilium's proxy, which tells of the requests"
+NO_VERDICT = "its verdict is not said"
+
+HTTPS = 443  # where a name that DNS has given is taken for the server name
+
+# What the sidecar's own chain adds before the log sees the request (`logs.md`).
+_ADDED = ("fsm-stats-", "x-b3-")
+_ADDED_NAMES = {"serviceidentity", "x-request-id", "x-forwarded-proto", "host"}
+
+
+def _of_fsm(entry: Mapping[str, Any]) -> Said:
+    """An entry of FSM's remote log: a request that an HTTP match took, as the sidecar holds it."""
+    direction = entry.get("type")
+    if direction != "outbound":
+        return INBOUND if direction == "inbound" else NO_DIRECTION
+    request, pod = _mapping(entry.get("req")), _mapping(entry.get("pod"))
+    headers = _mapping(request.get("headers"))
+    return {
+        "identity": headers.get("serviceidentity"),  # only where a route was found
+        "pod": pod.get("name"),
+        "pod_namespace": pod.get("ns"),
+        "destination": entry.get("remoteAddr"),
+        "port": entry.get("remotePort"),
+        "sends": Sends.HTTP.value,
+        "host": headers.get("host"),
+        "method": request.get("method"),
+        "path": request.get("path"),
+        "headers": {name: text for name, text in headers.items() if not _is_added(name)},
+        "time": entry.get("reqTime"),
+    }
+
+
+def _is_added(header: str) -> bool:
+    return header in _ADDED_NAMES or header.startswith(_ADDED)
+
+
+_PASSES = {"FORWARDED", "AUDIT"}
+_STOPPED = {
+    "DROPPED": "dropped by Cilium",
+    "ERROR": "an error of Cilium's",
+    "REDIRECTED": PROXIED,
+    "TRACED": "a trace of a socket",
+    "TRANSLATED": "a translation of an address",
+}
+
+
+def _of_hubble(record: Mapping[str, Any]) -> Said:
+    """A flow that Hubble exports, in its own object or bare, with names in snake or camel case."""
+    flow = _mapping(record.get("flow")) or record
+    layers, layer7 = _mapping(flow.get("l4")), _mapping(flow.get("l7"))
+    if "IP" not in flow or not layers:
+        return NO_FLOW
+    direction = _word(flow, "traffic_direction")
+    if direction != "EGRESS":
+        return INBOUND if direction == "INGRESS" else NO_DIRECTION
+    if _word(flow, "is_reply") is True or flow.get("reply") is True:
+        return REPLY
+    segment = layers.get("TCP")
+    if not isinstance(segment, Mapping):
+        return NOT_TCP
+    verdict = flow.get("verdict")
+    is_request = bool(layer7) and verdict == "REDIRECTED"  # to the proxy that has read it
+    if verdict not in _PASSES and not is_request:
+        return _STOPPED.get(verdict, NO_VERDICT) if isinstance(verdict, str) else NO_VERDICT
+    source = _mapping(flow.get("source"))
+    ends = _mapping(flow.get("IP"))
+    fields = {
+        "pod": _word(source, "pod_name"),
+        "pod_namespace": source.get("namespace"),
+        "source": ends.get("source"),
+        "destination": ends.get("destination"),
+        "port": _word(segment, "destination_port"),
+        "time": flow.get("time"),
+    }
+    return _of_layer7(layer7, fields) if layer7 else _of_segment(flow, segment, fields)
+
+
+def _of_segment(flow: Mapping[str, Any], segment: Mapping[str, Any], fields: dict[str, Any]) -> Said:
+    """The first packet of a connection; what it will send is not known, unless by its port."""
+    flags = segment.get("flags")
+    if isinstance(flags, Mapping) and not (flags.get("SYN") is True and flags.get("ACK") is not True):
+        return REPLY if flags.get("SYN") is True else GOES_ON
+    names = _word(flow, "destination_names")
+    is_named = isinstance(names, list) and len(names) == 1
+    return fields | ({"server_name": names[0]} if is_named and fields["port"] == HTTPS else {})
+
+
+def _of_layer7(layer7: Mapping[str, Any], fields: dict[str, Any]) -> Said:
+    """A request that Cilium's proxy has read."""
+    http = layer7.get("http")
+    if not isinstance(http, Mapping):
+        return NOT_HTTP
+    if layer7.get("type") != "REQUEST":
+        return RESPONSE
+    url = http.get("url")
+    _, _, rest = url.partition("://") if isinstance(url, str) and "://" in url else ("", "", url)
+    host, slash, path = rest.partition("/") if isinstance(rest, str) else (rest, "", "")
+    listed = http.get("headers")
+    pairs = (_mapping(pair) for pair in (listed if isinstance(listed, list) else ()))
+    headers = {pair.get("key"): pair.get("value") for pair in pairs}
+    return fields | {
+        "sends": Sends.HTTP.value,
+        "host": host or headers.get("Host") or headers.get(":authority"),
+        "method": http.get("method"),
+        "path": slash + path if slash else "/",
+        "headers": {name: text for name, text in headers.items() if _is_plain(name)},
+    }
+
+
+def _is_plain(name: Any) -> bool:
+    return isinstance(name, str) and not name.startswith(":") and name.lower() != "host"
+
+
+def _of_envoy(record: Mapping[str, Any]) -> Said:
+    """A line of Envoy's access log with the keys that Istio gives it.
+
+    `downstream_local_address` is where the client meant to go, and `downstream_remote_address` the client.
+    """
+    cluster = record.get("upstream_cluster")
+    if isinstance(cluster, str) and cluster.startswith("inbound|"):
+        return INBOUND
+    protocol = record.get("protocol")
+    is_http = isinstance(protocol, str) and protocol.startswith("HTTP/")
+    agent = record.get("user_agent")
+    request = {
+        "sends": Sends.HTTP.value,
+        "host": record.get("authority"),
+        "method": record.get("method"),
+        "path": record.get("path"),
+        "headers": {"user-agent": agent} if isinstance(agent, str) and agent != "-" else {},
+    }
+    return {
+        "source": _without_port(record.get("downstream_remote_address")),
+        "destination": record.get("downstream_local_address"),
+        "server_name": record.get("requested_server_name"),
+        "time": record.get("start_time"),
+        **(request if is_http else {}),
+    }
+
+
+def _without_port(address: Any) -> Any:
+    """The address of `192.0.2.1:4711` or `[2001:db8::1]:4711`."""
+    if not isinstance(address, str):
+        return address
+    head, colon, _ = address.rpartition(":")
+    return head.strip("[]") if colon else address
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else EMPTY
+
+
+def _word(record: Mapping[str, Any], name: str) -> Any:
+    """The value of a name in snake case, as Hubble writes it now, or in camel case."""
+    first, *others = name.split("_")
+    return record.get(name, record.get(first + "".join(map(str.title, others))))
+
+
+DIALECTS: Mapping[Format, Dialect] = {
+    Format.FSM: _of_fsm,
+    Format.HUBBLE: _of_hubble,
+    Format.ENVOY: _of_envoy,
+}
