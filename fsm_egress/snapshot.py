@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ T = TypeVar("T")
 
 MESH_CONFIG_NAME = "fsm-mesh-config"
 SERVICE_ACCOUNT = "ServiceAccount"
+_SWITCHES = re.compile(r"[\w.]{1,60}=(true|false|\d{1,5})")  # other settings may hold a credential
 
 
 Name = tuple[str, str]
@@ -359,7 +361,7 @@ class Snapshot:
         from .documents.patch import merge_patch, parse_merge_patch  # noqa: PLC0415  # because few meshes are patched
 
         tree = parse_merge_patch(patch) if isinstance(patch, (str, bytes)) else patch
-        return self._with_mesh_config(merge_patch(to_mapping(self.mesh_config), tree))
+        return self._with_mesh_config(partial(merge_patch, patch=tree), "patch")
 
     def helm_set(self, text: str, *, lenient: bool = False) -> Snapshot:
         """The snapshot with `helm install --set` keys (`fsm.enableEgress=true`) applied to its MeshConfig.
@@ -374,11 +376,18 @@ class Snapshot:
         """
         from .documents.chart import helm_set  # noqa: PLC0415  # because few meshes are changed so
 
-        return self._with_mesh_config(helm_set(to_mapping(self.mesh_config), text, lenient=lenient))
+        return self._with_mesh_config(
+            partial(helm_set, text=text, lenient=lenient),
+            f"set {text}" if _SWITCHES.fullmatch(text) else "set",
+        )
 
-    def _with_mesh_config(self, tree: Any) -> Snapshot:
+    def _with_mesh_config(self, change: Callable[[Any], Any], by: str) -> Snapshot:
         """The changed MeshConfig keeps its name: a patch that renames it would make a second one."""
-        changed = structure(tree, self.mesh_config.source)
+        from .documents.patch import differing  # noqa: PLC0415  # because few meshes are changed so
+
+        before, source = to_mapping(self.mesh_config), self.mesh_config.source
+        after = change(before)
+        changed = structure(after, source.changed(differing(before, after), by) if source else None)
         if changed.ref != self.mesh_config.ref:
             raise PatchError(
                 Problem(f"a patch of {self.mesh_config.ref}", f"one that makes it {changed.ref}")

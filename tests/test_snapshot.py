@@ -307,6 +307,32 @@ def test_a_changed_mesh_config_keeps_its_document() -> None:
     assert mesh.mesh_config.at("spec").location in {"config.json", "config.json:1"}
 
 
+def test_a_changed_field_is_where_it_was_changed_and_no_other_is() -> None:
+    text = json.dumps(config({"outboundPortExclusionList": [25]}), indent=1)
+    mesh = fe.loads(text, "config.json")
+    at = "spec.traffic.enableEgress"
+
+    def places(changed: fe.Snapshot) -> list[str | None]:
+        fields = (at, "spec.traffic", "spec.traffic.outboundPortExclusionList[0]")
+        return [changed.mesh_config.at(path).location for path in fields]
+
+    before = places(mesh)
+    assert places(mesh.patched(ON)) == ["patch", *before[1:]]
+    assert places(mesh.helm_set("fsm.enableEgress=true")) == ["set fsm.enableEgress=true", *before[1:]]
+    assert places(mesh.helm_set("fsm.outboundPortExclusionList={26}")) == [*before[:2], "set"]
+    assert mesh.patched(ON).mesh_config.at(at).mark is None
+    assert places(mesh.patched({"spec": {"traffic": {"outboundPortExclusionList": [25]}}})) == before
+    twice = mesh.patched(ON).helm_set("fsm.enableEgress=false").mesh_config.at(at)
+    assert pickle.loads(pickle.dumps(twice)).location == "set fsm.enableEgress=false"  # noqa: S301  # because the bytes are our own
+    assert fe.Snapshot().patched(ON).mesh_config.at(at).location is None
+
+
+def test_what_a_change_has_wrong_is_where_it_was_changed() -> None:
+    mesh = fe.loads(json.dumps(config()), "config.json")
+    with pytest.raises(fe.LoadError, match=r"^<set>: MeshConfig"):
+        mesh.helm_set("fsm.enableEgress=yes")
+
+
 def test_a_patch_must_not_rename_the_mesh_config() -> None:
     with pytest.raises(fe.PatchError) as caught:
         load().patched({"metadata": {"name": "other"}})

@@ -10,13 +10,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_asked_host
-from ..connections.decision import Decision, Reason, Verdict
+from ..connections.decision import PASSING, Decision, Reason, Verdict, ungoverned
 from ..division.classes import Condition, Line, Place, Reading
 from ..resources import checks
 from ..resources.checks import KNOWN_METHODS
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
-from ..values.net import IPV6_START, Address, Prefix
+from ..values.net import Address, Prefix
 from ..values.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
 
-__all__ = ["Where", "read_range", "ungoverned"]
+__all__ = ["Where", "read_range"]
 
 
 @frozen
@@ -205,14 +205,7 @@ _LOOPBACK = (Prefix("127.0.0.0/8"), Prefix("::1/128"))
 
 
 def _is_governed(connection: Connection, decision: Decision) -> bool:
-    return not ungoverned(connection) and decision.reason is not Reason.NOT_INTERCEPTED
-
-
-def ungoverned(connection: Connection) -> str:
-    """What FSM's iptables rules never redirect to the sidecar, whatever the lists say; empty for the rest."""
-    if connection.sends is Sends.DATAGRAM:
-        return "UDP"
-    return "IPv6" if connection.key >= IPV6_START else ""
+    return not ungoverned(connection) and decision.reason not in PASSING
 
 
 def _is_request(methods: tuple[str, ...], connection: Connection) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field
 
 from ..connections.connection import Connection, Sends
-from ..connections.decision import Decision
+from ..connections.decision import PASSING, Decision, ungoverned
 from ..connections.findings import Finding, stated
 from ..interception.kinds import alike
 from ..resolution.everyone import subjects_of
@@ -109,7 +109,10 @@ class Witness:
         }
 
     def __str__(self) -> str:
-        return f"{self.identity}: {self.connection}: {', then '.join(map(str, self.decisions))}"
+        text = f"{self.identity}: {self.connection}: {', then '.join(map(str, self.decisions))}"
+        passing = ungoverned(self.connection)
+        is_told = not passing or any(decision.reason in PASSING for decision in self.decisions)
+        return text if is_told else f"{text}; but {passing} passes by the sidecar"
 
 
 @frozen

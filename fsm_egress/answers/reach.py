@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
-from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict
+from ..connections.decision import ORIGINAL_DESTINATION, PASSING, Decision, Reason, Verdict, ungoverned
 from ..connections.findings import Finding, stated
 from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
@@ -20,7 +20,7 @@ from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import PORTION, Portion, decided_within, unproven
-from .predicates import Where, ungoverned
+from .predicates import Where
 from .proofs import (
     Answer,
     Identities,
@@ -253,14 +253,14 @@ class _Found:
         """Whether the predicate holds for a connection that the mesh governs."""
         holds, holds_beside = (where.holds(connection, it) for it in (decision, _PASSED))
         kind = ungoverned(connection)
-        is_passing = decision.reason is Reason.NOT_INTERCEPTED
+        is_passing = decision.reason in PASSING
         if not kind:
             self.is_governable = self.is_governable or holds or holds_beside
             if holds and not is_passing:
                 self.governed = Witness(identity, connection, (decision,))
                 return True
         if holds_beside and kind:
-            self.beside.setdefault(kind, Witness(identity, connection, (_PASSED,)))
+            self.beside.setdefault(kind, Witness(identity, connection, (decision,)))
         if holds and self.passing is None and not (kind and is_passing):
             self.passing = Witness(identity, connection, (decision,))
         return False
@@ -268,4 +268,6 @@ class _Found:
     @property
     def refuting(self) -> Witness | None:
         """What refutes that the predicate never holds, where nothing that is governed does."""
-        return self.passing if self.passing or self.is_governable else self.beside.get("UDP")
+        if self.passing or self.is_governable:
+            return self.passing
+        return self.beside.get("UDP") or self.beside.get("IPv6")

@@ -17,13 +17,14 @@ from ..values.references import Mark
 from .endings import end, fail_on_option
 from .help import examples
 from .mesh import Documents, mesh_options
-from .options import output_option
+from .options import code_option, output_option
 from .output import many, print_objects, say
 from .problems import print_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..connections.findings import Code
     from ..resources.resource import Resource
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
@@ -40,14 +41,15 @@ __all__ = ["check"]
 )
 @mesh_options
 @fail_on_option
+@code_option("--without", "Leave out what has this code.")
 @output_option("sarif", "github")
-def check(documents: Documents, fail_on: Severity, output: str) -> None:
+def check(documents: Documents, fail_on: Severity, without: tuple[Code, ...], output: str) -> None:
     """Say everything that is wrong with documents.
 
     Each mistake has its place, file:line:column; kinds that play no part are counted, and so are files in
     folders that hold no Kubernetes objects. What an API server with FSM's CRDs and webhook would refuse is a
-    warning where it is good enough here. Exit code 1 if there is a mistake, 3 if there are documents that
-    cannot be read at all.
+    warning where it is good enough here. Exit code 1 if there is a mistake or what is as bad as --fail-on
+    says, 3 if there are documents that cannot be read at all. Mistakes have no code, and are never left out.
     """
     mesh = documents.load(strict=False)
     problems = list(mesh.problems)
@@ -58,6 +60,8 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
             problems.extend(error.problems)
     refused = (it for it in refusals(mesh) if it.severity is not Severity.INFO or fail_on is Severity.INFO)
     problems.extend(sorted([*refused, *_of_pods(mesh)], key=_place))
+    left_out = {code.code for code in without}
+    problems = [problem for problem in problems if problem.code not in left_out]
     if output == "sarif":
         from ..outputs.sarif import sarif_log_of_problems  # noqa: PLC0415  # because only this output needs it
 
@@ -70,7 +74,7 @@ def check(documents: Documents, fail_on: Severity, output: str) -> None:
         print_objects((problem.to_mapping() for problem in problems), output)
     else:
         print_problems(it for it in problems if not is_foreign(it))
-    unread = {problem for problem in problems if problem.severity is Severity.ERROR and not problem.mark}
+    unread = {it for it in problems if it.severity is Severity.ERROR and not (it.mark or it.path)}
     end(
         found=any(it.severity.is_at_least(fail_on) for it in problems if it not in unread),
         unknown=unread,
@@ -91,12 +95,13 @@ def _of_pods(mesh: Snapshot) -> Iterator[Problem]:
     for host in hosts_of(mesh):
         injection = injection_of(mesh, host)
         if injection.problem is not None:
-            yield _warning(injection.rule, injection.problem)
+            yield _warning(injection.rule, injection.problem, "FSE025")
         for refusal in lists_of(mesh, host)[1] if injection.state is State.YES else ():
-            yield _warning(refusal.rule, evolve(refusal.problem, reason=refusal.effect))
+            code = "FSE115" if refusal.by_iptables else "FSE025"
+            yield _warning(refusal.rule, evolve(refusal.problem, reason=refusal.effect), code)
 
 
-def _warning(rule: FieldRef, problem: Problem) -> Problem:
+def _warning(rule: FieldRef, problem: Problem, code: str) -> Problem:
     return evolve(
         problem,
         path=rule.path,
@@ -104,6 +109,7 @@ def _warning(rule: FieldRef, problem: Problem) -> Problem:
         document=rule.source.document if rule.source else None,
         mark=rule.mark,
         severity=Severity.WARNING,
+        code=code,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from ..connections.decision import ungoverned
 from ..engine import Engine
 from ..interception.kinds import alike
 from ..resolution import resolve
@@ -85,6 +86,8 @@ def _decide_each(
     policies = [resolve(mesh, subject) for subject in alike([identity], mesh)]
     decided = {policy: _decided(policy, connections) for policy in policies}
     named = len(policies) > 1
+    if any(ungoverned(connection) == "IPv6" for connection in connections):
+        say(["note: FSM redirects no IPv6: it passes by the sidecar, whatever is decided about it"], err=True)
     if output != "table":
         print_objects(
             (

@@ -21,6 +21,7 @@ from .output import say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..connections.findings import Code
     from ..snapshot import Snapshot
     from .mesh import Documents
 
@@ -28,11 +29,13 @@ __all__ = [
     "Command",
     "Whose",
     "as_option",
+    "code_option",
     "complete_identities",
     "config_option",
     "enforce_option",
     "note_unnamed",
     "output_option",
+    "strict_names_option",
     "strict_whose_options",
     "whose_options",
 ]
@@ -94,6 +97,32 @@ enforce_option: Callable[[Command], Command] = click.option(
 )
 
 
+def code_option(name: str, text: str) -> Callable[[Command], Command]:
+    """The option that names codes of findings, any number of times; it completes them."""
+    return click.option(
+        name, multiple=True, metavar="CODE", shell_complete=_complete_codes, callback=_codes, help=text
+    )
+
+
+def _complete_codes(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from ..linting.rules import RULES  # noqa: PLC0415  # because few are completed
+
+    known = ((code, rule) for code, rule in RULES.items() if code.code.startswith(incomplete.upper()))
+    return [CompletionItem(code.code, help=rule.title) for code, rule in known]
+
+
+def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> tuple[Code, ...]:
+    if not names:
+        return ()
+    from ..connections.findings import Code  # noqa: PLC0415  # because `check` knows no findings
+
+    known = {code.code: code for code in Code}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(str(InvalidValue.of("the code of a finding, such as `FSE070`", name)))
+    return tuple(known[name] for name in names)
+
+
 # --- whose connections -----------------------------------------------------------------------------------
 
 
@@ -138,21 +167,18 @@ def as_option(*, required: bool) -> Callable[[Command], Command]:
 
 
 def note_unnamed(subjects: Iterable[Subject], *meshes: Snapshot, strict: bool = False) -> list[str]:
-    """Say on standard error whom no document names, if any names somebody; the same is returned.
+    """Say on standard error whom no document names; the same is returned.
 
     Raises:
         click.BadParameter: there is one, and it is to be `strict`.
     """
-    from ..resolution.everyone import may_name_more, names_nobody, unnamed  # noqa: PLC0415  # because `check` asks nobody
+    from ..resolution.everyone import may_name_more, unnamed  # noqa: PLC0415  # because `check` asks nobody
 
     notes = list(map(str, unnamed(subjects, *meshes)))
     if notes and strict and not may_name_more(*meshes):
         hint = "; for one that nothing names, --as 'any other account' or --no-strict-names"
         raise click.BadParameter("; ".join(notes) + hint, param_hint="'--as'")
-    if names_nobody(*meshes):
-        return []
-    if notes:
-        say((f"note: {note}" for note in notes), err=True)
+    say((f"note: {note}" for note in notes), err=True)
     return notes
 
 
@@ -180,13 +206,17 @@ def whose_options(command: Command, *, strict: bool = False) -> Command:
         shell_complete=complete_identities,
         help="An identity that connections come from; by default every one of the mesh, and any other.",
     )
-    strictly = click.option(
+    return option(strict_names_option(default=strict)(with_whose))
+
+
+def strict_names_option(*, default: bool) -> Callable[[Command], Command]:
+    """The option that says whether a name that no document has is an error."""
+    return click.option(
         "--strict-names/--no-strict-names",
-        default=strict,
+        default=default,
         show_default=True,
-        help="Whether a name that no document has is an error, or a note.",
+        help="Whether an account that no document names is an error, or a note.",
     )
-    return option(strictly(with_whose))
 
 
 def strict_whose_options(command: Command) -> Command:

@@ -30,7 +30,9 @@ _KEYS = re.compile(r'PRIVATE KEY|PrivateKey|tls\.key|"Secret"')  # what may stan
 
 def problem_line(problem: Problem) -> str:
     """`file:line:column: …`, and how bad it is where it is no error."""
-    return str(problem) if problem.severity is Severity.ERROR else f"{problem} ({problem.severity})"
+    if problem.severity is Severity.ERROR:
+        return str(problem)
+    return f"{problem} ({' '.join(filter(None, [problem.code, problem.severity.value]))})"
 
 
 def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from .. import __version__
 from ..connections.findings import Code
 from ..interception.kinds import alike
 from ..outputs.github import github_findings
 from ..resources.subjects import pods_told
-from ..values.errors import InvalidValue, Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
@@ -22,6 +20,7 @@ from .mesh import Documents, mesh_options, say_lost
 from .options import (
     Whose,
     as_option,
+    code_option,
     config_option,
     enforce_option,
     fsm_option,
@@ -33,42 +32,17 @@ from .output import Row, print_objects, print_table, progress, progressing, say
 from .sidecars import read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..connections.connection import Connection
     from ..connections.findings import Finding
     from ..resources.subjects import Subject
+    from ..values.errors import Severity
     from ..verification.agreement import Disagreement, Verification
 
 __all__ = ["lint", "print_findings", "verify"]
 
 DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rule")
-
-
-def _code_option(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option that names codes of findings, any number of times; it completes them."""
-    return click.option(
-        name, multiple=True, metavar="CODE", shell_complete=_complete_codes, callback=_codes, help=text
-    )
-
-
-def _complete_codes(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from ..linting.rules import RULES  # noqa: PLC0415  # because `verify` needs none of it
-
-    known = ((code, rule) for code, rule in RULES.items() if code.code.startswith(incomplete.upper()))
-    return [CompletionItem(code.code, help=rule.title) for code, rule in known]
-
-
-def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> tuple[Code, ...]:
-    if not names:
-        return ()
-    from ..linting.rules import RULES  # noqa: PLC0415  # because most name none
-
-    known = {code.code: code for code in RULES}
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(str(InvalidValue.of("the code of a finding, such as `FSE070`", name)))
-    return tuple(known[name] for name in names)
 
 
 @click.command(
@@ -88,7 +62,7 @@ def _codes(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...])
 @enforce_option
 @fsm_option
 @fail_on_option
-@_code_option("--without", "Leave out what this shortcoming explains.")
+@code_option("--without", "Leave out what this shortcoming explains.")
 @output_option()
 def verify(
     documents: Documents,
@@ -150,8 +124,8 @@ def verify(
 @mesh_options
 @whose_options
 @fail_on_option
-@_code_option("--only", "Look for this, and others that are named so.")
-@_code_option("--without", "Do not look for this.")
+@code_option("--only", "Look for this, and others that are named so.")
+@code_option("--without", "Do not look for this.")
 @click.option(
     "--sidecar/--no-sidecar", default=True, help="Compare with what the sidecar does, which is slow."
 )

@@ -10,10 +10,10 @@ from attrs import field
 from ..resources.losses import Loss
 from ..values.construction import frozen
 from ..values.enums import Word
-from ..values.net import Prefix
+from ..values.net import IPV6_START, Prefix
 from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
-from .connection import socket_address
+from .connection import Sends, socket_address
 from .findings import Finding, stated
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ORIGINAL_DESTINATION",
+    "PASSING",
     "Decision",
     "Reason",
     "Target",
@@ -30,6 +31,7 @@ __all__ = [
     "UsedGateway",
     "Verdict",
     "shares",
+    "ungoverned",
 ]
 
 
@@ -173,7 +175,12 @@ class Decision(Shown):
         return self.allowed
 
     def to_mapping(self, connection: Connection) -> dict[str, Any]:
-        """The decision for machines, as `fsm-egress decide -o json` prints it for this connection."""
+        """The decision for machines, as `fsm-egress decide -o json` prints it for this connection.
+
+        Of IPv6, which passes by every sidecar, it is what the policies say and nobody enforces; then
+        `ungoverned` is `IPv6`.
+        """
+        passing = "" if self.reason in PASSING else ungoverned(connection)
         return {
             "verdict": self.verdict.value,
             "reason": self.reason.value,
@@ -182,6 +189,7 @@ class Decision(Shown):
             "gateway": [used.to_mapping() for used in self.gateways] or None,
             "rule": f"{self.rule.resource} {self.rule.path}".rstrip() if self.rule else None,
             "source": self.rule.location if self.rule else None,
+            **({"ungoverned": passing} if passing else {}),
             **({"without": [loss.to_mapping() for loss in self.without]} if self.without else {}),
             **stated(self.conditions),
         }
@@ -209,6 +217,17 @@ class Decision(Shown):
 
     def __repr__(self) -> str:
         return f"<Decision {self}>"
+
+
+PASSING = frozenset({Reason.NOT_INTERCEPTED, Reason.NO_SIDECAR})
+"""The reasons of what never comes to a sidecar."""
+
+
+def ungoverned(connection: Connection) -> str:
+    """What FSM's iptables rules never redirect to the sidecar, whatever the lists say; empty for the rest."""
+    if connection.sends is Sends.DATAGRAM:
+        return "UDP"
+    return "IPv6" if connection.key >= IPV6_START else ""
 
 
 def shares(entries: Iterable[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isinf
 from typing import Any, Final
 
 from ..values.errors import MissingExtra, PatchError, Problem, show
 from ..values.frozen import thaw
-from ..values.references import Mark
+from ..values.references import Mark, joined
 from .base import ONE_MEANING
 
-__all__ = ["merge_patch", "parse_merge_patch"]
+__all__ = ["differing", "merge_patch", "parse_merge_patch"]
 
 MAX_TEXT: Final = 2**20  # characters or bytes: Kubernetes stores little more of one object
 MAX_DEPTH: Final = 100  # objects and lists inside each other: a MeshConfig has less than ten
@@ -53,6 +53,15 @@ def rest_of(text: str, offset: int) -> str:
 
 
 # JSON merge patch
+
+
+def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """The paths of the values that are not the same in two JSON trees; a list is one value."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in {**before, **after}:
+            yield from differing(before.get(key), after.get(key), joined(path, key))
+    elif before != after:
+        yield path
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

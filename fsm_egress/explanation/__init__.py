@@ -23,7 +23,9 @@ __all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage",
 
 @takes(mesh=Snapshot, connection=Connection)
 def explain(mesh: Snapshot, identity: Subject | str, connection: Connection) -> Explanation:
-    """Why a connection of `identity` (`name.namespace`, or a pod) is decided as it is (`spec/decision.md`).
+    """Why a connection of `identity` is decided as it is (`spec/decision.md`).
+
+    The identity is an account (`name.namespace`), `any other account`, a pod or the template of pods.
 
     Near misses are told of a connection that is denied, and of no other: one that is allowed lacks nothing,
     and by what else it might be allowed is nothing that its owner has to change. A rule is a near miss if the
@@ -44,4 +46,6 @@ def explain(mesh: Snapshot, identity: Subject | str, connection: Connection) -> 
     offers = () if decision.allowed else tuple(question.offers_of(policy))
     found, untried = ((), 0) if decision.allowed else near_misses_of(question, offers, decision, engine)
     answer = answer_of(question, decision, offers, stages[-1])
-    return Explanation(who, connection, decision, answer, stages, found, untried)
+    concerned = {rule.resource for rule in (decision.rule, decision.route, *decision.considered) if rule}
+    findings = tuple(it for it in policy.findings if it.rule.resource in concerned)
+    return Explanation(who, connection, decision, answer, stages, found, untried, findings)

@@ -13,7 +13,7 @@ from ..patterns.automata import Texts
 from ..resources.checks import FORWARDED_METHODS, Protocol
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting, UpstreamTrafficSettingSpec
-from ..resources.resource import ObjectMeta, Resource, ServiceIdentity
+from ..resources.resource import ObjectMeta, ServiceIdentity
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.frozen import FrozenMap
@@ -34,6 +34,7 @@ from .proposals import (
     text_with,
     usual_first,
 )
+from .question import missing_references
 from .rule_parts import ROUTE_FIELDS, Offer, Unmet, unmet_by
 from .types import Change, Difference, Edit, NearMiss, Nearness
 from .wording import shortened
@@ -170,20 +171,10 @@ def _hindrance(question: Question, policy: EgressPolicy) -> Proposal | None:
         edit = Edit(f"label {watched.ref} with {MONITORED}", watched)
         at = policy.at("metadata.namespace")
         return out_of_force(Difference.NAMESPACE, at, space, MONITORED, edit)
-    for at, name in _missing(question, policy, UpstreamTrafficSetting):
+    for at, name in missing_references(question, policy, UpstreamTrafficSetting):
         spec = UpstreamTrafficSettingSpec(name)
         return missing_one(Difference.SETTING, at, UpstreamTrafficSetting(ObjectMeta(name, space), spec))
     return None
-
-
-def _missing(
-    question: Question, policy: EgressPolicy, kind: type[Resource]
-) -> Iterator[tuple[FieldRef, str]]:
-    """The resources of a kind that a policy refers to and that are not there: where, and their names."""
-    known = question.mesh.kind(kind)
-    for index, match in enumerate(policy.spec.matches):
-        if match.kind == kind.kind and known.get(policy.namespace, match.name) is None:
-            yield policy.at(f"spec.matches[{index}]"), match.name
 
 
 # --- one thing each --------------------------------------------------------------------------------------
@@ -315,7 +306,7 @@ def _other_payload(question: Question, offer: Offer) -> Iterator[Proposal]:
             elif [kind for kind, *_ in unmet] == [Difference.METHOD, Difference.PATH]:
                 yield _other_method_and_path(question, sent, offer, route)
         if offer.policy:
-            for at, name in _missing(question, offer.policy, HTTPRouteGroup):
+            for at, name in missing_references(question, offer.policy, HTTPRouteGroup):
                 everything = HTTPRouteGroupSpec((HTTPMatch("everything"),))
                 group = HTTPRouteGroup(ObjectMeta(name, offer.policy.namespace), everything)
                 yield evolve(missing_one(Difference.ROUTE_GROUP, at, group), rule=offer.rule)
@@ -355,16 +346,18 @@ def _other_host(question: Question, offer: Offer) -> Iterator[Proposal]:
             changed = sent.replace(host=host) if isinstance(sent, HTTPRequest) else TLSClientHello(host)
             yield question.connection.replace(sends=changed)
 
+    is_wildcard = host.startswith("*.")
+    difference = Difference.HOST if is_request else Difference.SERVER_NAME
     yield Proposal(
-        Difference.HOST if is_request else Difference.SERVER_NAME,
+        Difference.WILDCARD if is_wildcard else difference,
         nearness,
         distance,
         offer.rule,
         offer.beside("spec.hosts"),
         question.name,
-        shortened([name for _, _, name in ways]),
+        host if is_wildcard else shortened([name for _, _, name in ways]),
         changes,
-        ("mesh", offer.rule.resource) if host.startswith("*.") else None,
+        ("mesh", offer.rule.resource) if is_wildcard else None,
     )
 
 

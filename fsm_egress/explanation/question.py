@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Payload
     from ..policy import Claim, MeshMatch, OutboundPolicy
+    from ..resources.resource import Resource
     from ..values.net import Prefix
     from ..values.references import FieldRef
 
-__all__ = ["Question"]
+__all__ = ["Question", "missing_references"]
 
 
 @frozen
@@ -169,3 +170,13 @@ class Question:
     def place(self) -> str:
         """Where the connection goes, in backticks."""
         return f"`{socket_address(str(self.connection.destination), self.connection.port)}`"
+
+
+def missing_references(
+    question: Question, policy: EgressPolicy, kind: type[Resource]
+) -> Iterator[tuple[FieldRef, str]]:
+    """The resources of a kind that a policy refers to and that are not there: where, and their names."""
+    known = question.mesh.kind(kind)
+    for index, match in enumerate(policy.spec.matches):
+        if match.kind == kind.kind and known.get(policy.namespace, match.name) is None:
+            yield policy.at(f"spec.matches[{index}]"), match.name

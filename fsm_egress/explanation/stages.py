@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.connection import HTTPRequest, Sends
-from ..connections.decision import Decision, Reason, Verdict
+from ..connections.decision import PASSING, Decision, Reason, Verdict, ungoverned
 from ..resolution.services import left_out
 from ..resources.checks import Protocol
 from ..resources.core import Endpoints, Service
-from ..resources.egress import EgressPolicy
+from ..resources.egress import EgressPolicy, UpstreamTrafficSetting
+from ..resources.smi import TrafficTarget
+from ..snapshot import SERVICE_ACCOUNT
 from ..values.errors import shortly
+from .question import missing_references
 from .types import STAGES, Stage, StageName
-from .wording import ending, owner_of, those
+from .wording import NAMED, ending, owner_of, those
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..policy import OutboundPolicy
     from ..values.references import FieldRef
@@ -27,6 +30,7 @@ __all__ = ["Found", "answer_of", "stages_of"]
 Found: TypeAlias = "tuple[str, tuple[FieldRef, ...]]"
 """What a stage found, in words, and the rules."""
 
+TCP = "TCP"
 _VERDICTS = {
     Verdict.IN_MESH: "in mesh",
     Verdict.EGRESS_POLICY: "allowed",
@@ -73,6 +77,8 @@ def _interception(question: Question, policy: OutboundPolicy, decision: Decision
     here, port, rule = shortly(str(question.connection.destination)), question.connection.port, decision.rule
     lists = policy.interception
     if not is_last:
+        if passing := ungoverned(question.connection):
+            return f"FSM redirects no {passing}: it passes by the sidecar, whatever is decided below", ()
         return f"no list keeps {here}, port {port}, from the sidecar", ()
     if decision.reason is Reason.NO_SIDECAR:
         return f"`{policy.identity}` has no sidecar: {lists.why}", (rule,) if rule else ()
@@ -101,38 +107,78 @@ def _in_mesh(question: Question, policy: OutboundPolicy, _: Decision, *, is_last
         return f"{owner_of(rule)} has {question.place}", (rule,)
     is_open = question.mesh.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
     found = f"no service{'' if is_open else f' that `{question.account}` may reach'} has {question.place}"
-    outside = [(service, left_out(question.mesh, service)) for service in _services_at(question)]
-    noted = [f"`{service.namespace}/{service.name}` takes no part: {why}" for service, why in outside if why]
+    outside = [(service, _why_not(question, service)) for service in _services_at(question)]
+    noted = _listed([(f"`{it.namespace}/{it.name}`", why) for it, why in outside if why])
     return "; ".join((found, *noted)), tuple(service.at() for service, why in outside if why)
 
 
+def _listed(aside: Sequence[tuple[str, str]]) -> list[str]:
+    """The first of those that take no part, with why, and how many more there are."""
+    told = [f"{name} takes no part: {why}" for name, why in aside[:NAMED]]
+    return told + ([f"{len(aside) - NAMED} more take no part"] if len(aside) > NAMED else [])
+
+
 def _services_at(question: Question) -> Iterator[Service]:
-    """The services that have the destination by their documents, in the mesh or out of it."""
+    """The services that have the address by their documents, in the mesh or out of it."""
     there = question.connection.destination
     for service in question.mesh.kind(Service):
-        if any(port.port == question.connection.port for port in service.spec.ports):
-            endpoints = question.mesh.kind(Endpoints).get(service.namespace, service.name)
-            subsets = endpoints.subsets if endpoints else ()
-            listed = (entry.ip for subset in subsets for entry in subset.addresses)
-            if service.spec.cluster_ip == str(there) or there in listed:
-                yield service
+        endpoints = question.mesh.kind(Endpoints).get(service.namespace, service.name)
+        subsets = endpoints.subsets if endpoints else ()
+        listed = (entry.ip for subset in subsets for entry in subset.addresses)
+        if service.spec.cluster_ip == str(there) or there in listed:
+            yield service
+
+
+def _why_not(question: Question, service: Service) -> str:
+    """Why a service that has the address takes no part, in words; empty if that is not known."""
+    ports = [port for port in service.spec.ports if port.port == question.connection.port]
+    if not ports:
+        numbers = ", ".join(str(port.port) for port in service.spec.ports) or "none"
+        return f"it has no port {question.connection.port}, its ports are {numbers}"
+    if not any(port.protocol == TCP for port in ports):
+        return f"its port {ports[0].port} is {ports[0].protocol}"
+    why, who = left_out(question.mesh, service), question.who
+    is_open = question.mesh.mesh_config.spec.traffic.enable_permissive_traffic_policy_mode
+    sources = (source for target in question.mesh.kind(TrafficTarget) for source in target.spec.sources)
+    is_named = any((it.name, it.namespace) == (who.name, who.namespace) for it in sources)
+    return why if why or is_open or is_named else f"no TrafficTarget names `{question.account}`"
 
 
 def _egress_policies(question: Question, _: OutboundPolicy, decision: Decision, *, is_last: bool) -> Found:
     """Stage 2: the policies of the identity that claim the destination."""
-    count = len(question.own)
+    aside = list(_out_of_force(question))
+    noted = _listed([(str(policy.ref), why) for policy, why in aside])
     if is_last:
         rules = decision.considered
-        return f"{those(rules)} claim{ending(rules)} {question.place}", rules
-    if not count:
-        return f"no policy names `{question.account}`", ()
+        return "; ".join((f"{those(rules)} claim{ending(rules)} {question.place}", *noted)), rules
+    count = len(question.own) - sum(policy in question.own for policy, _ in aside)
     is_one = count == 1
     policies = f"{'policy' if is_one else f'{count} policies'} of `{question.account}`"
-    if not question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
-        return f"`enableEgressPolicy` is off: the {policies} do{'es' * is_one} not count", ()
-    if is_one:
-        return f"the only {policies} does not claim {question.place}", ()
-    return f"none of the {policies} claims {question.place}", ()
+    in_force = " in force" if aside else ""
+    if count and not question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
+        found = f"`enableEgressPolicy` is off: the {policies} do{'es' * is_one} not count"
+    elif not count:
+        found = "" if noted else f"no policy names `{question.account}`"
+    elif is_one:
+        found = f"the only {policies}{in_force} does not claim {question.place}"
+    else:
+        found = f"none of the {policies}{in_force} claims {question.place}"
+    return "; ".join(filter(None, (found, *noted))), tuple(policy.at() for policy, _ in aside)
+
+
+def _out_of_force(question: Question) -> Iterator[tuple[EgressPolicy, str]]:
+    """The policies that name the identity and take no part, each with why, in words."""
+    mesh, who = question.mesh, question.who
+    for policy in question.own:
+        missing = next(missing_references(question, policy, UpstreamTrafficSetting), None)
+        if not mesh.monitors(policy.namespace):
+            yield policy, f"namespace `{policy.namespace}` is not monitored"
+        elif missing is not None:
+            yield policy, f"UpstreamTrafficSetting `{policy.namespace}/{missing[1]}` does not exist"
+    for (kind, *account), policies in mesh.kind(EgressPolicy).sources.items():
+        if kind != SERVICE_ACCOUNT and account == [who.name, who.namespace]:
+            why = f"its source `{question.account}` is of kind `{kind}`, which names nobody"
+            yield from ((policy, why) for policy in policies if policy not in question.own)
 
 
 def _passthrough(_question: Question, policy: OutboundPolicy, _: Decision, *, is_last: bool) -> Found:
@@ -179,7 +225,7 @@ def _concerned(question: Question, decision: Decision, offers: tuple[Offer, ...]
 
 def _stage_of(decision: Decision) -> StageName:
     """The stage that decided."""
-    if decision.reason in {Reason.NOT_INTERCEPTED, Reason.NO_SIDECAR}:
+    if decision.reason in PASSING:
         return StageName.INTERCEPTION
     if not decision.considered:
         return StageName.PASSTHROUGH

@@ -9,6 +9,7 @@ from attrs import field
 
 from ..connections.connection import Connection
 from ..connections.decision import Decision
+from ..connections.findings import Finding
 from ..resources.resource import Resource, ServiceIdentity
 from ..resources.subjects import Subject, pods_told
 from ..values.construction import frozen
@@ -61,6 +62,7 @@ class Difference(Word):
 
     HOST = "host"
     SERVER_NAME = "server_name"
+    WILDCARD = "wildcard"
     PORT = "port"
     ADDRESS = "address"
     PROTOCOL = "protocol"
@@ -83,6 +85,7 @@ class Difference(Word):
 _SENTENCES = {
     Difference.HOST: "host {found} is not in hosts {wanted}",
     Difference.SERVER_NAME: "server name {found} is not in hosts {wanted}",
+    Difference.WILDCARD: "host {found} is not {wanted}: hosts are compared to the letter, without wildcards",
     Difference.PORT: "port {found}, the {noun} has {wanted}",
     Difference.ADDRESS: "address {found} is outside {wanted}",
     Difference.PROTOCOL: "{found} is sent, the {noun} takes {wanted}",
@@ -243,6 +246,7 @@ class Explanation(Shown):
         stages: those that the connection came to; the last one decides.
         near_misses: nearest first, each tried; none where the connection is allowed.
         untried: how many proposals were left when enough had been tried.
+        findings: what is amiss with the resources that decide or claim, as `resolve` finds it.
     """
 
     identity: Subject
@@ -252,6 +256,7 @@ class Explanation(Shown):
     stages: tuple[Stage, ...]
     near_misses: tuple[NearMiss, ...] = ()
     untried: int = 0
+    findings: tuple[Finding, ...] = ()
 
     @property
     def also(self) -> tuple[FieldRef, ...]:
@@ -263,6 +268,7 @@ class Explanation(Shown):
         rows = (
             *((stage.name.value, stage.finding) for stage in self.stages),
             *((name, str(text)) for name, text in self._facts()),
+            *(("amiss", str(finding)) for finding in self.findings),
             *(("but for", f"{miss} ({miss.at})") for miss in self.near_misses[:SHOWN]),
         )
         return Table(self.answer, (), rows)
@@ -274,6 +280,10 @@ class Explanation(Shown):
         yield from map(str, self.stages)
         yield ""
         yield from (f"{name:{WIDTH}}  {text}" for name, text in self._facts())
+        if self.findings:
+            yield ""
+            yield "what is amiss with it:"
+            yield from (f"  {finding}" for finding in self.findings)
         if self.near_misses:
             shown = self.near_misses[:most]
             width = max((len(str(miss)) for miss in shown), default=0)
@@ -322,6 +332,7 @@ class Explanation(Shown):
             "also": [{"rule": rule_name(rule), "source": rule.location} for rule in self.also],
             "near_misses": [miss.to_mapping() for miss in self.near_misses],
             "untried": self.untried,
+            "findings": [finding.to_mapping() for finding in self.findings],
         }
 
     def __str__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from ..connections.findings import Code, Finding
@@ -13,7 +12,6 @@ from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT
-from ..values.errors import Severity
 from ..values.net import BY_PLACE
 from .routes import covered, never
 
@@ -22,14 +20,11 @@ if TYPE_CHECKING:
 
     from ..resources.resource import Resource
     from ..snapshot import Snapshot
-    from ..values.errors import Problem
 
 __all__ = ["missing_elsewhere", "resource_findings"]
 
 POWER = 3  # of the length of a text, that the time of a search may grow with
 DEFAULT_ACCOUNT = "default"  # every namespace has it
-HOST_FIELD = re.compile(r"spec\.hosts\[\d+\]")
-RANGE_FIELD = re.compile(r"spec\.(ipAddresses|traffic\.outboundIPRange(Ex|In)clusionList)\[\d+\]")
 
 
 def resource_findings(snapshot: Snapshot) -> Iterator[Finding]:
@@ -58,7 +53,7 @@ def resource_findings(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _read_otherwise(snapshot: Snapshot) -> Iterator[Finding]:
     """What the load that made the mesh warned of, for resources that are in it."""
-    told = [(code, problem) for problem in snapshot.problems for code in _codes_of(problem)]
+    told = [(_WARNED[it.code], it) for it in snapshot.problems if it.code in _WARNED]
     resources = {resource.ref: resource for resource in snapshot} if told else {}
     for code, problem in told:
         resource = resources.get(problem.resource) if problem.resource else None
@@ -66,12 +61,7 @@ def _read_otherwise(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(code, resource.at(problem.path), problem.message)
 
 
-def _codes_of(problem: Problem) -> Iterator[Code]:
-    if problem.severity is Severity.WARNING:
-        if HOST_FIELD.fullmatch(problem.path):
-            yield Code.HOST_IN_CAPITALS
-        if RANGE_FIELD.fullmatch(problem.path):
-            yield Code.HOST_BITS_SET
+_WARNED = {code.code: code for code in (Code.HOST_IN_CAPITALS, Code.HOST_BITS_SET)}
 
 
 def _spare_configs(snapshot: Snapshot) -> Iterator[Finding]:

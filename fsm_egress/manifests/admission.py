@@ -135,7 +135,8 @@ def _together(resources: tuple[Resource, ...]) -> Iterator[tuple[Resource, Probl
                 if match.kind == ROUTE_GROUP and (resource.namespace, match.name) not in groups:
                     found, why = f"none of the name `{match.name}`", "it adds no route"
                     path = f"spec.matches[{index}].name"
-                    yield resource, _warning("an HTTPRouteGroup", found, path, None, why)
+                    missing = _warning("an HTTPRouteGroup", found, path, None, why)
+                    yield resource, evolve(missing, code="FSE002")
         elif isinstance(resource, EgressGateway) and resource.spec.global_:
             if gateway:
                 expected, found = "one EgressGateway with `global` in the mesh", _another(gateway)
@@ -157,7 +158,8 @@ def _another(resource: Resource) -> str:
 def _warning(
     expected: str, found: str, path: str, proposal: str | None = None, why: str = REFUSED
 ) -> Problem:
-    return Problem(expected, found, path, proposal=proposal, reason=why, severity=Severity.WARNING)
+    severity = Severity.WARNING
+    return Problem(expected, found, path, proposal=proposal, reason=why, severity=severity, code="FSE102")
 
 
 def _nothing(_: Resource) -> Iterator[Problem]:
@@ -227,7 +229,8 @@ def _of_egress(policy: EgressPolicy) -> Iterator[Problem]:
     for index, source in enumerate(policy.spec.sources):
         if source.kind != ACCOUNT and source.kind.lower() == ACCOUNT.lower():
             found, path = show(source.kind), f"spec.sources[{index}].kind"
-            yield _warning(f"`{ACCOUNT}`", found, path, ACCOUNT, "to FSM it is no account")
+            kind = _warning(f"`{ACCOUNT}`", found, path, ACCOUNT, "to FSM it is no account")
+            yield evolve(kind, code="FSE003")
     for index, match in enumerate(policy.spec.matches if policy.api_version == POLICIES else ()):
         if match.kind != ROUTE_GROUP and match.api_group != POLICIES:
             found, path = show(match.api_group), f"spec.matches[{index}].apiGroup"

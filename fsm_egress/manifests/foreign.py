@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     from ..documents import Document
 
-__all__ = ["OF_OTHERS", "holds_objects", "is_foreign", "is_object", "no_objects"]
+__all__ = ["OF_OTHERS", "PASSED_OVER", "holds_objects", "is_foreign", "is_object", "no_objects"]
 
 OF_OTHERS = "a kind that egress depends on"
 _OBJECTS = "a Kubernetes object"
+PASSED_OVER = "FSE104"
 
 # The keys that an object has on top. One alone may be anybody's: a chart has an `apiVersion`, a pipeline a
 # `kind`. Two are no chance, so where one is missing, that is a mistake.
@@ -45,7 +46,8 @@ def is_object(value: Any) -> bool:
 
 def no_objects(name: str) -> Problem:
     """What is said of a file that holds none."""
-    return Problem(_OBJECTS, "none: the file is passed over", document=name, severity=Severity.INFO)
+    found = "none: the file is passed over"
+    return Problem(_OBJECTS, found, document=name, severity=Severity.INFO, code=PASSED_OVER)
 
 
 def is_foreign(problem: Problem) -> bool:

@@ -22,7 +22,7 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
-from .foreign import holds_objects, is_object, no_objects
+from .foreign import PASSED_OVER, holds_objects, is_object, no_objects
 from .losses import losses_of, readable_part
 from .manifest import DEFAULT_NAMESPACE, good_reader, read_resource
 from .mirroring import mirrored
@@ -402,6 +402,7 @@ def _mirror_note(endpoints: Resource) -> Problem:
         document,
         _mark(endpoints),
         severity=Severity.INFO,
+        code=PASSED_OVER,
     )
 
 

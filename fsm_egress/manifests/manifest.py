@@ -32,8 +32,8 @@ from ..values.net import Address, Prefix, parse_interface
 from ..values.references import Mark, ResourceRef, Source
 from ..values.spelling import nearest
 from ..values.typed import takes
-from .foreign import OF_OTHERS
-from .notes import is_of_osm, notes
+from .foreign import OF_OTHERS, PASSED_OVER
+from .notes import NOT_READ, is_of_osm, notes
 from .readers import UNREADABLE, Reader, Reading, default_of, reader
 from .unread import is_unread, unread_in
 from .wire_names import FIELDS, carries, check_of, wire_path
@@ -158,7 +158,7 @@ def _own_problems(
             if check is None:
                 continue  # as it is carried along, it means what kubectl makes of it
             if problem.found.strip("`") in LETTERS and check in _TEXT_CHECKS:
-                yield evolve(problem, severity=Severity.WARNING, reason=_LETTER)
+                yield evolve(problem, severity=Severity.WARNING, reason=_LETTER, code="FSE102")
                 continue
         is_hushed = is_secret or inside.startswith(_SECRETS)
         if is_hushed:
@@ -206,7 +206,8 @@ def _located(
     inside = problem.path if problem.mark is None else problem.path[len(path) :].lstrip(".")
     mark = problem.mark or (source.mark(inside) if source else None)
     where = inside if source or not path else f"{path}.{inside}".rstrip(".")
-    return evolve(problem, document=document.name, mark=mark, resource=ref, path=where)
+    by = source.changed_by(inside) if source else ""
+    return evolve(problem, document=f"<{by}>" if by else document.name, mark=mark, resource=ref, path=where)
 
 
 def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None, ResourceRef | None]:
@@ -237,7 +238,8 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
         problems.append(Problem("a list", show(value["items"]), "items"))
     else:
         found = f"`{name}` of `{version}`, which is skipped"
-        problems.append(Problem(OF_OTHERS, found, "kind", severity=Severity.INFO))
+        severity, code = Severity.INFO, PASSED_OVER
+        problems.append(Problem(OF_OTHERS, found, "kind", severity=severity, code=code))
     return None, ref
 
 
@@ -419,7 +421,12 @@ def _unknown_fields(
         if isinstance(key, str) and not carries(kind, key):
             severity = Severity.WARNING if lenient_fields else Severity.ERROR
             yield Problem(
-                "a known field", f"`{key}`", place, proposal=nearest(key, fields), severity=severity
+                "a known field",
+                f"`{key}`",
+                place,
+                proposal=nearest(key, fields),
+                severity=severity,
+                code=NOT_READ if lenient_fields else "",
             )
 
 
@@ -497,6 +504,7 @@ def _host_bits(text: Any, path: str) -> Iterator[Problem]:
             proposal=str(prefix),
             reason="that is how it is read",
             severity=Severity.WARNING,
+            code="FSE087",
         )
 
 
@@ -510,6 +518,7 @@ def _capitals(text: Any, path: str) -> Iterator[Problem]:
             reason="that is how it is read",
             severity=Severity.WARNING,
             written=text,
+            code="FSE086",
         )
 
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from ..resources.resource import Part, Resource
 
-__all__ = ["is_of_osm", "notes"]
+__all__ = ["NOT_READ", "is_of_osm", "notes"]
 
 OSM, FSM = "openservicemesh.io", "flomesh.io"
 _PREFIX = f"{OSM}/"
+NOT_READ = "FSE103"
 
 
 def is_of_osm(resource: Resource) -> bool:
@@ -36,6 +37,7 @@ def notes(kind: type[Resource], value: Mapping[str, Any]) -> Iterator[Problem]:
             "apiVersion",
             reason="it is read here as one of FSM, and passed by there",
             severity=Severity.WARNING,
+            code=NOT_READ,
         )
     metadata = value.get("metadata") or {}
     for table in ("labels", "annotations"):
@@ -48,6 +50,7 @@ def notes(kind: type[Resource], value: Mapping[str, Any]) -> Iterator[Problem]:
                     proposal=name.replace(OSM, FSM),
                     reason="FSM does not read it, and it counts for nothing",
                     severity=Severity.WARNING,
+                    code=NOT_READ,
                 )
     if kind is MeshConfig:
         yield from _without_effect(kind, value, "")
@@ -60,6 +63,7 @@ def _without_effect(kind: type[Part], value: Mapping[str, Any], path: str) -> It
             f"`{name}`, which is without effect since FSM 1.5",
             f"{path}.{name}",
             severity=Severity.INFO,
+            code=NOT_READ,
         )
     for name, attribute in FIELDS[kind].items():
         part, inner = attribute.metadata.get("part"), value.get(name)

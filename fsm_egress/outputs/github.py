@@ -25,7 +25,13 @@ def github_problems(problems: Iterable[Problem]) -> Iterator[str]:
     for problem in problems:
         name = " ".join(str(part) for part in (problem.resource, problem.path) if part)
         message = f"{name}: {problem.message}" if name else problem.message
-        yield _command(problem.severity, problem.document or "", problem.mark, "fsm-egress", message)
+        yield _command(
+            problem.severity,
+            problem.document or "",
+            problem.mark,
+            f"fsm-egress {problem.code}".rstrip(),
+            message,
+        )
 
 
 def github_findings(findings: Iterable[Finding]) -> Iterator[str]:

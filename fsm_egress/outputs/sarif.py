@@ -9,7 +9,7 @@ from ..linting.rules import RULES
 from ..values.errors import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..connections.findings import Finding
     from ..linting.rules.rule import LintRule
@@ -44,17 +44,20 @@ def sarif_log(findings: Iterable[Finding], tool_version: str) -> dict[str, Any]:
 
 
 def sarif_log_of_problems(problems: Iterable[Problem], tool_version: str) -> dict[str, Any]:
-    """A log of what is wrong with documents, all of one rule: `document`.
+    """A log of what is wrong with documents: mistakes are of the rule `document`, others of their code.
 
     Args:
         problems: in the order of the log.
         tool_version: of the program that says so, such as `0.7.0`.
     """
-    driver = {"name": "fsm-egress", "version": tool_version, "rules": [_DOCUMENT]}
+    listed = list(problems)
+    codes = sorted({problem.code for problem in listed} - {""})
+    rules = [_DOCUMENT, *(_rule(rule) for rule in RULES.values() if rule.code.code in codes)]
+    driver = {"name": "fsm-egress", "version": tool_version, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": list(map(_result_of_problem, problems)),
+        "results": [_result_of_problem(problem, codes) for problem in listed],
     }
     return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
 
@@ -67,14 +70,14 @@ _DOCUMENT = {
 }
 
 
-def _result_of_problem(problem: Problem) -> dict[str, Any]:
+def _result_of_problem(problem: Problem, codes: Sequence[str]) -> dict[str, Any]:
     name = " ".join(str(part) for part in (problem.resource, problem.path) if part)
     location = _place(problem.document or "", problem.mark)
     if name:
         location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "member"}]
     return {
-        "ruleId": "document",
-        "ruleIndex": 0,
+        "ruleId": problem.code or "document",
+        "ruleIndex": codes.index(problem.code) + 1 if problem.code else 0,
         "level": LEVELS[problem.severity],
         "message": {"text": f"{name}: {problem.message}" if name else problem.message},
         "locations": [location] if location else [],

@@ -32,6 +32,7 @@ _MESH = ("mesh", "patch", "set")
 _SENDS = ("http", "tls", "tcp", "server-first", "udp")
 _TEST = ("name", "as", "to", *_SENDS, "headers", "connection", "cases", "expect")
 _EXPECTED = ("verdict", "reason", "rule", "route", "target", "status")
+_SUBJECT = "a service identity `name.namespace`, a pod or `any other account`"
 _EXPECT = (*_EXPECTED, "changes", "after")
 _STREAMS: dict[str, Callable[[str, int], Connection]] = {"tcp": tcp, "server-first": server_first, "udp": udp}
 
@@ -75,6 +76,7 @@ class PolicyTest:
         name: as it is written, with the values of its case.
         document: the test file.
         line: where the test is in it, or None.
+        identity: an account, `any other account`, a pod or the template of pods.
         expected: in the mesh.
         changes: what the other mesh does to the connection; False for nothing, True for something.
         after: what is expected in the other mesh.
@@ -274,7 +276,7 @@ def _case(test: _Node, as_: _Node, source: Source, *, has_after: bool) -> Iterat
     before = len(test.problems)
     name = test.at("name").text()
     who = test.at("as") if test.at("as").value is not None else as_
-    identity = who.tried(read_subject, who.text("a service identity `name.namespace`, or a pod"))
+    identity = who.tried(read_subject, who.text(_SUBJECT))
     connection = _connection(test)
     expected, changes, after = _expectations(test.at("expect"), has_after=has_after)
     if len(test.problems) == before:

@@ -14,10 +14,14 @@ from ..engine import Engine
 from ..explanation import Explanation, explain
 from ..interception.kinds import alike
 from ..resolution import resolve
-from ..resources.subjects import Subject
+from ..resolution.everyone import unnamed
+from ..resources.meshconfig import MeshConfig
+from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
+from ..values.errors import LoadError, Problem
 from ..values.notebook import Shown, Table
+from ..values.references import Mark
 from ..values.typed import takes
 from .coverage import Coverage, Part, parts_decided, parts_of
 from .document import Expected, MeshSource, PolicyTest, PolicyTests
@@ -78,12 +82,19 @@ class TestResult:
 
 @frozen
 class TestReport(Shown):
-    """What came of all tests, and what they have covered."""
+    """What came of all tests, and what they have covered.
+
+    Attributes:
+        unnamed: those whom tests are about, and whom no document of their meshes names.
+        notes: which MeshConfig was taken where the documents of a mesh have none or several.
+    """
 
     __test__ = False  # ditto
 
     results: tuple[TestResult, ...]
     coverage: Coverage
+    unnamed: tuple[Unnamed, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """What a notebook shows of it."""
@@ -114,18 +125,20 @@ class TestReport(Shown):
             "failed": len(self.failed),
             "results": [result.to_mapping() for result in self.results],
             "coverage": self.coverage.to_mapping(),
+            **({"unnamed": list(map(str, self.unnamed))} if self.unnamed else {}),
         }
 
 
 @takes(files=Iterable)
-def run_tests(files: Iterable[PolicyTests]) -> TestReport:
+def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> TestReport:
     """Run the tests of these files; each mesh is read once.
 
     Args:
         files: what `read_tests` has read.
+        strict_names: whether a test about an account that no document of its meshes names is an error.
 
     Raises:
-        LoadError: the documents of a mesh are not valid.
+        LoadError: the documents of a mesh are not valid; or, with `strict_names`, no document names somebody.
         PatchError: what is changed of it cannot be.
         MissingExtra: they are YAML, and PyYAML is not installed.
     """
@@ -133,11 +146,20 @@ def run_tests(files: Iterable[PolicyTests]) -> TestReport:
     meshes: dict[int, Snapshot] = {}
     decided: list[Part] = []
     results: list[TestResult] = []
+    names: dict[Unnamed, list[PolicyTest]] = {}
+    notes: dict[str, None] = {}
     for file in files:
         mesh = _changed(mesh_of(file.mesh.paths), file.mesh)
         after = None if file.after is None else _changed(mesh_of(file.after.paths), file.after)
         sides = [_Side(mesh), *([] if after is None else [_Side(after)])]
         meshes.update((id(side.mesh), side.mesh) for side in sides)
+        notes.update(
+            dict.fromkeys(f"{file.document}: {note}" for side in sides for note in _notes(side.mesh))
+        )
+        for name in unnamed({test.identity: None for test in file.tests}, *(side.mesh for side in sides)):
+            names.setdefault(name, []).extend(test for test in file.tests if test.identity == name.subject)
+        if strict_names and names:
+            continue  # they are all told at once
         for test in file.tests:
             told = [
                 _told(test, subject, sides)
@@ -147,8 +169,31 @@ def run_tests(files: Iterable[PolicyTests]) -> TestReport:
             for it in told:
                 for side, decision in zip(sides, it.decisions, strict=True):
                     decided.extend(parts_decided(side.mesh, test.connection, decision))
+    if strict_names and names:
+        raise LoadError(_misnamed(name, test) for name, tests in names.items() for test in tests)
     parts = (part for mesh in meshes.values() for part in parts_of(mesh))
-    return TestReport(tuple(results), Coverage.of(parts, decided))
+    return TestReport(tuple(results), Coverage.of(parts, decided), tuple(names), tuple(notes))
+
+
+def _notes(mesh: Snapshot) -> Iterator[str]:
+    """Which MeshConfig is taken, where that is not plain."""
+    configs = [str(config.ref) for config in mesh.kind(MeshConfig)]
+    if not configs:
+        yield "no MeshConfig among the documents of the mesh: FSM's defaults are assumed"
+    elif len(configs) > 1:
+        others = ", ".join(name for name in configs if name != str(mesh.mesh_config.ref))
+        yield f"{mesh.mesh_config.ref} is taken, and {others} counts for nothing"
+
+
+def _misnamed(name: Unnamed, test: PolicyTest) -> Problem:
+    return Problem(
+        "an account that a document of the mesh names, or `any other account`",
+        f"`{name.subject}`",
+        "as",
+        document=test.document,
+        mark=None if test.line is None else Mark(test.line, 1),
+        proposal=str(name.nearest) if name.nearest else None,
+    )
 
 
 def _load(paths: tuple[str, ...]) -> Snapshot:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..resources.resource import Resource
     from ..snapshot import Snapshot
 
-__all__ = ["may_name_more", "names_nobody", "subjects_of", "unnamed"]
+__all__ = ["may_name_more", "subjects_of", "unnamed"]
 
 
 def subjects_of(*meshes: Snapshot) -> tuple[Subject, ...]:
@@ -56,11 +56,6 @@ def may_name_more(*meshes: Snapshot) -> bool:
     kinds = {kind.kind for kind in NAMING_KINDS}
     lost = [loss.ref for mesh in meshes for loss in mesh.lost]
     return any(ref is None or (ref.name == EVERY and ref.kind in kinds) for ref in lost)
-
-
-def names_nobody(*meshes: Snapshot) -> bool:
-    """Whether no document names any account."""
-    return not any(mesh.once(_named, NAMING_KINDS) for mesh in meshes)
 
 
 NAMING_KINDS: tuple[type[Resource], ...] = (

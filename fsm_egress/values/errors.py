@@ -85,6 +85,7 @@ class Problem:
         reason: why, where that is not obvious.
         severity: an error keeps the resource out; a warning lets it in.
         written: what stands there to the letter, where it is read as something else.
+        code: of a warning or a hint the code that it has, by which it can be left out (`FSE102`).
     """
 
     expected: str
@@ -97,6 +98,7 @@ class Problem:
     reason: str | None = None
     severity: Severity = Severity.ERROR
     written: str | None = None
+    code: str = ""
 
     @property
     def message(self) -> str:
@@ -114,6 +116,7 @@ class Problem:
         """The problem for machines; what is not known is left out."""
         told = {
             "severity": self.severity.value,
+            "code": self.code or None,
             "message": self.message,
             "resource": self.resource and str(self.resource),
             "path": self.path or None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -60,15 +60,37 @@ class Source:
 
     `document` names it as people do (`policies/httpbin.yaml`, `<stdin>`). The marks give the place of each
     value of the document by its path in wire names, or are made when they are first asked for; `base` is the
-    path of the resource in its document, or its number there: 3 is `items[3]`.
+    path of the resource in its document, or its number there: 3 is `items[3]`. What has been changed since
+    has no place there: it is known by its path, with what changed it.
     """
 
     document: str
     _marks: Mapping[str, Mark] | Callable[[], Mapping[str, Mark]] = field(factory=dict, repr=False)
     _base: str | int = field(default="", repr=False)
+    _changed: Mapping[str, str] = field(factory=dict, repr=False)
+
+    def changed(self, paths: Iterable[str], by: str) -> Source:
+        """The source of the resource in which the values at these paths are no longer those of the document.
+
+        Args:
+            paths: of the resource.
+            by: what changed them, such as `set fsm.enableEgress=true`.
+        """
+        return Source(self.document, self._marks, self._base, {**self._changed, **dict.fromkeys(paths, by)})
+
+    def changed_by(self, path: str) -> str:
+        """What changed the value at a path, or one around it, since it was read; empty if nothing did."""
+        while self._changed and path not in self._changed and path:
+            path = parent_path(path)
+        return self._changed.get(path, "")
 
     def mark(self, path: str = "") -> Mark | None:
-        """The place of the resource's field `path`, or of the innermost value around it that has one."""
+        """The place of the resource's field `path`, or of the innermost value around it that has one.
+
+        What was changed after the document was read has none.
+        """
+        if self.changed_by(path):
+            return None
         marks = self.marks()
         place = joined(self._path, path)
         while place not in marks:
@@ -98,6 +120,7 @@ class Source:
             made.document = self.document
             made._marks = marks  # noqa: SLF001  # because it is one of ours
             made._base = number  # noqa: SLF001  # ditto
+            made._changed = _UNCHANGED  # noqa: SLF001  # ditto
             made.__class__ = Source
             yield made
             number += 1
@@ -108,19 +131,20 @@ class Source:
 
     def only(self, path: str) -> Source:
         """The same source with the place of the field `path` alone."""
-        mark = self.mark(path)
-        return Source(self.document, {path: mark} if mark else {})
+        mark, by = self.mark(path), self.changed_by(path)
+        return Source(self.document, {path: mark} if mark else {}, "", {path: by} if by else {})
 
-    def __getstate__(self) -> tuple[str, Mapping[str, Mark], str | int]:
+    def __getstate__(self) -> tuple[str, Mapping[str, Mark], str | int, Mapping[str, str]]:
         """Pickled with its marks made: the text behind them stays where it is."""
-        return self.document, self.marks(), self._base
+        return self.document, self.marks(), self._base, self._changed
 
-    def __setstate__(self, state: tuple[str, Mapping[str, Mark], str | int]) -> None:
-        for name, value in zip(("document", "_marks", "_base"), state, strict=True):
+    def __setstate__(self, state: tuple[str, Mapping[str, Mark], str | int, Mapping[str, str]]) -> None:
+        for name, value in zip(("document", "_marks", "_base", "_changed"), state, strict=True):
             object.__setattr__(self, name, value)
 
 
 _OpenSource = opened(Source)
+_UNCHANGED: Mapping[str, str] = {}
 
 
 @frozen
@@ -138,9 +162,14 @@ class FieldRef:
 
     @property
     def location(self) -> str | None:
-        """`document:line`, only `document` where it has no lines, or None for what was built in Python."""
+        """`document:line`, only `document` where it has no lines, or None for what was built in Python.
+
+        What was changed after it was read has what changed it instead: `set fsm.enableEgress=true`.
+        """
         if self.source is None:
             return None
+        if by := self.source.changed_by(self.path):
+            return by
         mark = self.mark
         return f"{self.source.document}:{mark.line}" if mark else self.source.document
 

@@ -15,6 +15,7 @@ from universe import ADDRESSES, PORTS, Wire, aimed, drawn
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import Sends
+from fsm_egress.connections.decision import ungoverned
 from fsm_egress.policy import LOOPBACK
 from fsm_egress.values.dialling import can_be_dialled
 
@@ -145,7 +146,28 @@ def test_law_what_never_happens_does_not_and_what_refutes_it_does(
         assert answer.witness is not None
         witness = answer.witness.connection
         assert answer.witness.decisions == (engine.classify(witness),)
-        assert where.holds(witness, engine.classify(witness))
+        passes = fe.Decision(fe.Verdict.PASSTHROUGH, fe.Reason.NOT_INTERCEPTED)
+        is_beside = ungoverned(witness) == "IPv6" and where.holds(witness, passes)
+        assert where.holds(witness, engine.classify(witness)) or is_beside
+
+
+def test_what_is_asked_of_ipv6_alone_is_refuted_by_it() -> None:
+    answer = fe.never(load(config()), Where.outside() & Where.to("2001:db8::/32") & Where.sends("tls"))
+    assert answer.proven is False
+    assert str(answer.witness).endswith(
+        ": DENIED (egress_disabled) by MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress;"
+        " but IPv6 passes by the sidecar"
+    )
+    assert answer.to_mapping()["witness"]["decisions"][0]["ungoverned"] == "IPv6"
+
+
+def test_a_pod_without_a_sidecar_is_not_governed() -> None:
+    pod = random_meshes.resource(
+        "v1", "Pod", "curl", "c-0", spec={"serviceAccountName": "curl", "hostNetwork": True}
+    )
+    mesh = load(config(), pod)
+    assert fe.never(mesh, Where.outside(), "pod/c-0.curl").proven is False
+    assert fe.never(mesh, Where.outside() & Where.governed(), "pod/c-0.curl").proven is True
 
 
 def test_nothing_leaves_but_for_one_origin() -> None:

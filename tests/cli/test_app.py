@@ -27,7 +27,7 @@ TESTS = """\
 apiVersion: fsm-egress/v1
 kind: EgressTest
 mesh: mesh.yaml
-as: curl.curl
+as: any other account
 tests:
   - {name: passes, to: "54.9.9.9:443", tls: httpbin.org, expect: PASSTHROUGH}
 """

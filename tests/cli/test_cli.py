@@ -29,6 +29,7 @@ from fsm_egress.cli import app as app_module
 from fsm_egress.cli import checking, deciding, output, problems, replaying, reviewing
 from fsm_egress.cli.app import COMMANDS, app, command_of
 from fsm_egress.cli.logs import Logs
+from fsm_egress.connections.findings import Code
 from fsm_egress.replaying.dialects import Format
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ PASSTHROUGH = {"spec": {"traffic": {"enableEgress": True}}}
 DECIDE = ("decide", "-f", "mesh.yaml", "-f", "policies", "--as", "curl.curl")
 ONLY_IPV4 = '{"spec": {"traffic": {"outboundIPRangeInclusionList": ["0.0.0.0/0"]}}}'
 CONFIG = ("config", "-f", "mesh.yaml", "--as", "curl.curl")
+NOBODY = "note: no document names account curl.curl\n"
 
 
 @pytest.fixture(autouse=True)
@@ -101,14 +103,38 @@ class TestCheck:
             (
                 "bare.yaml:6:46: Pod default/p metadata.annotations.flomesh.io/outbound-port-exclusion-list:"
                 " expected a port number from 1 to 65535, found the string `10:20`:"
-                " the pod is not created (warning)"
+                " the pod is not created (FSE025 warning)"
             ),
             (
                 "bare.yaml:12:1: Egress default/e spec: expected the field `ports`, found none:"
-                " the API server refuses it (warning)"
+                " the API server refuses it (FSE102 warning)"
             ),
         ]
         assert run("check", "-f", "bare.yaml", "--fail-on", "error").exit_code == 0
+
+    def test_what_has_a_code_may_be_left_out(self, folder: Path) -> None:
+        (folder / "bare.yaml").write_text(POLICY.replace("host", "# host") + "  ipAddresses: [54.9.9.9/16]\n")
+        (folder / "labels.yaml").write_text(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: curl, labels: {openservicemesh.io/a: b}}\n"
+        )
+        files = ("check", "-f", "bare.yaml", "-f", "labels.yaml")
+        assert [line.split(" (")[1] for line in run(*files).stdout.splitlines()] == [
+            "FSE087 warning)",
+            "FSE103 warning)",
+        ]
+        (line,) = run(*files, "--without", "FSE087").stdout.splitlines()
+        assert line.endswith("(FSE103 warning)")
+        none = run(*files, "--without", "FSE087", "--without", "FSE103")
+        assert (none.exit_code, none.stdout) == (0, "2 resources, no problems\n")
+        wrong = run(*files, "--without", "FSE000")
+        assert (wrong.exit_code, "found the string `FSE000`" in wrong.stderr) == (2, True)
+        (folder / "bare.yaml").write_text(POLICY.replace("80", "0"))
+        assert run("check", "-f", "bare.yaml", "--without", "FSE102").exit_code == 1
+
+    def test_codes_are_completed(self) -> None:
+        (without,) = [it for it in command_of("check").params if it.name == "without"]
+        found = without.shell_complete(click.Context(command_of("check")), "fse10")
+        assert [it.value for it in found] == [code.code for code in Code if code.code.startswith("FSE10")]
 
     def test_a_mesh_without_problems_gets_one_line(self) -> None:
         result = run("check", "-f", "mesh.yaml", "-f", "policies")
@@ -137,7 +163,7 @@ class TestCheck:
         (folder / "policies" / "httpbin.yaml").write_text(f"{POLICY}  ipAddresses: [54.9.9.9/16]\n")
         result = run("check", "-f", "policies")
         assert result.exit_code == 1
-        assert result.stdout.endswith("write `54.9.0.0/16`: that is how it is read (warning)\n")
+        assert result.stdout.endswith("write `54.9.0.0/16`: that is how it is read (FSE087 warning)\n")
 
     def test_kinds_that_play_no_part_are_counted_and_no_problem(self) -> None:
         ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: curl, namespace: curl}\n"
@@ -147,7 +173,7 @@ class TestCheck:
         listed = run("check", "-v", "-f", "-", stdin=f"{MESH}---\n{ingress}")
         assert listed.stdout == result.stdout
         assert listed.stderr.startswith("<stdin>:9:7: Ingress curl/curl ")
-        assert listed.stderr.endswith("(info)\n")
+        assert listed.stderr.endswith("(FSE104 info)\n")
 
     def test_what_is_passed_over_is_named_while_it_is_little(self, folder: Path) -> None:
         for name in ("a.yaml", "kustomization.yaml"):
@@ -166,7 +192,12 @@ class TestCheck:
     def test_the_changed_mesh_is_checked(self) -> None:
         result = run("check", "-f", "mesh.yaml", "--patch", '{"spec": {"traffic": {"enableEgress": 1}}}')
         assert result.exit_code == 1
-        assert result.stdout.startswith("mesh.yaml:5:27: MeshConfig fsm-system/fsm-mesh-config spec.traffic")
+        assert result.stdout.startswith("<patch>: MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableE")
+        result = run("check", "-f", "mesh.yaml", "--set", "fsm.enableEgress=1")
+        assert result.exit_code == 1
+        assert result.stdout.startswith(
+            "<set fsm.enableEgress=1>: MeshConfig fsm-system/fsm-mesh-config spec."
+        )
 
     def test_a_mesh_with_errors_is_not_changed_on_top(self) -> None:
         result = run("check", "-f", "-", "--patch", "no JSON", stdin=MESH.replace("false", "7"))
@@ -180,8 +211,10 @@ class TestCheck:
         assert sarif.exit_code == 1
         (run_of_it,) = json.loads(sarif.stdout)["runs"]
         assert [result["level"] for result in run_of_it["results"]] == ["warning"]
+        assert [(it["ruleId"], it["ruleIndex"]) for it in run_of_it["results"]] == [("FSE087", 1)]
+        assert [it["id"] for it in run_of_it["tool"]["driver"]["rules"]] == ["document", "FSE087"]
         github = run("check", "-f", "policies", "-o", "github")
-        assert github.stdout.startswith("::warning title=fsm-egress,file=policies/httpbin.yaml,line=9,col=")
+        assert github.stdout.startswith("::warning title=fsm-egress FSE087,file=policies/httpbin.yaml,")
         assert run("check", "-f", "mesh.yaml", "-o", "github").stdout == ""
 
     def test_what_a_terminal_could_obey_is_escaped(self) -> None:
@@ -316,7 +349,14 @@ class TestDecide:
         ]
 
     def test_ipv6_destinations_stand_in_brackets(self) -> None:
-        (line,) = decided("--to", "[2001:db8::5]:443", "--tcp", "--set", "fsm.enableEgress=true")
+        told = run(
+            *DECIDE, "--to", "[2001:db8::5]:443", "--tcp", "--set", "fsm.enableEgress=true", "-o", "json"
+        )
+        (line,) = json_lines(told.stdout)
+        assert line["ungoverned"] == "IPv6"
+        assert told.stderr == (
+            "note: FSM redirects no IPv6: it passes by the sidecar, whatever is decided about it\n"
+        )
         assert line["targets"] == [{"address": "[2001:db8::5]:443", "weight": 100, "original": True}]
 
     @pytest.mark.parametrize(
@@ -757,7 +797,7 @@ class TestReplay:
         assert first == "3 connections, 2 would change"
         assert head.split() == ["COUNT", "IDENTITY", "BEFORE", "AFTER", "DIFFERS", "EXAMPLE"]
         assert change.split("  ")[-3:] == [
-            f"PASSTHROUGH (egress_enabled) by {OFF} (mesh.yaml:5)",
+            f"PASSTHROUGH (egress_enabled) by {OFF} (set fsm.enableEgress=true)",
             "verdict, targets",
             "access.jsonl:2: 54.9.9.9:443 TLS httpbin.org",
         ]
@@ -967,7 +1007,7 @@ class TestConfig:
 
     def test_a_file_is_written(self) -> None:
         result = run(*CONFIG, "--gzip", "-O", "config.json.gz")
-        assert (result.exit_code, result.output) == (0, "")
+        assert (result.exit_code, result.output) == (0, NOBODY)
         assert gzip.decompress(Path("config.json.gz").read_bytes()) == run(*CONFIG).stdout_bytes
         assert names() == ["config.json.gz", "mesh.yaml", "policies"]
 
@@ -988,7 +1028,8 @@ class TestConfig:
 
         monkeypatch.setattr(Path, "replace", full)
         result = run(*CONFIG, "-O", "config.json")
-        assert (result.exit_code, result.stderr) == (3, "config.json: cannot be written: the disk is full\n")
+        full_disk = "config.json: cannot be written: the disk is full\n"
+        assert (result.exit_code, result.stderr) == (3, NOBODY + full_disk)
         assert Path("config.json").read_text() == "old"
         assert names() == ["config.json", "mesh.yaml", "policies"]
 
@@ -998,7 +1039,10 @@ class TestConfig:
 
     def test_a_folder_is_no_file(self) -> None:
         result = run(*CONFIG, "-O", "policies")
-        assert (result.exit_code, result.stderr) == (3, "policies: cannot be written: is a directory\n")
+        assert (result.exit_code, result.stderr) == (
+            3,
+            f"{NOBODY}policies: cannot be written: is a directory\n",
+        )
 
 
 class TestHelp:
@@ -1194,13 +1238,13 @@ class TestProcess:
         ended = process.communicate(MESH.encode(), timeout=30)
         assert (process.returncode, ended) == (0, (b"1 resource, no problems\n", b""))
 
-    def test_nothing_is_said_when_the_reader_has_gone(self) -> None:
+    def test_nothing_is_said_of_a_reader_that_has_gone(self) -> None:
         read_end, write_end = os.pipe()
         os.close(read_end)
         process = start(*CONFIG, stdout=write_end)
         os.close(write_end)
         _, errors = process.communicate(timeout=30)
-        assert (process.returncode, errors) == (141, b"")
+        assert (process.returncode, errors.decode()) == (141, NOBODY)
 
     def test_nothing_is_said_on_ctrl_c(self) -> None:
         # A shell that runs the tests in the background has them ignore SIGINT, and processes hand that on.

@@ -85,6 +85,53 @@ def test_the_name_that_fsm_gives_an_account_is_read_as_it_is_meant() -> None:
     assert run("decide", *MESHES, "--as", "curl.curl.cluster.local", *sent).stdout == plain.stdout
 
 
-def test_where_no_document_names_anybody_nothing_is_told() -> None:
+def test_it_is_told_where_no_document_names_anybody_too() -> None:
     Path("mesh.json").write_text(json.dumps(config()))
-    assert run("decide", *MESHES, "--as", "crul.curl", *TO, "--tcp").stderr == ""
+    note = "note: no document names account crul.curl\n"
+    assert run("decide", *MESHES, "--as", "crul.curl", *TO, "--tcp").stderr == note
+
+
+TEST = """\
+apiVersion: fsm-egress/v1
+kind: EgressTest
+mesh: mesh.json
+tests:
+- {name: a, as: WHO, to: '54.9.9.9:443', tls: a.com, expect: VERDICT}
+"""
+
+
+def test_policy_tests_take_no_slip_of_the_pen() -> None:
+    Path("a.egress-test.yaml").write_text(TEST.replace("WHO", "crul.curl").replace("VERDICT", "DENIED"))
+    refused = run("test", ".")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert refused.stderr == (
+        "a.egress-test.yaml:5:1: as: expected an account that a document of the mesh names, or"
+        " `any other account`, found `crul.curl`; write `curl.curl`\n"
+    )
+    told = run("test", ".", "--no-strict-names")
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "1 test passed\n", f"note: {NOTE}\n")
+    assert first(run("test", ".", "--no-strict-names", "-o", "json"))["unnamed"] == [NOTE]
+
+
+@pytest.mark.parametrize(
+    ("who", "verdict"), [("curl.curl", "EGRESS_POLICY"), ("any other account", "DENIED")]
+)
+def test_policy_tests_are_about_whoever_may_be_meant(who: str, verdict: str) -> None:
+    Path("a.egress-test.yaml").write_text(TEST.replace("WHO", who).replace("VERDICT", verdict))
+    assert run("test", ".").exit_code == 0
+
+
+def test_policy_tests_say_which_meshconfig_is_taken() -> None:
+    policy = egress("a", "https 443", hosts=["a.com"])
+    second = {**config(), "metadata": {"name": "spare", "namespace": "other"}}
+    Path("a.egress-test.yaml").write_text(TEST.replace("WHO", "curl.curl").replace("VERDICT", "DENIED"))
+    for configs, note in (
+        ([], "no MeshConfig among the documents of the mesh: FSM's defaults are assumed"),
+        (
+            [config(), second],
+            "MeshConfig fsm-system/fsm-mesh-config is taken, and MeshConfig other/spare counts for nothing",
+        ),
+    ):
+        listed = {"apiVersion": "v1", "kind": "List", "items": [policy, *configs]}
+        Path("mesh.json").write_text(json.dumps(listed))
+        assert run("test", ".").stderr == f"note: a.egress-test.yaml: {note}\n"

@@ -167,14 +167,14 @@ def test_check_names_what_the_injector_and_iptables_refuse_of_pods_and_templates
     assert told == [
         (
             f"Deployment curl/d spec.template.{ports} a port number from 1 to 65535, found the string `x`: "
-            "the pod is not created (warning)"
+            "the pod is not created (FSE025 warning)"
         ),
         (
             "Pod curl/a metadata.annotations.flomesh.io/sidecar-injection: expected one of `enabled`, `yes`, "
-            "`true`, `disabled`, `no`, `false`, found `si`: the pod is not created (warning)"
+            "`true`, `disabled`, `no`, `false`, found `si`: the pod is not created (FSE025 warning)"
         ),
         (
             f"Pod curl/b {ports} at most 15 different ports, found 16 of them of mesh and pod together: "
-            "the pod does not start (warning)"
+            "the pod does not start (FSE115 warning)"
         ),
     ]

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_egress.documents import read_text
-from fsm_egress.documents.patch import MAX_DEPTH, MAX_NUMBER, MAX_TEXT, merge_patch, parse_merge_patch
+from fsm_egress.documents.patch import (
+    MAX_DEPTH,
+    MAX_NUMBER,
+    MAX_TEXT,
+    differing,
+    merge_patch,
+    parse_merge_patch,
+)
 from fsm_egress.values.errors import PatchError, Problem
 from fsm_egress.values.frozen import freeze
 
@@ -80,6 +87,18 @@ def without_nulls(value: Any) -> Any:
 @given(objects, objects.map(without_nulls))
 def test_law_a_difference_merged_restores_the_target(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert merge_patch(old, difference(old, new)) == new
+
+
+@given(values.map(without_nulls), values.map(without_nulls))
+def test_law_what_differs_is_named_and_nothing_else(one: Any, other: Any) -> None:
+    assert list(differing(one, one)) == []
+    assert bool(list(differing(one, other))) is (one != other)
+
+
+def test_a_list_that_differs_is_one_value() -> None:
+    before = {"a": {"b": 1, "c": [1, {"d": 2}], "gone": 1}}
+    after = {"a": {"b": 1, "c": [1, {"d": 3}], "new": {"e": 1}}}
+    assert list(differing(before, after)) == ["a.c", "a.gone", "a.new"]
 
 
 @given(values, values)

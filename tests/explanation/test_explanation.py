@@ -24,6 +24,8 @@ WHO = fe.ServiceIdentity("curl", "curl")
 GET = fe.http("54.9.9.9", 80, "GET", "a.com/get")
 TLS = fe.tls("54.9.9.9", 443, "a.com")
 BYTES = fe.tcp("54.9.9.9", 3306)
+TO_THE_LETTER = "hosts are compared to the letter, without wildcards"
+BUT_FOR = "but for one thing it would be allowed:"
 
 Mesh = list[dict[str, Any]]
 Case = tuple[Mesh, str, list[dict[str, Any]]]
@@ -90,6 +92,11 @@ def test_law_the_stages_are_in_order_and_the_last_one_decides(case: Case) -> Non
             assert (last.name, last.rules) == (StageName.EGRESS_POLICIES, decision.considered)
 
 
+def as_account(subject: Subject) -> fe.ServiceIdentity:
+    assert isinstance(subject, fe.ServiceIdentity)
+    return subject
+
+
 @given(random_meshes.cases(6))
 @settings(max_examples=40)
 def test_law_near_misses_are_one_change_away(case: Case) -> None:
@@ -101,7 +108,7 @@ def test_law_near_misses_are_one_change_away(case: Case) -> None:
             changed = miss.applied(mesh, who, connection)
             decision = fe.compile(*changed[:2]).classify(changed[2])
             assert (decision.allowed, decision.rule) == (True, miss.rule), miss
-            found = differences((mesh, who, connection), changed)
+            found = differences((mesh, who, connection), (changed[0], as_account(changed[1]), changed[2]))
             assert len(found) == 1 or found in TOGETHER, miss
 
 
@@ -162,7 +169,8 @@ def test_law_what_is_told_is_told_in_every_form(case: Case, most: int) -> None:
         assert str(told).startswith(told.answer)
         assert (lines[0], wire["answer"]) == (told.answer, told.answer)
         assert {str(stage) for stage in told.stages} <= set(lines)
-        shown = [line for line in lines if line.startswith("  ") and not line.startswith("  and ")]
+        start = lines.index(BUT_FOR) if told.near_misses else len(lines)
+        shown = [it for it in lines[start:] if it.startswith("  ") and not it.startswith("  and ")]
         assert len(shown) == min(most, len(told.near_misses))
         assert json.loads(json.dumps(wire)) == wire
         assert [Nearness[miss["nearness"].upper()] for miss in wire["near_misses"]] == sorted(
@@ -258,7 +266,7 @@ def test_the_nearest_host_is_one_that_was_surely_meant_then_a_slip_then_one_of_i
     policies = [egress(f"e{index}", "http 80", hosts=[host]) for index, host in enumerate(hosts)]
     asked = fe.http("54.9.9.9", 80, "GET", "api.httpbin.org/")
     assert [(miss.nearness.name, str(miss)) for miss in explained(asked, *policies).near_misses] == [
-        ("SPELLING", "host `api.httpbin.org` is not in hosts `[*.httpbin.org]`"),
+        ("SPELLING", f"host `api.httpbin.org` is not `*.httpbin.org`: {TO_THE_LETTER}"),
         ("SLIP", "host `api.httpbin.org` is not in hosts `[ap.httpbin.org]`"),
         ("KIN", "host `api.httpbin.org` is not in hosts `[www.httpbin.org]`"),
         ("KIN", "host `api.httpbin.org` is not in hosts `[api.example.com]`"),
@@ -284,7 +292,8 @@ def test_a_host_is_changed_to_the_nearest_of_the_policys() -> None:
 def test_under_a_wildcard_the_policy_is_what_changes() -> None:
     policy = egress("e", "https 443", hosts=["*.a.com"])
     miss = only(fe.tls("54.9.9.9", 443, "x.A.com"), policy)
-    assert str(miss) == "server name `x.a.com` is not in hosts `[*.a.com]`"
+    assert str(miss) == f"host `x.a.com` is not `*.a.com`: {TO_THE_LETTER}"
+    assert miss.difference is Difference.WILDCARD
     assert str(miss.change) == "add x.a.com to spec.hosts of Egress curl/e"
 
 
@@ -646,8 +655,44 @@ def test_a_service_may_be_out_of_reach() -> None:
     ]
     assert str(told.near_misses[0].rule) == "Service shop/db spec.ports[0]"
     assert str(told.stages[1]) == (
-        "in-mesh          goes on   no service that `curl.curl` may reach has `10.96.0.2:3306`"
+        "in-mesh          goes on   no service that `curl.curl` may reach has `10.96.0.2:3306`;"
+        " `shop/db` takes no part: no TrafficTarget names `curl.curl`"
     )
+
+
+def test_a_service_without_the_port_is_named_with_its_ports() -> None:
+    def finding(port: int, *entries: Entry) -> str:
+        return explained(fe.tcp("10.96.0.2", port), *entries).stages[1].finding
+
+    assert finding(3307, DATABASE) == (
+        "no service has `10.96.0.2:3307`; `shop/db` takes no part: it has no port 3307, its ports are 3306"
+    )
+    names, endpoints = service("dns", "dns 53", ip="10.96.0.2")
+    names["spec"]["ports"][0]["protocol"] = "UDP"
+    assert finding(53, [names, endpoints]) == (
+        "no service has `10.96.0.2:53`; `shop/dns` takes no part: its port 53 is UDP"
+    )
+    names["spec"]["ports"] = []
+    assert finding(53, [names, endpoints]).endswith("it has no port 53, its ports are none")
+
+
+def test_of_many_services_that_take_no_part_some_are_named() -> None:
+    many = [service(f"db{index}", "tcp-x 3306", ip="10.96.0.2") for index in range(5)]
+    stage = explained(fe.tcp("10.96.0.2", 1), *many).stages[1]
+    assert stage.finding.count("takes no part: ") == 3
+    assert stage.finding.endswith("; 2 more take no part")
+    assert len(stage.rules) == 5
+
+
+def test_a_service_that_may_be_reached_is_not_said_to_be_out_of_reach() -> None:
+    sources = {"sources": [random_meshes.account("curl.curl")], "rules": random_meshes.RULES[2]}
+    target = random_meshes.traffic_target("shop", "t", None, "web", sources)
+    pod = random_meshes.resource("v1", "Pod", "shop", "db-0", spec={"serviceAccountName": "web"})
+    pod["metadata"]["labels"], pod["status"] = {"app": "db"}, {"podIPs": [{"ip": "10.0.0.2"}]}
+    headless, endpoints = service("db", "tcp-x 3306", ip="None", pods=["10.0.0.2"])
+    endpoints["subsets"][0]["ports"] = [{"name": f"tcp-{it}", "port": 3306 + it} for it in range(2)]
+    told = explained(fe.tcp("10.0.0.2", 3306), STRICT, [headless, endpoints], target, pod)
+    assert told.stages[1].finding == "no service that `curl.curl` may reach has `10.0.0.2:3306`"
 
 
 @pytest.mark.parametrize("address", ["10.96.0.2", "10.0.0.2"])
@@ -739,6 +784,67 @@ def test_stage_2_says_who_claims_the_destination(entries: list[str], finding: st
     policies = [egress(f"e{index}", port) for index, port in enumerate(entries)]
     stage = explained(BYTES, *policies).stages[2]
     assert (stage.name, stage.finding) == (StageName.EGRESS_POLICIES, finding)
+
+
+def test_stage_2_says_which_policies_take_no_part_and_why() -> None:
+    def stage(*entries: Entry) -> Stage:
+        return explained(BYTES, *entries).stages[2]
+
+    there, space = egress("e", "tcp 3306"), random_meshes.resource("v1", "Namespace", "", "curl")
+    unwatched = stage(there, space)
+    assert unwatched.finding == "Egress curl/e takes no part: namespace `curl` is not monitored"
+    assert list(map(str, unwatched.rules)) == ["Egress curl/e"]
+    setting = {"apiGroup": random_meshes.FLOMESH, "kind": "UpstreamTrafficSetting", "name": "limits"}
+    missing = egress("e", "tcp 3306", matches=[setting])
+    why = "Egress curl/e takes no part: UpstreamTrafficSetting `curl/limits` does not exist"
+    assert stage(missing).finding == why
+    assert stage(missing, egress("f", "tcp 1")).finding == (
+        f"the only policy of `curl.curl` in force does not claim `54.9.9.9:3306`; {why}"
+    )
+    claims = "Egress curl/f claims `54.9.9.9:3306`"
+    assert stage(missing, egress("f", "tcp 3306")).finding == f"{claims}; {why}"
+    group = egress("e", "tcp 3306", sources=[{"kind": "Group", "name": "curl", "namespace": "curl"}])
+    assert stage(group).finding == (
+        "Egress curl/e takes no part: its source `curl.curl` is of kind `Group`, which names nobody"
+    )
+
+
+def test_the_findings_of_what_decides_are_told() -> None:
+    wild = egress("e", "https 443", hosts=["*.a.com"])
+    told = explained(fe.tls("54.9.9.9", 443, "x.a.com"), wild, egress("f", "http 80", hosts=["*.b.com"]))
+    (finding,) = told.findings
+    assert (finding.code.code, str(finding.rule.resource)) == ("FSE009", "Egress curl/e")
+    assert f"what is amiss with it:\n  {finding}\n" in str(told)
+    assert [it["code"] for it in told.to_mapping()["findings"]] == ["FSE009"]
+    assert ("amiss", str(finding)) in told.table().rows
+    assert explained(BYTES, egress("e", "tcp 3306")).findings == ()
+
+
+def test_ipv6_passes_by_whatever_is_decided() -> None:
+    told = explained(fe.tcp("2001:db8::1", 25))
+    assert told.stages[0].finding == (
+        "FSM redirects no IPv6: it passes by the sidecar, whatever is decided below"
+    )
+    assert told.to_mapping()["decision"]["ungoverned"] == "IPv6"
+
+
+def test_whoever_may_be_asked_about_is_explained() -> None:
+    policy = egress("e", "tcp 3306")
+    anybody = explained(BYTES, policy, identity="any other account")
+    assert str(anybody.near_misses[0]) == "source account `any other account`, the policy has `curl.curl`"
+    pod = random_meshes.resource("v1", "Pod", "curl", "c-0", spec={"serviceAccountName": "curl"})
+    told = explain(load(policy, pod), "pod/c-0.curl", BYTES)
+    assert (str(told.identity), told.decision.allowed) == ("pod/c-0.curl", True)
+    with pytest.raises(fe.InvalidValue, match="a pod or a template"):
+        explain(load(policy), "pod/c-0.curl", BYTES)
+
+
+def test_a_pod_without_a_sidecar_is_explained() -> None:
+    pod = random_meshes.resource(
+        "v1", "Pod", "curl", "c-0", spec={"serviceAccountName": "curl", "hostNetwork": True}
+    )
+    told = explain(load(pod), "pod/c-0.curl", BYTES)
+    assert told.answer.startswith("passed through: `pod/c-0.curl` has no sidecar: ")
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,15 @@ from fsm_egress.connections.findings import Code
 from fsm_egress.linting import lint
 from fsm_egress.linting.rules import RULES, rules_markdown
 from fsm_egress.linting.rules.rule import LintRule, Side
+from fsm_egress.manifests.admission import refusals
 
 
 def codes_in(text: str, rule: LintRule) -> set[Code]:
     """The codes that are found in documents, by the comparisons that a rule needs alone."""
     mesh = fe.loads(text, strict=False)
+    if rule.sides == {Side.DOCUMENTS}:
+        known = {code.code: code for code in Code}
+        return {known[it.code] for it in (*mesh.problems, *refusals(mesh)) if it.code}
     sidecar, stock = rule.sides == {Side.SIDECAR}, rule.sides == {Side.CONTROLLER}
     return {it.code for it in lint(mesh, sidecar=sidecar, stock=stock, fsm=rule.fsm)}
 

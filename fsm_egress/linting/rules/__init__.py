@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import controller, departures, pods, policies, resolution, sidecar
+from . import controller, departures, documents, pods, policies, resolution, sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "rules_markdown"]
 
-_TABLES = (resolution.RULES, sidecar.RULES, controller.RULES, departures.RULES, policies.RULES, pods.RULES)
+_TABLES = (
+    resolution.RULES,
+    sidecar.RULES,
+    controller.RULES,
+    departures.RULES,
+    policies.RULES,
+    documents.RULES,
+    pods.RULES,
+)
 
 RULES: Mapping[Code, LintRule] = {
     rule.code: rule

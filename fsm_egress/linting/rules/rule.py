@@ -18,11 +18,13 @@ class Side(Enum):
     MESH = "the policies"
     SIDECAR = "the comparison with the stock sidecar"
     CONTROLLER = "the stock controller's view"
+    DOCUMENTS = "the command `check`"
 
 
 SIDECAR = frozenset([Side.SIDECAR])
 CONTROLLER = frozenset([Side.CONTROLLER])
-MESH_SIDECAR_CONTROLLER = frozenset(Side)
+DOCUMENTS = frozenset([Side.DOCUMENTS])
+MESH_SIDECAR_CONTROLLER = frozenset([Side.MESH, Side.SIDECAR, Side.CONTROLLER])
 MESH_SIDECAR = frozenset([Side.MESH, Side.SIDECAR])
 MESH_CONTROLLER = frozenset([Side.MESH, Side.CONTROLLER])
 

@@ -29,7 +29,7 @@ class EgressFile(pytest.File):
         try:
             content = self.path.read_bytes()
             for tests in read_tests(content, self.path.as_posix()):
-                report = run_tests([tests])
+                report = run_tests([tests], strict_names=True)
                 for result in report.results:
                     yield EgressItem.from_parent(self, name=result.test.name, result=result)
         except (LoadError, PatchError) as error:
