@@ -81,36 +81,53 @@ def pipy_config(
     return written if fsm is None else in_version(written, fsm_version(fsm))
 
 
-@takes(mesh=Snapshot, carried=(Mapping, NoneType))
+@takes(mesh=Snapshot, carried=(Mapping, NoneType), shadow=(Snapshot, NoneType), observe=bool)
 def pipy_codebase(
     mesh: Snapshot,
     identity: Subject | str,
     carried: Mapping[str, Any] | None = None,
     *,
     enforce: bool = False,
+    shadow: Snapshot | None = None,
+    observe: bool = False,
+    log_to: str | None = None,
+    log_sample: float = 1,
 ) -> dict[str, bytes]:
     """The files that the sidecar of `identity` needs besides FSM's scripts, by their paths in its codebase.
 
     They are `config.json`, or `config.json.gz` where the mesh compresses configs; and, to `enforce` what the
-    stock scripts cannot, the module `modules/fsm-egress.js`, with the config that makes them use it
-    (`spec/module.md`).
+    stock scripts cannot, or to log what a sidecar sees, the module `modules/fsm-egress.js`, with the config
+    that makes them use it (`spec/module.md`). What is logged are JSON lines that `replay` and `learn` read.
 
     Args:
-        mesh: the resources.
+        mesh: the resources that the sidecar obeys.
         identity: `name.namespace`, or a pod; all pods of an account read the same config.
         carried: `Inbound`, `Certificate`, `AllowedEndpoints` and `Probes`, written as they are given.
-        enforce: whether the module is among the files.
+        enforce: whether the sidecar enforces what the stock scripts cannot.
+        shadow: a mesh whose policies are asked and not obeyed: what they would refuse, and the sidecar lets
+            through, is logged.
+        observe: whether every connection is logged, and each request of those that are HTTP.
+        log_to: the URL of an HTTP endpoint that batches are posted to; by default standard output.
+        log_sample: the share of connections that is looked at, chosen by chance; by default all.
 
     Raises:
-        InvalidValue: the text is no identity, or `carried` has another key.
+        InvalidValue: the text is no identity, `carried` has another key, `log_to` is no URL of HTTP,
+            `log_sample` is no share, or the mesh puts other modules in the place of FSM's.
+        IncompleteMesh: a tolerant load left out what the shadow may refuse.
     """
     from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
     from .pipy.enforcement import MODULE, module_source, write_enforced_config  # noqa: PLC0415  # ditto
 
     policy = _resolved(mesh, identity)
     config = write_enforced_config(policy, carried) if enforce else write_config(policy, carried)
+    if observe or shadow is not None:
+        from .pipy.observing import Observation, observed_config  # noqa: PLC0415  # because few look on
+
+        asked = None if shadow is None else _resolved(shadow, identity)
+        config = observed_config(config, policy, Observation(observe, asked, log_to, log_sample))
     content = config.to_gzip() if config.compressed else config.to_json()
-    return {config.file_name: content, **({MODULE: module_source()} if enforce else {})}
+    has_module = enforce or observe or shadow is not None
+    return {config.file_name: content, **({MODULE: module_source()} if has_module else {})}
 
 
 def _resolved(mesh: Snapshot, identity: Subject | str) -> OutboundPolicy:

@@ -25,7 +25,8 @@ def goes_as_due(sides: fe.Sides, pair: Wire, names: Mapping[str, str]) -> bool:
     """Whether an observed connection went where the engine decides, in the way that is due.
 
     What the module does not cure goes as the model of the sidecar says: a Host in capitals is looked up as it
-    stands, and a method that the sidecar does not know closes the connection.
+    stands, a method that the sidecar does not know closes the connection, and what shows a certificate goes
+    through no gateway.
     """
     connection = fe.Connection.from_mapping(pair["connection"])
     decision = sides.engine.classify(connection)
@@ -37,8 +38,10 @@ def goes_as_due(sides: fe.Sides, pair: Wire, names: Mapping[str, str]) -> bool:
     if isinstance(request, fe.HTTPRequest) and (
         request.host != request.authority or request.method not in KNOWN_METHODS
     ):
-        return explains(sides.outcome(connection), connection, seen, names)
-    return explains(sides.due(decision), connection, seen, names)
+        return explains(sides.outcome(connection), connection, pair["observed"], names)
+    due = sides.due(decision)
+    bypassed = due.mtls and due.gateways
+    return explains(sides.outcome(connection) if bypassed else due, connection, seen, names)
 
 
 def _explains(outcome: Outcome, connection: fe.Connection, seen: Wire, names: Mapping[str, str]) -> bool:

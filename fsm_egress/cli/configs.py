@@ -11,12 +11,14 @@ import click
 from ..api import pipy_codebase, pipy_config
 from ..manifests.unread import LEFT_OUT
 from ..resources.core import Secret, ServiceAccount
+from ..values.construction import frozen
+from ..values.errors import InvalidValue
 from .endings import stop
 from .files import write_file
 from .help import examples
-from .mesh import Documents, mesh_options, say_conditions
+from .mesh import Documents, later_mesh, mesh_and_later_options, say_conditions
 from .options import as_option, fsm_option, note_unnamed
-from .output import why
+from .output import say, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["config"]
 
+_NOT_SEEN = ("note: enableEgress is off: what no rule takes is closed by FSM's own script, and never logged",)
+
 
 @click.command(
     epilog=examples(
@@ -35,47 +39,75 @@ __all__ = ["config"]
         "fsm-egress config -f policies/ --as curl.curl --set fsm.enableEgress=true -O config.json",
         "fsm-egress config -f policies/ --as curl.curl --gzip -O config.json.gz",
         "fsm-egress config -f policies/ --as curl.curl --enforce -O codebase/",
+        "fsm-egress config -f mesh/ --as curl.curl --observe -O codebase/",
+        "fsm-egress config -f mesh/ --as curl.curl --shadow --after policies/ \\\n"
+        "      --after-set fsm.enableEgress=false --log-to http://logs.monitoring:8080/ -O codebase/",
     )
 )
-@mesh_options
+@mesh_and_later_options
 @as_option(required=True)
 @click.option("--gzip", "is_gzip", is_flag=True, help="Compress: the bytes of config.json.gz.")
 @fsm_option
 @click.option("--enforce", is_flag=True, help="Write the module too, into the folder that -O names.")
 @click.option(
+    "--shadow",
+    is_flag=True,
+    help="Log what the policies of --after (else of -f) would refuse, and let it through all the same.",
+)
+@click.option("--observe", is_flag=True, help="Log every connection, and each request of HTTP.")
+@click.option(
+    "--log-to",
+    metavar="URL",
+    help="Post what is logged to this HTTP endpoint, in batches, instead of standard output.",
+)
+@click.option(
+    "--log-sample",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Look at this share of the connections, such as 0.1; by default at all.",
+)
+@click.option(
     "-O",
     "--output-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write to this file, whole or not at all, instead of standard output; with --enforce, to a folder.",
+    help="Write to this file, whole or not at all, instead of standard output; with a module, to a folder.",
 )
 def config(
     documents: Documents,
+    after: Documents,
     identity: ServiceIdentity,
     is_gzip: bool,
     fsm: str | None,
     enforce: bool,
+    shadow: bool,
+    observe: bool,
+    log_to: str | None,
+    log_sample: float | None,
     output_file: Path | None,
 ) -> None:
     """Write the config.json that the sidecar of an identity reads.
 
-    With --enforce, write a folder that is laid over FSM's sidecar scripts: the config, and the module
-    that makes the sidecar enforce what the stock scripts cannot. With --lenient, none is written that could
-    be another one if all could be read: then the exit code is 3.
+    With --enforce, --shadow or --observe, write a folder that is laid over FSM's sidecar scripts: the config,
+    and a module. --enforce makes the sidecar do what the policies say, where the stock scripts cannot.
+    --shadow and --observe change nothing about what it does: it logs JSON lines, as `replay` and `learn`
+    read them.
+
+    With --lenient, nothing is written that could be another if all could be read: then the exit code is 3.
     """
-    if enforce and (output_file is None or is_gzip):
-        raise click.UsageError(
-            "with --enforce, -O names the folder of the codebase, and the mesh says --gzip"
-        )
-    if enforce and fsm is not None:
-        raise click.UsageError("--enforce is for FSM 1.5 to 1.7: leave --fsm out")
+    with_module = [
+        option
+        for option, given in (("--enforce", enforce), ("--shadow", shadow), ("--observe", observe))
+        if given
+    ]
+    logs = Logging(shadow, observe, after, log_to, log_sample)
+    logs.check()
+    if with_module:
+        _check_folder(" and ".join(with_module), output_file, is_gzip=is_gzip, fsm=fsm)
     mesh = documents.changed(documents.load())
-    lost = [loss for loss in mesh.lost if loss.concerns(identity) and not _is_no_part(loss)]
-    told = [*map(str, lost), *(f"{ref} is kept without its data" for ref in _emptied(mesh, identity))]
-    if told:
-        stop("\n".join(["no config is written, as it may hang on this:", *told]))
-    if enforce and output_file is not None:
-        for path, content in pipy_codebase(mesh, identity, enforce=True).items():
+    _stop_where_lost(mesh, identity)
+    if with_module and output_file is not None:
+        for path, content in _codebase(mesh, documents, identity, logs, enforce=enforce).items():
             _write(output_file / path, content)
         return
     note_unnamed([identity], mesh)
@@ -87,6 +119,14 @@ def config(
         sys.stdout.flush()
     else:
         _write(output_file, content)
+
+
+def _stop_where_lost(mesh: Snapshot, identity: ServiceIdentity) -> None:
+    """End the command where the config may hang on what could not be read."""
+    lost = [loss for loss in mesh.lost if loss.concerns(identity) and not _is_no_part(loss)]
+    told = [*map(str, lost), *(f"{ref} is kept without its data" for ref in _emptied(mesh, identity))]
+    if told:
+        stop("\n".join(["no config is written, as it may hang on this:", *told]))
 
 
 def _emptied(mesh: Snapshot, identity: ServiceIdentity) -> Iterator[ResourceRef]:
@@ -103,6 +143,63 @@ def _emptied(mesh: Snapshot, identity: ServiceIdentity) -> Iterator[ResourceRef]
 def _is_no_part(loss: Loss) -> bool:
     """Whether nothing of what is lost stands in any config."""
     return loss.ref is not None and loss.ref.kind == ServiceAccount.kind
+
+
+@frozen
+class Logging:
+    """What the sidecar is to log, as the options say it."""
+
+    shadow: bool
+    observe: bool
+    after: Documents
+    log_to: str | None
+    log_sample: float | None
+
+    def check(self) -> None:
+        """See that they go together.
+
+        Raises:
+            click.UsageError: they do not.
+        """
+        if self.after and not self.shadow:
+            raise click.UsageError("--after is what --shadow asks")
+        told = self.log_to is not None or self.log_sample is not None
+        if told and not (self.shadow or self.observe):
+            raise click.UsageError("--log-to and --log-sample say how --shadow or --observe log")
+
+
+def _check_folder(named: str, output_file: Path | None, *, is_gzip: bool, fsm: str | None) -> None:
+    """See that the options fit a codebase.
+
+    Raises:
+        click.UsageError: they do not.
+    """
+    if output_file is None or is_gzip:
+        raise click.UsageError(f"with {named}, -O names the folder of the codebase, and the mesh says --gzip")
+    if fsm is not None:
+        raise click.UsageError(f"{named} is for FSM 1.5 to 1.7: leave --fsm out")
+
+
+def _codebase(
+    mesh: Snapshot, documents: Documents, identity: ServiceIdentity, logs: Logging, *, enforce: bool
+) -> dict[str, bytes]:
+    """The files of a codebase; on standard error, what of the mesh's connections is never logged."""
+    if (logs.shadow or logs.observe) and not mesh.mesh_config.spec.traffic.enable_egress:
+        say(_NOT_SEEN, err=True)
+    try:
+        return pipy_codebase(
+            mesh,
+            identity,
+            enforce=enforce,
+            shadow=later_mesh(mesh, documents, logs.after) if logs.shadow else None,
+            observe=logs.observe,
+            log_to=logs.log_to,
+            log_sample=1 if logs.log_sample is None else logs.log_sample,
+        )
+    except InvalidValue as error:
+        if error.problems[0].path != "log_to":
+            raise
+        raise click.BadParameter(str(error).removeprefix("log_to: "), param_hint="'--log-to'") from None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Documents",
     "later_mesh",
+    "mesh_and_later_options",
     "mesh_beside_logs_options",
     "mesh_options",
     "passed_over",
@@ -217,8 +218,12 @@ def _sources(files: Sequence[str]) -> list[Input]:
 
 def mesh_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say which mesh it is about, as its argument `documents`."""
-    more = click.argument("more_files", nargs=-1, metavar="[PATH]...")
-    return _given(_with_documents(command), *_OPTIONS, more)
+    return _given(_with_documents(command), *_OPTIONS, _MORE)
+
+
+def mesh_and_later_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same, and what becomes of the mesh, as its argument `after`."""
+    return _given(_with_after(command), *_OPTIONS_AFTER, *_OPTIONS, _MORE)
 
 
 def mesh_beside_logs_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -228,7 +233,10 @@ def mesh_beside_logs_options(command: Callable[..., None]) -> Callable[..., None
 
 def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options for a mesh, as `documents`, and for what becomes of it, as `after`."""
+    return _given(_with_after(command), *_OPTIONS_AFTER, *_OPTIONS)
 
+
+def _with_after(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_after(
         *,
@@ -243,7 +251,7 @@ def two_meshes_options(command: Callable[..., None]) -> Callable[..., None]:
         named(after=after, **others)
 
     named = _with_documents(command)
-    return _given(with_after, *_OPTIONS_AFTER, *_OPTIONS)
+    return with_after
 
 
 _SHARED = ("set_lenient", "defaults", "lenient", "verbose")
@@ -284,6 +292,7 @@ def _given(command: Callable[..., None], *options: Callable[..., Any]) -> Callab
     return command
 
 
+_MORE = click.argument("more_files", nargs=-1, metavar="[PATH]...")
 _OPTIONS = (
     *CLUSTER_OPTIONS,
     click.option("-v", "--verbose", is_flag=True, help="List what is passed over."),

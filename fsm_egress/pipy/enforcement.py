@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from ..policy import EgressGroup, HTTPRoute, MeshMatch, OutboundPolicy, WeightedCluster
     from .config import PipyConfig
 
-__all__ = ["ENFORCE", "HTTP_CHAIN", "MODULE", "TCP_CHAIN", "module_source", "write_enforced_config"]
+__all__ = [
+    "ENFORCE",
+    "HTTP_CHAIN",
+    "MODULE",
+    "TCP_CHAIN",
+    "module_source",
+    "with_module",
+    "write_enforced_config",
+]
 
 MODULE = "modules/fsm-egress.js"
 ENFORCE = "Enforce"
@@ -59,12 +67,20 @@ def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | N
             key: {name: weight for name, weight in weights.items() if name in usable}
             for key, weights in matches.items()
         }
-    content["Chains"] = {name: _with_module(name, modules) for name, modules in content["Chains"].items()}
+    content["Chains"] = with_module(content["Chains"])
     return sealed(content, compressed=policy.spec.compress_config)
 
 
+def with_module(chains: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Chains with the module where it belongs, and nowhere else."""
+    return {
+        name: _with_module(name, [module for module in modules if module != MODULE])
+        for name, modules in chains.items()
+    }
+
+
 def _with_module(chain: str, modules: list[str]) -> list[str]:
-    """A chain with the module where it belongs: at the head, and behind the routing of requests."""
+    """A chain with the module at the head, and behind the routing of requests."""
     if chain not in {TCP_CHAIN, HTTP_CHAIN}:
         return modules
     placed = [MODULE]

@@ -126,15 +126,23 @@ class Sidecar:
             return PASSED_BY
         if not (self.config.present or self.config.enable_egress):
             return REFUSED
+        found = self._led(connection)
+        return CLOSED if found is None else self._through(*found, connection, http2=http2)
+
+    def chain(self, connection: Connection) -> str | None:
+        """The chain whose modules see a connection that was redirected to it; None where none does."""
+        found = self._led(connection)
+        return found and found[0]
+
+    def _led(self, connection: Connection) -> tuple[str, Taken] | None:
+        """The chain that a connection is led into, and the match that takes it."""
         matches = self.config.matches.get(str(connection.port), ())
         if any(entry.mask is None for match in matches for entry in match.ranges or ()):
-            return CLOSED
+            return None
         taken = self.take(matches, connection.key)
         if taken.match is None and not self.config.enable_egress:
-            return CLOSED
-        if taken.match is not None and taken.match.is_http:
-            return self._through(HTTP_CHAIN, taken, connection, http2=http2)
-        return self._through(TCP_CHAIN, taken, connection, http2=http2)
+            return None
+        return HTTP_CHAIN if taken.match is not None and taken.match.is_http else TCP_CHAIN, taken
 
     def handle_requests(self, requests: Iterable[Connection], *, http2: bool = False) -> tuple[Outcome, ...]:
         """What the sidecar does with the requests of one HTTP connection, in their order.

@@ -988,6 +988,51 @@ class TestConfig:
         assert result.exit_code == 2
         assert "-O names the folder of the codebase" in result.stderr
 
+    def test_what_policies_would_refuse_is_logged(self, folder: Path) -> None:
+        after = ("--after", "mesh.yaml", "--after", "policies", "--after-set", "fsm.enableEgress=false")
+        today = ("--set", "fsm.enableEgress=true")
+        where = ("--log-to", "http://logs:8080/x", "--log-sample", "0.1")
+        result = run(*CONFIG, *today, "--shadow", *after, *where, "-O", "codebase")
+        assert (result.exit_code, result.output) == (0, "")
+        mesh = fe.load("mesh.yaml").helm_set("fsm.enableEgress=true")
+        asked = fe.load("mesh.yaml", "policies")
+        files = fe.pipy_codebase(mesh, "curl.curl", shadow=asked, log_to="http://logs:8080/x", log_sample=0.1)
+        assert {path: (folder / "codebase" / path).read_bytes() for path in files} == files
+
+    def test_policies_of_the_mesh_itself_are_asked(self, folder: Path) -> None:
+        result = run(*CONFIG, "policies", "--shadow", "--observe", "--enforce", "-O", "codebase")
+        assert result.exit_code == 0
+        assert "closed by FSM's own script, and never logged" in result.stderr
+        mesh = fe.load("mesh.yaml", "policies")
+        files = fe.pipy_codebase(mesh, "curl.curl", enforce=True, shadow=mesh, observe=True)
+        assert {path: (folder / "codebase" / path).read_bytes() for path in files} == files
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--after", "policies"), "--after is what --shadow asks"),
+            (("--log-to", "http://a"), "say how --shadow or --observe log"),
+            (("--enforce", "-O", "x", "--log-sample", "0.5"), "say how --shadow or --observe log"),
+            (("--observe",), "with --observe, -O names the folder"),
+            (("--shadow", "--observe", "--fsm", "1.4", "-O", "x"), "--shadow and --observe is for FSM 1.5"),
+            (
+                ("--observe", "-O", "x", "--log-to", "logs:80"),
+                "'--log-to': expected the URL of an HTTP endpoint",
+            ),
+            (("--observe", "-O", "x", "--log-sample", "2"), "'--log-sample'"),
+        ],
+    )
+    def test_how_is_logged_must_make_sense(self, arguments: tuple[str, ...], message: str) -> None:
+        result = run(*CONFIG, *arguments)
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+    def test_chains_of_others_are_told(self, folder: Path) -> None:
+        plugins = "  pluginChains: {outbound-tcp: [{plugin: plugins/mine, priority: 1}]}\n"
+        (folder / "mesh.yaml").write_text(MESH + plugins)
+        result = run(*CONFIG, "--observe", "-O", "codebase")
+        assert result.exit_code == 3
+        assert "a chain `outbound-tcp` with FSM's module" in result.stderr
+
     def test_older_fsms_have_configs_of_their_own(self) -> None:
         written = run(*CONFIG, "--fsm", "1.2").stdout_bytes
         assert written == fe.pipy_config(fe.load("mesh.yaml"), "curl.curl", fsm="1.2").to_json()

@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-NAMESPACE = "fsm-egress-observed"
 SIDECAR_USER = "1500"
 OUTBOUND = 15001
 WAITED = 4.0  # seconds for an answer
@@ -46,20 +45,25 @@ def _run(*command: str, check: bool = True) -> str:
     return subprocess.run(command, check=check, capture_output=True, text=True).stdout  # noqa: S603  # our own
 
 
+def _name() -> str:
+    """The namespace of this process, so that several can observe."""
+    return f"fsm-egress-{os.getpid()}"
+
+
 def _inside(*command: str) -> tuple[str, ...]:
-    return ("ip", "netns", "exec", NAMESPACE, *command)
+    return ("ip", "netns", "exec", _name(), *command)
 
 
 @contextmanager
 def namespace(names: Mapping[str, str]) -> Iterator[None]:
     """A namespace whose outbound TCP is redirected to the sidecar, and in which these names resolve."""
-    etc = Path("/etc/netns", NAMESPACE)
+    etc = Path("/etc/netns", _name())
     etc.mkdir(parents=True, exist_ok=True)
     lines = [f"{address} {name}\n" for name, address in {"localhost": "127.0.0.1", **names}.items()]
     (etc / "hosts").write_text("".join(lines))
     (etc / "resolv.conf").write_text("nameserver 127.0.0.9\noptions timeout:1 attempts:1\n")
-    _run("ip", "netns", "del", NAMESPACE, check=False)
-    _run("ip", "netns", "add", NAMESPACE)
+    _run("ip", "netns", "del", _name(), check=False)
+    _run("ip", "netns", "add", _name())
     rules = (
         ("-N", "OUT"),
         ("-A", "OUTPUT", "-p", "tcp", "-j", "OUT"),
@@ -74,7 +78,7 @@ def namespace(names: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        _run("ip", "netns", "del", NAMESPACE, check=False)
+        _run("ip", "netns", "del", _name(), check=False)
         shutil.rmtree(etc)
 
 
@@ -87,9 +91,21 @@ def observe(
         codebase: files that are laid over FSM's scripts.
         names: the addresses of outside hosts.
         listen: the ports that something listens on, at every address.
-        probes: connections in the form of the vectors, each perhaps with `split`, the bytes of a segment, or
-            `padding`, bytes by which a ClientHello is larger.
+        probes: connections in the form of the vectors, each perhaps with `split`, the bytes of a segment,
+            `padding`, bytes by which a ClientHello is larger, `records`, the bytes of each TLS record that it
+            comes in, `names`, of a ClientHello with several, `data`, bytes in Latin-1 that are sent, or
+            `pause`, the seconds between segments.
     """
+    with sidecar(codebase, names):
+        found: list[Wire] = inside(Path(__file__).name, {"listen": listen, "probes": probes})
+        return found
+
+
+@contextmanager
+def sidecar(
+    codebase: Mapping[str, bytes], names: Mapping[str, str], output: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Pipy with FSM's scripts and these files over them, in its namespace, started."""
     with tempfile.TemporaryDirectory() as folder, namespace(names):
         place = Path(folder, "codebase")
         shutil.copytree(os.environ["PIPY_CODEBASE"], place)
@@ -98,16 +114,38 @@ def observe(
         _run("chmod", "-R", "a+rX", folder)
         as_sidecar = ("setpriv", "--reuid", SIDECAR_USER, "--regid", SIDECAR_USER, "--clear-groups")
         command = _inside(*as_sidecar, os.environ["PIPY_BIN"], str(place / "main.js"), "--threads=1")
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as pipy:  # noqa: S603  # our own
+        with subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL) as pipy:  # noqa: S603  # our own
             try:
                 _wait_for_start()
-                task = json.dumps({"listen": listen, "probes": probes})
-                inside = _inside(sys.executable, __file__)
-                done = subprocess.run(inside, input=task, check=True, capture_output=True, text=True)  # noqa: S603  # our own
+                yield pipy
             finally:
                 pipy.kill()
-    found: list[Wire] = json.loads(done.stdout)
-    return found
+
+
+def inside(script: str, task: Wire) -> Any:
+    """What a script prints that is given a task in the namespace, both as JSON."""
+    command = _inside(sys.executable, str(Path(__file__).with_name(script)))
+    done = subprocess.run(command, input=json.dumps(task), check=True, capture_output=True, text=True)  # noqa: S603  # our own
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def aside(script: str, task: Wire) -> Iterator[None]:
+    """A script that goes on in the namespace, with a task, until the block ends."""
+    command = _inside(sys.executable, str(Path(__file__).with_name(script)))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as running:  # noqa: S603  # our own
+        running.stdin.write(json.dumps(task))  # type: ignore[union-attr]  # because it is a pipe
+        running.stdin.close()  # type: ignore[union-attr]  # ditto
+        time.sleep(0.5)
+        try:
+            yield
+        finally:
+            running.kill()
+
+
+def connections_held() -> int:
+    """How many connections of clients the sidecar has."""
+    return len(_run(*_inside("ss", "-Htn", "sport", "=", f":{OUTBOUND}")).splitlines())
 
 
 def _wait_for_start() -> None:
@@ -165,7 +203,8 @@ def _answer(data: bytes) -> bytes:
 # --- inside: what is sent --------------------------------------------------------------------------------
 
 
-def _client_hello(server_name: str | None, padding: int) -> bytes:
+def client_hello(server_name: str | None, padding: int) -> bytes:
+    """What a client sends to begin TLS, larger by so many bytes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -189,10 +228,35 @@ def _http2(request: Wire) -> bytes:
     return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + frame
 
 
+def _with_names(names: list[str]) -> bytes:
+    """A ClientHello with nothing but these server names, as RFC 8446 and RFC 6066 write it."""
+
+    def sized(form: str, content: bytes) -> bytes:
+        return struct.pack(form, len(content)) + content
+
+    listed = b"".join(b"\x00" + sized(">H", name.encode()) for name in names)
+    extensions = b"\x00\x00" + sized(">H", sized(">H", listed))
+    hello = (
+        b"\x03\x03" + bytes(32) + b"\x00" + sized(">H", b"\x13\x01") + b"\x01\x00" + sized(">H", extensions)
+    )
+    return b"\x16\x03\x01" + sized(">H", b"\x01\x00" + sized(">H", hello))
+
+
+def _in_records(record: bytes, size: int) -> bytes:
+    """What one record of TLS holds, in several."""
+    head, content = record[:3], record[5:]
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    return b"".join(head + struct.pack(">H", len(piece)) + piece for piece in pieces)
+
+
 def _sent(probe: Wire) -> bytes:
     connection = probe["connection"]
+    if "data" in probe:
+        return str(probe["data"]).encode("latin-1")
     if connection["sends"] == "tls":
-        return _client_hello(connection.get("sni"), probe.get("padding", 0))
+        names = probe.get("names")
+        hello = _with_names(names) if names else client_hello(connection.get("sni"), probe.get("padding", 0))
+        return _in_records(hello, probe["records"]) if "records" in probe else hello
     if connection["sends"] == "http":
         request = connection["request"]
         if probe.get("http2"):
@@ -235,7 +299,7 @@ def _exchange(probe: Wire, sent: bytes) -> tuple[bytes, bool]:
             for at in range(0, len(sent), step):
                 client.sendall(sent[at : at + step])
                 if step < len(sent):
-                    time.sleep(0.002)
+                    time.sleep(probe.get("pause", 0.002))
             return client.recv(65536), False
         except TimeoutError:
             return b"", True

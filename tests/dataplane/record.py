@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -104,35 +105,37 @@ def outside_names(config: Wire) -> dict[str, str]:
     return {name: f"54.200.0.{index + 1}" for index, name in enumerate(names)}
 
 
-def main(count: int, number: int) -> None:
+def observed(case: tuple[list[Any], str, list[Wire]]) -> Wire | None:
+    """A mesh and an identity, with what a sidecar did; None where nothing would listen."""
+    mesh, identity, listed = case
+    snapshot = fe.load(mesh)
+    policy = fe.resolve(snapshot, identity)
+    seen = [wire for wire in listed if intercepted(policy.interception, fe.Connection.from_mapping(wire))]
+    config = own_config(snapshot, policy, enforce=True).to_mapping()
+    if not (seen and (config["Outbound"] or policy.spec.enable_egress)):
+        return None
+    config["Spec"]["SidecarTimeout"] = 1
+    names = outside_names(config)
+    ports = sorted({wire["port"] for wire in seen} | {port for _, port in endpoints(config)})
+    codebase = {
+        "config.json": json.dumps(with_certificates(config, certificate())).encode(),
+        MODULE: module_source(),
+    }
+    found = observe(codebase, names, ports, [{"connection": wire} for wire in seen])
+    pairs = [{"connection": wire, "observed": what} for wire, what in zip(seen, found, strict=True)]
+    return {"documents": mesh, "identity": identity, "config": config, "names": names, "probes": pairs}
+
+
+def main(count: int, number: int, workers: int = 6) -> None:
     """Observe, compare with what is decided, keep."""
-    real = certificate()
-    kept: list[Wire] = []
+    with ProcessPoolExecutor(workers) as pool:  # they wait, mostly
+        kept = [case for case in pool.map(observed, meshes(count, number)) if case is not None]
     connections = differing = 0
-    for mesh, identity, listed in meshes(count, number):
-        snapshot = fe.load(mesh)
-        sides = fe.Sides.of(snapshot, identity, enforce=True)
-        policy = sides.policy
-        seen = [wire for wire in listed if intercepted(policy.interception, fe.Connection.from_mapping(wire))]
-        config = own_config(snapshot, policy, enforce=True).to_mapping()
-        if not (seen and (config["Outbound"] or policy.spec.enable_egress)):
-            continue  # nothing would listen
-        config["Spec"]["SidecarTimeout"] = 1
-        places = endpoints(config)
-        names = outside_names(config)
-        ports = sorted({wire["port"] for wire in seen} | {port for _, port in places})
-        codebase = {
-            "config.json": json.dumps(with_certificates(config, real)).encode(),
-            MODULE: module_source(),
-        }
-        probes = [{"connection": wire} for wire in seen]
-        observed = observe(codebase, names, ports, probes)
-        case = {"documents": mesh, "identity": identity, "config": config, "names": names}
-        pairs = [{"connection": wire, "observed": what} for wire, what in zip(seen, observed, strict=True)]
-        kept.append({**case, "probes": pairs})
-        for pair in pairs:
+    for case in kept:
+        sides = fe.Sides.of(fe.load(case["documents"]), case["identity"], enforce=True)
+        for pair in case["probes"]:
             connections += 1
-            if not goes_as_due(sides, pair, names):
+            if not goes_as_due(sides, pair, case["names"]):
                 differing += 1
                 print(json.dumps(pair))  # noqa: T201  # a script of the tests
     module = sha256(module_source()).hexdigest()
@@ -143,4 +146,4 @@ def main(count: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    main(*map(int, sys.argv[1:]))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
-from observe import observe
+from observe import connections_held, inside, observe, sidecar
 from observed import explains, goes_as_due
 from record import certificate, endpoints, meshes, outside_names, with_certificates
 from small import WHO, config, egress, load, service
@@ -26,11 +27,16 @@ POLICIES = (
 )
 
 
-def observed(wire: Wire, names: Wire, probes: list[Wire]) -> list[Wire]:
-    """What a sidecar with this config does; it gets certificates that are none of a model's."""
-    ports = {probe["connection"]["port"] for probe in probes} | {port for _, port in endpoints(wire)}
+def files(wire: Wire) -> dict[str, bytes]:
+    """A config and the module, as files of a codebase; with certificates that are none of a model's."""
     content = json.dumps(with_certificates(wire, certificate())).encode()
-    return observe({"config.json": content, MODULE: module_source()}, names, sorted(ports), probes)
+    return {"config.json": content, MODULE: module_source()}
+
+
+def observed(wire: Wire, names: Wire, probes: list[Wire]) -> list[Wire]:
+    """What a sidecar with this config does."""
+    ports = {probe["connection"]["port"] for probe in probes} | {port for _, port in endpoints(wire)}
+    return observe(files(wire), names, sorted(ports), probes)
 
 
 @pytest.mark.parametrize("enforce", [True, False])
@@ -60,6 +66,12 @@ def test_random_meshes(*, enforce: bool) -> None:
         (fe.tls("54.9.9.9", 443, "B.com"), {}, "54.1.1.3:443"),
         (fe.tls("54.9.9.9", 443, "a.com"), {"split": 7}, "54.1.1.2:443"),
         (fe.tls("54.9.9.9", 443, "b.com"), {"padding": 12_000}, "54.1.1.3:443"),
+        (fe.tls("54.9.9.9", 443, "a.com"), {"records": 100}, "54.1.1.2:443"),
+        (fe.tls("54.9.9.9", 443, "b.com"), {"records": 3, "split": 50}, "54.1.1.3:443"),
+        (fe.tls("54.9.9.9", 443, "b.com"), {"records": 4_000, "padding": 12_000}, "54.1.1.3:443"),
+        (fe.tls("54.9.9.9", 443, "c.com"), {"records": 100}, "closed"),
+        (fe.tls("54.9.9.9", 443, "a.com"), {"names": ["a.com"]}, "54.1.1.2:443"),
+        (fe.tls("54.9.9.9", 443, "a.com"), {"names": ["a.com", "b.com"]}, "closed"),
         (fe.tls("54.9.9.9", 443, "c.com"), {"split": 100}, "closed"),
         (fe.tls("54.9.9.9", 443), {}, "closed"),
         (fe.tcp("54.9.9.9", 443), {}, "closed"),
@@ -80,3 +92,49 @@ def test_what_clients_may_do(connection: fe.Connection, how: Wire, expected: str
     assert found.get("address", found["outcome"]) == expected
     assert not found.get("identity")
     assert found.get("seconds", 0) < 2
+
+
+PATIENT = own_config(load(*POLICIES), Sides.of(load(*POLICIES), WHO, enforce=True).policy, enforce=True)
+
+
+def patient() -> Wire:
+    """The config of a sidecar that waits for a minute, as FSM's does."""
+    wire = PATIENT.to_mapping()
+    wire["Spec"]["SidecarTimeout"] = 60
+    return wire
+
+
+@pytest.mark.parametrize(
+    ("data", "most"),
+    [
+        ("", 3),  # SMTP, MySQL, SSH: the server speaks first
+        ("\0\0\0\x08\x04\xd2\x16\x2f", 0.5),  # PostgreSQL asks for TLS
+        ("\x30\x1d\x02\x01\x01\x77\x18\x80\x16", 0.5),  # LDAP does
+        ("<?xml version='1.0'?><stream:stream>", 0.5),  # XMPP opens a stream
+        ("STARTTLS\r\n", 0.5),
+    ],
+)
+def test_what_is_no_tls_fails_at_once(data: str, most: float) -> None:
+    connection = fe.tcp("54.9.9.9", 443).to_mapping()
+    (found,) = observed(patient(), NAMES, [{"connection": connection, "data": data}])
+    assert found["outcome"] == "closed"
+    assert found["seconds"] < most
+
+
+def test_what_is_slow_to_speak_is_waited_for() -> None:
+    sent = {"connection": fe.tls("54.9.9.9", 443, "a.com").to_mapping(), "split": 300}
+    (found,) = observed(patient(), NAMES, [{**sent, "pause": 1.4}])
+    assert found["address"] == "54.1.1.2:443"
+
+
+@pytest.mark.parametrize("said", ["", "\x16\x03\x01\x02", "GET / HT"])
+def test_clients_that_leave_are_let_go_of(said: str) -> None:
+    with sidecar(files(patient()), NAMES):
+        task = {"do": "leave", "place": ["54.9.9.9", 443], "count": 100, "data": said, "seconds": 0.2}
+        assert inside("peers.py", task) == {"connected": 100}
+        for _ in range(20):
+            held = connections_held()
+            if not held:
+                break
+            time.sleep(0.1)
+        assert held == 0
