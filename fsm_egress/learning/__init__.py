@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..connections.decision import Verdict
 from ..replaying import Decider
 from ..replaying.records import Layout
-from ..replaying.streaming import streamed
+from ..replaying.streaming import Partitions, streamed
 from ..resources import checks
 from ..resources.checks import one_of
 from ..snapshot import Snapshot
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["learn"]
 
 
-@takes(mesh=Snapshot, logs=Iterable)
+@takes(mesh=Snapshot, logs=(Iterable, Partitions))
 def learn(
     mesh: Snapshot,
-    logs: Iterable[Log],
+    logs: Iterable[Log] | Partitions,
     *,
     verdicts: Iterable[Verdict | str] = (Verdict.PASSTHROUGH,),
     since: float | None = None,
@@ -56,7 +56,7 @@ def learn(
 
     Args:
         mesh: today's mesh.
-        logs: open streams, each with its name and format.
+        logs: open streams, each with its name; or `Partitions` of Dask or Spark.
         verdicts: what is decided today for the connections that count: passthrough, denied, or both.
         since: when they were made, from this moment on, in seconds since 1970.
         until: ditto, before this moment.

@@ -17,7 +17,7 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.typed import takes
 from .records import Layout, Records, Unreadable
-from .streaming import streamed
+from .streaming import Partitions, streamed
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary
 from .whose import Whom
 
@@ -34,10 +34,10 @@ DECIDED = ("verdict", "reason", "rule", "source", "problem")  # the columns that
 COLUMNS = ("destinations", "ports", "sends", "hosts", "methods", "paths", "headers")
 
 
-@takes(mesh=Snapshot, logs=Iterable, after=(Snapshot, NoneType))
+@takes(mesh=Snapshot, logs=(Iterable, Partitions), after=(Snapshot, NoneType))
 def replay(
     mesh: Snapshot,
-    logs: Iterable[Log],
+    logs: Iterable[Log] | Partitions,
     after: Snapshot | None = None,
     *,
     columns: Mapping[str, str] | None = None,
@@ -55,7 +55,7 @@ def replay(
 
     Args:
         mesh: what decides.
-        logs: open streams, each with its name and format.
+        logs: open streams, each with its name; or `Partitions` of Dask or Spark.
         after: the mesh to compare with.
         columns: for some fields of a record, the column to read instead of the one of that name: `identity`,
             `pod`, `pod_namespace`, `destination`, `port`, `sends`, `host`, `server_name`, `method`, `path`,

@@ -5,11 +5,11 @@ Nothing of Dask is needed to import this module; its engines run wherever Dask's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..values.construction import frozen
 from . import DECIDED, Decider
 from .records import Layout, Place, Records, column_of
-from .tally import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
     from .records import Column
+    from .streaming import Tally
+    from .tally import Summary
 
-__all__ = ["decide_bag", "decide_frame", "replay"]
+__all__ = ["Partitions", "decide_bag", "decide_frame", "replay"]
+
+T = TypeVar("T")
 
 MERGED = 16  # summaries that are added up at a time
 
@@ -79,18 +83,39 @@ def replay(
     Raises:
         InvalidValue: there is no such field.
     """
-    from dask.delayed import delayed  # noqa: PLC0415  # because Dask is an extra
-
-    decider = delayed(Decider(mesh, after, Layout(columns or {}, identity)))
-    parts = [delayed(_summary)(part, decider, number) for number, part in enumerate(collection.to_delayed())]
-    while len(parts) > 1:
-        parts = [delayed(Summary.of)(parts[at : at + MERGED]) for at in range(0, len(parts), MERGED)]
-    summary: Summary = parts[0].compute()
-    return summary
+    return Partitions(collection).tallied(Decider(mesh, after, Layout(columns or {}, identity)))
 
 
-def _summary(part: Any, decider: Decider, number: int) -> Summary:
-    return decider.summary(_records(part, decider.layout, number))
+@frozen
+class Partitions:
+    """The partitions of a bag or a data frame, for `replay` and `learn` in the place of logs.
+
+    Attributes:
+        collection: a bag of mappings, or a data frame with a connection a row.
+    """
+
+    collection: Any
+
+    def tallied(self, tally: Tally[T]) -> T:
+        """What all records come to: each partition is counted where it is, and the counts are added up."""
+        from dask.delayed import delayed  # noqa: PLC0415  # because Dask is an extra
+
+        counter = delayed(tally)
+        listed = enumerate(self.collection.to_delayed())
+        parts = [delayed(_summary)(part, counter, number) for number, part in listed]
+        while len(parts) > 1:
+            slices = (parts[at : at + MERGED] for at in range(0, len(parts), MERGED))
+            parts = [delayed(_total)(some, counter) for some in slices]
+        total: T = parts[0].compute()
+        return total
+
+
+def _summary(part: Any, tally: Tally[T], number: int) -> T:
+    return tally.summary(_records(part, tally.layout, number))
+
+
+def _total(parts: Iterable[T], tally: Tally[T]) -> T:
+    return tally.total(parts)
 
 
 def _decided_frame(frame: Any, decider: Decider) -> Any:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import pickle
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..values.construction import frozen
 from . import DECIDED, Decider
 from .records import Layout, Place, Records, column_of_batch
-from .tally import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
+    from .streaming import Tally
+    from .tally import Summary
 
-__all__ = ["decide_frame", "replay"]
+__all__ = ["Partitions", "decide_frame", "replay"]
+
+T = TypeVar("T")
 
 PARTITION = "_partition"
 
@@ -64,10 +68,29 @@ def replay(
     Raises:
         InvalidValue: the frame lacks a column, or there is no such field.
     """
-    decider = Decider.of_frame(frame, mesh, after, columns=columns, identity=identity)
-    numbered = frame.selectExpr("*", f"spark_partition_id() AS {PARTITION}")
-    rows = numbered.mapInArrow(partial(_summaries, decider), "summary binary").collect()
-    return Summary.of(pickle.loads(row.summary) for row in rows)  # noqa: S301  # because our workers wrote them
+    return Partitions(frame).tallied(Decider(mesh, after, Layout(columns or {}, identity)))
+
+
+@frozen
+class Partitions:
+    """The partitions of a data frame, for `replay` and `learn` in the place of logs.
+
+    Attributes:
+        frame: a Spark data frame with a connection a row.
+    """
+
+    frame: Any
+
+    def tallied(self, tally: Tally[T]) -> T:
+        """What all rows come to: each partition becomes one count, and those are collected.
+
+        Raises:
+            InvalidValue: the frame lacks a column.
+        """
+        tally.layout.check(self.frame.columns, "the data frame")
+        numbered = self.frame.selectExpr("*", f"spark_partition_id() AS {PARTITION}")
+        rows = numbered.mapInArrow(partial(_summaries, tally), "summary binary").collect()
+        return tally.total(pickle.loads(row.summary) for row in rows)  # noqa: S301  # because our workers wrote them
 
 
 def _decided(decider: Decider, batches: Iterable[Any]) -> Iterator[Any]:
@@ -80,11 +103,11 @@ def _decided(decider: Decider, batches: Iterable[Any]) -> Iterator[Any]:
         yield batch
 
 
-def _summaries(decider: Decider, batches: Iterable[Any]) -> Iterator[Any]:
+def _summaries(tally: Tally[Any], batches: Iterable[Any]) -> Iterator[Any]:
     """The summary of a partition, as the only row of the only batch."""
     from pyarrow import RecordBatch  # noqa: PLC0415  # because Arrow is an extra
 
-    summary = Summary.of(map(decider.summary, _records(decider.layout, batches)))
+    summary = tally.total(map(tally.summary, _records(tally.layout, batches)))
     yield RecordBatch.from_pydict({"summary": [pickle.dumps(summary)]})
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from .logs import cut, read
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .logs import Block, Log
     from .records import Layout, Records
 
-__all__ = ["Tally", "streamed"]
+__all__ = ["Partitions", "Tally", "streamed"]
 
 T = TypeVar("T")
 
@@ -45,17 +45,28 @@ class Tally(Protocol[T]):
         ...
 
 
+@runtime_checkable
+class Partitions(Protocol):
+    """Records that are spread over machines: what counts goes to them, and only counts come back."""
+
+    def tallied(self, tally: Tally[T]) -> T:
+        """What all of them come to."""
+        ...
+
+
 def streamed(
-    tally: Tally[T], logs: Iterable[Log], workers: int = 1, context: BaseContext | None = None
+    tally: Tally[T], logs: Iterable[Log] | Partitions, workers: int = 1, context: BaseContext | None = None
 ) -> Iterator[T]:
     """What the parts of logs come to, in order.
 
     Args:
         tally: what counts.
-        logs: open streams.
+        logs: open streams; or partitions, which share the work in their own way.
         workers: how many processes share the work; a log of one block is not shared.
         context: how worker processes are started; by default they are spawned.
     """
+    if isinstance(logs, Partitions):
+        return iter((logs.tallied(tally),))
     blocks = cut(logs, tally.layout)
     begun = tuple(islice(blocks, 2))
     blocks = chain(begun, blocks)

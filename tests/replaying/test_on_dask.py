@@ -99,3 +99,13 @@ def test_partitions_change_no_count(records: list[Record], partitions: int) -> N
     whole = replay(BEFORE, [log_of(*records)], AFTER)
     found = replay_dask.replay(bag_of(*records, partitions=partitions), BEFORE, AFTER)
     assert (found.counts, found.changed) == (whole.counts, whole.changed)
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 40])
+def test_what_is_learned_from_partitions_is_what_is_learned_from_logs(partitions: int) -> None:
+    listed = enumerate((PLAIN, TLS, PLAIN) * 20)
+    records = [{**record, "time": 1790000000 + number} for number, record in listed]
+    bag = bag_of(*records, partitions=partitions)
+    lesson = fe.learn(AFTER, replay_dask.Partitions(bag), workers=2)
+    assert lesson.to_documents() == fe.learn(AFTER, [log_of(*records)]).to_documents() != []
+    assert fe.replay(AFTER, replay_dask.Partitions(bag)).counts == replay_dask.replay(bag, AFTER).counts

@@ -104,3 +104,11 @@ def test_columns_and_identity_are_as_they_are_said() -> None:
     frame = Frame([pa.RecordBatch.from_pylist(rows)])
     (row,) = replay_spark.decide_frame(frame, BEFORE, columns=columns, identity="curl.curl").rows()
     assert row["reason"] == "tls_server_name"
+
+
+def test_what_is_learned_from_partitions_is_what_is_learned_from_logs() -> None:
+    partitions = replay_spark.Partitions(Frame([batch(PLAIN, TLS)], [], [batch(PLAIN)]))
+    lesson = fe.learn(AFTER, partitions)
+    assert lesson.to_documents() == fe.learn(AFTER, [log_of(PLAIN, TLS, PLAIN)]).to_documents() != []
+    with pytest.raises(fe.InvalidValue, match="the data frame: expected a column `identity`"):
+        fe.learn(AFTER, replay_spark.Partitions(Frame([pa.RecordBatch.from_pylist([{"a": 1}])])))
