@@ -70,10 +70,18 @@ if TYPE_CHECKING:
     from .resolution.everyone import subjects_of
     from .resources.checks import Protocol, ServiceAccessMode
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-    from .resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
+    from .resources.egress import (
+        EgressGateway,
+        EgressPolicy,
+        Isolation,
+        Retry,
+        TrafficWarmup,
+        UpstreamTrafficSetting,
+    )
     from .resources.losses import Bearing, Loss
     from .resources.machines import VirtualMachine
     from .resources.meshconfig import Defaults, MeshConfig
+    from .resources.multicluster import GlobalTrafficPolicy, ServiceImport
     from .resources.plugins import Plugin, PluginChain, PluginConfig
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -130,6 +138,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Format",
+    "GlobalTrafficPolicy",
     "HTTPRequest",
     "HTTPRouteGroup",
     "HeldOut",
@@ -189,6 +198,7 @@ __all__ = [
     "ServiceAccessMode",
     "ServiceAccount",
     "ServiceIdentity",
+    "ServiceImport",
     "Severity",
     "Sidecar",
     "Sides",
@@ -203,6 +213,7 @@ __all__ = [
     "TestResult",
     "TrafficSplit",
     "TrafficTarget",
+    "TrafficWarmup",
     "Undecided",
     "Unnamed",
     "Unproven",
@@ -281,7 +292,7 @@ _ROOMS = {
     "connections.connection": "Connection HTTPRequest Sends TLSClientHello",
     "connections.decision": "Decision Reason Target Verdict",
     "manifests.dump": "dump_json dump_yaml",
-    "resources.egress": "EgressGateway EgressPolicy Isolation Retry UpstreamTrafficSetting",
+    "resources.egress": "EgressGateway EgressPolicy Isolation Retry TrafficWarmup UpstreamTrafficSetting",
     "engine": "Engine",
     "values.errors": (
         "FSMEgressError IncompleteMesh InvalidValue LoadError MissingExtra PatchError Problem Severity"
@@ -303,6 +314,7 @@ _ROOMS = {
     "manifests.manifest": "to_mapping",
     "resources.machines": "VirtualMachine",
     "resources.meshconfig": "Defaults MeshConfig",
+    "resources.multicluster": "GlobalTrafficPolicy ServiceImport",
     "resources.plugins": "Plugin PluginChain PluginConfig",
     "values.net": "Address Prefix",
     "documents.patch": "merge_patch",

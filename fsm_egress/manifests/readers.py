@@ -78,6 +78,7 @@ _STRINGS: dict[Any, str] = {
             checks.optional_string,
             checks.resource_name,
             checks.service_access_mode,
+            checks.load_balancing,
             checks.string,
         ],
         "1",

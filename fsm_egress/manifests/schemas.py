@@ -43,6 +43,8 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.http_methods: _STRINGS,
     checks.optional_boolean: {"type": "boolean"},
     checks.optional_duration: {"type": "string", "examples": ["5s", "1m30s"]},
+    checks.optional_ipv4: _STRING,
+    checks.json_map: {"type": "object"},
     checks.optional_name: _STRING,
     checks.optional_pattern: {
         "type": "string",
@@ -60,6 +62,7 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.prefixes: {**_STRINGS, "examples": [["54.0.0.0/8"]]},
     checks.resource_name: _STRING,
     checks.service_access_mode: _MODES,
+    checks.load_balancing: {"enum": [it.value for it in checks.LoadBalancing]},
     checks.string: _STRING,
     checks.string_map: _MAP,
     checks.strings: _STRINGS,

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..resources import checks, core, egress, machines, meshconfig, plugins, smi, workloads
+from ..resources import (
+    checks,
+    core,
+    egress,
+    machines,
+    meshconfig,
+    multicluster,
+    plugins,
+    smi,
+    workloads,
+)
 from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 
@@ -106,7 +116,6 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
             "enableAsyncProxyServiceMapping",
             "enableIngressBackendPolicy",
             "enableSnapshotCacheMode",
-            "enableTrafficWarmupPolicy",
             "enableValidateGRPCRouteHostnames",
             "enableValidateGatewayListenerHostname",
             "enableValidateHTTPRouteHostnames",
@@ -123,6 +132,7 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
     machines.VirtualMachineSpec: frozenset(
         {"ipFamily", "livenessProbe", "readinessProbe", "services", "startupProbe"}
     ),
+    multicluster.ServiceImportSpec: frozenset({"ips", "sessionAffinity", "sessionAffinityConfig", "type"}),
     plugins.PluginDestination: frozenset({"apiVersion", "fieldPath", "resourceVersion", "uid"}),
     smi.SplitMatch: frozenset({"namespace"}),
     core.ServiceSpec: frozenset(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
 from ..interception.hosts import HOST_KINDS
 from ..interception.kinds import interception_of
+from ..resources.checks import LoadBalancing
 from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, TRUST_DOMAIN
 from ..resources.core import MONITORED_BY, Namespace, Pod, Service
-from ..resources.egress import UpstreamTrafficSetting
+from ..resources.egress import TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
+from ..resources.multicluster import GlobalTrafficPolicy, ServiceImport
 from ..snapshot import CONTROL_PLANE_KINDS
 from .plugins import PLUGIN_KINDS, plugins_of
 
@@ -27,7 +30,17 @@ NODE_LEVEL = "NodeLevel"
 CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherited-from")
 NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
 
-GENERAL_KINDS = (*CONTROL_PLANE_KINDS, Service, UpstreamTrafficSetting)
+WARMING = "flomesh.io/traffic-warmup-enable"
+GROWING = "the shares of a service's pods grow with their age"
+
+GENERAL_KINDS = (
+    *CONTROL_PLANE_KINDS,
+    Service,
+    UpstreamTrafficSetting,
+    ServiceImport,
+    GlobalTrafficPolicy,
+    TrafficWarmup,
+)
 CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine, *HOST_KINDS, *PLUGIN_KINDS)
 """The kinds that conditions are read from."""
 
@@ -51,7 +64,8 @@ def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Findi
 
 def _for_all(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What could change answers about anybody."""
-    used = (*_of_config(snapshot), *_of_services(snapshot))
+    parts = (_of_config, _of_services, _of_clusters, _of_warming)
+    used = (told for part in parts for told in part(snapshot))
     unsaid = (*_of_names(snapshot), *_of_trust(snapshot))
     return (
         *(_not_modelled(rule, what) for rule, what in used),
@@ -74,7 +88,7 @@ def _of_pods(mesh: Snapshot, subjects: Iterable[Subject]) -> Iterator[Finding]:
 def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
     config = snapshot.mesh_config
     spec = config.spec
-    traffic, flags = spec.traffic, spec.feature_flags.extra
+    traffic = spec.traffic
     used = {
         "spec.traffic.interceptionMode": (
             traffic.interception_mode == NODE_LEVEL,
@@ -84,14 +98,35 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
             bool(traffic.network_interface_exclusion_list),
             "connections by some network interfaces are not redirected",
         ),
-        "spec.featureFlags.enableTrafficWarmupPolicy": (
-            flags.get("enableTrafficWarmupPolicy") is True,
-            "shares may grow with the age of pods",
-        ),
     }
     for path, (is_used, what) in used.items():
         if is_used:
             yield config.at(path), what
+
+
+def _of_clusters(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """Services of other clusters: with a policy that lets them take part."""
+    for policy in snapshot.kind(GlobalTrafficPolicy):
+        imported = snapshot.kind(ServiceImport).get(policy.namespace, policy.name)
+        is_shared = policy.spec.lb_type is not LoadBalancing.LOCALITY
+        if is_shared and imported is not None and any(port.endpoints for port in imported.spec.ports):
+            yield policy.at("spec.lbType"), "other clusters have the service, too, and take a share of it"
+
+
+def _of_warming(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """What makes shares grow with the age of pods: the mesh, a namespace, a TrafficWarmup."""
+    config = snapshot.mesh_config
+    if not config.spec.feature_flags.enable_traffic_warmup_policy:
+        return
+    mesh_wide = config.spec.extra.get("warmup")
+    if isinstance(mesh_wide, Mapping) and mesh_wide.get("enable") is True:
+        yield config.at("spec.warmup"), GROWING
+    for space in snapshot.kind(Namespace):
+        if space.metadata.annotations.get(WARMING, "").lower() in {"enabled", "yes", "true"}:
+            yield space.at(f"metadata.annotations.{WARMING}"), GROWING
+    for warmup in snapshot.kind(TrafficWarmup):
+        if warmup.spec.enable and snapshot.monitors(warmup.namespace):
+            yield warmup.at("spec"), GROWING
 
 
 def _of_services(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:

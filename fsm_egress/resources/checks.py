@@ -72,6 +72,14 @@ class Protocol(Word):
     TCP_SERVER_FIRST = "tcp-server-first"
 
 
+class LoadBalancing(Word):
+    """How the clusters share the traffic of a service."""
+
+    LOCALITY = "Locality"
+    ACTIVE_ACTIVE = "ActiveActive"
+    FAIL_OVER = "FailOver"
+
+
 class ServiceAccessMode(Word):
     """By what the services of the mesh are addressed (`spec.traffic.serviceAccessMode`)."""
 
@@ -316,6 +324,11 @@ def egress_protocol(value: Any) -> Protocol:
         )
     names = ", ".join(f"`{protocol}`" for protocol in EGRESS_PROTOCOLS)
     raise InvalidValue.of(f"one of {names}", value)
+
+
+def load_balancing(value: Any) -> LoadBalancing:
+    """How clusters share the traffic of a service: `Locality`, `ActiveActive` or `FailOver`."""
+    return one_of(value, LoadBalancing)
 
 
 def service_access_mode(value: Any) -> ServiceAccessMode:

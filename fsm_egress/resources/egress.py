@@ -233,6 +233,27 @@ class Isolation(Resource):
 
 
 @frozen(field_transformer=checked)
+class TrafficWarmupSpec(Part):
+    """`spec` of a TrafficWarmup: how the shares of a service's pods grow."""
+
+    enable: bool = field(default=True, converter=checks.boolean)
+    duration: str | None = field(default=None, converter=checks.optional_duration)
+    min_weight: int | None = field(default=None, converter=checks.optional_unsigned)
+    max_weight: int | None = field(default=None, converter=checks.optional_unsigned)
+    aggression: int | float = field(default=1, converter=checks.number)
+
+
+@frozen(field_transformer=checked)
+class TrafficWarmup(Resource):
+    """Pods of the service of its name have shares that grow with their age."""
+
+    kind: ClassVar[str] = "TrafficWarmup"
+    api_versions: ClassVar[tuple[str, ...]] = ("policy.flomesh.io/v1alpha1",)
+
+    spec: TrafficWarmupSpec = field(factory=TrafficWarmupSpec, metadata=part(TrafficWarmupSpec))
+
+
+@frozen(field_transformer=checked)
 class RetrySource(Part):
     """Whose requests are retried."""
 

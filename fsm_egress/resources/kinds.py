@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .core import Endpoints, EndpointSlice, Namespace, Pod, Secret, Service, ServiceAccount
-from .egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
+from .egress import EgressGateway, EgressPolicy, Isolation, Retry, TrafficWarmup, UpstreamTrafficSetting
 from .machines import VirtualMachine
 from .meshconfig import MeshConfig
+from .multicluster import GlobalTrafficPolicy, ServiceImport
 from .plugins import Plugin, PluginChain, PluginConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from .workloads import CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet
@@ -35,6 +36,9 @@ KINDS: tuple[type[Resource], ...] = (
     Plugin,
     PluginChain,
     PluginConfig,
+    ServiceImport,
+    GlobalTrafficPolicy,
+    TrafficWarmup,
     Deployment,
     StatefulSet,
     DaemonSet,

@@ -67,6 +67,9 @@ LOST_KINDS: dict[str, Bearing] = {
     "Endpoints": ANYTHING,  # ditto
     "Pod": ANYTHING,  # its annotations, and what is behind services
     **dict.fromkeys((kind.kind for kind in MAKERS), ANYTHING),  # as of a Pod
+    "ServiceImport": ANYTHING,  # addresses that are a service's
+    "GlobalTrafficPolicy": ANYTHING,  # whether they are
+    "TrafficWarmup": NOTHING,  # shares only
     "Plugin": ANYTHING,  # its script may do so
     "PluginChain": ANYTHING,
     "PluginConfig": ANYTHING,

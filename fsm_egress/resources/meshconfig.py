@@ -65,6 +65,7 @@ class FeatureFlags(Part):
     enable_retry_policy: bool = field(default=False, converter=checks.boolean)
     enable_sidecar_active_health_checks: bool = field(default=False, converter=checks.boolean)
     enable_plugin_policy: bool = field(default=False, converter=checks.boolean)
+    enable_traffic_warmup_policy: bool = field(default=False, converter=checks.boolean)
     enable_sidecar_pretty_config: bool | None = field(default=None, converter=checks.optional_boolean)
 
     @property

@@ -230,6 +230,32 @@ PLAIN: dict[str, Tree] = {
         "metadata": {"name": "a", "namespace": "fsm"},
         "spec": {"plugin": "a", "config": {"keys": ["a"]}},
     },
+    "ServiceImport": {
+        "apiVersion": "multicluster.flomesh.io/v1alpha1",
+        "kind": "ServiceImport",
+        "metadata": {"name": "a", "namespace": "curl"},
+        "spec": {
+            "type": "ClusterSetIP",
+            "ports": [
+                {
+                    "port": 80,
+                    "endpoints": [{"clusterKey": "b", "target": {"ip": "10.9.0.1", "port": 80}}],
+                }
+            ],
+        },
+    },
+    "GlobalTrafficPolicy": {
+        "apiVersion": "multicluster.flomesh.io/v1alpha1",
+        "kind": "GlobalTrafficPolicy",
+        "metadata": {"name": "a", "namespace": "curl"},
+        "spec": {"lbType": "Locality"},
+    },
+    "TrafficWarmup": {
+        "apiVersion": POLICY,
+        "kind": "TrafficWarmup",
+        "metadata": {"name": "a", "namespace": "curl"},
+        "spec": {"duration": "90s"},
+    },
     "VirtualMachine": {
         "apiVersion": "machine.flomesh.io/v1alpha1",
         "kind": "VirtualMachine",

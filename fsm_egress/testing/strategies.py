@@ -27,9 +27,17 @@ from typing import TYPE_CHECKING, Any
 from ..connections.connection import Connection, HTTPRequest, TLSClientHello
 from ..connections.decision import Reason, Verdict
 from ..resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-from ..resources.egress import EgressGateway, EgressPolicy, Isolation, Retry, UpstreamTrafficSetting
+from ..resources.egress import (
+    EgressGateway,
+    EgressPolicy,
+    Isolation,
+    Retry,
+    TrafficWarmup,
+    UpstreamTrafficSetting,
+)
 from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
+from ..resources.multicluster import GlobalTrafficPolicy, ServiceImport
 from ..resources.plugins import Plugin, PluginChain, PluginConfig
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -91,6 +99,9 @@ _OTHERS: tuple[type[Resource], ...] = (
     Plugin,
     PluginChain,
     PluginConfig,
+    ServiceImport,
+    GlobalTrafficPolicy,
+    TrafficWarmup,
 )
 
 

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from fsm_egress.manifests.wire_names import FIELDS, carries, wire_name, wire_path
-from fsm_egress.resources import core, egress, machines, meshconfig, plugins, smi, workloads
+from fsm_egress.resources import core, egress, machines, meshconfig, multicluster, plugins, smi, workloads
 from fsm_egress.resources.kinds import KINDS
 from fsm_egress.resources.resource import ObjectMeta, Part, Resource
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-MODULES = (core, egress, machines, meshconfig, plugins, smi, workloads)
+MODULES = (core, egress, machines, meshconfig, multicluster, plugins, smi, workloads)
 
 
 def vectors(name: str) -> Any:
@@ -59,7 +59,8 @@ def test_every_field_of_the_vectors_is_known_or_carried() -> None:
         if kind is not None:
             seen[kind.__name__] += 1
             assert list(unknown_names(kind, document, document["kind"])) == []
-    others = {"ServiceAccount", "Plugin", "PluginChain", "PluginConfig"}
+    others = {"ServiceAccount", "Plugin", "PluginChain", "PluginConfig", "ServiceImport"}
+    others |= {"GlobalTrafficPolicy", "TrafficWarmup"}
     others |= {kind.__name__ for kind in workloads.MAKERS}
     assert set(seen) >= {kind.__name__ for kind in KINDS} - others
 

@@ -25,7 +25,6 @@ def rules(*entries: Any, who: str = "curl.curl") -> list[str]:
     [
         (config({"interceptionMode": "NodeLevel"}), "traffic.interceptionMode"),
         (config({"networkInterfaceExclusionList": ["eth1"]}), "traffic.networkInterfaceExclusionList"),
-        (config(featureFlags={"enableTrafficWarmupPolicy": True}), "featureFlags.enableTrafficWarmupPolicy"),
     ],
 )
 def test_a_setting_that_is_not_modelled_is_said(entry: Any, rule: str) -> None:
@@ -96,6 +95,59 @@ def test_a_machine_redirects_as_it_was_set_up() -> None:
 
     assert rules(machine(serviceAccountName="curl")) == ["VirtualMachine curl/m"]
     assert rules(machine(serviceAccountName="wget")) == rules(machine()) == []
+
+
+WARM = {"enableTrafficWarmupPolicy": True}
+
+
+@pytest.mark.parametrize("flags", [WARM, {}])
+def test_shares_that_grow_are_said_where_the_flag_is_on(flags: Any) -> None:
+    spaces = [random_meshes.monitored_namespace(name, "flomesh.io/monitored-by") for name in ("shop", "curl")]
+    spaces[0]["metadata"]["annotations"] = {"flomesh.io/traffic-warmup-enable": "Yes"}
+    spaces[1]["metadata"]["annotations"] = {"flomesh.io/traffic-warmup-enable": "no"}
+    found = rules(
+        config(featureFlags=flags, warmup={"enable": True}),
+        *spaces,
+        warmup("web"),
+        warmup("off", enable=False),
+    )
+    said = [
+        MESH + "warmup",
+        "Namespace shop metadata.annotations.flomesh.io/traffic-warmup-enable",
+        "TrafficWarmup shop/web spec",
+    ]
+    assert found == (said if flags else [])
+    assert rules(config(featureFlags=flags, warmup={"enable": False})) == []
+    elsewhere = random_meshes.monitored_namespace("curl", "flomesh.io/monitored-by")
+    assert rules(config(featureFlags=flags), elsewhere, warmup("web")) == []
+
+
+def warmup(name: str, **spec: Any) -> Any:
+    return random_meshes.resource(random_meshes.FLOMESH, "TrafficWarmup", "shop", name, spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("sharing", "ways", "is_said"),
+    [
+        ("ActiveActive", 1, True),
+        ("FailOver", 1, True),
+        ("Locality", 1, False),
+        ("ActiveActive", 0, False),
+        ("", 1, False),
+    ],
+)
+def test_other_clusters_are_said_where_they_take_part(sharing: str, ways: int, *, is_said: bool) -> None:
+    group = "multicluster.flomesh.io/v1alpha1"
+    endpoint = {"clusterKey": "b", "target": {"ip": "10.9.0.1", "port": 80, "host": "b", "path": "/"}}
+    ports = [{"port": 80, "protocol": "TCP", "endpoints": [endpoint] * ways}]
+    spec = {"type": "ClusterSetIP", "ports": ports, "serviceAccountName": "*"}
+    imported = random_meshes.resource(group, "ServiceImport", "shop", "web", spec=spec)
+    policies = [
+        random_meshes.resource(group, "GlobalTrafficPolicy", "shop", name, spec={"lbType": sharing})
+        for name in ("web", "gone")
+        if sharing
+    ]
+    assert rules(imported, *policies) == (["GlobalTrafficPolicy shop/web spec.lbType"] if is_said else [])
 
 
 @pytest.mark.parametrize("name", CONNECTED)
