@@ -97,7 +97,10 @@ def read_path(value: Any) -> str:
 
 
 def read_headers(value: Any) -> FrozenMap[str]:
-    """Headers by name, in lower case."""
+    """Headers by name, in lower case.
+
+    `Connection` is none of the request's: the sidecar takes it off before it looks at any, and so it is here.
+    """
     if not isinstance(value, Mapping):
         raise InvalidValue.of("a mapping of header names to values", value)
     headers: dict[str, str] = {}
@@ -109,6 +112,7 @@ def read_headers(value: Any) -> FrozenMap[str]:
         if name.lower() in headers:
             raise InvalidValue(Problem("each header once, whatever its letter case", found=f"`{name}` again"))
         headers[name.lower()] = text
+    headers.pop("connection", None)
     return FrozenMap(headers)
 
 

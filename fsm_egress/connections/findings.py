@@ -132,6 +132,15 @@ class Code(Enum):
     NOT_MODELLED = ("FSE131", Severity.WARNING)
     OLDER_VERSION = ("FSE132", Severity.WARNING)
     UNKNOWN_HOST_CLOSED = ("FSE133", Severity.INFO)
+    WEBSOCKET_OVER_HTTP = ("FSE140", Severity.WARNING)
+    LINE_TOO_LONG = ("FSE141", Severity.WARNING)
+    GRPC_SUBTYPE = ("FSE142", Severity.WARNING)
+    CONNECTION_HEADER = ("FSE143", Severity.WARNING)
+    SERVER_FIRST_IN_TUNNEL = ("FSE144", Severity.WARNING)
+    SOCKS_GATEWAY = ("FSE145", Severity.WARNING)
+    TLS_AFTER_BYTES = ("FSE146", Severity.WARNING)
+    SERVER_NAME_IS_ADDRESS = ("FSE147", Severity.WARNING)
+    HOST_WITHOUT_BRACKETS = ("FSE149", Severity.WARNING)
 
     @property
     def code(self) -> str:

@@ -17,6 +17,7 @@ from .near_misses import near_misses_of
 from .question import Question
 from .stages import answer_of, stages_of
 from .types import Difference, Edit, Explanation, NearMiss, Nearness, Stage, StageName
+from .workability import obstacles_of
 
 __all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage", "StageName", "explain"]
 
@@ -48,4 +49,5 @@ def explain(mesh: Snapshot, identity: Subject | str, connection: Connection) -> 
     answer = answer_of(question, decision, offers, stages[-1])
     concerned = {rule.resource for rule in (decision.rule, decision.route, *decision.considered) if rule}
     findings = tuple(it for it in policy.findings if it.rule.resource in concerned)
-    return Explanation(who, connection, decision, answer, stages, found, untried, findings)
+    obstacles = obstacles_of(question, decision, offers)
+    return Explanation(who, connection, decision, answer, stages, found, untried, findings, obstacles)

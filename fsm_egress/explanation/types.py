@@ -10,6 +10,7 @@ from attrs import field
 from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..connections.findings import Finding
+from ..connections.obstacles import Obstacle
 from ..resources.resource import Resource, ServiceIdentity
 from ..resources.subjects import Subject, pods_told
 from ..values.construction import frozen
@@ -247,6 +248,7 @@ class Explanation(Shown):
         near_misses: nearest first, each tried; none where the connection is allowed.
         untried: how many proposals were left when enough had been tried.
         findings: what is amiss with the resources that decide or claim, as `resolve` finds it.
+        obstacles: why it cannot work though it is allowed.
     """
 
     identity: Subject
@@ -257,6 +259,7 @@ class Explanation(Shown):
     near_misses: tuple[NearMiss, ...] = ()
     untried: int = 0
     findings: tuple[Finding, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
 
     @property
     def also(self) -> tuple[FieldRef, ...]:
@@ -318,6 +321,7 @@ class Explanation(Shown):
                 yield "", f"and {len(self.also) - len(shown)} more"
         yield from (("not certain", loss) for loss in decision.without)
         yield from (("stands under", condition) for condition in decision.conditions)
+        yield from (("cannot work", obstacle) for obstacle in self.obstacles)
 
     def to_mapping(self) -> dict[str, Any]:
         """The explanation for machines."""
@@ -333,6 +337,7 @@ class Explanation(Shown):
             "near_misses": [miss.to_mapping() for miss in self.near_misses],
             "untried": self.untried,
             "findings": [finding.to_mapping() for finding in self.findings],
+            **({"cannot_work": [it.to_mapping() for it in self.obstacles]} if self.obstacles else {}),
         }
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from ..resources.subjects import account_of
 from ..values.net import BY_PLACE, Address, Prefix
 from .passing import passing_findings
 from .routes import begins_with_slash, request_of, takes_everything
+from .unworkable import unworkable_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,6 +52,7 @@ def shown_findings(view: View, *, enforce: bool) -> Iterator[Finding]:
     yield from _passthrough(view)
     yield from passing_findings(view)
     yield from _led_outside(view)
+    yield from unworkable_findings(view)
 
 
 def _every_address(view: View, opened: Sequence[Opened]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..connections.connection import HTTPRequest
 from ..patterns import Pattern
 from ..patterns.automata import Texts, Undecided, witness
+from ..patterns.shortest import least_length
 from ..patterns.syntax import Alternation, Chars, Group, Sequence
 from ..resources.checks import FORWARDED_METHODS
 from ..values.errors import InvalidValue
@@ -22,8 +23,18 @@ if TYPE_CHECKING:
     from ..patterns.syntax import Node
     from ..policy import HTTPRoute
 
-__all__ = ["begins_with_slash", "covered", "covers", "is_path", "never", "request_of", "takes_everything"]
+__all__ = [
+    "LONG",
+    "begins_with_slash",
+    "covered",
+    "covers",
+    "is_path",
+    "never",
+    "request_of",
+    "takes_everything",
+]
 
+LONG = 4096  # bytes of a text
 HOST = "host"
 CONNECT = "CONNECT"
 SLASH = frozenset(b"/")
@@ -33,7 +44,12 @@ TARGET = Pattern(r"^(/|\*$|[Hh][Tt][Tt][Pp][Ss]?://)")  # RFC 9112, 3.2: of any 
 
 @lru_cache(maxsize=4096)
 def _text(wanted: frozenset[tuple[Pattern, bool]], texts: Texts) -> tuple[str | None, bool]:
-    """A smallest text that is as wanted, if one was found; and whether this was decided."""
+    """A smallest text that is as wanted, if one was found; and whether this was decided.
+
+    A long text is not looked for: automata would take seconds.
+    """
+    if any(found and least_length(pattern.tree) > LONG for pattern, found in wanted):
+        return None, False
     try:
         return witness(sorted(wanted, key=lambda pair: pair[0].text), texts), True
     except Undecided:

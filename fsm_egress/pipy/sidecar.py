@@ -15,6 +15,7 @@ from attrs import evolve, field
 
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import Target, UsedGateway
+from ..connections.obstacles import has_long_line
 from ..values.construction import frozen
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
@@ -255,8 +256,7 @@ class Sidecar:
 
     def _request(self, taken: Taken, sends: object, *, http2: bool) -> Outcome:
         match = taken.match
-        is_read = isinstance(sends, HTTPRequest) and (http2 or sends.method in KNOWN_METHODS)
-        if match is None or not isinstance(sends, HTTPRequest) or not is_read:
+        if match is None or not isinstance(sends, HTTPRequest) or not (http2 or _is_read(sends)):
             return CLOSED
         entry = (match.hosts or {}).get(sends.host)
         host = sends.host
@@ -340,6 +340,11 @@ _NO_CLUSTER = Cluster((), None)
 
 def _rules_of(match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
     return read_rules((match.rules or {}).get(host.rule_name, ()))
+
+
+def _is_read(request: HTTPRequest) -> bool:
+    """Whether a request of HTTP/1.1 is read at all."""
+    return request.method in KNOWN_METHODS and not has_long_line(request)
 
 
 def _without_module(chain: str, modules: tuple[str, ...]) -> tuple[str, ...]:

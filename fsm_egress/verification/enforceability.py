@@ -13,6 +13,7 @@ from attrs import evolve
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import ORIGINAL_DESTINATION, Reason, Verdict
 from ..connections.findings import Code, Finding, Findings
+from ..connections.obstacles import has_long_line, words_of
 from ..pipy.outcome import Fate
 from ..resources.checks import KNOWN_METHODS
 from ..snapshot import Snapshot
@@ -128,6 +129,8 @@ def _alone(verification: Verification, disagreement: Disagreement) -> Code | Non
         return Code.IPV6_NOT_INTERCEPTED
     if not isinstance(request, HTTPRequest):
         return None
+    if has_long_line(request):
+        return Code.LINE_TOO_LONG
     causes = {
         Code.HOST_LETTER_CASE: request.replace(host=request.authority),
         Code.UNKNOWN_METHOD: request.replace(method=_known(request.method)),
@@ -267,6 +270,10 @@ _WORDS: dict[Code, tuple[str, str]] = {
     Code.PROTOCOLS_MEET: (
         "`http` and `https` claims meet on one port and range, and the sidecar takes everything for HTTP",
         "add the module, or give the policies ports of their own",
+    ),
+    Code.LINE_TOO_LONG: (
+        words_of(Code.LINE_TOO_LONG),
+        "send the value in the body, or in several headers",
     ),
     Code.NOT_ENFORCED: ("the sidecar does otherwise", "look at the config that it was given"),
 }

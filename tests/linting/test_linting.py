@@ -18,6 +18,7 @@ import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest
 from fsm_egress.connections.decision import Reason, Verdict
 from fsm_egress.connections.findings import Code, Finding
+from fsm_egress.connections.obstacles import obstacles_to
 from fsm_egress.division.criteria import reading_of_policy
 from fsm_egress.division.dividing import divide
 from fsm_egress.linting import IGNORE, lint
@@ -826,6 +827,11 @@ def decided(mesh: fe.Snapshot, finding: Finding) -> Decision:
     return fe.compile(mesh, finding.identity).classify(finding.witness)
 
 
+def is_in_the_way(mesh: fe.Snapshot, finding: Finding) -> bool:
+    assert finding.witness is not None
+    return finding.code in {it.code for it in obstacles_to(finding.witness, decided(mesh, finding))}
+
+
 def seen_by_all(mesh: fe.Snapshot) -> fe.Snapshot:
     """The mesh without exclusions and inclusions."""
     lists = ("outboundIPRangeExclusionList", "outboundIPRangeInclusionList", "outboundPortExclusionList")
@@ -881,6 +887,11 @@ SHOWS: dict[Code, Callable[[fe.Snapshot, Finding], bool]] = {
         and decided(mesh, it).rule == it.rule
         and not {target.host for target in decided(mesh, it).targets}
         <= {str(entry.ip) for pod in mesh.kind(Pod) for entry in pod.status.pod_ips}
+    ),
+    Code.CONNECTION_HEADER: lambda mesh, it: not decided(mesh, it).allowed,
+    **dict.fromkeys(
+        (code for code in Code if "FSE140" <= code.code <= "FSE149" and code is not Code.CONNECTION_HEADER),
+        is_in_the_way,
     ),
     Code.IDENTITY_REVEALED: lambda mesh, it: (
         decided(mesh, it).reason is Reason.HTTP_ROUTE

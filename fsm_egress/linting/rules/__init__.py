@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import controller, departures, documents, pods, policies, resolution, sidecar
+from . import clients, controller, departures, documents, pods, policies, resolution, sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ _TABLES = (
     policies.RULES,
     documents.RULES,
     pods.RULES,
+    clients.RULES,
 )
 
 RULES: Mapping[Code, LintRule] = {
