@@ -28,6 +28,7 @@ MESH = load(
 KINDS = {
     "stock scripts": fe.pipy_codebase(MESH, WHO),
     "with the module": fe.pipy_codebase(MESH, WHO, enforce=True),
+    "with the module, observing": fe.pipy_codebase(MESH, WHO, enforce=True, observe=True),
 }
 LEAVING = {**TASK, "do": "leave", "count": 300, "data": "\x16\x03\x01\x02", "seconds": 0.3}
 MANY = {**TASK, "do": "come and go", "count": 10_000}
