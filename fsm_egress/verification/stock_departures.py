@@ -183,7 +183,8 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bo
     if claim.prefixes and not ranges:
         yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port)
     if claim.protocol is Protocol.HTTPS and not claim.hosts:
-        yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port)
+        about = to_claim(claim)
+        yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port, about, always=True)
     yield Suspicion(Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port)
     yield from _of_endpoints(claim.rule, claim.hosts, claim.port)
 

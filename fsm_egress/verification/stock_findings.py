@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ..connections.findings import Code, Finding, Findings
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import dialled
 from ..pipy.sidecar import Sidecar
 from ..snapshot import Snapshot
+from ..values.errors import Severity
 from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_config
 from .stock_config import stock_config, version_of, written
@@ -40,7 +43,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "give it a port of its own",
     ),
     Code.TLS_WITHOUT_HOSTS: (
-        "without `hosts` the `https` port lets nothing through",
+        "without `hosts` the `https` port lets nothing through, unless `enableEgress` is on",
         "name the hosts, or use the protocol `tcp`",
     ),
     Code.RANGE_DROPPED: (
@@ -238,8 +241,16 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
             is_old = latest is not None and latest.handle(it.connection) != it.of.outcome
             code = Code.OLDER_VERSION if is_old else Code.STOCK_CONTROLLER_DIFFERS
             seen.setdefault((code, it.decision.rule or ours.policy.switch), it.connection)
-    findings = (_finding(code, rule, witness) for (code, rule), witness in {**unseen, **seen}.items())
-    return Findings(sorted(findings, key=lambda finding: finding.code.code))
+    findings = [_finding(code, rule, witness) for (code, rule), witness in {**unseen, **seen}.items()]
+    mild = (
+        it if (it.code, it.rule) in seen else evolve(it, severity=_UNSEEN.get(it.code, it.severity))
+        for it in findings
+    )
+    return Findings(sorted(mild, key=lambda finding: finding.code.code))
+
+
+_UNSEEN = {Code.TLS_WITHOUT_HOSTS: Severity.INFO}
+"""How bad it is where nothing shows it: with `enableEgress` on TLS goes out all the same."""
 
 
 def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:

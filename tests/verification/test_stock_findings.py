@@ -34,8 +34,6 @@ DEFAULT_ROUTE = config(featureFlags={"enableAutoDefaultRoute": True})
 SHOWN = {
     Code.NEIGHBOURS_RANGES,
     Code.NEIGHBOURS_HOSTS,
-    Code.TLS_WITHOUT_HOSTS,
-    Code.REFUSED_IN_FORCE,
     Code.HEADER_NAME_AS_WRITTEN,
     Code.EGRESS_BEFORE_MESH,
     Code.RANGES_LOST,
@@ -594,7 +592,7 @@ LINES = {
     "a packed config of two services with the same pods": Line(
         Code.PACKED_CONFIG,
         "MeshConfig fsm-system/fsm-mesh-config spec.featureFlags.enableSidecarPrettyConfig",
-        "10.0.0.1:80 GET http://10.0.0.1/",
+        "10.0.0.1:80 GET http://10.96.0.1/",
         [
             config(featureFlags={"enableSidecarPrettyConfig": False}),
             WEB,
@@ -631,6 +629,13 @@ def test_every_code_of_the_page_has_a_line() -> None:
         code for code in Code if "FSE050" <= code.code <= "FSE065" or "FSE120" <= code.code <= "FSE130"
     }
     assert of_the_page <= {line.code for line in LINES.values()}
+
+
+def test_tls_without_hosts_is_a_remark_where_it_goes_out_all_the_same() -> None:
+    for mesh, severity in ((OPEN, fe.Severity.INFO), (config(), fe.Severity.ERROR)):
+        (finding,) = stock_findings(meshed(mesh, egress("a", "https 443")), WHO)
+        assert (finding.code, finding.severity) == (Code.TLS_WITHOUT_HOSTS, severity)
+        assert str(finding.witness) == "192.0.2.1:443 TLS without server name"
 
 
 # --- where there is nothing to find ----------------------------------------------------------------------
