@@ -299,6 +299,12 @@ def _on_service(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
             yield Suspicion(finding.code, finding.rule, shows, service.port, about, always=True)
 
 
+def _on_isolated(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
+    """The finding is about a service whose addresses are isolated, where the version knows that."""
+    if mesh.view.version.isolates:
+        yield from _on_service(mesh, finding)
+
+
 def _on_any_egress(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
     """The finding is about all egress."""
     about = next(map(to_claim, mesh.claims), None)
@@ -348,7 +354,7 @@ _OF_FINDINGS: dict[Code, _Suspect] = {
     Code.SHARED_ADDRESS: _on_service,
     Code.HTTP_AND_GRPC: _on_service,
     Code.HEADLESS_WITHOUT_ADDRESSES: _on_service,
-    Code.ISOLATED_SERVICE: _on_service,
+    Code.ISOLATED_SERVICE: _on_isolated,
     Code.GATEWAY_MODE: _on_any_egress,
     Code.UNUSABLE_GATEWAY: _on_any_egress,
     Code.RETRY_WITHOUT_TIMES: _on_retry,

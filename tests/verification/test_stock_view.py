@@ -77,6 +77,23 @@ def test_a_policy_of_which_nothing_is_in_force_is_no_finding() -> None:
     assert stock_findings(fe.load([config(), egress("a", "tcp 0")], strict=False), WHO) == ()
 
 
+def test_before_1_3_8_names_and_health_checks_are_not_told_apart() -> None:
+    check = service("check", "http 80")
+    check[0]["metadata"]["annotations"] = {"flomesh.io/cloud-health-check-service": "true", "team": "a"}
+    dns = {"enable": True, "wildcard": {"enable": True, "ips": [{"ipv4": "203.0.113.77"}]}}
+    names = {"mustWithServicePort": True, "withTrustDomain": False}
+    settings = config({"serviceAccessNames": names}, sidecar={"localDNSProxy": dns})
+    snapshot = fe.load([settings, *check, *service("web", "http 80", ip="10.96.0.2")])
+    old, new = (
+        stock_config(snapshot, WHO, fsm=version).to_mapping()["Outbound"]["TrafficMatches"]["80"][0]
+        for version in ("1.3.7", "1.3.8")
+    )
+    assert {"check.shop", "web.shop.svc.cluster.local"} <= set(old["HttpHostPort2Service"])
+    assert "203.0.113.77/32" not in old[RANGES]
+    assert set(new["HttpHostPort2Service"]) == {"web.shop:80", "10.96.0.2:80", "10.0.0.1:80"}
+    assert "203.0.113.77/32" in new[RANGES]
+
+
 # --- route groups ----------------------------------------------------------------------------------------
 
 USES = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
