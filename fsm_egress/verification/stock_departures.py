@@ -176,14 +176,14 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bo
         is_tls = match is not None and match.protocol == Protocol.HTTPS.value
         return it.differs and it.concerns(claim.rule) and is_tls
 
+    about = to_claim(claim)
     if not claim.prefixes and ranges:
-        yield Suspicion(Code.NEIGHBOURS_RANGES, claim.rule, is_elsewhere, claim.port)
+        yield Suspicion(Code.NEIGHBOURS_RANGES, claim.rule, is_elsewhere, claim.port, about, always=True)
     if claim.prefixes and shared:
         yield Suspicion(Code.NEIGHBOURS_HOSTS, claim.rule, is_foreign, claim.port)
     if claim.prefixes and not ranges:
-        yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port)
+        yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port, about, always=True)
     if claim.protocol is Protocol.HTTPS and not claim.hosts:
-        about = to_claim(claim)
         yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port, about, always=True)
     yield Suspicion(Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port)
     yield from _of_endpoints(claim.rule, claim.hosts, claim.port)

@@ -249,8 +249,8 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     return Findings(sorted(mild, key=lambda finding: finding.code.code))
 
 
-_UNSEEN = {Code.TLS_WITHOUT_HOSTS: Severity.INFO}
-"""How bad it is where nothing shows it: with `enableEgress` on TLS goes out all the same."""
+_UNSEEN = dict.fromkeys((Code.TLS_WITHOUT_HOSTS, Code.NEIGHBOURS_RANGES, Code.RANGES_LOST), Severity.INFO)
+"""How bad it is where no connection shows it: the config is another, and what comes of it is not."""
 
 
 def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:

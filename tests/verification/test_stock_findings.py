@@ -32,11 +32,9 @@ DEFAULT_ROUTE = config(featureFlags={"enableAutoDefaultRoute": True})
 
 # A witness of these always shows that the sidecar does otherwise; of the others, where that can be seen.
 SHOWN = {
-    Code.NEIGHBOURS_RANGES,
     Code.NEIGHBOURS_HOSTS,
     Code.HEADER_NAME_AS_WRITTEN,
     Code.EGRESS_BEFORE_MESH,
-    Code.RANGES_LOST,
     Code.CERTIFICATE_OF_NEIGHBOUR,
     Code.IPV6_ENDPOINT_WITHOUT_PORT,
     Code.PROTOCOLS_OVERLAP,
@@ -637,6 +635,17 @@ def test_every_code_of_the_page_has_a_line() -> None:
         code for code in Code if "FSE050" <= code.code <= "FSE065" or "FSE120" <= code.code <= "FSE130"
     }
     assert of_the_page <= {line.code for line in LINES.values()}
+
+
+def test_ranges_that_are_lost_without_harm_are_a_remark() -> None:
+    nowhere = routes("r")
+    mesh = meshed(
+        egress("a", "http 80", hosts=["a.com"]),
+        egress("b", "http 80", hosts=["a.com"], ipAddresses=RANGE, matches=[named("HTTPRouteGroup", "r")]),
+        nowhere,
+    )
+    (finding,) = (it for it in stock_findings(mesh, WHO) if it.code is Code.RANGES_LOST)
+    assert (str(finding.rule), finding.severity) == ("Egress curl/b spec.ports[0]", fe.Severity.INFO)
 
 
 def test_tls_without_hosts_is_a_remark_where_it_goes_out_all_the_same() -> None:
