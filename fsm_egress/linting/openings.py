@@ -14,8 +14,9 @@ from ..policy import Claim, HTTPRoute, PortPolicy
 from ..resources.checks import STREAMS, Protocol
 from ..resources.subjects import account_of
 from ..values.net import BY_PLACE, Address, Prefix
+from ..values.references import FieldRef, ResourceRef
 from .passing import passing_findings
-from .routes import begins_with_slash, request_of, takes_everything
+from .routes import ORIGIN_FORM, begins_with_slash, covered, request_of, takes_everything
 from .unworkable import unworkable_findings
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from ..connections.connection import Payload
     from ..connections.findings import Finding
     from ..policy import MeshMatch, VirtualHost
-    from ..values.references import FieldRef
     from .view import Opened, View
 
 __all__ = ["shown_findings"]
 
+EVERYTHING = HTTPRoute(ORIGIN_FORM, (), (), (), FieldRef(ResourceRef("", "", "")))  # every request for a path
 QUERY = "/x?u="  # what may stand before a path that is not anchored
 OTHER_PATH = "/other"
 OTHER_METHOD = "DELETE"
@@ -49,6 +50,7 @@ def shown_findings(view: View, *, enforce: bool) -> Iterator[Finding]:
             yield from _about_routes(view, it)
             if not enforce:
                 yield from _revealed(view, it)
+        yield from _every_request_together(view, opened)
     yield from _passthrough(view)
     yield from passing_findings(view)
     yield from _led_outside(view)
@@ -149,6 +151,23 @@ def _about_route(view: View, opened: Opened, route: HTTPRoute, rule: FieldRef) -
                 witness, decision = view.sent(place, request)
                 if decision.allowed and decision.route == rule:
                     yield view.finding(code, rule, message, witness)
+
+
+def _every_request_together(view: View, opened: Sequence[Opened]) -> Iterator[Finding]:
+    """Routes of one host, of whichever policies, none of which takes every request, and all of them do."""
+    found: set[FieldRef] = set()
+    for place in {id(it.group): it for one in opened for it in one.places}.values():
+        for host in place.group.virtual_hosts if place.group else ():
+            together = [] if any(map(takes_everything, host.routes)) else covered(EVERYTHING, host.routes)
+            if not together:
+                continue
+            witness, decision = view.sent(place, HTTPRequest(OTHER_METHOD, min(host.hostnames), OTHER_PATH))
+            others = [it.route for it in together if it.route and it.route != decision.route]
+            if decision.route is not None and decision.route not in found and others:
+                found.add(decision.route)
+                named = " and ".join(map(str, others))
+                message = f"together with {named} it takes every request: they restrict nothing"
+                yield view.finding(Code.EVERY_REQUEST, decision.route, message, witness)
 
 
 def _excess(route: HTTPRoute, host: str) -> tuple[Code, str, HTTPRequest] | None:

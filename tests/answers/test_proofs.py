@@ -82,6 +82,33 @@ def test_law_an_account_that_nothing_else_names_changes_no_answer(
     assert ways == [way.portion for way in fe.reachable(mesh, port=80).ways if way.identity == other]
 
 
+@given(random_meshes.meshes(), st.sampled_from(random_meshes.SERVICE_NAMESPACES))
+@settings(max_examples=2, deadline=None)
+def test_law_an_account_that_nothing_else_names_changes_no_review(
+    documents: random_meshes.Documents, space: str
+) -> None:
+    known = fe.ServiceAccount(fe.ObjectMeta("known", "elsewhere"))  # so that the mesh tells of accounts
+    mesh = fe.load(documents).with_(known)
+    more = mesh.with_(fe.ServiceAccount(fe.ObjectMeta("unheard-of", space)))
+    here = fe.AnyOtherAccount(space)
+    other = here if here in fe.subjects_of(mesh) else fe.AnyOtherAccount()
+
+    def amiss(snapshot: fe.Snapshot) -> set[tuple[str, str, str]]:
+        found = fe.lint(snapshot, sidecar=False)
+        return {(it.code.code, str(it.rule), it.message) for it in found}
+
+    assert amiss(more) == amiss(mesh)
+    opened = {"spec": {"traffic": {"enableEgress": True}}}
+    assert (
+        fe.equivalent(more, more.patched(opened)).proven == fe.equivalent(mesh, mesh.patched(opened)).proven
+    )
+    stranger = fe.ServiceIdentity("unheard-of", space)
+    parts, others = fe.partition(more, stranger).portions, fe.partition(mesh, other).portions
+    assert [str(it) for it in parts] == [str(it) for it in others]
+    differences, rest = fe.verify(more, stranger).disagreements, fe.verify(mesh, other).disagreements
+    assert [str(it) for it in differences] == [str(it) for it in rest]
+
+
 def test_nobody_is_named_and_yet_something_gets_out() -> None:
     mesh = load(config({"enableEgress": True}))
     refuted = fe.never(mesh, fe.Where.outside())

@@ -50,6 +50,32 @@ def test_law_nothing_is_proven_that_is_refuted_by_what_was_lost(
         assert fe.never(whole, where).proven
     if fe.implies(rest, rest.patched(opened)).proven:
         assert fe.implies(whole, whole.patched(opened)).proven
+    if fe.equivalent(rest, rest.patched(opened)).proven:
+        assert fe.equivalent(whole, whole.patched(opened)).proven
+    found = fe.diff(rest, rest.patched(opened))
+    if not found.changes and not found.undecided:
+        assert not fe.diff(whole, whole.patched(opened)).changes
+    reached = fe.reachable(rest, port=25)
+    if not reached.undecided:
+        assert reached.accounts == fe.reachable(whole, port=25, identities=reached.identities).accounts
+
+
+@given(random_meshes.meshes(), random_meshes.identities(), st.randoms(use_true_random=False))
+@settings(max_examples=6)
+def test_law_what_is_said_of_one_identity_stands_or_is_not_decided(
+    documents: random_meshes.Documents, who: str, random: Random
+) -> None:
+    index = random.randrange(len(documents))
+    broken = [*documents[:index], damaged(random, documents[index]), *documents[index + 1 :]]
+    whole, rest = fe.load(documents), fe.load(broken, strict=False)
+    assume(rest.lost)
+    parts = fe.partition(rest, who)
+    if not parts.undecided:
+        allowed = [str(it.region) for it in parts.portions if it.decision.allowed]
+        again = fe.partition(whole, who).portions
+        assert allowed == [str(it.region) for it in again if it.decision.allowed]
+    if fe.verify(rest, who).agreed:
+        assert fe.verify(whole, who).agreed
 
 
 def test_every_answer_says_what_it_was_given_without() -> None:

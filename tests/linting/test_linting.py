@@ -508,6 +508,29 @@ def test_a_route_takes_every_request(path: str) -> None:
     ]
 
 
+def test_routes_take_every_request_together_of_one_policy_or_several() -> None:
+    reads: Document = {"methods": ["GET", "HEAD"]}
+    writes: Document = {"methods": ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]}
+    only = ["FSE076"]
+
+    def policy(name: str, *hosts: str) -> Document:
+        return egress(name, "http 80", hosts=list(hosts or ["a.com"]), matches=uses(name))
+
+    (text,) = found(routes("a", reads, writes), policy("a", "a.com", "b.com"), only=only)
+    assert text == "FSE076 HTTPRouteGroup curl/a spec.matches[1]: 192.0.2.1:80 DELETE http://a.com/other"
+    two = (routes("a", reads), routes("b", writes))
+    (finding,) = lint(load(*two, policy("a"), policy("b")), sidecar=False, only=only)
+    assert str(finding.rule) == "HTTPRouteGroup curl/b spec.matches[0]"
+    assert finding.message == (
+        "together with HTTPRouteGroup curl/a spec.matches[0] it takes every request: they restrict nothing"
+    )
+    assert found(*two, policy("a"), policy("b", "b.com"), only=only) == []
+    fewer = routes("b", {"methods": ["POST", "PUT", "DELETE", "PATCH"]})
+    assert found(routes("a", reads), fewer, policy("a"), policy("b"), only=only) == []
+    (alone,) = found(routes("a", reads, {}), policy("a"), only=only)
+    assert "spec.matches[1]" in alone
+
+
 def test_a_route_that_asks_for_something_does_not() -> None:
     for match in ({"methods": ["GET"]}, {"headers": [{"x-env": "prod"}]}, {"pathRegex": "^/a"}):
         policy = egress("a", "http 80", hosts=["a.com"], matches=uses("r"))

@@ -92,7 +92,7 @@ RULES = (
     ),
     LintRule(
         Code.EVERY_REQUEST,
-        "a match takes every request",
+        "a match takes every request, alone or with others",
         "The policy refers to routes, and they restrict nothing.",
         "take the reference out if all is meant, or narrow the match",
         joined(
