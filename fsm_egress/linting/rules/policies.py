@@ -113,7 +113,7 @@ RULES = (
         "a policy takes traffic from passthrough",
         "With passthrough on, an allow rule denies: whatever it claims by port and address, and does not"
         " allow by host or route, went out before.",
-        "narrow its `ipAddresses`, or allow the rest as well",
+        "switch `enableEgress` off, or allow the rest by `tcp`",
         joined(config("traffic: {enableEgress: true}"), egress("a", "https 443", "hosts: [a.com]", OUTSIDE)),
         (("protocol: https", "protocol: tcp"),),
     ),

@@ -62,7 +62,7 @@ RULES = (
         "the secret of a certificate does not exist",
         "The policy says to show a certificate; without it, all that it claims is denied. A stock"
         " controller shows an empty one instead.",
-        "create the secret, or correct its name and namespace",
+        "name a secret that is there, or take `mtls` out",
         joined(
             document("v1", "Secret", "curl/client-certificate"),
             egress("a", "tcp 25", OUTSIDE, source=SECRET_MTLS),
@@ -85,7 +85,7 @@ RULES = (
         "TLS is wrapped in TLS",
         "With `mtls` the sidecar opens TLS of its own; a client that opens TLS itself talks through it to a"
         " server that expects one of both.",
-        "use the protocol `tcp` or `http`, and let the client speak in the clear",
+        "take `mtls` out, or use `http` and let the client speak in the clear",
         egress("a", "https 443", "hosts: [a.com]", OUTSIDE, source=MTLS),
         (("protocol: https", "protocol: http"),),
         MESH_SIDECAR_CONTROLLER,
