@@ -168,7 +168,7 @@ class Residual(Shown):
         if self.decision is not None:
             said = f"{self.decision}, whatever else"
         else:
-            said = f"hangs on {', '.join(self.hangs_on)}" if self.hangs_on else "not proven"
+            said = f"depends on {', '.join(self.hangs_on)}" if self.hangs_on else "not proven"
         return f"{self.identity}: {self.partial}: {said}"
 
     def __str__(self) -> str:

@@ -132,10 +132,10 @@ _DESTINATION = (
 @_known_options
 @output_option()
 def residual(documents: Documents, identity: Subject, partial: Partial, output: str) -> None:
-    """Say what hangs on what is not known of a connection.
+    """Say what a decision depends on, if not all is known.
 
-    What no option says is open: on which of the unknown the decision hangs is said, and how. Exit code 1
-    where it hangs on something, 3 where that could not be decided.
+    What no option says is unknown. The answer names what of that the decision depends on, and how. Exit
+    code 1 where it depends on something, 3 where that could not be decided.
     """
     mesh = documents.changed(documents.load())
     note_unnamed([identity], mesh)
@@ -148,7 +148,7 @@ def residual(documents: Documents, identity: Subject, partial: Partial, output: 
 
 
 def print_residuals(answers: Iterable[Residual], output: str) -> None:
-    """What is decided, and what that hangs on."""
+    """What is decided, and what that depends on."""
     for found in answers:
         if output != "table":
             print_objects([found.to_mapping()], output)
@@ -235,20 +235,20 @@ def _picture(mesh: Snapshot, found: Reachability, output: str) -> str:
 @strict_whose_options
 @click.option("--outside", is_flag=True, help="Only what leaves the mesh.")
 @click.option("--governed", is_flag=True, help="Only what comes to the sidecar, not what passes by it.")
-@click.option("--to", "ranges", multiple=True, metavar="RANGE", help="Only to this range, or another such.")
+@click.option("--to", "ranges", multiple=True, metavar="RANGE", help="Only to this range.")
 @click.option("--port", "ports", multiple=True, type=int, metavar="PORT", help="Only to this port.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only for this Host or server name.")
 @click.option("--sends", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only what sends this.")
 @click.option("--method", "methods", multiple=True, metavar="METHOD", help="Only with this method.")
-@click.option("--but", "origins", multiple=True, metavar="HOST:PORT", help="But for this host and port.")
-@click.option("--but-to", "spared", multiple=True, metavar="RANGE", help="But to this range.")
+@click.option("--but", "origins", multiple=True, metavar="HOST:PORT", help="Except for this host and port.")
+@click.option("--but-to", "spared", multiple=True, metavar="RANGE", help="Except to this range.")
 @output_option()
 def never(
     documents: Documents, whose: Whose, outside: bool, governed: bool, output: str, **said: tuple[Any, ...]
 ) -> None:
     """Prove that something is never allowed, or show it.
 
-    An option that is given more than once asks for any of its values; different options must hold together.
+    A repeated option asks for any of its values; different options must hold together.
     TCP over IPv4 is what a mesh governs: UDP and IPv6 pass by the sidecar, which is said beside a proof.
     Exit code 1 if it is refuted, 3 if it is not proven.
     """

@@ -43,7 +43,7 @@ COMMANDS = {
     "pods": ("pods", "Say which pods have a sidecar, and what passes by it."),
     "reach": ("answering", "Say who reaches a destination, and by which rules."),
     "replay": ("replaying", "Say what becomes of the connections in logs."),
-    "residual": ("answering", "Say what hangs on what is not known of a connection."),
+    "residual": ("answering", "Say what a decision depends on, if not all is known."),
     "schema": ("schemas", "Print the JSON Schema of documents."),
     "sidecar": ("sidecars", "Say what the stock sidecar does with connections."),
     "snapshot": ("snapshots", "Keep what a cluster has of a mesh, in a file for -f."),

@@ -41,7 +41,7 @@ __all__ = ["check"]
 )
 @mesh_options
 @fail_on_option
-@code_option("--without", "Leave out what has this code.")
+@code_option("--without", "Leave out what has this code; may be repeated.")
 @output_option("sarif", "github")
 def check(documents: Documents, fail_on: Severity, without: tuple[Code, ...], output: str) -> None:
     """Say everything that is wrong with documents.

@@ -56,14 +56,14 @@ CLUSTER_OPTIONS = (
         "--all-namespaces",
         "everywhere",
         is_flag=True,
-        help="With --cluster: what may not be read in all namespaces is read in none.",
+        help="With --cluster: read all namespaces or, where that is forbidden, none.",
     ),
     click.option(
         "-n",
         "--namespace",
         metavar="NAMESPACE",
-        help="The namespace of documents that name none, as that of `kubectl apply -n`, and of such an --as;"
-        " without --as, whose accounts are looked at. Of a cluster: what is read if not all may be.",
+        help="The namespace of documents, and of --as, that name none; without --as, look at the accounts of"
+        " this one only. With --cluster, the one to read where not all may be read.",
     ),
     click.option("--context", metavar="NAME", help="With --cluster: the context of the kubeconfig."),
     click.option(

@@ -126,7 +126,7 @@ def _stop_where_lost(mesh: Snapshot, identity: ServiceIdentity) -> None:
     lost = [loss for loss in mesh.lost if loss.concerns(identity) and not _is_no_part(loss)]
     told = [*map(str, lost), *(f"{ref} is kept without its data" for ref in _emptied(mesh, identity))]
     if told:
-        stop("\n".join(["no config is written, as it may hang on this:", *told]))
+        stop("\n".join(["no config is written, as it may depend on this:", *told]))
 
 
 def _emptied(mesh: Snapshot, identity: ServiceIdentity) -> Iterator[ResourceRef]:

@@ -64,7 +64,7 @@ def decide(
 
     A connection in JSON has the keys `destination`, `port` and `sends` (`bytes`, `nothing`, `datagram`,
     `http` or `tls`), for HTTP `request` with `method`, `host`, `path` and `headers`, for TLS `sni`. A verdict
-    with a `?` hangs on what --lenient left out; then the exit code is 3.
+    with a `?` depends on what --lenient left out; then the exit code is 3.
     """
     mesh = documents.changed(documents.load())
     notes = note_unnamed([identity], mesh)

@@ -60,5 +60,5 @@ def fail_on_option(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice([severity.value for severity in Severity]),
         default=Severity.WARNING.value,
         show_default=True,
-        help="End with 1 at what is at least that bad.",
+        help="Exit with 1 if something found is at least this severe.",
     )(with_severity)

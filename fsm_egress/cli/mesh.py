@@ -295,16 +295,16 @@ def _given(command: Callable[..., None], *options: Callable[..., Any]) -> Callab
 _MORE = click.argument("more_files", nargs=-1, metavar="[PATH]...")
 _OPTIONS = (
     *CLUSTER_OPTIONS,
-    click.option("-v", "--verbose", is_flag=True, help="List what is passed over."),
+    click.option("-v", "--verbose", is_flag=True, help="List what is ignored: other kinds, other files."),
     click.option(
         "--lenient",
         is_flag=True,
-        help="Name what cannot be read, and answer for all that does not hang on it.",
+        help="Answer what does not depend on documents that cannot be read, with a note.",
     ),
     click.option(
         "--set-lenient",
         is_flag=True,
-        help="Name keys of --set that no MeshConfig holds, and pass them over.",
+        help="Ignore keys of --set that no MeshConfig has, with a note.",
     ),
     click.option(
         "--defaults",

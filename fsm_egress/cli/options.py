@@ -66,7 +66,7 @@ def output_option(*more: str) -> Callable[[Command], Command]:
         type=click.Choice(outputs),
         default="table",
         show_default=True,
-        help=f"{', '.join(others)} or {last}.".capitalize().replace("json", "JSON").replace("yaml", "YAML"),
+        help=f"Print {', '.join(others)} or {last}.",
     )
 
 
@@ -90,7 +90,7 @@ fsm_option: Callable[[Command], Command] = click.option(
     "--fsm",
     metavar="VERSION",
     callback=_version,
-    help="The version of FSM, 1.2 to 1.7, as 1.4 or 1.3.7; it is 1.5 to 1.7 else.",
+    help="FSM's version, such as 1.4 or 1.3.7; by default one of 1.5 to 1.7.",
 )
 enforce_option: Callable[[Command], Command] = click.option(
     "--enforce", is_flag=True, help="The sidecars have the module of `config --enforce`."
@@ -204,7 +204,7 @@ def whose_options(command: Command, *, strict: bool = False) -> Command:
         multiple=True,
         metavar="NAME.NAMESPACE",
         shell_complete=complete_identities,
-        help="An identity that connections come from; by default every one of the mesh, and any other.",
+        help="Whose connections; by default those of every account of the mesh, and of any other.",
     )
     return option(strict_names_option(default=strict)(with_whose))
 
@@ -246,7 +246,7 @@ def _as(command: Command, required: bool) -> Command:
         required=required,
         metavar="NAME.NAMESPACE",
         shell_complete=complete_identities,
-        help="The identity that connections come from.",
+        help="Whose connections: a service account.",
     )(command)
 
 

@@ -36,8 +36,8 @@ CHANGE = ("count", "identity", "before", "after", "differs", "example")
         "fsm-egress replay -f mesh.yaml -f policies/ access.jsonl",
         "fsm-egress replay -f mesh.yaml -f policies/ --after mesh.yaml --after new-policies/ logs/*.csv",
         "fsm-egress replay -f mesh/ --after-set fsm.enableEgress=true --workers 4 flows.parquet -o json",
-        "fsm-egress replay -f mesh/ --as curl.curl --column destination=upstream_host \\\n"
-        "      --column host=authority envoy.jsonl",
+        "fsm-egress replay -f mesh/ --as curl.curl --column destination=upstream_host"
+        " --column host=authority envoy.jsonl",
     )
 )
 @two_meshes_options

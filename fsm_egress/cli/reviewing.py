@@ -62,7 +62,7 @@ DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rul
 @enforce_option
 @fsm_option
 @fail_on_option
-@code_option("--without", "Leave out what this shortcoming explains.")
+@code_option("--without", "Leave out differences with this code; may be repeated.")
 @output_option()
 def verify(
     documents: Documents,
@@ -124,8 +124,8 @@ def verify(
 @mesh_options
 @whose_options
 @fail_on_option
-@code_option("--only", "Look for this, and others that are named so.")
-@code_option("--without", "Do not look for this.")
+@code_option("--only", "Look for this code alone; may be repeated.")
+@code_option("--without", "Do not look for this code; may be repeated.")
 @click.option(
     "--sidecar/--no-sidecar", default=True, help="Compare with what the sidecar does, which is slow."
 )

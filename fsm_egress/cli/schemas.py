@@ -18,11 +18,11 @@ __all__ = ["schema"]
         "fsm-egress schema Egress | jq '.[\"$defs\"].EgressSpec'",
     )
 )
-@click.argument("kind", required=False, type=click.Choice([kind.kind for kind in READ]))
+@click.argument("kind", required=False, metavar="[KIND]", type=click.Choice([kind.kind for kind in READ]))
 def schema(kind: str | None) -> None:
     """Print the JSON Schema of documents.
 
-    It is of a kind, or of any document of a mesh. An editor that knows it completes and checks documents
-    as you write; what it cannot say, `check` does.
+    It is of a KIND, such as Egress, or of any document of a mesh. An editor that knows it completes
+    and checks documents as you write; what it cannot say, `check` does.
     """
     print_objects([json_schema(kind)], "json")

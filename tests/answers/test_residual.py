@@ -87,7 +87,9 @@ def test_on_what_it_hangs_and_how() -> None:
     found = fe.residual(load(*RESTRICTED), WHO, fe.Partial("54.9.9.9", 80))
     assert (found.decision, found.allowed) == (None, None)
     assert found.hangs_on == ("what is sent", "host", "method")
-    assert str(found).startswith("curl.curl: to 54.9.9.9/32, port 80: hangs on what is sent, host, method\n")
+    assert str(found).startswith(
+        "curl.curl: to 54.9.9.9/32, port 80: depends on what is sent, host, method\n"
+    )
     mapping = found.to_mapping()
     assert mapping["hangsOn"] == ["what is sent", "host", "method"]
     assert (mapping["known"], mapping["allowed"]) == ("to 54.9.9.9/32, port 80", None)

@@ -1095,6 +1095,12 @@ class TestHelp:
         assert run("--version").stdout == f"fsm-egress, version {fe.__version__}\n"
 
     @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+    def test_every_help_fits_into_80_columns(self, command: tuple[str, ...]) -> None:
+        lines = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*command, "--help"]).stdout.splitlines()
+        assert [line for line in lines if len(line) > 80] == []
+        assert [kind for kind in ("MeshConfig|", "UpstreamT") if kind in lines[0]] == []
+
+    @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
     def test_every_help_has_examples(self, command: tuple[str, ...]) -> None:
         short, long = run(*command, "-h"), run(*command, "--help")
         assert (short.exit_code, short.stdout) == (0, long.stdout)
@@ -1545,7 +1551,7 @@ class TestAnswers:
         )
         result = run(*words, "--sends", "http")
         assert result.exit_code == 1
-        assert result.stdout.splitlines()[0].endswith(": hangs on method")
+        assert result.stdout.splitlines()[0].endswith(": depends on method")
         settled = run(*words, "--method", "GET", "--path", "/get", "--header", "x: y")
         assert settled.exit_code == 0
         assert settled.stdout.splitlines()[0].endswith(", whatever else")

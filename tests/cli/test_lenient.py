@@ -159,7 +159,7 @@ def test_a_config_does_not_hang_on_accounts() -> None:
     Path("broken.json").write_text("{")
     found = run("config", "--as", "cart.shop")
     assert (found.exit_code, found.stdout) == (3, "")
-    assert "no config is written, as it may hang on this:\na document (broken.json:1) could" in found.stderr
+    assert "no config is written, as it may depend on this:\na document (broken.json:1) could" in found.stderr
 
 
 def test_pods_are_told_of_all_the_same() -> None:
