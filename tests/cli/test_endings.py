@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import fsm_egress as fe
-from fsm_egress.cli.app import app
+from fsm_egress.cli.app import COMMANDS, app
 from fsm_egress.cli.endings import Ending
 
 CONFIG = """\
@@ -41,6 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mesh.yaml").write_text(CONFIG)
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "https.yaml").write_text(HTTPS)
+    record = {"identity": "cart.shop", "destination": "54.9.9.9", "port": 443}
+    (tmp_path / "log.jsonl").write_text(f"{json.dumps(record)}\n")
     return tmp_path
 
 
@@ -70,8 +72,129 @@ READERS = [
     ("config", "--as", "cart.shop"),
     ("verify", "--all"),
     ("lint",),
-    ("replay", "--format", "json", "mesh.yaml"),
+    ("replay", "--format", "json", "log.jsonl"),
 ]
+ON = ("--after-set", "fsm.enableEgress=true")
+NOWHERE = ("-f", "nowhere.yaml")
+WHO = ("--as", "cart.shop")
+TCP = ("--to", "54.9.9.9:80", "--tcp")
+# How each command ends, by what makes it end so; a command that looks for nothing finds nothing.
+ENDINGS: dict[str, dict[Ending, tuple[str, ...]]] = {
+    "check": {
+        Ending.DONE: MESH,
+        Ending.FOUND: ("-f", "ranged.yaml"),
+        Ending.USAGE: (*MESH, "--fail-on", "bad"),
+        Ending.NO_ANSWER: NOWHERE,
+    },
+    "completion": {Ending.DONE: ("bash",), Ending.USAGE: ("tcsh",)},
+    "config": {Ending.DONE: (*MESH, *WHO), Ending.USAGE: MESH, Ending.NO_ANSWER: (*NOWHERE, *WHO)},
+    "decide": {
+        Ending.DONE: (*MESH, *WHO, *TCP),
+        Ending.FOUND: (*MESH, *WHO, *TCP, "--fail-on", "denied"),
+        Ending.USAGE: (*MESH, *WHO),
+        Ending.NO_ANSWER: (*NOWHERE, *WHO, *TCP),
+    },
+    "diff": {
+        Ending.DONE: (*MESH, "--after-set", "fsm.enableEgress=false"),
+        Ending.FOUND: (*MESH, *ON),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*NOWHERE, *ON),
+    },
+    "equivalent": {
+        Ending.DONE: (*MESH, "--after-set", "fsm.enableEgress=false"),
+        Ending.FOUND: (*MESH, *ON),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*NOWHERE, *ON),
+    },
+    "explain": {
+        Ending.DONE: (*MESH, *WHO, *TCP),
+        Ending.USAGE: (*MESH, *WHO),
+        Ending.NO_ANSWER: (*NOWHERE, *WHO, *TCP),
+    },
+    "explain-code": {Ending.DONE: ("FSE034",), Ending.USAGE: ("FSE999",)},
+    "implies": {
+        Ending.DONE: (*MESH, *ON),
+        Ending.FOUND: (*MESH, "--set", "fsm.enableEgress=true", "--after-set", "fsm.enableEgress=false"),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*NOWHERE, *ON),
+    },
+    "learn": {
+        Ending.DONE: (*MESH, "log.jsonl"),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*NOWHERE, "log.jsonl"),
+    },
+    "lint": {
+        Ending.DONE: (*MESH, "--no-sidecar"),
+        Ending.FOUND: (*MESH, "--no-sidecar", "--set", "fsm.enableEgress=true"),
+        Ending.USAGE: (*MESH, "--only", "FSE999"),
+        Ending.NO_ANSWER: NOWHERE,
+    },
+    "never": {
+        Ending.DONE: (*MESH, "--port", "81", "--sends", "tls"),
+        Ending.FOUND: (*MESH, "--outside"),
+        Ending.USAGE: (*MESH, "--as", "card.shop"),
+        Ending.NO_ANSWER: NOWHERE,
+    },
+    "partition": {Ending.DONE: MESH, Ending.USAGE: (*MESH, "--as", "."), Ending.NO_ANSWER: NOWHERE},
+    "pods": {Ending.DONE: MESH, Ending.USAGE: (*MESH, "-o", "sarif"), Ending.NO_ANSWER: NOWHERE},
+    "reach": {Ending.DONE: MESH, Ending.USAGE: (*MESH, "--host", "*.com"), Ending.NO_ANSWER: NOWHERE},
+    "replay": {
+        Ending.DONE: (*MESH, "log.jsonl"),
+        Ending.FOUND: (*MESH, *ON, "log.jsonl"),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*MESH, "nowhere.jsonl"),
+    },
+    "residual": {
+        Ending.DONE: (*MESH, *WHO, "--port", "81", "--to", "54.9.9.9"),
+        Ending.FOUND: (*MESH, *WHO, "--to", "54.9.9.9"),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*NOWHERE, *WHO),
+    },
+    "schema": {Ending.DONE: ("Egress",), Ending.USAGE: ("Egres",)},
+    "sidecar": {
+        Ending.DONE: ("--config", "config.json", *TCP),
+        Ending.USAGE: TCP,
+        Ending.NO_ANSWER: ("--config", "nowhere.json", *TCP),
+    },
+    "snapshot": {Ending.USAGE: ()},
+    "test": {
+        Ending.DONE: ("good.egress-test.yaml",),
+        Ending.FOUND: ("bad.egress-test.yaml",),
+        Ending.USAGE: (),
+        Ending.NO_ANSWER: ("nowhere.egress-test.yaml",),
+    },
+    "verify": {
+        Ending.DONE: (*MESH, *WHO),
+        Ending.FOUND: ("-f", "mesh.yaml", "-f", "https.yaml", *WHO),
+        Ending.USAGE: MESH,
+        Ending.NO_ANSWER: (*NOWHERE, *WHO),
+    },
+}
+TESTS = """\
+apiVersion: fsm-egress/v1
+kind: EgressTest
+mesh: [mesh.yaml, policy.yaml]
+as: cart.shop
+tests: [{name: a, to: "54.9.9.9:80", tcp: true, expect: VERDICT}]
+"""
+
+
+def test_every_command_has_its_endings() -> None:
+    assert ENDINGS.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [(command, expected) for command, cases in ENDINGS.items() for expected in cases],
+    ids=lambda it: getattr(it, "name", it),
+)
+def test_a_command_ends_as_it_is_said(command: str, expected: Ending, folder: Path) -> None:
+    (folder / "ranged.yaml").write_text(POLICY + "  ipAddresses: [54.1.2.3/8]\n")
+    (folder / "config.json").write_text("{}")
+    for name, verdict in (("good", "DENIED"), ("bad", "PASSTHROUGH")):
+        (folder / f"{name}.egress-test.yaml").write_text(TESTS.replace("VERDICT", verdict))
+    result = run(command, *ENDINGS[command][expected])
+    assert result.exit_code == expected, result.output
 
 
 @pytest.mark.parametrize("command", READERS, ids=[command[0] for command in READERS])
