@@ -71,7 +71,7 @@ class Disagreement:
         }
 
     def __str__(self) -> str:
-        return f"{self.connection}: {self.decision}; due: {self.due}; the sidecar: {self.outcome}"
+        return f"{self.connection}: {self.decision}; should be: {self.due}; the sidecar: {self.outcome}"
 
 
 @frozen
@@ -221,7 +221,7 @@ class Verification(Shown):
             (str(it.connection), str(it.decision), str(it.due), str(it.outcome)) for it in self.disagreements
         )
         unclear = tuple((str(it.connection), "-", "-", it.reason) for it in self.undecided)
-        columns = ("connection", "decision", "due", "sidecar")
+        columns = ("connection", "decision", "should be", "sidecar")
         under = tuple((str(it.rule), "-", "-", it.message) for it in self.conditions)
         headline = f"{self.identity}: {self.classes} classes, {result}"
         return Table(headline, columns, (*rows, *unclear, *under))

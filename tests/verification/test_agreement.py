@@ -129,12 +129,12 @@ def test_a_difference_says_all_that_there_is_to_say() -> None:
     mesh = load(PLAIN, egress("web", "https 443", hosts=["a.com"]))
     assert differences(mesh) == [
         (
-            "192.0.2.1:443 TCP: DENIED (protocol_mismatch) by Egress curl/web spec.ports[0]; due: closed;"
-            " the sidecar: dialled to a.com:443"
+            "192.0.2.1:443 TCP: DENIED (protocol_mismatch) by Egress curl/web spec.ports[0];"
+            " should be: closed; the sidecar: dialled to a.com:443"
         ),
         (
             "192.0.2.1:443 TLS without server name: DENIED (no_server_name) by Egress curl/web spec.ports[0];"
-            " due: closed; the sidecar: dialled to a.com:443"
+            " should be: closed; the sidecar: dialled to a.com:443"
         ),
     ]
     first = verify(mesh, WHO).disagreements[0].to_mapping()
@@ -153,7 +153,7 @@ def test_a_dumped_config_is_compared_as_it_is() -> None:
     assert differences(mesh, dumped) == [
         (
             "192.0.2.1:3306 TCP: EGRESS_POLICY (tcp_port) by Egress curl/db spec.ports[0];"
-            " due: dialled to the original destination; the sidecar: closed"
+            " should be: dialled to the original destination; the sidecar: closed"
         )
     ]
     dumped["Outbound"]["TrafficMatches"]["3306"][0]["DestinationIPRanges"] = {
