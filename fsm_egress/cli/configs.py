@@ -10,18 +10,20 @@ import click
 
 from ..api import pipy_codebase, pipy_config
 from ..manifests.unread import LEFT_OUT
+from ..pipy.config import CONFIG_FILES
+from ..pipy.enforcement import MODULE
 from ..resources.core import Secret, ServiceAccount
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from .endings import stop
-from .files import write_file
+from .files import write_file, write_folder
 from .help import examples
 from .mesh import Documents, later_mesh, mesh_and_later_options, say_conditions
 from .options import as_option, fsm_option, note_unnamed
 from .output import say, why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..resources.losses import Loss
     from ..resources.resource import ServiceIdentity
@@ -91,7 +93,8 @@ def config(
     With --enforce, --shadow or --observe, write a folder that is laid over FSM's sidecar scripts: the config,
     and a module. --enforce makes the sidecar do what the policies say, where the stock scripts cannot.
     --shadow and --observe change nothing about what it does: it logs JSON lines, as `replay` and `learn`
-    read them.
+    read them. The folder holds these files and nothing else: what an earlier run wrote there is gone, and
+    where there is anything else, nothing is written. It is for its owner alone, as it can hold private keys.
 
     With --lenient, nothing is written that could be another if all could be read: then the exit code is 3.
     """
@@ -107,8 +110,7 @@ def config(
     mesh = documents.changed(documents.load())
     _stop_where_lost(mesh, identity)
     if with_module and output_file is not None:
-        for path, content in _codebase(mesh, documents, identity, logs, enforce=enforce).items():
-            _write(output_file / path, content)
+        _write_codebase(output_file, _codebase(mesh, documents, identity, logs, enforce=enforce))
         return
     note_unnamed([identity], mesh)
     say_conditions(mesh, identity)
@@ -200,6 +202,14 @@ def _codebase(
         if error.problems[0].path != "log_to":
             raise
         raise click.BadParameter(str(error).removeprefix("log_to: "), param_hint="'--log-to'") from None
+
+
+def _write_codebase(folder: Path, files: Mapping[str, bytes]) -> None:
+    ours = {folder.resolve() / name for name in (*CONFIG_FILES, MODULE)}
+    try:
+        write_folder(folder, files, ours.__contains__, private=True)
+    except OSError as error:
+        stop(f"{folder}: cannot be written: {why(error)}")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -15,12 +15,12 @@ from ..manifests.dump import dump_yaml
 from ..values.errors import InvalidValue
 from ..values.times import read_time
 from .endings import end, stop
-from .files import write_file
+from .files import write_folder
 from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, mesh_beside_logs_options, remarks, say_conditions
 from .options import as_option, output_option
-from .output import print_objects, progress_by_bytes, say
+from .output import print_objects, progress_by_bytes, say, why
 from .problems import print_problems
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _about(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     "--output-folder",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Write each document to a file of its own in this folder.",
+    help="Write each document to a file of its own in this folder, in the place of those of before.",
 )
 @output_option("page")
 def learn(
@@ -177,15 +177,24 @@ def learn(
     end(found=lesson.denied, unknown=lesson.evidence.first_unreadable)
 
 
+LEARNED = "# learned by fsm-egress\n"
+
+
 def _write(lesson: Lesson, folder: Path) -> None:
-    """Write each document to a file that is named after it."""
+    """Write each document to a file that is named after it; those of an earlier run are gone."""
+    files = {
+        f"{it.namespace}-{it.kind.lower()}-{it.name}.yaml": f"{LEARNED}{dump_yaml(it)}".encode()
+        for it in lesson.resources
+    }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        write_folder(folder, files, _is_learned, private=False)
     except OSError as error:
-        stop(f"{folder}: cannot be made: {error.strerror}")
-    for resource in lesson.resources:
-        name = f"{resource.namespace}-{resource.kind.lower()}-{resource.name}.yaml"
-        write_file(folder / name, dump_yaml(resource).encode())
+        stop(f"{folder}: cannot be written: {why(error)}")
+
+
+def _is_learned(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(LEARNED)) == LEARNED.encode()
 
 
 def _print_report(lesson: Lesson, folder: Path | None) -> None:

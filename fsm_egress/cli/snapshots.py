@@ -58,7 +58,7 @@ def snapshot(
     read, _ = reading_of(which)
     content = json.dumps(read.without_secrets(), separators=(",", ":"), ensure_ascii=False).encode()
     try:
-        write_file(output_file, pack(content) if output_file.suffix == ".gz" else content, private=True)
+        write_file(output_file, pack(content) if output_file.suffix == ".gz" else content)
     except OSError as error:
         stop(f"{output_file}: cannot be written: {why(error)}")
     say([f"{output_file}: {many(len(read.documents), 'object')}", *(f"not read: {it}" for it in read.unread)])

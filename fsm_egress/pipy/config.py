@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .versions import FSMVersion
 
 __all__ = [
+    "CONFIG_FILES",
     "PipyConfig",
     "PortConfig",
     "assembled",
@@ -42,6 +43,7 @@ __all__ = [
     "write_port",
 ]
 
+CONFIG_FILES = ("config.json", "config.json.gz")  # of which a sidecar reads the second where both are there
 CARRIED = ("Certificate", "Inbound", "AllowedEndpoints", "Probes")
 VERSION_DIGITS = 16
 NO_DUMP = (
@@ -77,7 +79,7 @@ class PipyConfig:
     @property
     def file_name(self) -> str:
         """`config.json`, or `config.json.gz` where it is compressed."""
-        return "config.json.gz" if self.compressed else "config.json"
+        return CONFIG_FILES[self.compressed]
 
     def to_mapping(self) -> Wire:
         """The content as plain dictionaries and lists of one's own."""

@@ -69,6 +69,8 @@ def mutated(documents: list[Tree], data: DataObject) -> list[Tree]:
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(found) - 1))
         paths = [path for path in places(found[at]) if path[0] not in {"apiVersion", "kind"}]
+        if not paths:
+            continue
         path = data.draw(st.sampled_from(paths))
         put = data.draw(st.sampled_from([gone, *((lambda _, it=it: it) for it in ODD)]))
         found[at] = changed(found[at], path, put)

@@ -982,6 +982,19 @@ class TestConfig:
         written = {path: (folder / "codebase" / path).read_bytes() for path in files}
         assert written == files
 
+    def test_the_codebase_holds_what_was_written_now(self, folder: Path) -> None:
+        enforced = (*CONFIG, "--enforce", "-O", "codebase")
+        run(*enforced, "--set", "fsm.sidecar.compressConfig=true")
+        run(*enforced, "--set", "fsm.sidecar.compressConfig=false")
+        found = sorted(it.relative_to(folder).as_posix() for it in (folder / "codebase").rglob("*.js*"))
+        assert found == ["codebase/config.json", "codebase/modules/fsm-egress.js"]
+        assert stat.S_IMODE((folder / "codebase").stat().st_mode) == 0o700
+        assert stat.S_IMODE((folder / "codebase/config.json").stat().st_mode) == 0o600
+        (folder / "codebase/main.js").touch()
+        result = run(*enforced)
+        told = "codebase: cannot be written: it holds `main.js`, which was not written by this command\n"
+        assert (result.exit_code, result.stderr) == (3, told)
+
     @pytest.mark.parametrize("arguments", [("--enforce",), ("--enforce", "--gzip", "-O", "codebase")])
     def test_the_codebase_is_a_folder(self, arguments: tuple[str, ...]) -> None:
         result = run(*CONFIG, *arguments)

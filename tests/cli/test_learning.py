@@ -90,7 +90,18 @@ def test_a_folder_that_cannot_be_made_is_told() -> None:
     Path("taken").write_text("", encoding="utf-8")
     result = learned("-O", "taken/new")
     assert result.exit_code == 3
-    assert "taken/new: cannot be made: not a directory" in result.stderr.lower()
+    assert "taken/new: cannot be written: not a directory" in result.stderr.lower()
+
+
+def test_a_folder_holds_what_was_learned_last_and_nothing_that_was_not_learned() -> None:
+    learned("-O", "policies/new")
+    learned("-O", "policies/new", "--only", "a.com")
+    assert [path.name for path in Path("policies/new").iterdir()] == ["curl-egress-curl-a-com-443.yaml"]
+    Path("policies/new/mine.yaml").write_text("# mine\n", encoding="utf-8")
+    result = learned("-O", "policies/new")
+    assert result.exit_code == 3
+    assert "policies/new: cannot be written: it holds `mine.yaml`, which was not written by" in result.stderr
+    assert len(list(Path("policies/new").iterdir())) == 2
 
 
 def test_it_is_there_for_machines_and_as_a_page() -> None:
