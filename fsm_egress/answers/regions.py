@@ -91,7 +91,7 @@ class Region:
             "addresses": self.addresses,
             "sends": list(map(_sent_mapping, self.sent)),
             "dialable": self.can_be_dialled,
-            "witness": self.witness.to_mapping(),
+            "witness": self.witness.to_shown(),
         }
 
     def __str__(self) -> str:

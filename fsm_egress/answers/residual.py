@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, field
 from attrs.converters import optional
 
-from ..connections.connection import Sends, read_asked_host, read_headers, read_method, read_path
+from ..connections.connection import (
+    Sends,
+    read_asked_host,
+    read_headers,
+    read_method,
+    read_path,
+    shown_headers,
+)
 from ..connections.findings import Finding, stated
 from ..division.classes import Scope
 from ..resolution import resolve
@@ -100,7 +107,7 @@ class Partial:
             "host": None if self.host is None else f"`{self.host}`",
             "method": self.method,
             "path": None if self.path is None else f"`{self.path}`",
-            "headers": None if self.headers is None else dict(self.headers),
+            "headers": None if self.headers is None else shown_headers(self.headers),
         }
         texts = [f"{name} {value}" for name, value in known.items() if value is not None]
         return ", ".join(texts) or "any by TCP"

@@ -15,7 +15,7 @@ from .inputs import STDIN_NAME, known_stdin
 from .output import say, terminal, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..values.errors import Problem
 
@@ -25,7 +25,11 @@ TAB = " " * 4
 CUT = "…"
 NARROWEST = 20
 _BREAK = re.compile("\r\n|\r|\n")
-_KEYS = re.compile(r'PRIVATE KEY|PrivateKey|tls\.key|"Secret"')  # what may stand beside them is not shown
+_KEYS = re.compile(  # what may stand beside them is not shown
+    r"PRIVATE KEY|PrivateKey|tls\.key|stringData|authorization|cookie|password", re.IGNORECASE
+)
+_SECRET = re.compile(r"""\bkind["']?\s*:\s*["']?secret(list)?\b""", re.IGNORECASE)
+_DOCUMENT = re.compile(r"---(\s|$)")
 
 
 def problem_line(problem: Problem) -> str:
@@ -62,12 +66,21 @@ def _shown(problem: Problem, width: int) -> Iterator[str]:
     if problem.mark is None or problem.document is None:
         return
     lines = _BREAK.split(_text_of(problem.document))
-    is_secret = problem.resource is not None and problem.resource.kind == "Secret"
-    if problem.mark.line <= len(lines) and not is_secret and not _KEYS.search(lines[problem.mark.line - 1]):
+    if problem.mark.line <= len(lines) and not _is_secret(problem, lines, problem.mark.line - 1):
         number = f"{problem.mark.line:5} | "
         text, caret = excerpt(lines[problem.mark.line - 1], problem.mark.column, width - len(number))
         yield f"{number}{text}"
         yield f"{'| ':>{len(number)}}{' ' * caret}^"
+
+
+def _is_secret(problem: Problem, lines: Sequence[str], at: int) -> bool:
+    """Whether a line may hold what nobody is to see: it says so, or its document is one that does."""
+    if (problem.resource is not None and problem.resource.kind == "Secret") or _KEYS.search(problem.path):
+        return True
+    starts = [index for index, line in enumerate(lines) if _DOCUMENT.match(line)]
+    first = max((it for it in starts if it <= at), default=0)
+    last = min((it for it in starts if it > at), default=len(lines))
+    return bool(_KEYS.search(lines[at]) or _SECRET.search("\n".join(lines[first:last])))
 
 
 def _text_of(name: str) -> str:

@@ -96,6 +96,15 @@ def read_path(value: Any) -> str:
     return value
 
 
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+NOT_SHOWN = "(not shown)"
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without what those hold by which somebody is known to a server."""
+    return {name: NOT_SHOWN if name in SECRET_HEADERS else text for name, text in headers.items()}
+
+
 def read_headers(value: Any) -> FrozenMap[str]:
     """Headers by name, in lower case.
 
@@ -213,7 +222,7 @@ class HTTPRequest:
         return HTTPRequest, (method, host, path, headers)
 
     def __repr__(self) -> str:
-        headers = f", {dict(self.headers)!r}" if self.headers else ""
+        headers = f", {shown_headers(self.headers)!r}" if self.headers else ""
         return f"HTTPRequest({self.method!r}, {self.host!r}, {self.path!r}{headers})"
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
@@ -419,6 +428,13 @@ class Connection:
             }
         elif isinstance(self.sends, TLSClientHello):
             wire["sni"] = self.sends.server_name
+        return wire
+
+    def to_shown(self) -> dict[str, Any]:
+        """The same for people and their files: without what its headers say of who somebody is."""
+        wire = self.to_mapping()
+        if isinstance(self.sends, HTTPRequest):
+            wire["request"]["headers"] = shown_headers(self.sends.headers)
         return wire
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..connections.connection import Connection, HTTPRequest, TLSClientHello
+from ..connections.connection import Connection, HTTPRequest, TLSClientHello, shown_headers
 from ..connections.decision import Decision, Reason
 from ..patterns.automata import Texts
 from ..resources.checks import FORWARDED_METHODS, Protocol
@@ -380,6 +380,7 @@ def _other_request(
 
     value = {Difference.METHOD: sent.method, Difference.PATH: sent.path}.get(kind) or sent.header(name)
     text = pattern.text if pattern else ", ".join(route.methods or FORWARDED_METHODS)
+    found = shown_headers({name: value})[name] if value else value
     header = f"{name}: " if name else ""
     return Proposal(
         kind,
@@ -387,7 +388,7 @@ def _other_request(
         differing(value, text) if pattern else 0,
         offer.rule,
         FieldRef(at.resource, f"{at.path}.{ROUTE_FIELDS[kind]}", at.source) if route.route else at,
-        header + value,
+        header + found,
         header + text,
         lambda: (question.connection.replace(sends=it) for it in requests()),
         ("pattern", text) if pattern else None,

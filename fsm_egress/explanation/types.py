@@ -195,7 +195,7 @@ class NearMiss:
             "source": self.rule.location,
             "at": rule_name(self.at),
             "at_source": self.at.location,
-            "connection": change.to_mapping() if isinstance(change, Connection) else None,
+            "connection": change.to_shown() if isinstance(change, Connection) else None,
             "identity": str(change) if isinstance(change, ServiceIdentity) else None,
             "edit": change.words if isinstance(change, Edit) else None,
         }
@@ -328,7 +328,7 @@ class Explanation(Shown):
         return {
             "identity": str(self.identity),
             **pods_told(self.identity),
-            "connection": self.connection.to_mapping(),
+            "connection": self.connection.to_shown(),
             "answer": self.answer,
             "decision": self.decision.to_mapping(self.connection),
             "route": rule_name(self.decision.route) if self.decision.route else None,

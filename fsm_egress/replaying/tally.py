@@ -115,7 +115,7 @@ class Example:
 
     def to_mapping(self) -> dict[str, Any]:
         """The example for machines."""
-        return {"log": self.place.name, "line": self.place.line, "connection": self.connection.to_mapping()}
+        return {"log": self.place.name, "line": self.place.line, "connection": self.connection.to_shown()}
 
     def __str__(self) -> str:
         return f"{self.place}: {self.connection}"

@@ -143,6 +143,14 @@ def string(value: Any) -> str:
     return value
 
 
+def secret_string(value: Any) -> str:
+    """A string that nobody is to see: no error says what stands there instead."""
+    try:
+        return string(value)
+    except InvalidValue:
+        raise InvalidValue(Problem("a string")) from None
+
+
 def optional_string(value: Any) -> str | None:
     """A string, or nothing."""
     return None if value is None else string(value)

@@ -158,7 +158,7 @@ class RemoteLogging(Part):
     address: str = field(default="", converter=checks.string)
     port: int = field(default=0, converter=checks.unsigned)
     endpoint: str = field(default="", converter=checks.string)
-    authorization: str = field(default="", converter=checks.string, repr=False)
+    authorization: str = field(default="", converter=checks.secret_string, repr=False)
 
 
 @frozen(field_transformer=checked)

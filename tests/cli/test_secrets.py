@@ -1,0 +1,189 @@
+"""What is secret is in nothing that any command says: all are walked, with marks in all that is secret."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from small import config, egress, routes
+
+import fsm_egress as fe
+from fsm_egress.cli.app import COMMANDS, app
+
+MARK = "MARKED"
+CODED = b64encode(MARK.encode()).decode()
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {
+        "name": "client",
+        "namespace": "curl",
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": f'{{"data": "{CODED}"}}'},
+    },
+    "data": {"ca.crt": CODED, "tls.crt": CODED, "tls.key": CODED},
+}
+LOGGING = {"remoteLogging": {"enable": True, "address": "10.0.0.9", "port": 1, "authorization": MARK}}
+HEADERS = {"authorization": f"Bearer {MARK}", "cookie": f"session={MARK}", "proxy-authorization": MARK}
+REFERENCE = {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "odd"}
+MESH = [
+    config({"enableEgress": False}, observability=LOGGING),
+    SECRET,
+    routes("odd", {"pathRegex": "/a", "headers": [{"authorization": "Bearer .*"}]}),
+    egress(
+        "web",
+        "http 80",
+        hosts=["a.com"],
+        matches=[REFERENCE],
+        ipAddresses=["192.0.2.0/24"],
+        mtls={"cert": {"secret": {"name": "client"}}},
+    ),
+]
+RECORD = {
+    "identity": "curl.curl",
+    "destination": "192.0.2.1:80",
+    "host": "a.com",
+    "method": "GET",
+    "path": "/a",
+    "headers": HEADERS,
+}
+REQUEST = {"method": "GET", "host": "a.com", "path": "/a", "headers": HEADERS}
+CONNECTION = {"destination": "192.0.2.1", "port": 80, "sends": "http", "request": REQUEST}
+TESTS = {
+    "apiVersion": "fsm-egress/v1",
+    "kind": "EgressTest",
+    "mesh": ["mesh.yaml"],
+    "as": "curl.curl",
+    "tests": [{"name": "t", "to": "192.0.2.1:80", "tcp": True, "expect": "DENIED"}],
+}
+URL = f"http://user:{MARK}@a.com/a"
+MESHES = ("-f", "mesh.yaml")
+AS = ("--as", "curl.curl")
+SENT = ("--header", f"authorization: {MARK}", "--header", f"cookie: {MARK}")
+ASKED = ("--to", "192.0.2.1:80", "--http", "GET", URL, *SENT)
+SIDECAR = ("--config", "given.json")
+OTHER = ("--after-set", "fsm.featureFlags.enableEgressPolicy=false")
+WALKS: dict[str, list[tuple[str, ...]]] = {
+    "check": [MESHES],
+    "completion": [("bash",)],
+    "config": [(*MESHES, *AS, "-O", "config.json"), (*MESHES, *AS, "--enforce", "-O", "codebase")],
+    "decide": [(*MESHES, *AS, *ASKED), (*MESHES, *AS, "--connections", "connections.json")],
+    "diff": [(*MESHES, *OTHER)],
+    "equivalent": [(*MESHES, *OTHER)],
+    "explain": [(*MESHES, *AS, *ASKED)],
+    "explain-code": [("FSE034",)],
+    "implies": [(*MESHES, *OTHER)],
+    "learn": [(*MESHES, "log.jsonl"), (*MESHES, "-O", "learned", "log.jsonl")],
+    "lint": [MESHES],
+    "never": [(*MESHES, "--to", "192.0.2.0/24")],
+    "partition": [(*MESHES, *AS)],
+    "pods": [MESHES],
+    "reach": [MESHES],
+    "replay": [(*MESHES, "log.jsonl"), (*MESHES, *OTHER, "log.jsonl")],
+    "residual": [(*MESHES, *AS, "--port", "80", "--header", f"authorization: {MARK}")],
+    "schema": [("Secret",)],
+    "sidecar": [(*SIDECAR, *ASKED), (*SIDECAR, "--connections", "connections.json")],
+    "snapshot": [("-O", "kept.json")],
+    "test": [("tests.yaml",)],
+    "verify": [(*MESHES, *AS)],
+}
+OUTPUTS = ("table", "json", "yaml", "sarif", "github", "html", "mermaid", "dot", "page", "wide")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal, which is shown most
+    Path("mesh.yaml").write_text(yaml.safe_dump_all(MESH))
+    Path("log.jsonl").write_text(f"{json.dumps(RECORD)}\n")
+    Path("connections.json").write_text(json.dumps([CONNECTION]))
+    Path("tests.yaml").write_text(yaml.safe_dump(TESTS))
+    Path("given.json").write_bytes(fe.pipy_config(fe.load(MESH), "curl.curl").to_json())
+    return tmp_path
+
+
+def said(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, prog_name="fsm-egress")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.stdout + result.stderr
+
+
+def shows(text: str) -> bool:
+    return MARK in text or CODED in text
+
+
+def test_every_command_is_walked() -> None:
+    assert set(WALKS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", WALKS)
+def test_no_command_says_what_is_secret(command: str) -> None:
+    for arguments in WALKS[command]:
+        ways = [(), *(("-o", output) for output in OUTPUTS)] if command != "completion" else [()]
+        told = [said(command, *arguments, *way) for way in ways]
+        assert [text for text in told if shows(text)] == []
+        assert any(told) or command == "config"
+
+
+def test_the_config_alone_has_what_a_sidecar_needs() -> None:
+    """The marks are where they should be, so a walk that sees none has looked."""
+    assert MARK in said("config", *MESHES, *AS)
+    assert MARK in Path("given.json").read_text()
+
+
+HEAD = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
+MESH_HEAD = "apiVersion: config.flomesh.io/v1alpha3\nkind: MeshConfig\nmetadata: {name: c, namespace: x}\n"
+NUMBER = {"remoteLogging": {"authorization": 123456789012}}
+BROKEN = {
+    "a Secret": yaml.safe_dump({**SECRET, "data": {"tls.key": f"{MARK}!"}}),
+    "a Secret's line": f"{HEAD}data:\n  tls.key: {CODED}\n  b: [\n",
+    "a tab": f"{HEAD}stringData:\n\tother: {MARK}\n",
+    "JSON": '{"kind": "Secret",\n"data": {"x": "' + CODED + '"\n',
+    "a list": f"apiVersion: v1\nkind: List\nitems:\n- kind: Secret\n  data:\n    x: {CODED}\n    y: [\n",
+    "authorization": yaml.safe_dump(
+        config({}, observability={"remoteLogging": {"enable": True, "authorization": [MARK]}})
+    ),
+    "a number": yaml.safe_dump(config({}, observability=NUMBER)),
+    "a switch": f"{MESH_HEAD}"
+    "spec: {observability: {remoteLogging: {enable: true, authorization: 0x1ABCDEF0}}}\n",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("command", ["check", "lint", "decide"])
+def test_no_error_shows_what_is_secret(case: str, command: str) -> None:
+    Path("broken.yaml").write_text(BROKEN[case])
+    arguments = [*AS, *ASKED] if command == "decide" else []
+    told = said(command, "-f", "broken.yaml", *arguments)
+    assert told
+    assert not shows(told)
+    assert "123456789012" not in told
+    assert "1ABCDEF0" not in told
+
+
+def test_no_repr_and_no_error_of_the_library_does() -> None:
+    mesh = fe.load(MESH)
+    asked = fe.Connection.from_mapping(CONNECTION)
+    explained = fe.explain(mesh, "curl.curl", asked)
+    workload = fe.Workload.of(mesh, "curl.curl")
+    shown: list[Any] = [
+        mesh,
+        *mesh,
+        asked,
+        asked.sends,
+        explained,
+        workload,
+        workload.policy,
+        workload.config,
+    ]
+    assert [it for it in shown if shows(repr(it)) or shows(str(it))] == []
+    assert not shows(json.dumps(explained.to_mapping()))
+    assert not shows(json.dumps(asked.to_shown()))
+    assert asked.to_shown()["request"]["headers"] == dict.fromkeys(HEADERS, "(not shown)")
+    assert fe.tcp("192.0.2.1", 1).to_shown() == fe.tcp("192.0.2.1", 1).to_mapping()
+    assert fe.Connection.from_mapping(asked.to_mapping()) == asked == pickle.loads(pickle.dumps(asked))  # noqa: S301  # its own
