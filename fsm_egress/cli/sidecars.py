@@ -93,7 +93,7 @@ def print_outcomes(handled: Iterable[Handled], names: Iterable[str]) -> None:
     rows = [
         _outcome_row(name, connection, each)
         for name, (connection, outcome) in zip(names, handled, strict=True)
-        for each in (outcome, *outcome.others)
+        for each in (outcome, *outcome.others, *outcome.either)
     ]
     print_table(OUTCOME, rows)
 

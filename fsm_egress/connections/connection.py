@@ -300,7 +300,10 @@ def _parts(destination: Address | str, port: int, slot: int, sent: Any) -> Parts
 
 @frozen(init=False, repr=False)
 class Connection:
-    """One connection that a pod opens: where to, and what its client sends.
+    """One connection that a pod opens: where to, and what its client sends; of HTTP one request of it.
+
+    HTTP is decided request by request, also on a connection that is kept: each request of it is a value of
+    this class (`requests`). Anything else is decided once.
 
     Raises:
         InvalidValue: an address, a port or a payload that cannot be.

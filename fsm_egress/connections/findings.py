@@ -140,6 +140,7 @@ class Code(Enum):
     SOCKS_GATEWAY = ("FSE145", Severity.WARNING)
     TLS_AFTER_BYTES = ("FSE146", Severity.WARNING)
     SERVER_NAME_IS_ADDRESS = ("FSE147", Severity.WARNING)
+    SHARED_CONNECTIONS = ("FSE148", Severity.WARNING)
     HOST_WITHOUT_BRACKETS = ("FSE149", Severity.WARNING)
 
     @property

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from ..patterns import Pattern
     from ..pipy.scripts import Host, Match
-    from ..pipy.sidecar import Sidecar, Taken
+    from ..pipy.sidecar import Sidecar
+    from ..pipy.taking import Taken
     from ..policy import EgressGroup, HTTPRoute, Interception, MeshMatch, OutboundPolicy, VirtualHost
 
 __all__ = ["reading_of_policy", "reading_of_sidecar"]

@@ -54,6 +54,8 @@ class Outcome(Shown):
         cause: why it is unknown.
         share: the part of the connections that this happens to, where balancing leads to different things.
         others: what happens to the rest of them.
+        either: what may happen instead, as the sidecar lends connections: where another match leads to the
+            same host and port in another way, the way hangs on which of them was opened before.
     """
 
     fate: Fate
@@ -64,6 +66,7 @@ class Outcome(Shown):
     cause: str = ""
     share: Fraction = WHOLE
     others: tuple[Outcome, ...] = ()
+    either: tuple[Outcome, ...] = ()
 
     def to_mapping(self, connection: Connection) -> dict[str, Any]:
         """The outcome for machines, as `fsm-egress sidecar -o json` prints it for this connection."""
@@ -76,6 +79,7 @@ class Outcome(Shown):
             **({"cause": self.cause} if self.cause else {}),
             **({"share": round(float(self.share), 6)} if self.share != 1 else {}),
             **({"others": [other.to_mapping(connection) for other in self.others]} if self.others else {}),
+            **({"either": [other.to_mapping(connection) for other in self.either]} if self.either else {}),
         }
 
     def table(self) -> Table:
@@ -96,7 +100,8 @@ class Outcome(Shown):
         if self.cause:
             parts.append(f"({self.cause})")
         text = " ".join(parts)
-        return "; else ".join([text, *map(str, self.others)])
+        lent = [f"or on a kept connection {other}" for other in self.either]
+        return "; else ".join([", ".join([text, *lent]), *map(str, self.others)])
 
 
 CLOSED = Outcome(Fate.CLOSED)

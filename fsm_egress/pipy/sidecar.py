@@ -21,7 +21,8 @@ from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
 from .rules import FORWARDED_METHODS, read_rules
-from .scripts import ANY_GATEWAY, Cert, Cluster, Enforcement, Match, OutboundConfig, read_outbound
+from .scripts import ANY_GATEWAY, Cert, Cluster, Endpoint, Enforcement, Match, OutboundConfig, read_outbound
+from .taking import Kept, Taken, routing
 from .versions import LATEST, FSMVersion, fsm_version
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from .rules import ReadRule
     from .scripts import Host
 
-__all__ = ["Sidecar", "Taken"]
+__all__ = ["Sidecar"]
 
 T = TypeVar("T")
 
 KNOWN_METHODS = frozenset({*FORWARDED_METHODS, "TRACE", "CONNECT"})
 DEFAULT_WEIGHT = 100
+GRPC = "grpc"
 FORBIDDEN, NOT_FOUND, BAD_GATEWAY = 403, 404, 502
 
 CORE = {
@@ -59,29 +61,16 @@ class _Way:
 
 
 @frozen(eq=False)
-class Taken:
-    """The match that takes a connection, and what the scripts remember of the choice."""
-
-    match: Match | None
-    cert: Cert | None
-    is_egress: bool
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from others of the same config, whose parts last as long as their sidecar."""
-        return id(self.match), id(self.cert), self.is_egress
-
-    def leading_to(self, cluster: str) -> Taken:
-        """The same with a match that leads to one cluster only."""
-        return evolve(self, match=self.match and evolve(self.match, clusters={cluster: 1}, allowed=False))
-
-
-@frozen(eq=False)
 class Sidecar:
-    """The stock sidecar with a config, and the scripts of an FSM; immutable."""
+    """The stock sidecar with a config, and the scripts of an FSM; immutable.
+
+    Attributes:
+        lends: whether it lends connections that it has kept, as it does unless upstreams close each of them.
+    """
 
     config: OutboundConfig
     version: FSMVersion = LATEST
+    lends: bool = True
     _known: dict[tuple[object, ...], Any] = field(init=False, factory=dict, repr=False)
 
     @classmethod
@@ -112,8 +101,12 @@ class Sidecar:
         hosts = (host for match in matches for host in (match.hosts or {}).values())
         return any(host.plain is not self.version.plain_hosts for host in hosts)
 
-    def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig, FSMVersion]]:
-        return Sidecar, (self.config, self.version)
+    def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig, FSMVersion, bool]]:
+        return Sidecar, (self.config, self.version, self.lends)
+
+    def alone(self) -> Sidecar:
+        """The same with upstreams that close each connection: what came before changes nothing."""
+        return Sidecar(self.config, self.version, lends=False)
 
     def handle(self, connection: Connection, *, http2: bool = False) -> Outcome:
         """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by.
@@ -280,6 +273,7 @@ class Sidecar:
 
     def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:
         ways: list[_Way] = []
+        lent: dict[Outcome, None] = {}
         for name, weight in _positive(clusters):
             cluster = self.config.clusters.get(name, _NO_CLUSTER)
             endpoints = [(endpoint, endpoint.weight) for endpoint in cluster.endpoints if endpoint.weight]
@@ -287,17 +281,49 @@ class Sidecar:
             if not endpoints:
                 ways.append(_Way(Fraction(weight), answered(NOT_FOUND)))
             for endpoint, share in endpoints:
-                is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
-                target = _target(endpoint.via or endpoint.address)
-                dialled = self._dial(
-                    target,
-                    taken,
-                    taken.cert or cluster.cert,
-                    is_egress=is_egress,
-                    broken=answered(BAD_GATEWAY),
-                )
+                dialled = self._to_endpoint(taken, cluster, endpoint)
                 ways.extend(_weighted(dialled, Fraction(weight * share, total)))
-        return _united(ways or [_Way(WHOLE, answered(NOT_FOUND))])
+                lent.update(dict.fromkeys(self._lent_instead(taken, cluster, endpoint)))
+        return evolve(_united(ways or [_Way(WHOLE, answered(NOT_FOUND))]), either=tuple(lent))
+
+    def _to_endpoint(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> list[_Way]:
+        """The ways of a request to an endpoint."""
+        is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
+        target = _target(endpoint.via or endpoint.address)
+        cert = taken.cert or cluster.cert
+        return self._dial(target, taken, cert, is_egress=is_egress, broken=answered(BAD_GATEWAY))
+
+    # --- connections that are kept ---
+
+    def _kept(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> Kept:
+        """What a connection that is opened for an endpoint is, when another request finds it."""
+        is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
+        cert = taken.cert or cluster.cert or (None if is_egress else self.config.cert)
+        by_http2 = taken.match is not None and taken.match.protocol == GRPC
+        return Kept(_united(self._to_endpoint(taken, cluster, endpoint)), cert, by_http2)
+
+    def _lent_instead(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> Iterator[Outcome]:
+        """What happens to a request that finds a connection which another match has opened."""
+        others = self._once(self._lent, ()).get(endpoint.address, ()) if self.lends else ()
+        own = self._kept(taken, cluster, endpoint) if others else None
+        for kept in others:
+            if own is not None and kept != own:
+                yield kept.instead_of(own)
+
+    def _lent(self) -> Mapping[str, tuple[Kept, ...]]:
+        """The connections that may be kept to each address: one for each way that some match leads there."""
+        found: dict[str, dict[Kept, None]] = {}
+        for taken in routing(self.config):
+            rules = (
+                rule for listed in ((taken.match and taken.match.rules) or {}).values() for rule in listed
+            )
+            for name in {name for rule in rules for name, _ in _positive(rule.clusters)}:
+                cluster = self.config.clusters.get(name, _NO_CLUSTER)
+                for endpoint in cluster.endpoints:
+                    kept = self._kept(taken, cluster, endpoint)
+                    if endpoint.weight and kept.outcome.fate is Fate.DIALLED:
+                        found.setdefault(endpoint.address, {})[kept] = None
+        return {address: tuple(ways) for address, ways in found.items() if len(ways) > 1}
 
     # --- dialling ---
 

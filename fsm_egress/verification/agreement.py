@@ -117,6 +117,10 @@ class Sides:
     def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
         return Sides, (self.policy, self.engine, self.sidecar)
 
+    def alone(self) -> Sides:
+        """The same where upstreams close each connection, so that none is lent to another request."""
+        return Sides(self.policy, self.engine, self.sidecar.alone())
+
     def compare(self, connection: Connection) -> Disagreement | Undecided | None:
         """How the sides differ on a connection, if they do."""
         decision = self.engine.classify(connection)
@@ -317,4 +321,4 @@ def _comparable(outcome: Outcome) -> tuple[Any, ...]:
     gateways = shares(
         (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in outcome.gateways
     )
-    return fate, targets, outcome.status, outcome.mtls, gateways, outcome.others
+    return fate, targets, outcome.status, outcome.mtls, gateways, outcome.others, outcome.either

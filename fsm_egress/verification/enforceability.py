@@ -204,6 +204,7 @@ _TOGETHER: tuple[tuple[Code, _Shows], ...] = (
         Code.BACKEND_WITHOUT_ENDPOINTS,
         lambda it: it.decision.verdict is Verdict.IN_MESH and bool(it.outcome.others),
     ),
+    (Code.SHARED_CONNECTIONS, lambda it: bool(it.outcome.either)),
 )
 
 _WORDS: dict[Code, tuple[str, str]] = {
@@ -270,6 +271,13 @@ _WORDS: dict[Code, tuple[str, str]] = {
     Code.PROTOCOLS_MEET: (
         "`http` and `https` claims meet on one port and range, and the sidecar takes everything for HTTP",
         "add the module, or give the policies ports of their own",
+    ),
+    Code.SHARED_CONNECTIONS: (
+        (
+            "another match leads to the same host and port in another way, and the sidecar lends its"
+            " connections: which way a request takes hangs on what came before"
+        ),
+        "give all policies for the host ranges and certificates, or none of them, or ports of their own",
     ),
     Code.LINE_TOO_LONG: (
         words_of(Code.LINE_TOO_LONG),

@@ -210,12 +210,12 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     Raises:
         InvalidValue: the text is no identity, or `fsm` is no version.
     """
-    ours = Sides.of(snapshot, identity, fsm=fsm)
+    ours = Sides.of(snapshot, identity, fsm=fsm).alone()
     carried = {"Certificate": own_config(snapshot, ours.policy).tree["Certificate"]}
     view = view_of(snapshot, version_of(fsm))
-    theirs = Sides.of(snapshot, identity, written(view, identity, carried), fsm=fsm)
-    plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm)
-    latest = None if fsm is None else Sidecar.read(stock_config(snapshot, identity, carried))
+    theirs = Sides.of(snapshot, identity, written(view, identity, carried), fsm=fsm).alone()
+    plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm).alone()
+    latest = None if fsm is None else Sidecar.read(stock_config(snapshot, identity, carried)).alone()
     shown = list(enumerate(_shown(ours, theirs)))
     by_port: dict[int | None, list[tuple[int, Shown]]] = {None: shown}
     for number, it in shown:

@@ -178,4 +178,21 @@ RULES = (
         (("(?=a)b", "(?=a)a"),),
         SIDECAR,
     ),
+    LintRule(
+        Code.SHARED_CONNECTIONS,
+        "connections to outside are shared",
+        "The sidecar keeps connections to a host and port, and lends them to any request that goes there,"
+        " whichever policy let it out. Where policies lead there in unlike ways (one through a gateway, with"
+        " a certificate, or by gRPC, another not), the way of a request hangs on what came before.",
+        "give all policies for the host `ipAddresses` and certificates, or none of them, or ports of their"
+        " own; or add the module",
+        joined(
+            config("sidecar: {sidecarDisabledMTLS: false}"),
+            egress("a", "http 80", "hosts: [a.com]"),
+            egress("b", "http 80", "hosts: [a.com, b.com]", OUTSIDE),
+        ),
+        ((f"  {OUTSIDE}\n", ""),),
+        SIDECAR,
+        (Code.MTLS_TO_OUTSIDE,),
+    ),
 )
