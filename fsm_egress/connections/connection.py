@@ -86,6 +86,12 @@ def read_asked_host(value: Any) -> str:
     if "*" in host:
         reason = "clients ask for names, and hosts are compared to the letter"
         raise InvalidValue.of("a host that a client asks for, not a wildcard", host, reason=reason)
+    if not host.isascii():
+        from ..values.hostnames import spelling  # noqa: PLC0415  # because most hosts are ASCII
+
+        spelled = spelling(host)
+        proposal = spelled.text if spelled else None
+        raise InvalidValue.of("a host in ASCII, as clients send it", host, proposal=proposal)
     return host
 
 

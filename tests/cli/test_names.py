@@ -68,6 +68,8 @@ def test_what_tells_says_it_beside() -> None:
         (("never", "--host", "*.a.com"), "not a wildcard"),
         (("never", "--host", "https://a.com/"), "write `a.com`"),
         (("reach", "--host", "a.com/x"), "write `a.com`"),
+        (("reach", "--host", "bücher.example"), "write `xn--bcher-kva.example`"),
+        (("never", "--host", "ü" * 70), "a host in ASCII"),
         (("decide", "--as", "curl.curl", *TO, "--tls", "https://a.com"), "write `a.com`"),
         (("decide", "--as", "curl.curl", *TO, "--tls", "a.com:443"), "write `a.com`"),
         (("decide", "--as", "curl.curl", *TO, "--tls", "*.a.com"), "not a wildcard"),
