@@ -98,7 +98,7 @@ def log_options(command: Callable[..., None]) -> Callable[..., None]:
         **others: Any,
     ) -> None:
         columns += () if source is None else (f"source={source}",)
-        names = tuple(name for given in log_files for name in _files(given))
+        names = tuple(name for given in log_files for name in _files(given, is_log=written is not None))
         command(logs=Logs(names, Format(written) if written else None, _columns(columns)), **others)
 
     for option in _OPTIONS:
@@ -106,9 +106,14 @@ def log_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_logs
 
 
-def _files(name: str) -> Sequence[str]:
-    """The files of a folder, the oldest first, as logs are rotated; or the one file."""
-    if Path(name).suffix in DOCUMENTS:
+def _files(name: str, *, is_log: bool) -> Sequence[str]:
+    """The files of a folder, the oldest first, as logs are rotated; or the one file.
+
+    Args:
+        name: as it is given.
+        is_log: whether its format is given, too; else what is named as documents are is taken for a slip.
+    """
+    if Path(name).suffix in DOCUMENTS and not is_log:
         raise click.UsageError(f"{shortly(name)} is no log: documents of the mesh stand behind -f each")
     if name == STDIN or not Path(name).is_dir():
         return (name,)

@@ -119,7 +119,7 @@ def read_resource(
             if not any(problem.severity is Severity.ERROR for problem in problems):
                 resource = _quickly(kind, prepared, lenient=True)
         if resource is not None:
-            problems.extend(_warnings(kind, prepared, ""))
+            problems.extend(_as_a_text(kind, problem) for problem in _warnings(kind, prepared, ""))
             problems.extend(notes(kind, prepared))
             _set_source(resource, source)
     if not problems:
@@ -174,7 +174,9 @@ def _with_a_value_for(check: Any, problem: Problem) -> Problem:
     """
     text = problem.found.strip("`")
     read = resolved(text)[0]
-    meanings = {problem.proposal: text, json.dumps(read): read}
+    is_host = _ADVICE.get(check) is _capitals  # which is read in small letters
+    written_as_text = json.dumps(text.lower()) if is_host else problem.proposal
+    meanings = {written_as_text: text, json.dumps(read): read}
     fits = (written for written, value in meanings.items() if _is_taken(check, value))
     severity = Severity.WARNING if _is_taken(check, read) else Severity.ERROR
     return evolve(problem, proposal=next(fits, None), reason=_TWO_MEANINGS, severity=severity)

@@ -394,7 +394,7 @@ class TestDecide:
         result = run("decide", "--as", "curl.curl", "--to", "1.2.3.4:80", "--tcp")
         assert (result.exit_code, result.stderr.splitlines()[-1]) == (
             2,
-            "Error: missing option '-f': the documents to read; or --cluster",
+            "Error: missing option '-f': the documents to read",
         )
 
     def test_invalid_documents_decide_nothing(self) -> None:
@@ -898,7 +898,7 @@ class TestReplay:
         result = run("replay", "access.jsonl")
         assert (result.exit_code, result.stderr.splitlines()[-1]) == (
             2,
-            "Error: missing option '-f': the documents to read; or --cluster",
+            "Error: missing option '-f': the documents to read",
         )
 
     def test_a_log_that_is_not_there_is_told_before_the_work_begins(self) -> None:

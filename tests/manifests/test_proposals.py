@@ -66,6 +66,7 @@ def problems(field: str, text: str) -> list[fe.Problem]:
 @example("switch", "yes")
 @example("port", "on")
 @example("level", "off")
+@example("host", "No")
 def test_law_what_an_error_proposes_loads(field: str, text: str) -> None:
     assert problems(field, GOOD[field]) == []
     found = problems(field, text)
@@ -82,6 +83,8 @@ def test_law_what_an_error_proposes_loads(field: str, text: str) -> None:
         ("switch", "Off", "false"),
         ("level", "off", '"off"'),
         ("host", "yes", '"yes"'),
+        ("host", "No", '"no"'),
+        ("host", '"No"', '"no"'),
         ("host", "1_0", '"1_0"'),
         ("port", "1_0", "10"),
         ("host", "bücher.example", "xn--bcher-kva.example"),

