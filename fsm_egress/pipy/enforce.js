@@ -38,6 +38,9 @@
   // The sizes of a record of TLS and of the message that one or several make up; none, and too much, for others.
   recordSize = ([major, minor, high, low]) => major === 3 && minor <= 4 ? high * 256 + low : 0,
   messageSize = ([kind, high, middle, low]) => kind === 1 ? (high * 256 + middle) * 256 + low : most,
+  isWhole = ([_, major, minor, high, low, kind, a, b, c], size) => (
+    size === 5 + recordSize([major, minor, high, low]) && size === 9 + messageSize([kind, a, b, c])
+  ),
   other = () => (
     _sends = 'bytes',
     ['rest', most, new Data]
@@ -261,6 +264,7 @@
   _target: undefined,
   _gone: false,
   _silence: null,
+  _whole: false,
   _looks: false,
   _told: null,
   _http2: false,
@@ -326,11 +330,25 @@
       .replaceData(
         data => _sends ? (_told?.follows ? data : undefined) : (
           _first === undefined && data.size > 0 && (_first = new Data(data).shift(1).toArray()[0]),
+          _first === 22 && _size === 0 && data.size > 9 && (
+            _whole = isWhole(new Data(data).shift(9).toArray(), data.size)
+          ),
           _size += data.size,
           _size > most ? void (_sends = 'bytes') : data
         )
       )
       .branch(
+        // As nearly all come, and at less cost.
+        () => _whole, (
+          $=>$
+          .handleTLSClientHello(
+            hello => _serverNames = hello.serverNames || []
+          )
+          .handleData(
+            () => _sends = _serverNames && _serverNames.length < 2 ? 'tls' : 'bytes'
+          )
+        ),
+
         () => _first === 22, (
           $=>$
           // A ClientHello as one record, however many it came in: what follows reads no other.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import statistics
+import os
 import sys
 import time
 from pathlib import Path
@@ -41,6 +41,12 @@ def memory(process: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def processor(process: int) -> float:
+    """Seconds that a process has had of a processor, which other work on the machine does not change."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measured(codebase: dict[str, bytes]) -> dict[str, float]:
     """What a sidecar with this codebase comes to."""
     found: dict[str, float] = {}
@@ -48,10 +54,14 @@ def measured(codebase: dict[str, bytes]) -> dict[str, float]:
         sidecar(codebase, {HOST: "54.1.1.2"}) as pipy,
         aside("peers.py", {"do": "serve", "port": PORT}),
     ):
+        before = processor(pipy.pid)
         calls: dict[str, Any] = inside("peers.py", {**TASK, "do": "call"})
+        found["new connection, quickest tenth, ms"] = calls["quick"]
         found["new connection, median, ms"] = calls["median"]
-        found["new connection, 99 %, ms"] = calls["99 %"]
+        found["new connection, processor, ms"] = (processor(pipy.pid) - before) * 1000 / calls["count"]
+        before = processor(pipy.pid)
         found["throughput, MB/s"] = inside("peers.py", {**TASK, "do": "download"})["MB/s"]
+        found["throughput, processor, s"] = processor(pipy.pid) - before
         inside("peers.py", LEAVING)
         time.sleep(2)
         found["connections held 2 s after 300 left"] = connections_held()
@@ -65,14 +75,15 @@ def measured(codebase: dict[str, bytes]) -> dict[str, float]:
 
 
 def main(rounds: int = 3) -> None:
-    """Measure by turns, and print the medians."""
+    """Measure by turns, and print the best of each, as other work on the machine only adds."""
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     for _ in range(rounds):
         for kind, codebase in KINDS.items():
             found[kind].append(measured(codebase))
     for figure in found["with the module"][0]:
-        medians = [statistics.median(turn[figure] for turn in turns) for turns in found.values()]
-        print(figure, *(f"{value:.4g}" for value in medians), sep=" | ")  # noqa: T201  # a script of the tests
+        best = max if figure.endswith("MB/s") else min
+        values = [best(turn[figure] for turn in turns) for turns in found.values()]
+        print(figure, *(f"{value:.4g}" for value in values), sep=" | ")  # noqa: T201  # a script of the tests
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def call(task: Wire) -> Wire:
             client.sendall(hello)
             client.recv(1)
         took.append((time.perf_counter() - started) * 1000)
-    return {"median": statistics.median(took), "99 %": statistics.quantiles(took, n=100)[98]}
+    return {"quick": statistics.quantiles(took, n=10)[0], "median": statistics.median(took), "count": CALLS}
 
 
 def download(task: Wire) -> Wire:
