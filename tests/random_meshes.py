@@ -17,6 +17,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hypothesis import strategies as st
+from iptables import rules_of, shell_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -487,24 +488,97 @@ def pods_of(served: Documents, accounts: Sequence[str]) -> Documents:
     return pods
 
 
+LISTS: tuple[tuple[tuple[str, str], ...], ...] = (
+    (),
+    (("outbound-ip-range-exclusion-list", "54.9.9.9/32,203.0.113.0/24"),),
+    (("outbound-port-exclusion-list", "25,8080"),),
+    (("outbound-port-exclusion-list", "8080, 25"),),
+    (("outbound-ip-range-inclusion-list", "54.0.0.0/8"),),
+    (("outbound-port-exclusion-list", "443"), ("outbound-ip-range-inclusion-list", "10.0.0.0/8,54.9.1.1/16")),
+)
+WISHES = (*["yes"] * 4, None, "True", "no", "DISABLED")
+# How a pod is there: described, on the host's network, running without or with a sidecar, and started with
+# rules; or as the template of a Deployment.
+MANNERS = (*["described"] * 3, "on host", "bare", "with sidecar", "started", "template")
+STARTED_WITH: tuple[tuple[list[str], list[str], list[int]], ...] = (
+    ([], [], []),
+    (["54.9.0.0/16"], [], [25]),
+    ([], ["54.0.0.0/8", "10.0.0.1"], [80]),
+)
+OWN_IPS = ("10.200.0.1", "54.9.9.8", "9.9.9.9")
+
+
 def source_pod(identity: str, key: str, value: str) -> Document:
+    """A pod that is annotated with one list."""
     name, _, space = identity.partition(".")
     pod = resource("v1", "Pod", space, f"{name}-{key[9:11]}", spec={"serviceAccountName": name})
     pod["metadata"]["annotations"] = {f"flomesh.io/{key}": value, "flomesh.io/sidecar-injection": "yes"}
     return pod
 
 
+def any_pod(
+    identity: str,
+    name: str,
+    lists: Sequence[tuple[str, str]],
+    wish: str | None,
+    manner: str,
+    rules: tuple[list[str], list[str], list[int]],
+    ip: str,
+) -> Document:
+    """A pod that connections come from, or what makes such pods."""
+    account_name, _, space = identity.partition(".")
+    metadata: Document = {"annotations": {f"flomesh.io/{key}": value for key, value in lists}}
+    if wish is not None:
+        metadata["annotations"]["flomesh.io/sidecar-injection"] = wish
+    spec: Document = {"serviceAccountName": account_name, "containers": [{"name": "app"}]}
+    if manner == "template":
+        template = {"metadata": metadata, "spec": spec}
+        return resource("apps/v1", "Deployment", space, name, spec={"template": template})
+    if manner == "on host":
+        spec["hostNetwork"] = True
+    if manner in ("with sidecar", "started"):
+        spec["containers"].append({"name": "sidecar"})
+    if manner == "started":
+        text = shell_argument(rules_of(*rules, []))
+        spec["initContainers"] = [{"name": "fsm-init", "args": ["-c", text]}]
+    pod = resource("v1", "Pod", space, name, spec=spec)
+    pod["metadata"].update(metadata)
+    if manner in ("bare", "with sidecar", "started"):
+        pod["status"] = {"podIPs": [{"ip": ip}]}
+    return pod
+
+
 SOURCE_PODS = st.builds(
-    lambda identity, annotation: source_pod(identity, *annotation),
+    any_pod,
     st.sampled_from(("curl.curl", *IDENTITIES)),
-    st.sampled_from(
-        (
-            ("outbound-ip-range-exclusion-list", "54.9.9.9/32,203.0.113.0/24"),
-            ("outbound-port-exclusion-list", "25,8080"),
-            ("outbound-ip-range-inclusion-list", "54.0.0.0/8"),
-        )
-    ),
+    st.sampled_from(("p0", "p1", "p2")),
+    st.sampled_from(LISTS),
+    st.sampled_from(WISHES),
+    st.sampled_from(MANNERS),
+    st.sampled_from(STARTED_WITH),
+    st.sampled_from(OWN_IPS),
 )
+
+
+def without_sources(documents: Sequence[Document]) -> Documents:
+    """A mesh whose accounts have no pods but those behind services."""
+    names = ("p0", "p1", "p2")
+    kinds = ("Pod", "Deployment")
+    return [it for it in documents if it["kind"] not in kinds or place(it)[1] not in names]
+
+
+def subjects_of(documents: Sequence[Document], identity: str) -> list[str]:
+    """Whom a decision can be asked for: each pod and template of an account, or itself if it has but one."""
+    found = []
+    for document in documents:
+        if document["kind"] in ("Pod", "Deployment"):
+            spec = document["spec"]
+            runs_as = spec.get("template", {"spec": spec})["spec"].get("serviceAccountName", "default")
+            space, name = place(document)
+            if f"{runs_as}.{space}" == identity:
+                found.append(f"{document['kind'].lower()}/{name}.{space}")
+    return [identity, *found] if len(found) < 2 else found  # pods that differ are asked for one by one
+
 
 RULES: tuple[Documents, ...] = (
     [{"kind": "HTTPRouteGroup", "name": "r0", "matches": ["m0"]}],
@@ -609,7 +683,7 @@ def meshes() -> SearchStrategy[Documents]:
         distinct(SECRETS, 0, 2),
         distinct(EGRESS_GATEWAYS, 0, 2),
         GATEWAY_SERVICES,
-        one_in(8, distinct(SOURCE_PODS, 1, 1), st.just([])),  # pods of an account that differ are no one's
+        one_in(5, distinct(SOURCE_PODS, 1, 4), st.just([])),
         one_in(12, distinct(NAMESPACES, 1, 4), st.just([])),
         distinct(RETRIES, 0, 1),
         one_in(8, distinct(ISOLATIONS, 1, 2), st.just([])),
@@ -627,10 +701,12 @@ def connections(documents: Sequence[Document] = (), identity: str = "") -> Searc
 
 
 def cases(count: int = 8) -> SearchStrategy[tuple[Documents, str, Documents]]:
-    """A mesh, an identity, and connections, most of them aimed at what the mesh holds for the identity."""
+    """A mesh, an account or a pod, and its connections, most of them aimed at what the mesh holds for it."""
     return st.tuples(meshes(), identities()).flatmap(
         lambda case: st.tuples(
-            st.just(case[0]), st.just(case[1]), st.lists(connections(*case), min_size=count, max_size=count)
+            st.just(case[0]),
+            st.sampled_from(subjects_of(*case)),
+            st.lists(connections(*case), min_size=count, max_size=count),
         )
     )
 

@@ -60,8 +60,10 @@ class Claim(NamedTuple):
 def decide(documents: Documents, identity: str, connection: Document) -> Document:
     """Decide one connection of one identity; `outcome` shows the keys of the answer."""
     # decision.md, Order: "Each stage either decides or hands on."
+    host = host_of(documents, identity)
+    identity = f"{host.account}.{host.namespace}" if host else identity
     return (
-        interception(documents, identity, connection)
+        interception(documents, host, connection)
         or in_mesh(documents, identity, connection)
         or egress_policies(documents, identity, connection)
         or passthrough(documents, connection)
@@ -90,13 +92,46 @@ def outcome(
 # Stage 0: interception
 
 
-def interception(documents: Documents, identity: str, connection: Document) -> Document | None:
+class Host(NamedTuple):
+    """A pod, or those that a Deployment makes; its own addresses count where it is asked for by name."""
+
+    document: Document
+    account: str
+    namespace: str
+    annotations: Document
+    spec: Document
+    own: list[str]
+
+
+def host_of(documents: Documents, asked: str) -> Host | None:
+    """The pod or template that is asked for, or for an account the first of them: all others are like it."""
+    name, _, space = asked.rpartition(".")
+    found = []
+    for document in (*of_kind(documents, "Pod"), *of_kind(documents, "Deployment")):
+        made = document["spec"].get("template", document)
+        # settled: the account of a pod that names none is "default", as it is in Kubernetes.
+        account = str(made["spec"].get("serviceAccountName", "default"))
+        called = f"{document['kind'].lower()}/{document['metadata']['name']}"
+        if namespace(document) == space and name in (account, called):
+            own = [item["ip"] for item in pod_ips(document)] if name == called else []
+            notes = made.get("metadata", {}).get("annotations", {})
+            found.append(Host(document, account, space, notes, made["spec"], own))
+    return found[0] if found else None
+
+
+def interception(documents: Documents, host: Host | None, connection: Document) -> Document | None:
     destination, port = connection["destination"], connection["port"]
-    lists = list(interception_lists(documents, identity))
     untouched = [[original_destination(connection), Fraction(1)]]
+    # issue 17, 4: "A pod without a sidecar is let out by no policy and kept in by none: verdict PASSTHROUGH"
+    why = None if host is None else without_sidecar(documents, host)
+    if why is not None:
+        return outcome("PASSTHROUGH", "no_sidecar", why, untouched)
+    lists = list(interception_lists(documents, host))
     # decision.md, 0: "Not intercepted, hence PASSTHROUGH ...: what leaves by the loopback interface
-    # (127.0.0.0/8, 0.0.0.0 ...)"
+    # (127.0.0.0/8, 0.0.0.0 and the addresses of the pod itself)"
     if inside(destination, "127.0.0.0/8") or address(destination) == address("0.0.0.0"):
+        return outcome("PASSTHROUGH", "not_intercepted", None, untouched)
+    if host is not None and any(address(ip) == address(destination) for ip in host.own):
         return outcome("PASSTHROUGH", "not_intercepted", None, untouched)
     # decision.md, 0: "destination in outboundIPRangeExclusionList"
     for rule, excluded, _, _ in lists:
@@ -114,10 +149,47 @@ def interception(documents: Documents, identity: str, connection: Document) -> D
     return None
 
 
+def without_sidecar(documents: Documents, host: Host) -> str | None:
+    """The resource by which a pod has no sidecar; None where it has one."""
+    containers = [item["name"] for item in host.spec.get("containers", [])]
+    # interception.md, Injected or not: "An injected pod has the container sidecar (user 1500)"
+    if "sidecar" in containers:
+        return None
+    # settled: a pod that runs on a node gets nothing any more.
+    if host.document["kind"] == "Pod" and containers and pod_ips(host.document):
+        return rule_of(host.document)
+    # interception.md, Injected or not: "a pod with hostNetwork: true: not."
+    if host.spec.get("hostNetwork"):
+        return rule_of(host.document)
+    # interception.md, Injected or not: "Its namespace lacks the label flomesh.io/monitored-by: not."
+    # resources.md, Services: "When Namespace objects are given"
+    spaces = of_kind(documents, "Namespace")
+    own = [item for item in spaces if item["metadata"]["name"] == host.namespace]
+    if spaces and not any("flomesh.io/monitored-by" in item["metadata"]["labels"] for item in own):
+        return own[0]["kind"] + " " + own[0]["metadata"]["name"] if own else rule_of(host.document)
+    # interception.md, Injected or not: "enabled, yes, true or disabled, no, false, in any letter case"
+    wish = host.annotations.get("flomesh.io/sidecar-injection", "").lower()
+    if wish in ("enabled", "yes", "true"):
+        return None
+    # settled: a namespace that is not given is one that asks for sidecars.
+    return rule_of(host.document) if wish in ("disabled", "no", "false") or spaces else None
+
+
 def interception_lists(
-    documents: Documents, identity: str
+    documents: Documents, host: Host | None
 ) -> Iterator[tuple[str | None, list[str], list[int], list[str]]]:
     """Each resource that has lists: excluded prefixes, excluded ports, included prefixes."""
+    # interception.md: "The rules are loaded once, when the pod starts: a change of the MeshConfig or of an
+    # annotation reaches new pods only. They stand in the pod's init container fsm-init"
+    for item in host.spec.get("initContainers", []) if host else []:
+        if host and item["name"] == "fsm-init":
+            rules = item["args"][-1]
+            excluded = re.findall(r"-A FSM_PROXY_OUTBOUND -d (\S+) -j RETURN", rules)
+            included = re.findall(r"-A FSM_PROXY_OUTBOUND -d (\S+) -j FSM_PROXY_OUT_REDIRECT", rules)
+            listed = re.findall(r"-A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports (\S+)", rules)
+            ports = [int(port) for text in listed for port in text.split(",")]
+            yield rule_of(host.document), excluded, ports, included
+            return
     traffic = mesh_config(documents, "traffic")
     yield (
         mesh_config_rule(documents),
@@ -126,13 +198,12 @@ def interception_lists(
         traffic.get("outboundIPRangeInclusionList", []),
     )
     # decision.md, 0: "A pod's annotations ... (comma-separated) add to the mesh-wide lists."
-    # settled: those of every Pod given that runs as the identity, united.
-    for pod in of_kind(documents, "Pod"):
-        if f"{service_account(pod)}.{namespace(pod)}" == identity:
-            excluded = annotated(pod, "flomesh.io/outbound-ip-range-exclusion-list")
-            ports = annotated(pod, "flomesh.io/outbound-port-exclusion-list")
-            included = annotated(pod, "flomesh.io/outbound-ip-range-inclusion-list")
-            yield rule_of(pod), excluded, [int(port) for port in ports], included
+    if host is not None:
+        texts = {key: [item.strip() for item in text.split(",")] for key, text in host.annotations.items()}
+        excluded = texts.get("flomesh.io/outbound-ip-range-exclusion-list", [])
+        included = texts.get("flomesh.io/outbound-ip-range-inclusion-list", [])
+        numbers = texts.get("flomesh.io/outbound-port-exclusion-list", [])
+        yield rule_of(host.document), excluded, [int(port) for port in numbers], included
 
 
 # Stage 1: in-mesh

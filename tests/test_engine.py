@@ -16,11 +16,15 @@ import pytest
 import random_meshes
 import reference
 import small
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ROUTES, WHO
 
 import fsm_egress as fe
+from fsm_egress.policy import Interception
+from fsm_egress.resources.subjects import account_of
+from fsm_egress.values.dialling import can_be_dialled
 
 if TYPE_CHECKING:
     from fsm_egress.connections.decision import Decision
@@ -442,3 +446,58 @@ def test_a_path_is_searched_byte_by_byte_whatever_its_letters() -> None:
     requests = [fe.HTTPRequest("GET", "a.com", path) for path in ("/éx", "/ééx", "/12x", "/1x")]
     decisions = [engine.classify(fe.Connection("54.9.9.9", 80, request)) for request in requests]
     assert [decision.allowed for decision in decisions] == [True, False, True, False]
+
+
+# --- pods ------------------------------------------------------------------------------------------------
+
+STAGE_0 = {fe.Reason.NOT_INTERCEPTED, fe.Reason.NO_SIDECAR}
+
+
+@given(cases)
+@settings(max_examples=50)
+def test_law_a_pod_s_decision_is_its_account_s_where_all_pods_are_alike(case: Case) -> None:
+    mesh, who, connections = case
+    kind, slash, rest = who.partition("/")
+    name, _, space = rest.rpartition(".")
+    kinds = {"pod": "Pod", "deployment": "Deployment"}
+    for one in mesh if slash else []:
+        if (one["kind"], *random_meshes.place(one)) == (kinds[kind], space, name):
+            twin = {**one, "metadata": {**one["metadata"], "name": "twin"}}
+            snapshot = fe.load(random_meshes.without_sources(mesh), one, twin)
+            account = account_of(fe.resolve(snapshot, who).identity)
+            pods = [fe.compile(snapshot, it) for it in (who, f"{kind}/twin.{space}")]
+            own = fe.resolve(snapshot, who).interception.own
+            for connection in map(fe.Connection.from_mapping, connections):
+                if not any(connection.destination in prefix for prefix in own):
+                    found = [engine.classify(connection) for engine in (fe.compile(snapshot, account), *pods)]
+                    assert len({(it.verdict, it.reason, it.targets) for it in found}) == 1
+
+
+@given(cases)
+@settings(max_examples=50)
+def test_law_stage_0_changes_nothing_but_verdicts_to_and_from_not_intercepted(case: Case) -> None:
+    mesh, who, connections = case
+    snapshot = fe.load(mesh)
+    policy = fe.resolve(snapshot, who)
+    seen = fe.Engine.compile(evolve(policy, interception=Interception()))
+    engine = fe.Engine.compile(policy)
+    for connection in map(fe.Connection.from_mapping, connections):
+        decisions = engine.classify(connection), seen.classify(connection)
+        assert len(set(decisions)) == 1 or {it.reason for it in decisions} & STAGE_0
+    # What is divided and what is explained holds to it, too.
+    portions = fe.partition(snapshot, who).portions
+    for portion in portions:
+        is_first = fe.explain(snapshot, who, portion.witness).stages[-1].name is fe.StageName.INTERCEPTION
+        assert is_first is (portion.decision.reason in STAGE_0)
+        assert portion.decision.reason in STAGE_0 or portion.decision == seen.classify(portion.witness)
+
+
+@given(cases)
+@settings(max_examples=20)
+def test_law_what_the_sidecar_never_sees_is_no_difference_from_it(case: Case) -> None:
+    mesh, who, _ = case
+    snapshot = fe.load(mesh)
+    own = [(it.first, it.last) for it in fe.resolve(snapshot, who).interception.own]
+    for it in fe.verify(snapshot, who).disagreements:
+        assert can_be_dialled(it.connection.key, own)
+        assert it.decision.reason is not fe.Reason.NO_SIDECAR

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
-from random_meshes import Document, Documents, cases, connections, egress_policies, meshes, permuted
+from random_meshes import (
+    OWN_IPS,
+    Document,
+    Documents,
+    cases,
+    connections,
+    egress_policies,
+    meshes,
+    permuted,
+    subjects_of,
+)
 from reference import (
     Claim,
     Part,
@@ -21,6 +31,7 @@ from reference import (
     claims_on,
     decide,
     disabled,
+    host_of,
     hostnames_of,
     is_account,
     mesh_config,
@@ -38,7 +49,7 @@ DOCUMENTED = json.loads((Path(__file__).parent / "vectors" / "documented.json").
 VERDICTS = {
     "IN_MESH": {"tcp_service", "http_route"},
     "EGRESS_POLICY": {"tcp_port", "http_route", "tls_server_name", "tls_any"},
-    "PASSTHROUGH": {"not_intercepted", "egress_enabled"},
+    "PASSTHROUGH": {"no_sidecar", "not_intercepted", "egress_enabled"},
     "DENIED": {
         "no_host",
         "no_route",
@@ -126,7 +137,9 @@ def test_a_policy_for_others_changes_nothing(
     case: tuple[Documents, str, Documents], policy: Document
 ) -> None:
     documents, identity, tried = case
-    others = [source for source in policy["spec"]["sources"] if not is_account(source, identity)]
+    host = host_of(documents, identity)
+    account = f"{host.account}.{host.namespace}" if host else identity
+    others = [source for source in policy["spec"]["sources"] if not is_account(source, account)]
     policy["spec"]["sources"] = others or [{"kind": "ServiceAccount", "name": "nobody", "namespace": "curl"}]
     for connection in tried:
         assert decide([*documents, policy], identity, connection) == decide(documents, identity, connection)
@@ -140,7 +153,10 @@ def test_without_egress_and_policies_only_the_mesh_is_open(case: tuple[Documents
     closed = [document for document in closed if document["kind"] != "Egress"]
     for connection in tried:
         decided = decide(closed, identity, connection)
-        assert decided["verdict"] in ("IN_MESH", "DENIED") or decided["reason"] == "not_intercepted"
+        assert decided["verdict"] in ("IN_MESH", "DENIED") or decided["reason"] in (
+            "not_intercepted",
+            "no_sidecar",
+        )
 
 
 @BRIEFLY
@@ -217,6 +233,11 @@ class Met(NamedTuple):
     connection: Document
     decided: Document
 
+    @property
+    def account(self) -> str:
+        host = host_of(self.documents, self.identity)
+        return f"{host.account}.{host.namespace}" if host else self.identity
+
     def setting(self, section: str, key: str) -> Any:
         return mesh_config(self.documents, section).get(key)
 
@@ -238,7 +259,7 @@ class Met(NamedTuple):
 
     @property
     def claims(self) -> list[Claim]:
-        return claims_on(self.documents, self.identity, self.connection)
+        return claims_on(self.documents, self.account, self.connection)
 
     @property
     def claimants(self) -> Documents:
@@ -247,7 +268,7 @@ class Met(NamedTuple):
 
     @property
     def services(self) -> list[Part]:
-        parts = services_on(self.documents, self.identity, self.connection["port"])
+        parts = services_on(self.documents, self.account, self.connection["port"])
         return [part for part in parts if part.reachable]
 
     @property
@@ -269,7 +290,7 @@ def one_inside_another(policies: Documents) -> bool:
 
 
 def named_by_two(met: Met) -> bool:
-    return sum(met.host in hostnames_of(met.documents, met.identity, part) for part in met.services) > 1
+    return sum(met.host in hostnames_of(met.documents, met.account, part) for part in met.services) > 1
 
 
 def twice_with_other_certificates(policy: Document, identity: str) -> bool:
@@ -301,7 +322,7 @@ COLLISIONS: dict[str, Callable[[Met], bool]] = {
         met.decided["verdict"] == "EGRESS_POLICY" and any(claim.broken for claim in met.claims)
     ),
     "one source with two certificates": lambda met: any(
-        twice_with_other_certificates(policy, met.identity) for policy in met.claimants
+        twice_with_other_certificates(policy, met.account) for policy in met.claimants
     ),
     "a policy without its setting": lambda met: any(
         disabled(met.documents, policy) for policy in of_kind(met.documents, "Egress")
@@ -340,7 +361,24 @@ COLLISIONS: dict[str, Callable[[Met], bool]] = {
     "an IPv4 address in disguise": lambda met: (
         met.connection["destination"].startswith("::ffff:") and met.decided["verdict"] == "EGRESS_POLICY"
     ),
-    "an exclusion by a pod": lambda met: met.deciding["kind"] == "Pod",
+    "an exclusion by a pod": lambda met: (
+        met.decided["reason"] == "not_intercepted" and met.deciding["kind"] == "Pod"
+    ),
+    "an exclusion by a template": lambda met: (
+        met.decided["reason"] == "not_intercepted" and met.deciding["kind"] == "Deployment"
+    ),
+    "a pod that dials itself": lambda met: (
+        met.decided["rule"] is None and met.connection["destination"] in OWN_IPS
+    ),
+    "a pod that was started with rules": lambda met: (
+        met.decided["reason"] == "not_intercepted" and "initContainers" in met.deciding["spec"]
+    ),
+    "a pod without a sidecar beside one that has it": lambda met: (
+        met.decided["reason"] == "no_sidecar" and len(subjects_of(met.documents, met.account)) > 1
+    ),
+    "a policy that lets a pod out": lambda met: (
+        "/" in met.identity and met.decided["verdict"] == "EGRESS_POLICY"
+    ),
     "an exclusion by the mesh": lambda met: (
         met.decided["reason"] == "not_intercepted" and met.deciding["kind"] == "MeshConfig"
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from ..interception.hosts import hosts_of
 from ..interception.injection import State, injection_of, shares_the_sidecars_user
-from ..interception.kinds import kinds_of
+from ..interception.kinds import kind_of, lists_of
 from ..interception.stale import stale
 from ..resources.resource import ServiceIdentity
 from .endings import end
@@ -54,7 +55,7 @@ def _print_pods(found: Iterable[dict[str, Any]], output: str) -> None:
             it["pod"],
             it["account"],
             it["sidecar"],
-            _lists(it["lists"]),
+            _lists(it["lists"], it["refused"]),
             "-" if it["stale"] is None else f"shown by {it['stale']}",
             ", ".join(it["sidecarUser"]) or "-",
             ", ".join(it["policiesWithoutEffect"]) or "-",
@@ -69,8 +70,7 @@ def _of(mesh: Snapshot, host: Host) -> dict[str, Any]:
     """All there is to say of a pod, for machines."""
     injection = injection_of(mesh, host)
     account = ServiceIdentity(*host.account)
-    kinds = kinds_of(mesh).get(host.account, ())
-    kind = next((kind for kind in kinds if any(it.name == host.name for it in kind.hosts)), None)
+    kind = kind_of(mesh, host.namespace, host.name)
     connection = stale(mesh, host)
     policies = mesh.policies_for(account) if injection.state is State.NO else ()
     lists = None
@@ -79,26 +79,30 @@ def _of(mesh: Snapshot, host: Host) -> dict[str, Any]:
             "excludedRanges": [str(it) for it, _ in kind.lists.excluded],
             "excludedPorts": [it for it, _ in kind.lists.excluded_ports],
             "includedRanges": [str(it) for it, _ in kind.lists.included],
+            "excludedInterfaces": [it for it, _ in kind.lists.interfaces],
         }
+    refused = lists_of(mesh, host)[1] if kind is None and injection.state is not State.NEVER_CREATED else ()
     return {
         "pod": f"{host.name}.{host.namespace}",
         "account": str(account),
         "sidecar": injection.state.value,
         "why": injection.why,
         "lists": lists,
+        "refused": [evolve(it.problem, reason=it.effect).message for it in refused],
         "stale": None if connection is None else str(connection),
         "sidecarUser": [name for _, name in shares_the_sidecars_user(host)],
         "policiesWithoutEffect": [str(policy.ref) for policy in policies],
     }
 
 
-def _lists(lists: dict[str, list[Any]] | None) -> str:
-    """The lists in force, in a word each."""
+def _lists(lists: dict[str, list[Any]] | None, refused: Iterable[str]) -> str:
+    """The lists in force, in a word each; or why they keep the pod from running."""
     if lists is None:
-        return "-"
+        return "; ".join(refused) or "-"
     named = {
         "not": lists["excludedRanges"],
         "not port": lists["excludedPorts"],
+        "not by": lists["excludedInterfaces"],
         "only": lists["includedRanges"],
     }
     said = [f"{name} {', '.join(map(str, entries))}" for name, entries in named.items() if entries]

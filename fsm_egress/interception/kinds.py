@@ -139,11 +139,12 @@ def interception_of(snapshot: Snapshot, subject: Subject) -> Interception:
     """
     mesh = mesh_lists(snapshot.mesh_config)
     if isinstance(subject, Pods):
-        named = (kind_of(snapshot, subject.namespace, host) for host in subject.hosts)
-        kind = next((it for it in named if it), None)
-        if kind is None or len(subject.hosts) > 1:
-            return kind.lists if kind else mesh
-        return evolve(kind.lists, own=next(it.own for it in kind.hosts if it.name == subject.hosts[0]))
+        found = (hosts_by_name(snapshot).get((subject.namespace, name)) for name in subject.hosts)
+        host = next((it for it in found if it), None)
+        lists = None if host is None else _in_force(snapshot, host)
+        if host is None or lists is None:
+            return mesh
+        return evolve(lists, own=host.own) if len(subject.hosts) == 1 else lists
     kinds = kinds_of(snapshot).get((subject.name, subject.namespace), ())
     if len(kinds) > 1:
         return evolve(mesh, apart=tuple(kind.subject() for kind in kinds))

@@ -43,13 +43,15 @@ def test_law_a_witness_is_decided_so_and_can_be_dialled_if_anything_can(
 ) -> None:
     mesh, who, _ = case
     snapshot = fe.load(mesh)
-    engine = fe.compile(snapshot, who)
+    engine, pod = fe.compile(snapshot, who), fe.resolve(snapshot, who).interception.own
+    own = [(prefix.first, prefix.last) for prefix in pod]
     for portion in fe.partition(snapshot, who).portions:
         witness = portion.witness
         assert witness in portion
         assert portion.decision == engine.classify(witness)
-        assert portion.region.can_be_dialled is can_be_dialled(witness.key)
-        assert portion.region.can_be_dialled or all(prefix in LOOPBACK for prefix in portion.region.prefixes)
+        assert portion.region.can_be_dialled is can_be_dialled(witness.key, own)
+        nowhere = (*LOOPBACK, *pod)
+        assert portion.region.can_be_dialled or all(prefix in nowhere for prefix in portion.region.prefixes)
 
 
 @given(random_meshes.cases(0), st.sampled_from(PORTS))

@@ -59,9 +59,24 @@ def test_wide_says_why_and_a_namespace_narrows() -> None:
 
 def test_machines_get_all_of_it() -> None:
     a, b, *_ = map(json.loads, run("pods", "-o", "json").stdout.splitlines())
-    assert a["lists"] == {"excludedRanges": [], "excludedPorts": [], "includedRanges": []}
+    assert a["lists"] == {
+        "excludedRanges": [],
+        "excludedPorts": [],
+        "includedRanges": [],
+        "excludedInterfaces": [],
+    }
     assert (a["sidecarUser"], a["stale"] is None) == (["app"], False)
     assert (b["lists"], b["stale"], b["policiesWithoutEffect"]) == (None, None, ["Egress curl/e"])
+
+
+def test_lists_that_keep_a_pod_from_running_are_told_in_place_of_those_in_force() -> None:
+    ports = list(range(1, 16))
+    full = config({"outboundPortExclusionList": ports, "networkInterfaceExclusionList": ["net1"]})
+    items = [full, pod("a", outbound_port_exclusion_list="25"), pod("b")]
+    Path("mesh.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    a, b = run("pods").stdout.splitlines()[1:]
+    assert "found 16 of them of mesh and pod together: the pod does not start" in a
+    assert f"  not port {', '.join(map(str, ports))}; not by net1  " in b
 
 
 def test_a_decision_is_told_for_each_kind_of_pods() -> None:

@@ -13,6 +13,7 @@ from small import ROUTES, config, egress, load, routes, service
 
 import fsm_egress as fe
 from fsm_egress.explanation import Difference, Edit, Explanation, Nearness, Stage, StageName, explain
+from fsm_egress.resources.subjects import account_of, read_subject
 
 if TYPE_CHECKING:
     from small import Entry
@@ -82,7 +83,7 @@ def test_law_the_stages_are_in_order_and_the_last_one_decides(case: Case) -> Non
         assert [stage.decides for stage in told.stages] == [False] * (len(told.stages) - 1) + [True]
         last, decision = told.stages[-1], told.decision
         kinds = {rule.resource.kind for rule in last.rules}
-        if decision.reason is fe.Reason.NOT_INTERCEPTED:
+        if decision.reason in {fe.Reason.NOT_INTERCEPTED, fe.Reason.NO_SIDECAR}:
             assert last.name is StageName.INTERCEPTION
         elif decision.verdict is fe.Verdict.PASSTHROUGH or decision.reason is fe.Reason.EGRESS_DISABLED:
             assert (last.name, kinds) == (StageName.PASSTHROUGH, {"MeshConfig"})
@@ -100,13 +101,14 @@ def as_account(subject: Subject) -> fe.ServiceIdentity:
 @given(random_meshes.cases(6))
 @settings(max_examples=40)
 def test_law_near_misses_are_one_change_away(case: Case) -> None:
-    mesh, who = fe.load(case[0]), fe.ServiceIdentity.parse(case[1])
+    mesh, who = fe.load(case[0]), read_subject(case[1])
     for connection in map(fe.Connection.from_mapping, case[2]):
         told = explain(mesh, who, connection)
         assert not (told.near_misses and told.decision.allowed)
         for miss in told.near_misses:
             changed = miss.applied(mesh, who, connection)
-            decision = fe.compile(*changed[:2]).classify(changed[2])
+            some, *_ = fe.kinds_of_pods(changed[1], changed[0])
+            decision = fe.compile(changed[0], some).classify(changed[2])
             assert (decision.allowed, decision.rule) == (True, miss.rule), miss
             found = differences((mesh, who, connection), (changed[0], as_account(changed[1]), changed[2]))
             assert len(found) == 1 or found in TOGETHER, miss
@@ -139,21 +141,22 @@ def differences(
 @settings(max_examples=30)
 def test_law_no_rule_for_another_port_account_or_method_is_missed(case: Case) -> None:
     mesh = fe.load(case[0]).patched({"spec": {"featureFlags": {"enableAutoDefaultRoute": False}}})
-    who = fe.ServiceIdentity.parse(case[1])
-    engines = {name: fe.compile(mesh, name) for name in random_meshes.IDENTITIES}
+    who = case[1]
+    engines = {name: fe.compile(mesh, fe.kinds_of_pods(name, mesh)[0]) for name in random_meshes.IDENTITIES}
+    own, account = fe.compile(mesh, who), account_of(fe.resolve(mesh, who).identity)
     for connection in map(fe.Connection.from_mapping, case[2]):
         told = explain(mesh, who, connection)
         if told.decision.allowed:
             continue
         found = {(miss.difference, miss.rule) for miss in told.near_misses}
         ports = [connection.replace(port=port) for port in random_meshes.PORTS if port != connection.port]
-        decisions = [(Difference.PORT, engines[str(who)].classify(other)) for other in ports]
-        others = [engine for name, engine in engines.items() if name != str(who)]
+        decisions = [(Difference.PORT, own.classify(other)) for other in ports]
+        others = [engine for name, engine in engines.items() if name != account]
         decisions += [(Difference.ACCOUNT, engine.classify(connection)) for engine in others]
         if isinstance(connection.sends, fe.HTTPRequest):
             sent = connection.sends
             methods = [connection.replace(sends=sent.replace(method=it)) for it in ("GET", "PUT", "POST")]
-            decisions += [(Difference.METHOD, engines[str(who)].classify(other)) for other in methods]
+            decisions += [(Difference.METHOD, own.classify(other)) for other in methods]
         wanted = {fe.Verdict.EGRESS_POLICY}
         missed = {(kind, it.rule) for kind, it in decisions if it.verdict in wanted} - found
         assert not missed or told.untried

@@ -32,6 +32,6 @@ def test_a_page_says_what_it_means_and_what_to_do() -> None:
 @settings(max_examples=15)
 def test_law_a_reason_is_given_for_the_verdicts_of_its_page(mesh: list[dict[str, Any]]) -> None:
     loaded = fe.load(mesh)
-    for who in loaded.identities()[:2]:
+    for who in fe.subjects_of(loaded)[:2]:
         for portion in fe.partition(loaded, who).portions:
             assert portion.decision.verdict in REASONS[portion.decision.reason].verdicts

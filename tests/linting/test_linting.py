@@ -26,7 +26,9 @@ from fsm_egress.linting.rules import RULES
 from fsm_egress.linting.rules.rule import Side
 from fsm_egress.resources.core import Pod
 from fsm_egress.resources.egress import EgressPolicy
+from fsm_egress.resources.redirection import INJECTION
 from fsm_egress.resources.smi import HTTPRouteGroup
+from fsm_egress.resources.workloads import Deployment
 from fsm_egress.values.errors import Severity
 from fsm_egress.verification.agreement import Disagreement, Sides
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from small import Document, Entry
 
     from fsm_egress.connections.decision import Decision
+    from fsm_egress.resources.resource import Resource
     from fsm_egress.values.references import FieldRef
 
 DEMO = Path(__file__).parents[2] / "examples" / "egress-demo"
@@ -858,8 +861,32 @@ def is_in_the_way(mesh: fe.Snapshot, finding: Finding) -> bool:
 def seen_by_all(mesh: fe.Snapshot) -> fe.Snapshot:
     """The mesh without exclusions and inclusions."""
     lists = ("outboundIPRangeExclusionList", "outboundIPRangeInclusionList", "outboundPortExclusionList")
-    plain = [evolve(pod, metadata=evolve(pod.metadata, annotations={})) for pod in mesh.kind(Pod)]
+    plain: list[Resource] = [
+        evolve(pod, metadata=bare(pod.metadata), spec=evolve(pod.spec, init_containers=()))
+        for pod in mesh.kind(Pod)
+    ]
+    for maker in mesh.kind(Deployment):
+        template = evolve(maker.spec.template, metadata=bare(maker.spec.template.metadata))
+        plain.append(evolve(maker, spec=evolve(maker.spec, template=template)))
     return mesh.with_(*plain).patched({"spec": {"traffic": dict.fromkeys(lists)}})
+
+
+def bare(metadata: Any) -> Any:
+    """The metadata of a pod without its lists."""
+    kept = {name: text for name, text in metadata.annotations.items() if name == INJECTION}
+    return evolve(metadata, annotations=kept)
+
+
+def is_stale(mesh: fe.Snapshot, finding: Finding) -> bool:
+    """Whether a pod that is started now fares otherwise than the one that runs."""
+    assert finding.witness is not None
+    ref = finding.rule.resource
+    pod = mesh.kind(Pod).get(ref.namespace, ref.name)
+    assert pod is not None
+    anew = mesh.with_(evolve(pod, spec=evolve(pod.spec, init_containers=())))
+    engines = [fe.compile(it, pod=f"{ref.name}.{ref.namespace}") for it in (mesh, anew)]
+    reasons = [engine.classify(finding.witness).reason for engine in engines]
+    return (reasons[0] is Reason.NOT_INTERCEPTED) is not (reasons[1] is Reason.NOT_INTERCEPTED)
 
 
 def without_policies(mesh: fe.Snapshot) -> fe.Snapshot:
@@ -875,6 +902,7 @@ def is_dialled_otherwise(mesh: fe.Snapshot, finding: Finding) -> bool:
 
 # What the witness of a finding shows, by its code.
 SHOWS: dict[Code, Callable[[fe.Snapshot, Finding], bool]] = {
+    Code.STALE_RULES: is_stale,
     Code.SHADOWED_POLICY: lambda mesh, it: (
         decided(mesh, it).allowed
         and decided(mesh, it).targets == decided(without_ports(mesh, [it.rule]), it).targets
@@ -971,7 +999,7 @@ def without_matches(mesh: fe.Snapshot, rules: Iterable[FieldRef]) -> fe.Snapshot
 
 def decisions(one: fe.Snapshot, other: fe.Snapshot) -> Iterator[tuple[Decision, Decision]]:
     """What both meshes decide about a connection of each class of each identity."""
-    for who in one.identities():
+    for who in (kind for named in one.identities() for kind in fe.kinds_of_pods(named, one, other)):
         sides = [(fe.resolve(mesh, who), fe.compile(mesh, who)) for mesh in (one, other)]
         for part in divide(*(reading_of_policy(policy) for policy, _ in sides)):
             first, second = (engine.classify(part.witness) for _, engine in sides)

@@ -752,6 +752,7 @@ def test_law_a_witness_shows_what_its_code_claims(
     mesh: random_meshes.Documents, identity: str, version: str | None
 ) -> None:
     snapshot = fe.load(mesh)
+    identity, *_ = random_meshes.subjects_of(mesh, identity)
     findings = stock_findings(snapshot, identity, fsm=version)
     for finding in findings:
         if finding.code in SHOWN:
@@ -775,7 +776,7 @@ def announced(findings: fe.Findings, port: int) -> bool:
 def test_law_the_config_differs_only_where_a_finding_says_so(
     mesh: random_meshes.Documents, identity: str, version: str | None
 ) -> None:
-    snapshot = fe.load(mesh)
+    snapshot = fe.load(random_meshes.without_sources(mesh))  # what passes by a sidecar shows nothing of it
     flags = snapshot.mesh_config.spec.feature_flags
     ours, theirs = (
         outbound(make(snapshot, identity, fsm=version)) for make in (fe.pipy_config, stock_config)
@@ -837,6 +838,7 @@ def test_law_permuted_documents_have_the_same_findings(
     mesh: random_meshes.Documents, identity: str, data: st.DataObject
 ) -> None:
     def findings(entries: random_meshes.Documents) -> set[tuple[str, str]]:
-        return {(it.code.code, str(it.rule.resource)) for it in stock_findings(fe.load(entries), identity)}
+        who, *_ = random_meshes.subjects_of(mesh, identity)
+        return {(it.code.code, str(it.rule.resource)) for it in stock_findings(fe.load(entries), who)}
 
     assert findings(data.draw(random_meshes.permuted(mesh))) == findings(mesh)
