@@ -35,6 +35,7 @@ __all__ = [
     "enforce_option",
     "note_unnamed",
     "output_option",
+    "quiet_option",
     "strict_names_option",
     "strict_whose_options",
     "whose_options",
@@ -94,6 +95,9 @@ fsm_option: Callable[[Command], Command] = click.option(
 )
 enforce_option: Callable[[Command], Command] = click.option(
     "--enforce", is_flag=True, help="The sidecars have the module of `config --enforce`."
+)
+quiet_option: Callable[[Command], Command] = click.option(
+    "-q", "--quiet", is_flag=True, help="Print the summary alone."
 )
 
 

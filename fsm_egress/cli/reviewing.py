@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import define, field
 
 from .. import __version__
+from ..connections.connection import Connection
 from ..connections.findings import Code
 from ..interception.kinds import alike
 from ..outputs.github import github_findings
 from ..resources.subjects import pods_told
+from ..values.errors import Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
@@ -26,18 +31,17 @@ from .options import (
     fsm_option,
     note_unnamed,
     output_option,
+    quiet_option,
     whose_options,
 )
-from .output import Row, print_objects, print_table, progress, progressing, say
+from .output import Row, many, print_objects, print_table, progress, progressing, say
 from .sidecars import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..connections.connection import Connection
     from ..connections.findings import Finding
     from ..resources.subjects import Subject
-    from ..values.errors import Severity
     from ..verification.agreement import Disagreement, Verification
 
 __all__ = ["lint", "print_findings", "verify"]
@@ -63,6 +67,7 @@ DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rul
 @fsm_option
 @fail_on_option
 @code_option("--without", "Leave out differences with this code; may be repeated.")
+@quiet_option
 @output_option()
 def verify(
     documents: Documents,
@@ -73,13 +78,15 @@ def verify(
     fsm: str | None,
     fail_on: Severity,
     without: tuple[Code, ...],
+    quiet: bool,
     output: str,
 ) -> None:
     """Compare the policies with what the sidecar does.
 
     All connections are compared. Each difference is shown by its smallest connection, with the known
-    shortcoming of the sidecar behind it; what is so in every mesh is told once, at the end. Exit code 1 if
-    there is a difference whose shortcoming is as bad as --fail-on says, 3 if something could not be decided.
+    shortcoming of the sidecar behind it; what is so in every mesh is told once, at the end. With --all so is
+    what to do about each shortcoming, and a summary stands below it. Exit code 1 if there is a difference
+    whose shortcoming is as bad as --fail-on says, 3 if something could not be decided.
     """
     if (identity is None) is not every:
         raise click.UsageError("give one of --as and --all")
@@ -92,25 +99,21 @@ def verify(
     asked = Whose((), documents.namespace).of(mesh) if identity is None else (identity,)
     note_unnamed(asked, mesh)
     subjects = alike(asked, mesh)
-    shown: dict[Code, Connection] = {}
-    is_undecided = False
+    tally = _Tally()
     lost = say_lost(mesh, subjects)
     for who in progress(subjects, "verifying"):
         verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce, fsm=fsm), without)
-        is_undecided = is_undecided or bool(verification.undecided)
-        for it in verification.disagreements:
-            for code in codes_of(verification, it):
-                shown.setdefault(code, it.connection)
+        tally.add(verification)
         if output != "table":
             print_objects(_verification_lines(verification), output)
-        else:
-            _print_verification(verification)
-    found = {code: severity_in(mesh, code) for code in shown if code not in without}
+        elif not quiet:
+            _print_verification(verification, is_alone=not every)
+    found = {code: severity_in(mesh, code) for code in tally.shown if code not in without}
     if output == "table":
-        _print_everywhere({code: (found[code], shown[code]) for code in found if code in EVERYWHERE})
+        tally.say(found, len(subjects), every=every, quiet=quiet)
     end(
         found=any(severity.is_at_least(fail_on) for severity in found.values()),
-        unknown=lost or (is_undecided and Code.NOT_DECIDED.severity.is_at_least(fail_on)),
+        unknown=lost or (tally.undecided and Code.NOT_DECIDED.severity.is_at_least(fail_on)),
     )
 
 
@@ -132,6 +135,7 @@ def verify(
 @enforce_option
 @click.option("--stock", is_flag=True, help="Look at what a stock fsm-controller makes of the mesh, too.")
 @fsm_option
+@quiet_option
 @output_option("sarif", "github")
 def lint(
     documents: Documents,
@@ -143,12 +147,14 @@ def lint(
     enforce: bool,
     stock: bool,
     fsm: str | None,
+    quiet: bool,
     output: str,
 ) -> None:
     """Say what is amiss with a mesh, and what to do about it.
 
-    A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if
-    there is a finding that is as bad as --fail-on says.
+    What findings have in common to be done about them stands below them, and a summary at the end. A
+    resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if there
+    is a finding that is as bad as --fail-on says.
     """
     mesh = documents.changed(documents.load())
     from ..linting import lint as lint_mesh  # noqa: PLC0415  # because `verify` needs none of it
@@ -176,20 +182,78 @@ def lint(
     elif output != "table":
         print_objects((finding.to_mapping() for finding in findings), output)
     else:
-        print_findings(findings)
+        if not quiet:
+            print_findings(findings)
+        say([_summary(findings)])
     end(found=any(it.severity.is_at_least(fail_on) and not it.suppressed for it in findings), unknown=lost)
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """Each finding, with the connection that shows it and what to do."""
-    for finding in findings:
-        lines = [str(finding)]
-        if finding.witness:
-            whose = f"{finding.identity} to " if finding.identity else ""
-            lines.append(f"  shown by {whose}{finding.witness}")
-        if finding.fix:
-            lines.append(f"  fix: {finding.fix}")
-        say(lines)
+    """Each finding, with the connection that shows it; of those with the same fix, that once, below them."""
+    for (_, fix), together in groupby(findings, lambda finding: (finding.code, finding.fix)):
+        for finding in together:
+            lines = [str(finding)]
+            if finding.witness:
+                whose = f"{finding.identity} to " if finding.identity else ""
+                lines.append(f"  shown by {whose}{finding.witness}")
+            say(lines)
+        if fix:
+            say([f"  fix: {fix}"])
+
+
+def _summary(findings: Iterable[Finding]) -> str:
+    """`5 findings: 1 error, 2 warnings, 2 info (FSE004 1, FSE034 4)`."""
+    severities = Counter(finding.severity for finding in findings)
+    told = [_severities(severities[each], each) for each in Severity if severities[each]]
+    codes = _by_code(Counter(finding.code for finding in findings))
+    return f"{many(severities.total(), 'finding')}: {', '.join(told)}{codes}" if told else "no findings"
+
+
+def _severities(count: int, severity: Severity) -> str:
+    return f"{count} info" if severity is Severity.INFO else many(count, severity)
+
+
+def _by_code(codes: Counter[Code]) -> str:
+    listed = ", ".join(f"{code.code} {codes[code]}" for code in sorted(codes, key=str))
+    return f" ({listed})" if listed else ""
+
+
+@define
+class _Tally:
+    """What was found of all that were compared.
+
+    Attributes:
+        shown: the shortcomings that were seen, each with a connection that shows it.
+        differing: of how many they were seen, but for those that are so in every mesh.
+        differ: of how many there was one.
+        undecided: of how many something could not be decided.
+    """
+
+    shown: dict[Code, Connection] = field(factory=dict)
+    differing: Counter[Code] = field(factory=Counter)
+    differ: int = 0
+    undecided: int = 0
+
+    def add(self, verification: Verification) -> None:
+        """Counts one more."""
+        for it in verification.disagreements:
+            for code in codes_of(verification, it):
+                self.shown.setdefault(code, it.connection)
+        own = _own_codes(verification)
+        self.differing.update(own)
+        self.differ += bool(own)
+        self.undecided += bool(verification.undecided)
+
+    def say(self, found: Mapping[Code, Severity], count: int, *, every: bool, quiet: bool) -> None:
+        """The end of it all: what is so in every mesh, and the summary."""
+        if not quiet:
+            if every:
+                say(map(advice, sorted(self.differing, key=str)))
+            _print_everywhere({code: (found[code], self.shown[code]) for code in found if code in EVERYWHERE})
+        if every or quiet:
+            counts = {"differ": self.differ, "could not be decided": self.undecided}
+            told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+            say([f"{count} compared: {told or 'all agree'}{_by_code(self.differing)}"])
 
 
 def _verification_lines(verification: Verification) -> Iterator[Mapping[str, Any]]:
@@ -204,7 +268,14 @@ def _verification_lines(verification: Verification) -> Iterator[Mapping[str, Any
         yield who | {"condition": condition.to_mapping()}
 
 
-def _print_verification(verification: Verification) -> None:
+def _own_codes(verification: Verification) -> frozenset[Code]:
+    """The shortcomings behind the differences that are not so in every mesh."""
+    return frozenset(
+        code for each in verification.disagreements for code in codes_of(verification, each)
+    ) - frozenset(EVERYWHERE)
+
+
+def _print_verification(verification: Verification, *, is_alone: bool) -> None:
     """What was compared, the table of differences, and what to do about each shortcoming behind them."""
     by_codes = [(each, codes_of(verification, each)) for each in verification.disagreements]
     own = [(each, codes) for each, codes in by_codes if not EVERYWHERE.issuperset(codes)]
@@ -214,8 +285,8 @@ def _print_verification(verification: Verification) -> None:
     say([f"{verification.identity}: {verification.classes} classes of connections, {result}"])
     if own:
         print_table(DIFFERENCE, [_difference_row(each, codes) for each, codes in own])
-        found = {code for _, codes in own for code in codes} - EVERYWHERE
-        say(map(advice, sorted(found, key=str)))
+        if is_alone:
+            say(map(advice, sorted(_own_codes(verification), key=str)))
     say(verification.undecided)
     say(verification.conditions)
 

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -713,6 +714,7 @@ class TestVerify:
             "192.0.2.1:80 TCP: not decided: Chains.outbound-http:"
         )
         assert json_lines(run(*arguments, "-o", "json").stdout)[-1]["undecided"].startswith("Chains.")
+        assert run(*arguments, "-q").stdout == "1 compared: 1 could not be decided\n"
 
     def test_all_identities(self, folder: Path) -> None:
         (folder / "policies" / "other.yaml").write_text(
@@ -1400,7 +1402,21 @@ class TestLint:
         assert capsys.readouterr().out.splitlines()[1:] == ["  shown by 54.9.9.9:25 TCP", "  fix: mend it"]
 
     def test_nothing_amiss_is_nothing_said(self) -> None:
-        assert run(*self.LINT, "--only", "FSE070", "--no-sidecar").output == ""
+        assert run(*self.LINT, "--only", "FSE070", "--no-sidecar").output == "no findings\n"
+        assert run(*self.LINT, "--only", "FSE070", "--no-sidecar", "-q").output == "no findings\n"
+
+    def test_what_is_found_has_a_summary_and_a_fix_for_all_that_it_mends(self, folder: Path) -> None:
+        stars = "  hosts: ['*.a.com', '*.b.com', '*.c.com']\n"
+        (folder / "policies" / "httpbin.yaml").write_text(POLICY.replace("  hosts: [httpbin.org]\n", stars))
+        asked = (*self.LINT, "--only", "FSE009", "--only", "FSE083", "--no-sidecar")
+        *told, summary = run(*asked).stdout.splitlines()
+        starred = [line.startswith("FSE009 warning: ") for line in told]
+        assert starred[:4] == [True, True, True, False]
+        assert told[3] == "  fix: list the hosts, or use `tcp` with `ipAddresses`"
+        counted = Counter(line.split()[1] for line in told if line.startswith("FSE"))
+        others = counted["info:"]
+        assert summary == f"{3 + others} findings: 3 warnings, {others} info (FSE009 3, FSE083 {others})"
+        assert run(*asked, "--quiet").stdout == f"{summary}\n"
 
     def test_machines_get_objects_or_a_sarif_log(self) -> None:
         asked = (*self.LINT, "--only", "FSE083", "--no-sidecar", "-o")

@@ -299,6 +299,7 @@ class TestFailOn:
         result = run(*bad, "--without", "FSE029", "--without", "FSE031")
         assert result.exit_code == Ending.DONE
         assert "differ" not in result.output
+        assert result.stdout.splitlines()[-1] == "2 compared: all agree"
         assert ending(*bad, "--without", "FSE999") == Ending.USAGE
 
     def test_a_denied_connection_fails_where_it_is_asked_to(self) -> None:
@@ -320,7 +321,27 @@ class TestInEveryMesh:
         assert (second.split(":")[0], head) == ("web.shop", "in every mesh:")
         assert [line[:12] for line in told] == [
             "FSE034 info:", "  shown by [", "FSE035 info:", "  shown by 1", "FSE036 info:", "  shown by 1",
+            "3 compared: ",
         ]  # fmt: skip
+
+    def test_what_to_do_is_told_once_for_all_identities_and_counted(self, folder: Path) -> None:
+        (folder / "https.yaml").write_text(
+            "\n---\n".join(
+                (folder / "https.yaml")
+                .read_text()
+                .replace("name: a,", f"name: {name},")
+                .replace("cart", name)
+                for name in ("cart", "web")
+            )
+        )
+        asked = ("verify", "--all", "-f", "mesh.yaml", "-f", "https.yaml")
+        lines = run(*asked).stdout.splitlines()
+        assert sum(line.startswith("FSE029 error: ") for line in lines) == 1
+        assert lines[-1] == "3 compared: 2 differ (FSE029 2, FSE031 2)"
+        quiet = run(*asked, "-q")
+        assert (quiet.exit_code, quiet.stdout.splitlines()) == (Ending.FOUND, [lines[-1]])
+        alone = run("verify", "--as", "cart.shop", *asked[2:], "-q")
+        assert alone.stdout == "1 compared: 1 differ (FSE029 1, FSE031 1)\n"
 
     def test_what_a_policy_has_besides_is_a_row(self) -> None:
         result = run("verify", "--all", "-f", "mesh.yaml", "-f", "https.yaml")
