@@ -22,7 +22,8 @@ __all__ = ["completion"]
 def completion(shell: str) -> None:
     """Print the script for completion in a shell.
 
-    Commands and options are completed, identities of the documents that are named, and codes of findings.
+    Commands and options are completed, identities of the documents that are named, codes of findings, and
+    keys of --set.
     """
     complete = get_completion_class(shell)
     assert complete is not None  # noqa: S101  # click has these three

@@ -15,6 +15,7 @@ from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, PatchError, Severity
+from .chart_keys import complete_settings
 from .cluster_options import CLUSTER_OPTIONS, Which, one_namespace, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
 from .output import many, say
@@ -315,6 +316,7 @@ _OPTIONS = (
         "--set",
         "settings",
         multiple=True,
+        shell_complete=complete_settings,
         metavar="KEY=VALUE",
         help="Set a chart key on the MeshConfig, as `helm --set` does; after every --patch.",
     ),
@@ -339,6 +341,7 @@ _OPTIONS_AFTER = (
         "--after-set",
         "after_settings",
         multiple=True,
+        shell_complete=complete_settings,
         metavar="KEY=VALUE",
         help="Set a chart key on the MeshConfig of the mesh to compare with, on top of everything else.",
     ),
