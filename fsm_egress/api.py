@@ -97,7 +97,7 @@ def pipy_codebase(
 
     They are `config.json`, or `config.json.gz` where the mesh compresses configs; and, to `enforce` what the
     stock scripts cannot, or to log what a sidecar sees, the module `modules/fsm-egress.js`, with the config
-    that makes them use it (`spec/module.md`). What is logged are JSON lines that `replay` and `learn` read.
+    that makes them use it. What is logged are JSON lines that `replay` and `learn` read.
 
     Args:
         mesh: the resources that the sidecar obeys.

@@ -2,7 +2,7 @@
 
 The tables are laid out by port, then by place on the line of all addresses; at each place stands a *leaf*,
 which holds for every kind of payload either the decision or the table of hosts or server names that leads
-to it. All decisions are made when the engine is compiled (`spec/decision.md`, "Order").
+to it. All decisions are made when the engine is compiled (`docs/decision.md`).
 """
 
 from __future__ import annotations

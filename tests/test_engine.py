@@ -1,4 +1,4 @@
-"""The engine against the literal reading of the pages, and the laws of `spec/decision.md`."""
+"""The engine against the literal reading of the pages, and the laws of `docs/decision.md`."""
 
 from __future__ import annotations
 

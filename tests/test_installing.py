@@ -128,3 +128,13 @@ def test_a_link_within_the_repository_leads_somewhere(page: Path) -> None:
         assert target.exists() or target.name in MADE, link
         if anchor and target.exists() and target.suffix == ".md":
             assert anchor in anchors(target), link
+
+
+def test_docstrings_name_pages_that_are_there() -> None:
+    named: set[str] = set()
+    for folder in ("fsm_egress", "tests", "examples", "benchmarks"):
+        for module in (ROOT / folder).rglob("*.py"):
+            named |= set(
+                re.findall(r"`((?:spec|docs|tests)/[\w/.-]+\.(?:md|json|py))`", module.read_text("utf-8"))
+            )
+    assert {name for name in named if not (ROOT / name).exists()} - {f"docs/{it}" for it in MADE} == set()

@@ -1,4 +1,4 @@
-"""One connection of a pod: where to, and what its client sends first (`spec/decision.md`).
+"""One connection of a pod: where to, and what its client sends first (`docs/decision.md`).
 
 Each class keeps its content in one tuple, `parts`, in the order in which an engine looks it up: that is
 quicker to make and to read than a field for each.

@@ -1,4 +1,4 @@
-"""What is decided for a connection, and by what (`spec/decision.md`)."""
+"""What is decided for a connection, and by what (`docs/decision.md`)."""
 
 from __future__ import annotations
 

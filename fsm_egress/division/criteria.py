@@ -33,7 +33,7 @@ __all__ = ["reading_of_policy", "reading_of_sidecar"]
 
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:
-    """What a resolved policy looks at (`spec/decision.md`), stage by stage."""
+    """What a resolved policy looks at (`docs/decision.md`), stage by stage."""
     own = tuple((prefix.first, prefix.last) for prefix in policy.interception.own)
     if policy.interception.without is not None:
         return Reading({}, Line((0,), (Place(),)), _named(policy), own)

@@ -24,7 +24,7 @@ __all__ = ["Difference", "Edit", "Explanation", "NearMiss", "Nearness", "Stage",
 
 @takes(mesh=Snapshot, connection=Connection)
 def explain(mesh: Snapshot, identity: Subject | str, connection: Connection) -> Explanation:
-    """Why a connection of `identity` is decided as it is (`spec/decision.md`).
+    """Why a connection of `identity` is decided as it is (`docs/decision.md`).
 
     The identity is an account (`name.namespace`), `any other account`, a pod or the template of pods.
 

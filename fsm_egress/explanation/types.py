@@ -46,7 +46,7 @@ SHOWN = 5  # near misses in the text
 
 
 class StageName(Word):
-    """The stages of `spec/decision.md`, in their order."""
+    """The stages of `docs/decision.md`, in their order."""
 
     INTERCEPTION = "interception"
     IN_MESH = "in-mesh"

@@ -119,7 +119,7 @@ def _taken_from_passthrough(view: View, opened: Opened) -> Iterator[Finding]:
 
 
 def _revealed(view: View, opened: Opened) -> Iterator[Finding]:
-    """The stock sidecar names the caller in a header of every request that it routes (`spec/sidecar.md`)."""
+    """The stock sidecar names the caller in a header of every request that it routes (`sidecar-*.json`)."""
     claim = opened.claim
     pairs = ((route, host) for route in claim.routes for host in claim.hosts)
     requests = (request for route, host in pairs for request in (request_of(route, host),) if request)

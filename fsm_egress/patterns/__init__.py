@@ -144,7 +144,7 @@ def _parsed(text: str) -> Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """A pattern of the sidecar's dialect (`spec/resources.md`, `pathRegex` and header regexes).
+    """A pattern of the sidecar's dialect (`pathRegex` and header regexes).
 
     Raises:
         PatternError: see `Pattern`.

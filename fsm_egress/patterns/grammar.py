@@ -1,7 +1,7 @@
 r"""The grammar of patterns in the sidecar's dialect.
 
 The dialect is that of C++ `std::regex` in libstdc++ with the ECMAScript grammar, over bytes
-(`spec/sidecar.md`, last paragraph). Where it departs from ECMAScript, the engine is followed: `\cA` is the
+(`patterns.json`). Where it departs from ECMAScript, the engine is followed: `\cA` is the
 letter `A`, `\u0141` is cut to its low byte, ranges compare bytes as signed numbers, and numbers are cut to
 32 bits. Captures of earlier iterations are kept there, and a back-reference to a group without part fails:
 what Python cannot be made to do alike is refused.

@@ -1,4 +1,4 @@
-"""A resolved policy written as the `config.json` that FSM's sidecar scripts read (`spec/pipy-config.md`).
+"""A resolved policy written as the `config.json` that FSM's sidecar scripts read (`docs/design.md`).
 
 Keys are the wire names of FSM's own generator; the bytes are canonical: equal for equal meaning.
 """

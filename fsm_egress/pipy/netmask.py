@@ -1,4 +1,4 @@
-"""The ranges of a config as Pipy's `Netmask` reads them (`spec/sidecar.md`): not always as they are meant."""
+"""The ranges of a config as Pipy's `Netmask` reads them (`sidecar-*.json`): not always as they are meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model of the stock sidecar: what it does with a connection, over any `config.json` (`spec/sidecar.md`).
+"""A model of the stock sidecar: what it does with a connection, over any `config.json` (`sidecar-*.json`).
 
 A literal reading of FSM's scripts (fsm, sidecar codebase: `modules/outbound-main.js`, `outbound-tcp-*.js`,
 `outbound-http-*.js`, `connect-upstream.js`, `connect-tls.js`). It knows nothing of resources. What happens
@@ -95,7 +95,7 @@ class Sidecar:
     def is_of_another_version(self) -> bool:
         """Whether the hosts of the config are written as these scripts cannot read them.
 
-        Up to FSM 1.3.7 they were plain names of rules (`spec/controller.md`, "Versions").
+        Up to FSM 1.3.7 they were plain names of rules (`docs/decision.md`).
         """
         matches = (match for listed in self.config.matches.values() for match in listed)
         hosts = (host for match in matches for host in (match.hosts or {}).values())

@@ -1,6 +1,6 @@
 """What differs between FSM's versions: in the sidecar's config and scripts, and in what the controller makes.
 
-It is `spec/controller.md`, "Versions", and what the controller's code of each version does not know yet. 1.5,
+It is the table of `docs/decision.md`, and what the controller's code of each version does not know yet. 1.5,
 1.6 and 1.7 are the same in all of it, and are what everything else in this library is about.
 """
 

@@ -1,6 +1,6 @@
 """Egress policies as claims: what each port of each policy claims, and the groups that unite them.
 
-The rules are those of `spec/decision.md` (stage 2) and `spec/pipy-config.md` (canonical form, 2 and 3).
+The rules are those of `docs/decision.md` (stage 3) and `docs/design.md`.
 """
 
 from __future__ import annotations
@@ -404,7 +404,7 @@ def _virtual_host(host: str, port: int, routes: Iterable[HTTPRoute], rule: Field
 def host_clusters(port: int, claims: Iterable[Claim]) -> tuple[dict[str, Cluster], tuple[Finding, ...]]:
     """The clusters of a port's outside hosts; settings and certificate are those of the first policy.
 
-    A policy that differs from the first is reported (`spec/controller.md`: FSM leaves it to chance).
+    A policy that differs from the first is reported (`controller.json`: FSM leaves it to chance).
     """
     clusters: dict[str, Cluster] = {}
     findings: list[Finding] = []

@@ -1,6 +1,6 @@
 """In-mesh traffic as `fsm-controller` routes it: matches, routes, splits and clusters.
 
-The rules are those of `spec/controller.md` ("Copied") and `spec/resources.md` ("Services").
+The rules are those of `controller.json` and `docs/decision.md`.
 """
 
 from __future__ import annotations

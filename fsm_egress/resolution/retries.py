@@ -1,4 +1,4 @@
-"""Retries: which policy stands on a cluster, for an identity (`spec/controller.md`)."""
+"""Retries: which policy stands on a cluster, for an identity (`controller.json`)."""
 
 from __future__ import annotations
 

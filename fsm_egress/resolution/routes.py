@@ -65,7 +65,7 @@ def to_clusters(routes: Iterable[HTTPRoute], *clusters: WeightedCluster) -> tupl
 def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
     """Each route once, in canonical order; clusters of equal routes come together, the later weight counts.
 
-    The rule of a route is that of the first of its equals (`spec/controller.md`: written once).
+    The rule of a route is that of the first of its equals (`controller.json`: written once).
     """
     given = tuple(routes)
     if len(given) == 1:
@@ -91,7 +91,7 @@ def _balanced(route: HTTPRoute) -> HTTPRoute:
 
 
 def in_order(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
-    """The canonical order of routes (`spec/pipy-config.md`, canonical form, 4)."""
+    """The canonical order of routes (`docs/design.md`)."""
     return tuple(sorted(routes, key=_rank))
 
 

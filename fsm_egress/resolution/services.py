@@ -1,6 +1,6 @@
 """The mesh's services as `fsm-controller` counts them, and which of them an identity reaches.
 
-The rules are those of `spec/resources.md` ("Services") and `spec/controller.md` ("Copied").
+The rules are those of `docs/decision.md` and `controller.json`.
 """
 
 from __future__ import annotations
@@ -396,7 +396,7 @@ def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
 
 
 def hostnames_of(snapshot: Snapshot, identity: Subject, service: MeshService) -> tuple[str, ...]:
-    """The Host headers by which an identity may address a service (`spec/resources.md`, "Services")."""
+    """The Host headers by which an identity may address a service (`docs/decision.md`)."""
     traffic = snapshot.mesh_config.spec.traffic
     names: list[str] = []
     if traffic.service_access_mode is not ServiceAccessMode.IP:

@@ -130,7 +130,7 @@ def _finding_of(refusal: Refusal) -> Finding:
 
 
 def _forward(snapshot: Snapshot, findings: list[Finding]) -> tuple[Forward | None, bool]:
-    """The mesh's egress gateways, and whether egress rules name them at all (`spec/controller.md`)."""
+    """The mesh's egress gateways, and whether egress rules name them at all (`controller.json`)."""
     gateways: dict[str, Gateway] = {}
     resources = [gateway for gateway in snapshot.kind(EgressGateway) if gateway.spec.global_ is not None]
     for resource in resources:

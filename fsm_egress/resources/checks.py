@@ -1,7 +1,7 @@
 """What a single field may hold: one function for each kind of value, for Python callers and documents alike.
 
 Each takes a value as a document or a caller gives it and returns it as the models hold it, or raises
-`InvalidValue`. Nothing is coerced: `"443"` is no port, `1` is no boolean (`spec/resources.md`).
+`InvalidValue`. Nothing is coerced: `"443"` is no port, `1` is no boolean (`docs/formats.md`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ INT64_MAX = 2**63 - 1
 NAME_LENGTH = 253  # RFC 1123
 LAST_PORT = 65_535
 LABEL_LENGTH = 63  # RFC 1123
-MULTIPORT = 15  # the ports that a rule of iptables takes (`spec/interception.md`)
+MULTIPORT = 15  # the ports that a rule of iptables takes (`interception.json`)
 IPV4 = 4
 NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that could be proposed
 DURATION_LENGTH = 64  # Go's durations end at 292 years
@@ -91,7 +91,7 @@ class ServiceAccessMode(Word):
 STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes
 EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
 EGRESS_PROTOCOLS_BY_NAME = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
-FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")  # `spec/sidecar.md`: of any
+FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")  # `sidecar-*.json`: of any
 KNOWN_METHODS = (*FORWARDED_METHODS, "TRACE", "CONNECT")
 HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 

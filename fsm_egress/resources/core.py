@@ -1,4 +1,4 @@
-"""The core API group of Kubernetes: services, pods, accounts, namespaces, secrets (`spec/resources.md`)."""
+"""The core API group of Kubernetes: services, pods, accounts, namespaces, secrets (`docs/formats.md`)."""
 
 from __future__ import annotations
 

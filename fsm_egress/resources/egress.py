@@ -1,4 +1,4 @@
-"""The API group `policy.flomesh.io`: Egress and what shapes egress besides (`spec/resources.md`)."""
+"""The API group `policy.flomesh.io`: Egress and what shapes egress besides (`docs/formats.md`)."""
 
 from __future__ import annotations
 

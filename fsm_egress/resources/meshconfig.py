@@ -1,4 +1,4 @@
-"""The API group `config.flomesh.io`: MeshConfig, the mesh-wide configuration (`spec/resources.md`)."""
+"""The API group `config.flomesh.io`: MeshConfig, the mesh-wide configuration (`docs/formats.md`)."""
 
 from __future__ import annotations
 

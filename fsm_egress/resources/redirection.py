@@ -1,7 +1,7 @@
 """The annotations of pods about their sidecar: whether they want one, and what passes by it, entry by entry.
 
 FSM's injector refuses to create a pod whose annotations it cannot read; of what it can read, iptables refuses
-some (`spec/interception.md`).
+some (`interception.json`).
 """
 
 from __future__ import annotations

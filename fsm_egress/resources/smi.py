@@ -1,4 +1,4 @@
-"""The API groups of SMI: HTTPRouteGroup, TrafficTarget and TrafficSplit (`spec/resources.md`)."""
+"""The API groups of SMI: HTTPRouteGroup, TrafficTarget and TrafficSplit (`docs/formats.md`)."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class Address:
 class Prefix:
     """The addresses that share their first bits, `Prefix("54.1.0.0/16")`; host bits are cleared.
 
-    Ordered IPv4 first, then by address, then by length (`spec/pipy-config.md`).
+    Ordered IPv4 first, then by address, then by length (`docs/design.md`).
 
     Attributes:
         first: the key of its first address, the network address.
@@ -211,7 +211,7 @@ def parse_prefix(text: str) -> Prefix:
     """The prefix that a text writes in CIDR notation: `54.1.0.0/16`; host bits are cleared.
 
     Raises:
-        InvalidValue: the text is no prefix (`spec/resources.md`: a bare address is none), or it is no text.
+        InvalidValue: the text is no prefix (`docs/formats.md`: a bare address is none), or it is no text.
     """
     return parse_interface(text)[1]
 

@@ -1,7 +1,7 @@
 """Engine against sidecar: every class of connections on which they differ, with the smallest witness.
 
-The engine states what the policies mean (`spec/decision.md`), the model of the stock sidecar what a
-`config.json` makes of it (`spec/sidecar.md`). Nothing is sampled: the connections are divided into the
+The engine states what the policies mean (`docs/decision.md`), the model of the stock sidecar what a
+`config.json` makes of it (`sidecar-*.json`). Nothing is sampled: the connections are divided into the
 classes that neither side divides further (`division`), and one of each is put to both.
 """
 
@@ -175,7 +175,7 @@ class Sides:
     def _mtls_due(self, decision: Decision) -> bool:
         """Whether TLS by the sidecar is due: in the mesh, and where a policy shows a certificate.
 
-        A client that opens TLS itself is passed on as it is (`spec/decision.md`, `https`).
+        A client that opens TLS itself is passed on as it is (`docs/decision.md`, `https`).
         """
         if decision.verdict is Verdict.IN_MESH:
             return self.sidecar.config.cert is not None

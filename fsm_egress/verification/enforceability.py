@@ -1,6 +1,6 @@
 """Where the stock sidecar cannot honour the policies: its known shortcomings, each a finding with a witness.
 
-The list is that of `spec/decision.md`, "Enforceability", and what else was observed (`spec/sidecar.md`).
+It lists what was observed (`sidecar-*.json`).
 """
 
 from __future__ import annotations

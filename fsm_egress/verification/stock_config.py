@@ -1,4 +1,4 @@
-"""The `config.json` that a stock `fsm-controller` writes, where it goes its own way (`spec/controller.md`).
+"""The `config.json` that a stock `fsm-controller` writes, where it goes its own way (`controller.json`).
 
 The controller reads the same resources, and most of what it makes of them is what this library writes too.
 Only what differs is here: the resources are taken as the controller takes them, `Outbound` is put together by

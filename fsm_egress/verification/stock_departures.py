@@ -1,4 +1,4 @@
-"""The lines of `spec/controller.md`, "Goes its own way", that a mesh touches, and what each would show.
+"""What of `controller.json` a mesh touches, and what each would show.
 
 Whether a line is what makes a connection go astray cannot be read from the connection alone: each suspicion
 knows the rule that it touches, and which disagreements of policies and sidecar it would bring about.

@@ -1,7 +1,7 @@
 """What a stock `fsm-controller` makes of a mesh otherwise than its policies mean, each with a connection.
 
 The controller's config (`stock_config.py`) and this library's are put to the same model of the sidecar, on
-one connection of each class that either tells apart. What differs is laid to the line of `spec/controller.md`
+one connection of each class that either tells apart. What differs is laid to a case of `controller.json`
 ("Goes its own way") that brings it about (`stock_departures.py`); what no line explains is reported as such.
 """
 

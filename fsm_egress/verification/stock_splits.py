@@ -1,4 +1,4 @@
-"""TrafficSplits as a stock `fsm-controller` reads them (`spec/controller.md`, "Found later")."""
+"""TrafficSplits as a stock `fsm-controller` reads them (`controller-2.json`)."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ ADDRESSES = (
 
 
 def redirected(mesh: Wire, own: Wire, address: str, port: int) -> bool:
-    """The rules of `spec/interception.md`, word by word."""
+    """The rules of `interception.json`, word by word."""
     at = ip_address(address)
     if at in ip_network("127.0.0.0/8") or address in {"0.0.0.0", *OWN}:  # because it is compared
         return False
