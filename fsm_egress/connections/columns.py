@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import repeat
 from typing import Any
 
@@ -60,6 +60,8 @@ class Columns:
     def __attrs_post_init__(self) -> None:
         for column in fields(Columns):
             values = getattr(self, column.name)
+            if values is not None and not isinstance(values, Sized):
+                raise InvalidValue.of("a column, such as a list", values).at(column.name)
             if values is not None and len(values) != len(self):
                 raise InvalidValue(Problem(f"{len(self)} values", f"{len(values)}", column.name))
 

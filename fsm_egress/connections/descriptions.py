@@ -143,6 +143,7 @@ def requests(
     Raises:
         InvalidValue: as `http` does; its path has the index of the request.
     """
+    tcp(destination, port)  # which are looked at of no requests, too
     listed: list[Connection] = []
     for index, request in enumerate(sent):
         try:

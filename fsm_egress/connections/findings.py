@@ -9,7 +9,7 @@ from attrs import Factory, field
 
 from ..resources.subjects import Subject
 from ..values.construction import frozen
-from ..values.errors import Severity
+from ..values.errors import InvalidValue, Severity
 from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
 from .connection import Connection
@@ -181,8 +181,14 @@ class Finding(Shown):
     identity: Subject | None = field(default=None, kw_only=True)
     suppressed: bool = field(default=False, kw_only=True)
     severity: Severity = field(
-        default=Factory(lambda self: self.code.severity, takes_self=True), kw_only=True
+        default=Factory(lambda self: getattr(self.code, "severity", Severity.ERROR), takes_self=True),
+        kw_only=True,
     )
+
+    def __attrs_post_init__(self) -> None:
+        for name, kind in (("code", Code), ("rule", FieldRef), ("message", str)):
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidValue.of(f"a value of type `{kind.__name__}`", getattr(self, name)).at(name)
 
     def to_mapping(self) -> dict[str, Any]:
         """The finding for machines."""

@@ -6,15 +6,15 @@ What a field may hold is not looked at here: the result is read as strictly as a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..values.frozen import FrozenMap, thaw
 from ..values.spelling import nearest
+from ..values.typed import takes
 from .helm import Path, SetOperation, parse_set, put, remove, set_error, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..values.errors import PatchError
 
 __all__ = ["CHART_KEYS", "INSTALLED", "PLACED", "helm_set", "placeless"]
@@ -164,6 +164,7 @@ def _is_installed(path: Path) -> bool:
     return path[0] == "smi" or (len(path) > 1 and path[0] == "fsm" and path[1] in INSTALLED)
 
 
+@takes(mesh_config=Mapping, text=str)
 def helm_set(mesh_config: Mapping[str, Any], text: str, *, lenient: bool = False) -> dict[str, Any]:
     """A `MeshConfig` document as `--set` of the FSM chart changes it: `fsm.enableEgress=true`.
 

@@ -7,6 +7,7 @@ What a field may hold is not looked at here: the result is read as strictly as a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -14,10 +15,11 @@ from ..values.construction import frozen
 from ..values.errors import PatchError, Problem, show
 from ..values.frozen import thaw
 from ..values.references import Mark
+from ..values.typed import takes
 from .patch import SHOWN, readable, rest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Path", "SetOperation", "apply_set", "parse_set", "put", "remove", "set_error", "spelled"]
 
@@ -201,6 +203,7 @@ def set_error(
     return PatchError(Problem(expected, found, shown, document=_SET, mark=mark, proposal=proposal))
 
 
+@takes(values=Mapping, text=str)
 def apply_set(values: Mapping[str, Any], text: str) -> dict[str, Any]:
     """`values` as a Helm `--set` text changes them; all of the text counts, or it is an error.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..connections.findings import Finding
 from ..linting.rules import RULES
 from ..values.errors import Severity
+from ..values.typed import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..connections.findings import Finding
     from ..linting.rules.rule import LintRule
     from ..values.errors import Problem
     from ..values.references import FieldRef, Mark
@@ -38,7 +39,7 @@ def sarif_log(findings: Iterable[Finding], tool_version: str) -> dict[str, Any]:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": list(map(_result, findings)),
+        "results": list(map(_result, all_of(Finding, findings, "findings"))),
     }
     return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,12 @@ from ..values.construction import frozen
 from ..values.errors import LoadError, Problem
 from ..values.notebook import Shown, Table
 from ..values.references import Mark
-from ..values.typed import takes
+from ..values.typed import all_of
 from .coverage import Coverage, Part, parts_decided, parts_of
 from .document import Expected, MeshSource, PolicyTest, PolicyTests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..connections.connection import Connection
     from ..values.references import FieldRef
@@ -129,7 +128,6 @@ class TestReport(Shown):
         }
 
 
-@takes(files=Iterable)
 def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> TestReport:
     """Run the tests of these files; each mesh is read once.
 
@@ -148,7 +146,7 @@ def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> Te
     results: list[TestResult] = []
     names: dict[Unnamed, list[PolicyTest]] = {}
     notes: dict[str, None] = {}
-    for file in files:
+    for file in all_of(PolicyTests, files, "files"):
         mesh = _changed(mesh_of(file.mesh.paths), file.mesh)
         after = None if file.after is None else _changed(mesh_of(file.after.paths), file.after)
         sides = [_Side(mesh), *([] if after is None else [_Side(after)])]

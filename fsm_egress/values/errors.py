@@ -173,6 +173,8 @@ class LoadError(FSMEgressError):
     """Everything that is wrong with the documents of one load, in the order of the documents."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
+        if not isinstance(problems, Iterable):
+            raise InvalidValue.of("problems", problems).at("problems")
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__(self.problems)
 

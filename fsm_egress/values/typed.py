@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import wraps
 from types import NoneType
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
@@ -11,10 +12,11 @@ from .errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["takes"]
+__all__ = ["all_of", "takes"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 Kinds: TypeAlias = "type | tuple[type, ...]"
 
 
@@ -39,6 +41,26 @@ def takes(**kinds: Kinds) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return with_types
 
     return decorate
+
+
+def all_of(kind: type[T], values: object, name: str) -> tuple[T, ...]:
+    """Values of a class, of whatever can be gone through.
+
+    Args:
+        kind: the class.
+        values: what they are.
+        name: of the parameter that they are.
+
+    Raises:
+        InvalidValue: one of them is none, or they cannot be gone through.
+    """
+    if not isinstance(values, Iterable):
+        raise InvalidValue.of(f"values of type `{kind.__name__}`", values).at(name)
+    found = tuple(values)
+    for index, value in enumerate(found):
+        if not isinstance(value, kind):
+            raise InvalidValue.of(_expected(kind), value).at(f"{name}[{index}]")
+    return found
 
 
 def _expected(kind: Kinds) -> str:

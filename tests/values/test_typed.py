@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import EnumMeta
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ MESH = fe.load({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "c
 WHO = "curl.curl"
 GOOD: dict[str, Any] = {
     **dict.fromkeys(("mesh", "snapshot", "before", "after", "a", "b", "resources"), MESH),
+    "account": WHO,
     "address": "54.9.9.9",
     "connection": fe.tcp("54.9.9.9", 25),
     "content": "{}",
@@ -32,6 +36,7 @@ GOOD: dict[str, Any] = {
     "url": "http://httpbin.org/",
     "where": fe.Where.allowed(),
 }
+POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 # What any value may be given to is left out, and what has tests of its own for every kind of value.
 OWN_TESTS = {"apply_set", "frame", "helm_set", "merge_patch", "rows", "sarif_log"}
 FUNCTIONS = [
@@ -62,6 +67,31 @@ def test_a_wrong_type_is_an_error_of_ours(function: Any, name: str) -> None:
     for wrong in (object(), None, 7.5):
         with pytest.raises(fe.FSMEgressError):
             function(**{**required(function), name: wrong})
+
+
+class Odd:
+    """Of no type that anything takes."""
+
+
+ODD: list[Any] = [5, None, "text", Odd(), [Odd()], b"x", {1: 2}, 7.5, True]
+# An enumeration is looked up by Python itself, which raises `ValueError`.
+CALLABLES = [
+    it
+    for name in fe.__all__
+    if callable(it := getattr(fe, name))
+    and not isinstance(it, EnumMeta)
+    and it is not fe.FSMEgressError  # which is made of anything
+]
+
+
+@pytest.mark.parametrize("called", CALLABLES, ids=lambda it: it.__name__)
+@pytest.mark.parametrize("value", ODD, ids=lambda it: type(it).__name__)
+def test_law_nothing_public_breaks_on_a_wrong_type(called: Any, value: Any) -> None:
+    parameters = inspect.signature(called).parameters.values()
+    needed = sum(it.default is it.empty and it.kind in POSITIONAL for it in parameters)
+    with suppress(fe.FSMEgressError):
+        found = called(*[value] * needed)
+        list(found if isinstance(found, Iterator) else ())
 
 
 def test_the_error_names_the_argument_and_what_it_should_be() -> None:
