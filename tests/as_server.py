@@ -22,7 +22,8 @@ STRICTER = re.compile(
     r"|(?:sources|destinations|global)\[\d+\]\.(?:name|namespace|service)"
     r"|(?:source|destination)\.(?:name|namespace)"
     r"|(?:backends|global)\[\d+\]\.weight"
-    r"|connectionSettings\.tcp\.(?:maxConnections|connectTimeout)|retryPolicy\.numRetries"
+    r"|connectionSettings\.tcp\.(?:maxConnections|connectTimeout)|retryPolicy\.\w+"
+    r"|observability\.tracing\.sampledFraction"
     r")"
 )
 # The API server gives each namespace a label with its name.

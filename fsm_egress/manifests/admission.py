@@ -56,6 +56,7 @@ STATUSES = frozenset(
 )
 TRANSPORTS = ("TCP", "UDP", "SCTP")
 HEADLESS = "None"
+NODE_PORTS = ("NodePort", "LoadBalancer")  # types of a Service whose ports have a `nodePort`
 BASIC = "kubernetes.io/basic-auth"
 # What no endpoint of a service may be: unspecified, loopback and link-local addresses.
 SPECIAL = tuple(
@@ -299,6 +300,9 @@ def _of_service(service: Service) -> Iterator[Problem]:
         if (port.port, port.protocol) in places:
             yield _warning("each port once", f"{port.port} again", f"{path}.port")
         places.add((port.port, port.protocol))
+        if port.extra.get("nodePort") and service.spec.extra.get("type", "ClusterIP") not in NODE_PORTS:
+            expected = "a Service of type `NodePort` or `LoadBalancer`"
+            yield _warning(expected, "`nodePort` of another", f"{path}.nodePort")
         if port.name and port.name in names:
             yield _warning("a name that no other port has", f"`{port.name}` again", f"{path}.name")
         names.add(port.name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..resources.core import Secret, Service, ServiceAccount
@@ -310,7 +311,7 @@ def _is_list_of(kind: type) -> Callable[[Any], bool]:
 
 
 def _is_map(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
+    return isinstance(value, Mapping) and all(isinstance(item, (str, NoneType)) for item in value.values())
 
 
 def _is_duration(value: Any) -> bool:
@@ -319,7 +320,7 @@ def _is_duration(value: Any) -> bool:
 
 def _is_quantity(value: Any) -> bool:
     is_text = isinstance(value, str) and _QUANTITY.fullmatch(value) is not None
-    return is_text or (isinstance(value, int) and not isinstance(value, bool))
+    return value is None or is_text or (isinstance(value, int) and not isinstance(value, bool))
 
 
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
