@@ -143,6 +143,14 @@ def _by_name(item: tuple[Name, Resource]) -> Name:
     return item[0]
 
 
+class _Known(dict[Any, tuple[tuple[Kind[Any], ...], Any]]):
+    """What was worked out from a snapshot: no part of it, and so of no picture of it."""
+
+    def _repr_pretty_(self, printer: Any, _: Any) -> None:
+        """As a printer of nested objects, such as Hypothesis's, is to show it: not at all."""
+        printer.text("...")
+
+
 @frozen(eq=False)
 class Snapshot:
     """The resources of a mesh at one moment; equal to another of the same resources.
@@ -158,7 +166,7 @@ class Snapshot:
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     refused: tuple[Refused, ...] = field(default=(), repr=False)
     lost: tuple[Loss, ...] = field(default=(), repr=False, kw_only=True)
-    _known: dict[Any, tuple[tuple[Kind[Any], ...], Any]] = field(factory=dict, repr=False)
+    _known: _Known = field(factory=_Known, repr=False)
 
     @classmethod
     def of(
@@ -207,7 +215,7 @@ class Snapshot:
             names = set(references)
             refused = tuple(it for it in refused if it.ref not in names)
             lost = tuple(it for it in lost if it.ref not in names)
-        return evolve(self, kinds=kinds, refused=refused, lost=lost, known=dict(self._known))
+        return evolve(self, kinds=kinds, refused=refused, lost=lost, known=_Known(self._known))
 
     def lost_for(self, subject: Subject) -> tuple[Loss, ...]:
         """What was left out that may bear on decisions about the connections of an account."""

@@ -11,6 +11,7 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 from random_meshes import resource
 from small import WHO, config, egress, load, service
 
@@ -192,6 +193,13 @@ def test_policies_are_found_by_the_account_they_name() -> None:
     assert [item.name for item in mesh.policies_for(fe.ServiceIdentity("wget", "curl"))] == ["other"]
     assert mesh.policies_for(fe.ServiceIdentity("curl", "shop")) == ()
     assert mesh.kind(fe.MeshConfig).by_source == {}
+
+
+def test_what_was_worked_out_is_in_no_picture_of_a_mesh() -> None:
+    mesh = load(egress("a", "tcp 25"))
+    fe.compile(mesh, WHO)
+    assert "'a'" in pretty(mesh)
+    assert pretty(mesh).endswith("_known=...)")
 
 
 def test_every_namespace_is_monitored_until_one_is_given() -> None:
