@@ -8,6 +8,7 @@ from typing import Any
 from attrs import fields, frozen
 
 import fsm_egress as fe
+from fsm_egress.live.paths import served
 from fsm_egress.resources.kinds import KINDS
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
 
 Tree = dict[str, Any]
 
-_PLURALS = {"Egress": "egresses", "Retry": "retries", "Endpoints": "endpoints"}
 _MESH = (".flomesh.io", ".smi-spec.io")
 _KEPT = ("name", "namespace", "labels", "annotations", "ownerReferences")
 
@@ -87,14 +87,13 @@ class Served:
 
 
 def _served(kind: type[Any]) -> Served:
-    group, _, version = kind.api_versions[0].rpartition("/")
-    plural = _PLURALS.get(kind.kind, f"{kind.kind.lower()}s")
+    ((newest, *_), *_) = served(kind)
     has_status = any(attribute.name == "status" for attribute in fields(kind))
-    return Served(kind.kind, group, version, plural, has_status)
+    return Served(kind.kind, newest.group, newest.version, newest.plural, has_status)
 
 
 SERVED: Mapping[str, Served] = {kind.kind: _served(kind) for kind in KINDS}
-FOLLOWED = tuple(served for served in SERVED.values() if served.kind != fe.Secret.kind)
+FOLLOWED = tuple(it for it in SERVED.values() if it.kind != fe.Secret.kind)
 """The kinds that are listed and watched; of Secrets those are read that policies name, and no others."""
 CLASSES = {kind.kind: kind for kind in KINDS}
 

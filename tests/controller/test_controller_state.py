@@ -357,6 +357,10 @@ def test_a_template_that_cannot_be_read_holds_nobody_s_config() -> None:
         ("Egress", "/apis/policy.flomesh.io/v1alpha1/namespaces/a/egresses/b"),
         ("Service", "/api/v1/namespaces/a/services/b"),
         ("Retry", "/apis/policy.flomesh.io/v1alpha1/namespaces/a/retries/b"),
+        (
+            "GlobalTrafficPolicy",
+            "/apis/multicluster.flomesh.io/v1alpha1/namespaces/a/globaltrafficpolicies/b",
+        ),
     ],
 )
 def test_where_objects_are(kind: str, path: str) -> None:
