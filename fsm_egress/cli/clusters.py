@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from ..live.client import Unreachable, connect
 from ..live.reading import Refusal, read_cluster
+from ..manifests.loader import NamedObjects
 from ..snapshot import load
 from .endings import stop
 from .output import many, say
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from ..live.client import Cluster
     from ..live.reading import ClusterRead
     from ..snapshot import Snapshot
-    from ..values.errors import Problem
     from .cluster_options import Which
 
 __all__ = ["mesh_of", "reading_of"]
@@ -57,10 +55,4 @@ def _namespace_of_pod() -> str:
 def mesh_of(which: Which) -> Snapshot:
     """The mesh of a cluster; what cannot be read of it is lost."""
     read, name = reading_of(which)
-    mesh = load(read.everything, strict=False)
-
-    def there(problem: Problem) -> Problem:
-        return evolve(problem, document=name)
-
-    lost = (evolve(it, place=name, problems=tuple(map(there, it.problems))) for it in mesh.lost)
-    return evolve(mesh, problems=tuple(map(there, mesh.problems)), lost=tuple(lost))
+    return load(NamedObjects(tuple(read.everything), name), strict=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ..documents import MAX_TEXT
+from ..manifests.loader import GZIP
 from ..values.errors import InvalidValue, LoadError, PatchError, Severity
 from .endings import Ending
 from .inputs import STDIN_NAME, known_stdin
@@ -84,15 +85,20 @@ def _is_secret(problem: Problem, lines: Sequence[str], at: int) -> bool:
 
 
 def _text_of(name: str) -> str:
-    if name == STDIN_NAME:
-        content = known_stdin()
-    else:
-        try:
-            with Path(name).open("rb") as file:
-                content = file.read(MAX_TEXT)
-        except OSError:
-            return ""
+    try:
+        content = known_stdin() if name == STDIN_NAME else _beginning(Path(name))
+        if content[:2] == GZIP:
+            from ..documents.compressed import unpack  # noqa: PLC0415  # because few texts are
+
+            content = unpack(content, MAX_TEXT)
+    except (OSError, ValueError):  # because a file may have changed in the meantime
+        return ""
     return content.decode("utf-8-sig", "replace")
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_TEXT)
 
 
 def excerpt(line: str, column: int, width: int) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from attrs import evolve
 
 from ..answers.proofs import identities_of
 from ..connections.findings import Code, Finding, Findings
+from ..resolution.absence import certain
 from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
 from ..values.typed import takes
@@ -66,6 +67,8 @@ def lint(
     connection shows it. A resource whose annotation `fsm-egress/ignore` lists codes has no findings of these;
     one that is no code is a finding itself.
 
+    A finding that something is missing is none where it may be among what could not be read (`mesh.lost`).
+
     Args:
         mesh: the resources.
         identities: whose policies are looked at (`name.namespace`); by default those of every identity
@@ -88,7 +91,7 @@ def lint(
     asked = {side for side, is_asked in compared.items() if is_asked and wanted & _CODES[side]}
     found = {
         (it.code, it.rule, it.message): it
-        for it in _found(mesh, progress(whom), asked, enforce=enforce, fsm=fsm)
+        for it in certain(_found(mesh, progress(whom), asked, enforce=enforce, fsm=fsm), mesh.lost)
         if it.code in wanted
     }
     ignored = dict(_ignored(mesh))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
@@ -23,13 +23,14 @@ from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
 from .foreign import PASSED_OVER, holds_objects, is_object, no_objects
+from .lists import is_list, items_of, whole
 from .losses import losses_of, readable_part
 from .manifest import DEFAULT_NAMESPACE, good_reader, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
 from .unread import is_unread
 
-__all__ = ["Input", "Loaded", "NamedText", "Refused", "load_resources"]
+__all__ = ["Input", "Loaded", "NamedObjects", "NamedText", "Refused", "load_resources"]
 
 MAX_ERRORS = 10_000  # of one load
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -55,10 +56,20 @@ class NamedText:
         return self.content
 
 
+@frozen
+class NamedObjects:
+    """Objects that a caller holds, and what errors and rules call the place that they are from."""
+
+    objects: tuple[Mapping[str, Any], ...] = field(repr=False)
+    name: str
+
+
 Name: TypeAlias = tuple[str, str]
 """A namespace and a name."""
 
-Input: TypeAlias = Union[str, "os.PathLike[str]", bytes, Stream, Mapping[str, Any], Iterable[Any]]
+Input: TypeAlias = Union[
+    str, "os.PathLike[str]", bytes, Stream, NamedObjects, Mapping[str, Any], Iterable[Any]
+]
 
 
 @frozen
@@ -179,8 +190,12 @@ class _Reader:
             self.text(source, "<text>")
         elif isinstance(source, Stream):
             self.stream(source)
+        elif isinstance(source, NamedObjects):
+            for item in source.objects:
+                self.held(item, source.name, Source(source.name))
         elif isinstance(source, Mapping):
-            self.mapping(source)
+            self.mappings += 1
+            self.held(source, f"<mapping {self.mappings}>", None)
         elif isinstance(source, Iterable) and depth < MAX_DEPTH:
             for item in source:
                 self.read(item, depth + 1)
@@ -226,15 +241,13 @@ class _Reader:
             raise InvalidValue.of(f"a text from the stream `{name}`", content)
         self.text(content, name)
 
-    def mapping(self, source: Mapping[str, Any]) -> None:
+    def held(self, value: Mapping[str, Any], name: str, source: Source | None) -> None:
         """A document that a caller holds."""
-        self.mappings += 1
-        document = Document(f"<mapping {self.mappings}>", source, dict)
-        broken = excess(source)
+        broken = excess(value)
         if broken:
-            self.problems.append(Problem(broken, "more", document=document.name))
+            self.problems.append(Problem(broken, "more", document=name))
         else:
-            self.document(document, None)
+            self.document(Document(name, value, dict), source)
 
     def text(self, content: bytes | str, name: str) -> None:
         """All documents of a text, which may be compressed."""
@@ -291,7 +304,7 @@ class _Reader:
         document = Document(name, value, source.marks)
         if "items" not in value and not strings and (is_object(value) or not self.in_folder):
             self.document(document, source)
-        elif _is_list(value) and strings == reading.strings and reading.levels <= MAX_DEPTH - ROOM:
+        elif is_list(value) and strings == reading.strings and reading.levels <= MAX_DEPTH - ROOM:
             self.listed(document, source, items, tables)
         else:
             return False
@@ -316,12 +329,12 @@ class _Reader:
             if isinstance(item, Resource):
                 self.keep(item, [], document.name)
                 continue
-            for path, value in _items(_whole(item, document.value), f"items[{index}]"):
+            for path, value in items_of(whole(item, document.value), f"items[{index}]"):
                 self.item(document, value, path, source.below(path))
 
     def document(self, document: Document, source: Source | None) -> None:
         """One document: a resource, or a list of them."""
-        items = list(_items(document.value, ""))
+        items = list(items_of(document.value, ""))
         owned: dict[str, list[Problem]] = {path: [] for path, _ in items}
         for problem in document.problems:
             owner = problem.path
@@ -423,30 +436,3 @@ def _place(resource: Resource, document: str | None) -> str:
     mark = _mark(resource)
     name = resource.source.document if resource.source else document
     return f" in `{name}`, line {mark.line}" if mark else f" in `{name}`"
-
-
-def _is_list(value: Any) -> bool:
-    """Whether a document is a list of resources; one that is a `List` may have no items at all."""
-    if not isinstance(value, (dict, Mapping)):
-        return False
-    kind, items = value.get("kind"), value.get("items")
-    if items is None:
-        return kind == "List"
-    return isinstance(kind, str) and kind.endswith("List") and isinstance(items, (list, tuple))
-
-
-def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
-    if not _is_list(value):
-        yield path, value
-        return
-    for index, item in enumerate(value.get("items") or ()):
-        yield from _items(_whole(item, value), f"{path and path + '.'}items[{index}]")
-
-
-def _whole(item: Any, holder: Mapping[str, Any]) -> Any:
-    """An item of a list, with the kind that it has from the list if the list is one of one kind."""
-    kind = holder["kind"].removesuffix("List")
-    if not kind or not isinstance(item, (dict, Mapping)) or "kind" in item:
-        return item
-    return {"apiVersion": holder.get("apiVersion"), "kind": kind, **item}

@@ -29,6 +29,7 @@ from ..resources.subjects import Subject, read_subject
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.construction import frozen
 from ..values.typed import takes
+from .absence import certain
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
 from .inmesh import resolve_in_mesh
 from .plugins import with_plugins
@@ -112,7 +113,8 @@ def _resolved(
         is_same = old is not None and old.policy.mesh is matches and old.claims is claimed
         ports[port] = old if old and is_same else _port(snapshot, identity, port, matches, claimed)
     sources = _source_findings(snapshot)
-    findings = [*sources, *claims.findings, *mesh.findings, *around.findings]
+    listed = [*sources, *claims.findings, *mesh.findings, *around.findings]
+    findings = certain(listed, snapshot.lost) if snapshot.lost else listed
     policy = OutboundPolicy(
         identity,
         around.spec,

@@ -1729,6 +1729,19 @@ class TestExcerpts:
         assert source == "    5 |   traffic: {enableEgress: no way}"
         assert caret == "      |                           ^"
 
+    def test_of_a_compressed_file_the_line_is_that_of_its_text(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text = POLICY.replace("80,", "0,")
+        (folder / "bad.yaml.gz").write_bytes(gzip.compress(text.encode()))
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+        shown = run("check", "-f", "bad.yaml.gz").stdout.splitlines()
+        assert shown[1:] == ["    8 |     - {number: 0, protocol: http}", "      |                ^"]
+        (folder / "bad.yaml.gz").write_bytes(b"\x1f\x8bchanged")
+        problems.print_problems([fe.Problem("x", "y", document="bad.yaml.gz", mark=fe.Mark(2, 1))])
+        assert capsys.readouterr().out == "bad.yaml.gz:2:1: expected x, found y\n"
+
     def test_what_cannot_be_read_again_is_not_shown(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
