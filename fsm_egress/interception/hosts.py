@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
-__all__ = ["HOST_KINDS", "Host", "hosts_by_account", "hosts_by_address", "hosts_by_name", "hosts_of"]
+__all__ = ["HOST_KINDS", "Host", "hosts_by_address", "hosts_by_name", "hosts_of"]
 
 SET_KINDS: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
 HOST_KINDS = (Pod, *SET_KINDS, CronJob)
@@ -86,11 +86,6 @@ def hosts_of(snapshot: Snapshot) -> tuple[Host, ...]:
     return snapshot.once(_hosts, HOST_KINDS)
 
 
-def hosts_by_account(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Host, ...]]:
-    """The same by the name and namespace of the account that they run under."""
-    return snapshot.once(_by_account, HOST_KINDS)
-
-
 def hosts_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Host]:
     """The same by namespace and name."""
     return snapshot.once(_by_name, HOST_KINDS)
@@ -107,13 +102,6 @@ def _by_address(snapshot: Snapshot) -> Mapping[Prefix, tuple[Host, ...]]:
         for prefix in host.own:
             found.setdefault(prefix, []).append(host)
     return {prefix: tuple(hosts) for prefix, hosts in found.items()}
-
-
-def _by_account(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Host, ...]]:
-    found: dict[tuple[str, str], list[Host]] = {}
-    for host in hosts_of(snapshot):
-        found.setdefault(host.account, []).append(host)
-    return {account: tuple(hosts) for account, hosts in found.items()}
 
 
 def _by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], Host]:

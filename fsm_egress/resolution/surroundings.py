@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
-from ..interception.hosts import hosts_by_account
+from ..interception.hosts import HOST_KINDS, hosts_of
 from ..interception.injection import State, injection_of
 from ..interception.kinds import interception_of, lists_of
 from ..policy import (
@@ -17,8 +17,9 @@ from ..policy import (
     Interception,
     SidecarSpec,
 )
-from ..resources.core import Endpoints, Service
+from ..resources.core import Endpoints, Namespace, Service
 from ..resources.egress import EgressGateway, Isolation, Retry
+from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ..interception.lists import Refusal
-    from ..resources.meshconfig import MeshConfig, PluginChainEntry, RemoteLogging, Tracing
+    from ..resources.meshconfig import PluginChainEntry, RemoteLogging, Tracing
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
 
@@ -106,11 +107,20 @@ def surroundings_of(snapshot: Snapshot, identity: Subject) -> Surroundings:
     return Surroundings(spec, switch, interception, forward, forwarded, plugins, tuple(findings))
 
 
-def _refused(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
+def _refused(snapshot: Snapshot, identity: Subject) -> tuple[Finding, ...]:
     """The lists that keep pods of the identity from being created or from starting."""
-    for host in hosts_by_account(snapshot).get((identity.name, identity.namespace), ()):
-        if injection_of(snapshot, host).state is State.YES:
-            yield from map(_finding_of, lists_of(snapshot, host)[1])
+    kinds = (MeshConfig, *HOST_KINDS, Namespace)
+    return snapshot.once(_refusals, kinds).get((identity.name, identity.namespace), ())
+
+
+def _refusals(snapshot: Snapshot) -> Mapping[tuple[str, str], tuple[Finding, ...]]:
+    """The same by account: it is asked for each kind of pods."""
+    found: dict[tuple[str, str], tuple[Finding, ...]] = {}
+    for host in hosts_of(snapshot):
+        refused = lists_of(snapshot, host)[1]
+        if refused and injection_of(snapshot, host).state is State.YES:
+            found[host.account] = (*found.get(host.account, ()), *map(_finding_of, refused))
+    return found
 
 
 def _retry_findings(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
