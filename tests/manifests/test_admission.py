@@ -148,6 +148,10 @@ def test_law_what_the_server_takes_is_written_as_it_is(tried: Any) -> None:
             ["spec.ports[0].name: expected a name of lower-case letters, digits and `-`, found the"],
         ),
         (
+            document("Service", {"type": "ExternalName"}, "v1"),
+            ["spec: expected the field `externalName`, found none: the API server refuses it"],
+        ),
+        (
             document("Egress", {"sources": [ACCOUNT], "ports": PORTS}, annotations={"a": "x" * 2**18}),
             ["metadata.annotations: expected annotations of at most 262,144 bytes, found 262,145 bytes"],
         ),
