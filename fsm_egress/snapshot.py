@@ -166,7 +166,7 @@ class Snapshot:
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     refused: tuple[Refused, ...] = field(default=(), repr=False)
     lost: tuple[Loss, ...] = field(default=(), repr=False, kw_only=True)
-    _known: _Known = field(factory=_Known, repr=False)
+    _known: _Known = field(factory=_Known, repr=False, alias="known")
 
     @classmethod
     def of(

@@ -69,7 +69,7 @@ class Logs:
         found = log.recognised(Layout(self.columns))
         if log.format is None and found.format in PROGRAMS:
             say([f"{log.name}: read as {PROGRAMS[found.format]} (--format {found.format})"], err=True)
-        return found
+        return Log(found.stream, found.name, found.format)
 
 
 class _Watched(BufferedReader):

@@ -126,7 +126,7 @@ def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict
     for name, _ in named:
         if not isinstance(name, str):
             raise InvalidValue.of("a header name", name).at("headers")
-    return {name.lower(): value for name, value in named}
+    return {str(name).lower(): value for name, value in named}
 
 
 def requests(
@@ -149,7 +149,8 @@ def requests(
         try:
             if not isinstance(request, tuple) or not 2 <= len(request) <= 3:  # noqa: PLR2004  # because they are named above
                 raise InvalidValue.of("a method, a URL and perhaps headers, as a tuple", request)
-            listed.append(http(destination, port, *request))
+            method, url, *headers = request
+            listed.append(http(destination, port, method, url, *headers))
         except InvalidValue as error:
             raise error.at(f"sent[{index}]") from None
     return Requests(listed)

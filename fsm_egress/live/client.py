@@ -12,7 +12,7 @@ from ..values.errors import MissingExtra
 from .reading import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .reading import Tree
 
@@ -85,7 +85,7 @@ def connect(context: str | None = None) -> Cluster:
     return Cluster(name, namespace, asked)
 
 
-def _named(wanted: str | None, contexts: list[Tree], current: Tree) -> tuple[str, str]:
+def _named(wanted: str | None, contexts: Sequence[Any], current: Any) -> tuple[str, str]:
     """The name of a context, and its namespace, which is empty where it has none."""
     found = next((it for it in contexts if it["name"] == wanted), current)
     return found["name"], found["context"].get("namespace", "")

@@ -9,7 +9,7 @@ Source: FSM, `cmd/fsm-bootstrap/crds`; Kubernetes, its API.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -265,7 +265,7 @@ def _fields(text: str) -> tuple[_Field, ...]:
     return tuple(_Field(name.rstrip("!"), name.endswith("!"), of) for name, _, of in words)
 
 
-def _parts(holder: Any, steps: list[str], at: str) -> Iterator[tuple[str, Any]]:
+def _parts(holder: Any, steps: Sequence[str], at: str) -> Iterator[tuple[str, Any]]:
     """The parts at a path, each with its place."""
     if not steps:
         yield at.lstrip("."), holder

@@ -28,7 +28,7 @@ from .records import Layout, Place, Records, Unreadable, column_of, column_of_ba
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Block", "Log", "begin_of", "cut", "read"]
+__all__ = ["Block", "KnownLog", "Log", "begin_of", "cut", "read"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -41,6 +41,21 @@ _OBJECT = "a JSON object"
 
 def _format(value: Any) -> Format | None:
     return None if value is None else one_of(value, Format)
+
+
+@frozen
+class KnownLog:
+    """A log without compression whose format is known.
+
+    Attributes:
+        stream: open for reading bytes.
+        name: what problems call it.
+        format: how its records are written.
+    """
+
+    stream: BinaryIO = field(repr=False)
+    name: str
+    format: Format
 
 
 @frozen
@@ -57,7 +72,7 @@ class Log:
     name: str
     format: Format | None = field(default=None, converter=_format)
 
-    def recognised(self, layout: Layout | None = None) -> _Open:
+    def recognised(self, layout: Layout | None = None) -> KnownLog:
         """The log without compression and with its format, found out from the first bytes if it has none.
 
         JSON of which the layout names columns is read as it is, whoever has written it.
@@ -67,30 +82,19 @@ class Log:
             MissingExtra: it is compressed with zstd, and nothing is installed that unpacks it.
         """
         if self.format is Format.PARQUET:
-            return _Open(self.stream, self.name, self.format)
+            return KnownLog(self.stream, self.name, self.format)
         try:
             stream, head = uncompressed(self.stream, self.name)
         except (EOFError, OSError) as error:
-            raise _damaged(self, error) from None
+            raise _damaged(self.name, error) from None
         written = self.format or recognised(head)
         if self.format is None and layout is not None and layout.columns and written in DIALECTS:
             written = Format.JSON
-        return _Open(stream, self.name, written)
+        return KnownLog(stream, self.name, written)
 
 
-@frozen
-class _Open(Log):
-    """A log without compression whose format is known."""
-
-    format: Format
-
-    def recognised(self, _layout: Layout | None = None) -> _Open:
-        """Itself."""
-        return self
-
-
-def _damaged(log: Log, error: Exception) -> InvalidValue:
-    return InvalidValue(Problem("a whole file", document=log.name, reason=str(error).rstrip(".").lower()))
+def _damaged(name: str, error: Exception) -> InvalidValue:
+    return InvalidValue(Problem("a whole file", document=name, reason=str(error).rstrip(".").lower()))
 
 
 @frozen
@@ -146,11 +150,11 @@ def read(block: Block, layout: Layout) -> Records:
 # --- lines -----------------------------------------------------------------------------------------------
 
 
-def _chunks(log: _Open) -> Iterator[bytes]:
+def _chunks(log: KnownLog) -> Iterator[bytes]:
     try:
         yield from iter(partial(log.stream.read, BLOCK), b"")
     except (EOFError, zlib.error, BadGzipFile) as error:
-        raise _damaged(log, error) from None
+        raise _damaged(log.name, error) from None
 
 
 def _lines(chunks: Iterable[bytes], block: Block) -> Iterator[Block]:
@@ -168,7 +172,7 @@ def _lines(chunks: Iterable[bytes], block: Block) -> Iterator[Block]:
         yield evolve(block, content=rest)
 
 
-def _lines_of_csv(log: _Open, first: Place, layout: Layout) -> Iterator[Block]:
+def _lines_of_csv(log: KnownLog, first: Place, layout: Layout) -> Iterator[Block]:
     names, _, rest = log.stream.read(BLOCK).partition(b"\n")
     try:
         (header,) = csv.reader([names.decode("utf-8-sig")], strict=True)
@@ -319,7 +323,7 @@ def _row(line: str) -> list[str]:
 # --- Parquet ---------------------------------------------------------------------------------------------
 
 
-def _batches(log: _Open, first: Place, layout: Layout) -> Iterator[Block]:
+def _batches(log: KnownLog, first: Place, layout: Layout) -> Iterator[Block]:
     try:
         from pyarrow import ArrowException  # noqa: PLC0415  # because Parquet is an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # ditto

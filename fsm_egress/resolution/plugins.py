@@ -20,7 +20,7 @@ from ..values.frozen import EMPTY, FrozenMap
 from ..values.references import FieldRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..interception.hosts import Host
     from ..policy import MeshMatch
@@ -142,7 +142,7 @@ def _with_plugins(match: MeshMatch, plugins: Plugins) -> MeshMatch:
     return evolve(match, plugins=_told(plugins, chain, (own.name, own.namespace)))
 
 
-def _told(plugins: Plugins, chain: str, service: tuple[str, str]) -> FrozenMap[Any]:
+def _told(plugins: Plugins, chain: str, service: Sequence[str]) -> FrozenMap[Any]:
     name, namespace = service
     return plugins.configs.get((namespace, name), {}).get(chain, EMPTY)
 

@@ -181,7 +181,7 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bo
         yield Suspicion(Code.NEIGHBOURS_RANGES, claim.rule, is_elsewhere, claim.port, about, always=True)
     if claim.prefixes and shared:
         yield Suspicion(Code.NEIGHBOURS_HOSTS, claim.rule, is_foreign, claim.port)
-    if claim.prefixes and not ranges:
+    if claim.prefixes and not _keeps_ranges(claim):
         yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port, about, always=True)
     if claim.protocol is Protocol.HTTPS and not claim.hosts:
         yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port, about, always=True)

@@ -249,7 +249,9 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     return Findings(sorted(mild, key=lambda finding: finding.code.code))
 
 
-_UNSEEN = dict.fromkeys((Code.TLS_WITHOUT_HOSTS, Code.NEIGHBOURS_RANGES, Code.RANGES_LOST), Severity.INFO)
+_UNSEEN: dict[Code, Severity] = dict.fromkeys(
+    (Code.TLS_WITHOUT_HOSTS, Code.NEIGHBOURS_RANGES, Code.RANGES_LOST), Severity.INFO
+)
 """How bad it is where no connection shows it: the config is another, and what comes of it is not."""
 
 
