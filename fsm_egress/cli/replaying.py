@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["replay"]
 
 RULING = ("count", "identity", "verdict", "reason", "rule", "route")
+DENIED = ("count", "identity", "denied")
+DESTINATIONS = 20  # that were denied are shown
 CHANGE = ("count", "identity", "before", "after", "differs", "example")
 
 
@@ -112,6 +114,11 @@ def _print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: I
     say(f"left out: {many(count, 'record')}, {reason}" for reason, count in summary.left_out.items())
     if summary.counts:
         print_table(RULING, [_ruling_row(*counted) for counted in ordered(summary.counts)])
+    if summary.denied:
+        denied = summary.ordered_denied()
+        print_table(DENIED, [(str(count), *whose) for whose, count in denied[:DESTINATIONS]])
+        if len(denied) > DESTINATIONS:
+            say([f"and {many(len(denied) - DESTINATIONS, 'more destination')} denied: -o json names them"])
     if summary.changes:
         print_table(CHANGE, [_change_row(*counted) for counted in summary.ordered_changes()])
     say(f"{NOT_CERTAIN} {text}" for text in _without(summary))

@@ -168,7 +168,7 @@ def _tunnel(url: str) -> Sent:
     """What a client sends that asks a proxy for a connection to `host:port`."""
     parts = _taken_apart(url)
     host = f"{parts.name}:{parts.port or '443'}"
-    if host != url:
+    if url not in {host, f"http://{host}", f"http://{host}/"}:
         reason = "; ".join(parts.reasons) or None
         raise InvalidValue.of("a host and its port, as `CONNECT` is sent", url, proposal=host, reason=reason)
     return Sent("CONNECT", host, host)

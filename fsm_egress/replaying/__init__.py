@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, field
 
 from ..connections.columns import Columns
-from ..connections.decision import Decision
+from ..connections.connection import socket_address
+from ..connections.decision import Decision, Verdict
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
     from ..resources.subjects import Subject
+    from ..values.net import Address
     from .logs import Log
     from .whose import Engines, Whose
 
@@ -307,8 +309,9 @@ class _Known:
     def summary(self, records: Records, decided: Decided) -> Summary:
         """The summary of what was decided."""
         before = self.learn(decided.before)
+        denied = self.denied(decided.connections, before)
         if decided.after is None:
-            return Summary(self.counts(Counter(before).items()))
+            return Summary(self.counts(Counter(before).items()), denied=denied)
         pairs = list(zip(before, self.learn(decided.after), strict=True))
         counts = Counter(pairs)
         changes = {pair: change for pair in counts if (change := self.change(pair))}
@@ -320,6 +323,25 @@ class _Known:
             self.counts((one, count) for (one, _), count in counts.items()),
             self.counts((other, count) for (_, other), count in counts.items()),
             {change: Changed(count, tuple(examples[change])) for change, count in counted.items()},
+            denied=denied,
+        )
+
+    def denied(self, connections: Columns, places: Sequence[int]) -> Counter[tuple[str, str]]:
+        """What was asked for and denied: a name where one was sent, or else the address, with the port."""
+        refused = {place for place in set(places) if self.rulings[place].verdict is Verdict.DENIED}
+        if not refused:
+            return Counter()
+        asked = zip(
+            places,
+            connections.hosts or repeat(None),
+            connections.destinations,
+            connections.ports,
+            strict=False,
+        )
+        return Counter(
+            (self.identity, _asked_for(host, address, port))
+            for place, host, address, port in asked
+            if place in refused
         )
 
     def counts(self, places: Iterable[tuple[int, int]]) -> dict[Ruling, int]:
@@ -329,6 +351,12 @@ class _Known:
             ruling = self.rulings[place]
             counts[ruling] = counts.get(ruling, 0) + count
         return counts
+
+
+def _asked_for(host: str | None, address: Address | str, port: int) -> str:
+    """`api.example:443`, or the address where no name was sent."""
+    name = (host or "").lower().removesuffix(f":{port}")
+    return f"{name}:{port}" if name else socket_address(str(address), port)
 
 
 def _examples(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Changed", "Example", "Ruling", "Summary", "ordered", "unused_rules"]
 
 EXAMPLES = 3  # of each change
+DESTINATIONS = 10_000  # that were denied are told apart
 SHOWN = 10  # unreadable records that are told in full
 
 EFFECTS = ("verdict", "status", "targets", "gateways")
@@ -141,6 +142,8 @@ class Summary(Shown):
         first_unreadable: the first of those.
         left_out: how many records tell of no connection that a pod has made, or cannot be read, by reason;
             with `connections` these are all that were read.
+        denied: how many connections were denied, by identity and by what they asked for, a name or an address
+            with its port; of more than `DESTINATIONS` the first ones by name.
     """
 
     counts: Mapping[Ruling, int] = field(factory=dict)
@@ -149,6 +152,7 @@ class Summary(Shown):
     unreadable: int = 0
     first_unreadable: tuple[Unreadable, ...] = ()
     left_out: Mapping[str, int] = field(factory=dict)
+    denied: Mapping[tuple[str, str], int] = field(factory=dict)
 
     @classmethod
     def of(cls, parts: Iterable[Summary]) -> Summary:
@@ -159,6 +163,7 @@ class Summary(Shown):
         unreadable = 0
         first: tuple[Unreadable, ...] = ()
         left_out: Counter[str] = Counter()
+        denied: Counter[tuple[str, str]] = Counter()
         for part in parts:
             for total, more in ((counts, part.counts), (counts_after, part.counts_after)):
                 for ruling, count in more.items():
@@ -168,10 +173,14 @@ class Summary(Shown):
                 changes[change] = _both(known, changed) if known else changed
             unreadable += part.unreadable
             left_out.update(part.left_out)
+            denied.update(part.denied)
+            if len(denied) > 2 * DESTINATIONS:
+                denied = Counter(dict(sorted(denied.items())[:DESTINATIONS]))
             if part.first_unreadable:
                 refused = sorted(first + part.first_unreadable, key=lambda each: (each.place, str(each)))
                 first = tuple(refused[:SHOWN])
-        return cls(counts, counts_after, changes, unreadable, first, dict(sorted(left_out.items())))
+        some = dict(sorted(denied.items())[:DESTINATIONS])
+        return cls(counts, counts_after, changes, unreadable, first, dict(sorted(left_out.items())), some)
 
     def merged(self, other: Summary) -> Summary:
         """The summary of what both are of."""
@@ -216,11 +225,19 @@ class Summary(Shown):
             "connections": self.connections,
             "unreadable": self.unreadable,
             "left_out": dict(self.left_out),
+            "denied": [
+                {"identity": identity, "destination": destination, "count": count}
+                for (identity, destination), count in self.ordered_denied()
+            ],
             "problems": [str(problem) for record in self.first_unreadable for problem in record.problems],
             "counts": _counts(self.counts),
             "counts_after": _counts(self.counts_after),
             "changes": [_change(change, changed) for change, changed in self.ordered_changes()],
         }
+
+    def ordered_denied(self) -> list[tuple[tuple[str, str], int]]:
+        """What was asked for and denied, the most often first."""
+        return sorted(self.denied.items(), key=lambda counted: (-counted[1], counted[0]))
 
     def ordered_changes(self) -> list[tuple[Change, Changed]]:
         """The changes by identity, the greatest first."""

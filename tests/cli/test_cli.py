@@ -785,7 +785,15 @@ class TestReplay:
             f"2      curl.curl  DENIED         egress_disabled  {OFF} (mesh.yaml:5)  -",
             "1      curl.curl  EGRESS_POLICY  http_route       Egress curl/httpbin spec.ports[0]"
             " (policies/httpbin.yaml:8)" + " " * 20 + "-",
+            "COUNT  IDENTITY   DENIED",
+            "1      curl.curl  54.9.9.9:443",
+            "1      curl.curl  httpbin.org:443",
         ]
+
+    def test_of_many_denied_destinations_the_most_frequent_are_shown(self) -> None:
+        asked = ({"identity": "curl.curl", "destination": f"54.0.0.{it}", "port": 9} for it in range(1, 24))
+        result = run(*REPLAY, "-", stdin="".join(f"{json.dumps(record)}\n" for record in asked))
+        assert "and 3 more destinations denied: -o json names them" in result.stdout.splitlines()
 
     def test_rules_that_nothing_used_are_named(self) -> None:
         result = run(*REPLAY, "--after-patch", json.dumps(PASSTHROUGH), "-", stdin=NEVER)
@@ -828,6 +836,7 @@ class TestReplay:
         assert replayed("-", stdin=f"{json.dumps(RECORDS[0])}\n{BROKEN}") == {
             "connections": 1,
             "unreadable": 1,
+            "denied": [],
             "left_out": {"cannot be read: identity: expected a service identity `name.namespace`": 1},
             "problems": [
                 "<stdin>:2:1: identity: expected a service identity `name.namespace`, found the string `curl`"

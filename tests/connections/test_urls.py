@@ -337,7 +337,8 @@ def test_what_goes_through_no_http_proxy_is_refused() -> None:
 
 
 def test_connect_is_asked_of_a_host_and_its_port() -> None:
-    assert asked("a.example:80", "CONNECT") == ["a.example:80", "a.example:80"]
+    for url in ("a.example:80", "http://a.example:80", "http://a.example:80/"):
+        assert asked(url, "CONNECT") == ["a.example:80", "a.example:80"]
 
 
 @pytest.mark.parametrize(

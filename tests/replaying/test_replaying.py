@@ -31,11 +31,12 @@ from traffic import (
 )
 
 import fsm_egress as fe
-from fsm_egress.replaying import DECIDED, Decider, logs, replay, streaming
+from fsm_egress.replaying import DECIDED, Decider, logs, replay, streaming, tally
 from fsm_egress.replaying.dialects import Format
 from fsm_egress.replaying.logs import cut, read
 from fsm_egress.replaying.records import FIELDS, Layout, Place, Records, column_of
 from fsm_egress.replaying.tally import Ruling, Summary
+from fsm_egress.replaying.whose import Whom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +167,8 @@ def test_a_summary_counts_decisions(case: tuple[list[Document], str, list[Docume
     decisions = [engine.classify(fe.Connection.from_mapping(wire)) for wire in wires]
     given_logs = [log_of(*part) for part in (wires[:cut_at], wires[cut_at:])]
     summary = replay(snapshot, given_logs, identity=identity)
-    assert summary.counts == Counter(Ruling.of(identity, decision) for decision in decisions)
+    name = Whom((snapshot,)).whose(identity, "").name  # which is the account where all its pods are alike
+    assert summary.counts == Counter(Ruling.of(name, decision) for decision in decisions)
 
 
 @settings(max_examples=30)
@@ -322,3 +324,32 @@ def test_law_every_record_is_decided_about_or_left_out_for_a_reason(lines: list[
     assert summary.connections + sum(summary.left_out.values()) == sum(many)
     refused = [count for reason, count in summary.left_out.items() if reason.startswith("cannot be read: ")]
     assert summary.unreadable == sum(refused)
+
+
+def test_what_was_asked_for_and_denied_is_told_by_name_or_address() -> None:
+    loud = {**GET, "host": "C.com:80"}
+    summary = replay(
+        BEFORE, [log_of(GET, OTHER_TLS, OTHER_TLS, PLAIN, loud, {**PLAIN, "destination": "::1"})]
+    )
+    assert summary.ordered_denied() == [
+        (("curl.curl", "c.com:443"), 2),
+        (("curl.curl", "c.com:80"), 1),
+        (("wget.shop", "54.9.9.9:9000"), 1),
+        (("wget.shop", "[::1]:9000"), 1),
+    ]
+    assert summary.to_mapping()["denied"][0] == {
+        "identity": "curl.curl",
+        "destination": "c.com:443",
+        "count": 2,
+    }
+    assert replay(AFTER, [log_of(PLAIN)]).denied == {}
+
+
+def test_of_too_many_destinations_the_first_by_name_are_told_in_whatever_order_they_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tally, "DESTINATIONS", 3)
+    records = [{**PLAIN, "destination": f"54.0.0.{number}"} for number in range(1, 9)] * 2
+    first = replay(BEFORE, [log_of(record) for record in records])
+    assert first.denied == {("wget.shop", f"54.0.0.{number}:9000"): 2 for number in (1, 2, 3)}
+    assert replay(BEFORE, [log_of(record) for record in reversed(records)]).denied == first.denied
