@@ -308,6 +308,7 @@ UNCOVERED = {
 # What allowed nothing, or decided about nothing, is looked at once it does: only errors are news then.
 INTO_FORCE = {
     Code.UNKNOWN_ACCOUNT,  # the source may be repeated, with a certificate
+    Code.CERTIFICATE_LOST,  # the range that it gets may be one that passes by the sidecar
     Code.EXCLUSION_BYPASSES_POLICY,
     Code.PASSES_BY_SIDECAR,
     Code.MISSING_UPSTREAM_TRAFFIC_SETTING,
