@@ -254,7 +254,7 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.host, "a.b/get", A_HOST + "the string `a.b/get`; write `a.b`"),
     (checks.host, "[2001:db8::1]:443", A_HOST + "the string `[2001:db8::1]:443`; write `2001:db8::1`"),
     (checks.host, "a b", A_HOST + "the string `a b`"),
-    (checks.host, "münchen.de", A_HOST + "the string `münchen.de`"),
+    (checks.host, "münchen.de", A_HOST + "the string `münchen.de`; write `xn--mnchen-3ya.de`"),
     (checks.host, "*", A_HOST + "the string `*`"),
     (checks.host, TOO_LONG_NAME, A_HOST + f"the string `{TOO_LONG_NAME[:79]}…`"),
     (checks.host, f"http://{TOO_LONG_NAME}", A_HOST + f"the string `http://{TOO_LONG_NAME[:72]}…`"),
