@@ -42,3 +42,8 @@ def test_it_says_what_is_wrong_with_documents(
     path.write_text("kind: Egress\n", encoding="utf-8")
     assert gate(monkeypatch, path) == 1
     assert "mesh.yaml:1:1: " in capsys.readouterr().err
+
+
+def test_the_other_doors_open(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(HERE / "client" / "doors.py"), run_name="__main__")
+    assert capsys.readouterr().out == "fsm_egress.replaying.on_dask fsm_egress.replaying.on_spark\n"
