@@ -1,4 +1,4 @@
-"""A client of the library's other doors: properties by its strategies, and logs replayed on Dask and Spark."""
+"""A client of the other doors: properties by the strategies, and logs replayed on Dask and Spark."""
 
 from __future__ import annotations
 
