@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ..values.moved import without
 
-if not TYPE_CHECKING:  # to a type checker a name that is not there is an error
-    from ..values.moved import without
-
-    __getattr__ = without(__name__, "Verification")
+__getattr__ = without(__name__, "Verification")
