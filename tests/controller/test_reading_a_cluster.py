@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from cluster import ADMIN, Cluster, Refused, until
+from kubernetes.config import kube_config
 from small import config, egress
 
 import fsm_egress as fe
@@ -136,6 +137,8 @@ def _reader(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(content))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    # The client reads the variable once, when it is imported: by another test, perhaps.
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
