@@ -157,15 +157,8 @@ class Glue:
                 yield client
 
 
-UNUSABLE = (
-    kopf.LoginError,
-    yaml.YAMLError,
-    OSError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
+UNUSABLE = (kopf.LoginError, yaml.YAMLError, OSError, AttributeError, KeyError, TypeError, ValueError)
+"""What kopf raises for a kubeconfig that is not one."""
 
 
 class NoCluster(Exception):
@@ -180,15 +173,7 @@ def login(**arguments: Any) -> kopf.ConnectionInfo:
     """
     try:
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-    except (
-        kopf.LoginError,
-        yaml.YAMLError,
-        OSError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except UNUSABLE as error:
         raise NoCluster(f"no cluster: the kubeconfig cannot be used: {_line(error)}") from error
     if found is None or not found.server:
         raise NoCluster("no cluster: there is no service account, and no kubeconfig that names a server")

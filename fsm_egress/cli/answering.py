@@ -216,7 +216,7 @@ def reach(
 def _picture(mesh: Snapshot, found: Reachability, output: str) -> str:
     """The answer as a page, which tells what is amiss with the mesh, too, or as a graph."""
     from ..linting import lint as lint_mesh  # noqa: PLC0415  # because a table needs no findings
-    from ..outputs.pictures import as_dot, as_mermaid, as_page  # noqa: PLC0415
+    from ..outputs.pictures import as_dot, as_mermaid, as_page  # noqa: PLC0415  # ditto
 
     if output == "html":
         shown = progressing("linting")

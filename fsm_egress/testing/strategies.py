@@ -26,21 +26,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..connections.connection import Connection, HTTPRequest, TLSClientHello
 from ..connections.decision import Reason, Verdict
-from ..resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
-from ..resources.egress import (
-    EgressGateway,
-    EgressPolicy,
-    Isolation,
-    Retry,
-    TrafficWarmup,
-    UpstreamTrafficSetting,
-)
-from ..resources.machines import VirtualMachine
+from ..resources.core import Endpoints, Service
+from ..resources.egress import EgressPolicy
+from ..resources.kinds import KINDS
 from ..resources.meshconfig import MeshConfig
-from ..resources.multicluster import GlobalTrafficPolicy, ServiceImport
-from ..resources.plugins import Plugin, PluginChain, PluginConfig
 from ..resources.resource import ServiceIdentity
-from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
+from ..resources.smi import HTTPRouteGroup
 from ..snapshot import Snapshot
 from ..values.net import Address, Prefix
 from .connections_near import connections_near
@@ -64,7 +55,6 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from ..resources.resource import Resource
 
 __all__ = [
     "addresses",
@@ -82,27 +72,6 @@ __all__ = [
     "prefixes",
     "requests",
 ]
-
-
-_OTHERS: tuple[type[Resource], ...] = (
-    Namespace,
-    ServiceAccount,
-    Pod,
-    Secret,
-    EgressGateway,
-    UpstreamTrafficSetting,
-    Isolation,
-    Retry,
-    TrafficSplit,
-    TrafficTarget,
-    VirtualMachine,
-    Plugin,
-    PluginChain,
-    PluginConfig,
-    ServiceImport,
-    GlobalTrafficPolicy,
-    TrafficWarmup,
-)
 
 
 def _lazily(strategy: Callable[[], SearchStrategy[Any]]) -> Callable[[type[Any]], SearchStrategy[Any]]:
@@ -138,8 +107,9 @@ def _register() -> None:
         st.register_type_strategy(kind, _lazily(strategy))
     for kind in (Service, Endpoints):
         st.register_type_strategy(kind, _lazily(_among_services(kind)))
-    for kind in _OTHERS:
-        st.register_type_strategy(kind, _lazily(_of_plain(kind)))
+    for kind in KINDS:
+        if kind.__name__ in PLAIN:
+            st.register_type_strategy(kind, _lazily(_of_plain(kind)))
 
 
 _register()
