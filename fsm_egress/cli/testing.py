@@ -59,6 +59,7 @@ def test(
         from ..outputs.junit import junit_xml  # noqa: PLC0415  # because people read tables
 
         say(junit_xml(report).split("\n")[:-1])
+        say((f"note: {it}" for it in report.conditions), err=True)
     elif output != "table":
         print_objects([report.to_mapping()], output)
     else:
@@ -108,4 +109,5 @@ def _print_report(report: TestReport, *, with_coverage: bool) -> None:
     if with_coverage:
         parts.append(f"{report.coverage.percent:.0f} % covered")
         say(f"no test is decided by: {part}" for part in report.coverage.missing)
+    say(report.conditions)
     say([", ".join(parts)])

@@ -9,6 +9,7 @@ from attrs import field
 
 from ..answers.comparison import Effect, effect_of
 from ..connections.decision import Decision
+from ..connections.findings import Finding, stated
 from ..engine import Engine
 from ..explanation import Explanation, explain
 from ..interception.kinds import alike
@@ -86,6 +87,7 @@ class TestReport(Shown):
     Attributes:
         unnamed: those whom tests are about, and whom no document of their meshes names.
         notes: which MeshConfig was taken where the documents of a mesh have none or several.
+        conditions: what the meshes use and is not modelled: the results stand under these.
     """
 
     __test__ = False  # ditto
@@ -94,6 +96,7 @@ class TestReport(Shown):
     coverage: Coverage
     unnamed: tuple[Unnamed, ...] = ()
     notes: tuple[str, ...] = ()
+    conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
 
     def table(self) -> Table:
         """What a notebook shows of it."""
@@ -125,6 +128,7 @@ class TestReport(Shown):
             "results": [result.to_mapping() for result in self.results],
             "coverage": self.coverage.to_mapping(),
             **({"unnamed": list(map(str, self.unnamed))} if self.unnamed else {}),
+            **stated(self.conditions),
         }
 
 
@@ -146,6 +150,7 @@ def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> Te
     results: list[TestResult] = []
     names: dict[Unnamed, list[PolicyTest]] = {}
     notes: dict[str, None] = {}
+    conditions: dict[Finding, None] = {}
     for file in all_of(PolicyTests, files, "files"):
         mesh = _changed(mesh_of(file.mesh.paths), file.mesh)
         after = None if file.after is None else _changed(mesh_of(file.after.paths), file.after)
@@ -166,11 +171,13 @@ def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> Te
             results.append(_result(test, told))
             for it in told:
                 for side, decision in zip(sides, it.decisions, strict=True):
+                    conditions.update(dict.fromkeys(decision.conditions))
                     decided.extend(parts_decided(side.mesh, test.connection, decision))
     if strict_names and names:
         raise LoadError(_misnamed(name, test) for name, tests in names.items() for test in tests)
     parts = (part for mesh in meshes.values() for part in parts_of(mesh))
-    return TestReport(tuple(results), Coverage.of(parts, decided), tuple(names), tuple(notes))
+    covered = Coverage.of(parts, decided)
+    return TestReport(tuple(results), covered, tuple(names), tuple(notes), conditions=tuple(conditions))
 
 
 def _notes(mesh: Snapshot) -> Iterator[str]:

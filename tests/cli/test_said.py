@@ -32,6 +32,15 @@ spec:
   ports: [{number: 25, protocol: tcp}]
 """
 LOG = '{"identity": "curl.curl", "destination": "192.0.2.1", "port": 25, "sends": "bytes"}\n'
+TESTS = """
+apiVersion: fsm-egress/v1
+kind: EgressTest
+mesh: [mesh.yaml]
+as: curl.curl
+tests:
+- {name: mail, to: 192.0.2.1:25, tcp: true, expect: DENIED}
+- {name: rest, to: 192.0.2.1:26, tcp: true, expect: DENIED}
+"""
 SAID = "spec.traffic.interceptionMode"
 AS = ("--as", "curl.curl")
 TO = ("--to", "192.0.2.1:25", "--tcp")
@@ -42,6 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mesh.yaml").write_text(MESH)
     (tmp_path / "log.jsonl").write_text(LOG)
+    (tmp_path / "a.egress-test.yaml").write_text(TESTS)
     return tmp_path
 
 
@@ -85,3 +95,16 @@ def test_other_commands_note_it(words: tuple[str, ...]) -> None:
     result = run(*words)
     assert f"note: FSE131 warning: MeshConfig fsm-system/fsm-mesh-config {SAID}" in result.stderr
     assert SAID not in result.stdout
+
+
+def test_policy_tests_say_it_once_for_all() -> None:
+    def ran(*options: str) -> Result:
+        return CliRunner().invoke(app, ("test", "a.egress-test.yaml", *options), prog_name="fsm-egress")
+
+    said, *_ = [line for line in ran().stdout.splitlines() if line.startswith("FSE131")]
+    assert SAID in said
+    assert ran().stdout.count("\nFSE131") == 1
+    assert [it["code"] for it in json.loads(ran("-o", "json").stdout)["conditions"]] == ["FSE131"]
+    in_xml = ran("-o", "junit")
+    assert f"note: {said}" in in_xml.stderr
+    assert "note:" not in in_xml.stdout

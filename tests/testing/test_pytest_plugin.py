@@ -78,3 +78,11 @@ def test_what_else_goes_wrong_is_shown_as_pytest_shows_it(
     result = pytester.runpytest(*PLUGIN)
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*RuntimeError: broken"])
+
+
+def test_what_a_result_stands_under_is_shown_with_it(pytester: pytest.Pytester) -> None:
+    tests = TESTS.replace("as: curl", "set: [fsm.trafficInterceptionMode=NodeLevel]\nas: curl")
+    (pytester.path / "httpbin.egress-test.yaml").write_text(tests)
+    result = pytester.runpytest(*PLUGIN, "-rA")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*stands under*", "FSE131 warning: MeshConfig *"])

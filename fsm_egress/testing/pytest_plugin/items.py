@@ -44,7 +44,9 @@ class EgressItem(pytest.Item):
         self.result = result
 
     def runtest(self) -> None:
-        """Fail if something is not as expected."""
+        """Fail if something is not as expected; what the result stands under is shown with it (`-rA`)."""
+        for condition in self.result.decision.conditions:
+            self.add_report_section("call", "stands under", str(condition))
         if not self.result.passed:
             raise EgressFailure(self.result)
 
