@@ -22,7 +22,7 @@ from ..connections.descriptions import (
 )
 from ..documents import Document, read_text
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, Problem, shortly
+from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem, shortly
 from ..values.references import Mark, Source
 from .inputs import read_input
 from .problems import stop_for
@@ -54,6 +54,7 @@ def read_connections(content: bytes, name: str) -> tuple[tuple[Connection, ...],
     """The connections of a text, in its order, and everything that is wrong with it.
 
     The text is one JSON object, a list of them, or JSON lines: an object on each line, blank lines aside.
+    Where more than a thousand things are wrong, it is read no further.
 
     Args:
         content: UTF-8.
@@ -69,6 +70,11 @@ def read_connections(content: bytes, name: str) -> tuple[tuple[Connection, ...],
                 connections.append(Connection.from_mapping(value))
             except InvalidValue as error:
                 problems.extend(_placed(error.at(path).problems, source))
+            if len(problems) > MAX_PROBLEMS:
+                break
+        if len(problems) > MAX_PROBLEMS:
+            more = Problem(f"at most {MAX_PROBLEMS} mistakes", "more", document=name)
+            return (), (*problems[:MAX_PROBLEMS], more)
     return tuple(connections), tuple(problems)
 
 

@@ -54,10 +54,14 @@ def known_stdin() -> bytes:
 
 
 def read_input(name: str) -> tuple[bytes, str]:
-    """The bytes of a file, or of standard input for `-`, and what problems call it."""
+    """The bytes of a file, or of standard input for `-`, and what problems call it.
+
+    There are no more of them than just more than a text may have.
+    """
     if name == STDIN:
         return read_stdin(), STDIN_NAME
     try:
-        return Path(name).read_bytes(), name
+        with Path(name).open("rb") as file:
+            return file.read(MAX_TEXT + 1), name
     except OSError as error:
         stop(f"{name}: cannot be read: {why(error)}")

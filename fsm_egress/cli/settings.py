@@ -33,6 +33,7 @@ FILE, SHARED_FILE = "fsm-egress.toml", "pyproject.toml"
 TABLE = ("tool", "fsm-egress")
 PAIRS = (("files", "cluster"), ("namespace", "all-namespaces"))  # of which one is in place of the other
 ALIKE = 0.7  # of keys
+MAX_SETTINGS = 2**20  # bytes of a file
 
 
 @frozen
@@ -187,10 +188,14 @@ def _shared(path: Path) -> Any:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_SETTINGS + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise _wrong(path, Problem("a file that can be read", reason=reason)) from None
+    if len(content) > MAX_SETTINGS:
+        raise _wrong(path, Problem(f"at most {MAX_SETTINGS // 2**20} MiB", "more"))
+    return content
 
 
 def _toml(path: Path, content: bytes) -> Any:

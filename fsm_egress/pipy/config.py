@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
 
+from ..documents import MAX_TEXT, number_flaw
+from ..documents.base import number
 from ..documents.compressed import MAGIC, pack, unpack
 from ..resources.subjects import account_of
 from ..values.construction import frozen
@@ -50,7 +52,7 @@ NO_DUMP = (
     "so a sidecar answers `fsm proxy get config_dump` that reads `config.json.gz`; that file is in the"
     " controller's repo, at the URL that is the last argument of the container `sidecar`"
 )
-MAX_SIZE = 1 << 28  # bytes of a config: no mesh has one as large
+MAX_VALUES = 1_000_000  # of a config that is read: no mesh has one as large
 
 
 @frozen
@@ -114,16 +116,34 @@ def read_tree(content: bytes) -> Any:
     """The frozen JSON of a config's bytes, compressed or not.
 
     Raises:
-        InvalidValue: they are no JSON, or no gzip of one; or they are none, as a sidecar answers that was
-            given a compressed config.
+        InvalidValue: they are no JSON, or no gzip of one; they are more than is read; or they are none, as a
+            sidecar answers that was given a compressed config.
     """
     if not content.strip():
         raise InvalidValue(Problem("the JSON of a config", "nothing", reason=NO_DUMP))
     try:
-        return freeze(json.loads(unpack(content, MAX_SIZE) if content[:2] == MAGIC else content))
+        text = _bounded(unpack(content, MAX_TEXT) if content[:2] == MAGIC else content)
+        return freeze(json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_number))
+    except InvalidValue:
+        raise
     except (ValueError, RecursionError) as error:
         reason = str(error).lower() or type(error).__name__
         raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
+
+
+def _bounded(text: bytes) -> bytes:
+    if len(text) > MAX_TEXT:
+        raise InvalidValue(Problem(f"at most {MAX_TEXT // 2**20} MiB", "more"))
+    if sum(map(text.count, (b",", b"[", b"{"))) >= MAX_VALUES:  # one before each value but the first
+        raise InvalidValue(Problem(f"at most {MAX_VALUES} values", "more"))
+    return text
+
+
+def _number(text: str) -> Any:
+    flaw = number_flaw(text)
+    if flaw:
+        raise InvalidValue(Problem(*flaw))
+    return number(text)
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)

@@ -6,16 +6,17 @@ Only the outbound part is read, and of that only what the scripts look at (fsm, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from attrs import evolve
 
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, Problem, show
+from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem, show
 from ..values.references import joined
 from .enforcement import ENFORCE
 from .netmask import Mask, read_mask
+from .runs import Runs
 
 __all__ = [
     "ANY_GATEWAY",
@@ -33,10 +34,12 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Words: TypeAlias = "tuple[str, ...]"
 
 ANY_GATEWAY = "*"
 DEFAULT_MODE = "http2tunnel"
 PORT_DIGITS = 5
+BETWEEN = "|"  # what stands between the words by which matches are merged
 SECRETS = frozenset({"Certificate", "SourceCert"})  # of what is in them no problem says what it is
 
 
@@ -116,10 +119,10 @@ class Match:
         return self.protocol in {"http", "grpc"}
 
     @property
-    def identity(self) -> str:
-        """What matches are merged by."""
+    def words(self) -> tuple[str, ...]:
+        """What matches are merged by: one folds into another one that has its words side by side."""
         texts = ["*"] if self.ranges is None else sorted(entry.text for entry in self.ranges)
-        return "".join(f"|{self.port}_{self.protocol}_{text}|" for text in texts)
+        return tuple(f"{self.port}_{self.protocol}_{text}" for text in texts)
 
 
 @frozen
@@ -180,9 +183,9 @@ def read_outbound(tree: Any) -> OutboundConfig:
     """What the scripts read of a config's tree.
 
     Raises:
-        InvalidValue: with everything that is malformed, each with its path.
+        InvalidValue: with everything that is malformed, each with its path, up to a thousand.
     """
-    problems: list[Problem] = []
+    problems: dict[Problem, None] = {}
     root = _Value(tree, "", problems)
     spec, outbound, forward = root.at("Spec"), root.at("Outbound"), root.at("Forward")
     own = _cert(root.at("Certificate"), None)
@@ -210,7 +213,7 @@ class _Value:
 
     value: Any
     path: str
-    problems: list[Problem]
+    problems: dict[Problem, None]
 
     def at(self, key: str) -> _Value:
         return _Value(self._checked(Mapping, "a mapping", {}).get(key), joined(self.path, key), self.problems)
@@ -258,9 +261,13 @@ class _Value:
 
     def wrong(self, expected: str) -> None:
         is_hushed = not SECRETS.isdisjoint(self.path.split("."))
-        found = Problem(expected, "" if is_hushed else show(self.value), self.path)
-        if found not in self.problems:
-            self.problems.append(found)
+        self.note(Problem(expected, "" if is_hushed else show(self.value), self.path))
+
+    def note(self, problem: Problem) -> None:
+        self.problems.setdefault(problem)
+        if len(self.problems) > MAX_PROBLEMS:
+            *listed, _ = self.problems
+            raise InvalidValue(*listed, Problem(f"at most {MAX_PROBLEMS} mistakes", "more"))
 
 
 def _cert(value: _Value, own: Cert | None) -> Cert:
@@ -277,7 +284,7 @@ def _source_cert(value: _Value, own: Cert) -> Cert | None:
 
 def _matches(port: str, value: _Value, own: Cert) -> tuple[Match, ...]:
     if not (port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS):
-        value.problems.append(Problem("a port number as the key", show(port), value.path))
+        value.note(Problem("a port number as the key", show(port), value.path))
     if value.value is None:  # the scripts break on it, and nothing listens
         value.wrong("a list")
     return tuple(_match(match, own) for match in value.items())
@@ -294,7 +301,7 @@ def _match(value: _Value, own: Cert) -> Match:
     return Match(
         value.path,
         port.number() or 0,
-        value.at("Protocol").needed(),
+        _undivided(value.at("Protocol").needed(), value.at("Protocol")),
         None if ranges.value is None else tuple(_range(*entry, own) for entry in ranges.entries()),
         None if hosts.value is None else {text: _host(host) for text, host in hosts.entries()},
         None if rules.value is None else {name: _rules(listed) for name, listed in rules.entries()},
@@ -318,7 +325,13 @@ def _enforcement(value: _Value, own: Cert) -> Enforcement | None:
 
 
 def _range(text: str, value: _Value, own: Cert) -> Range:
-    return Range(text, read_mask(text), _source_cert(value, own))
+    return Range(_undivided(text, value), read_mask(text), _source_cert(value, own))
+
+
+def _undivided(text: str, value: _Value) -> str:
+    if BETWEEN in text:
+        value.note(Problem(f"a text without `{BETWEEN}`", show(text), value.path))
+    return text
 
 
 def _host(value: _Value) -> Host:
@@ -366,28 +379,43 @@ def _merged(ports: Mapping[str, tuple[Match, ...]]) -> dict[str, tuple[Match, ..
     The first may stand on any port. Hosts and rules are added to those that it has; where it has none they
     are lost, as the routes of a folded stream are.
     """
-    found: dict[str, Match] = {}
-    identities: dict[str, list[str]] = {}
+    found: dict[Words, list[Match]] = {}  # with those that are folded into the first
+    known: list[Words] = []
+    runs = Runs()
+    identities: dict[str, list[Words]] = {}
     for port, matches in ports.items():
         own = identities.setdefault(port, [])
         for match in matches:
-            home = next((identity for identity in found if match.identity in identity), "")
+            number = runs.first(match.words)
+            home = () if number is None else known[number]
             if home:
-                host = found[home]
-                found[home] = evolve(
-                    host, hosts=_added(host.hosts, match.hosts), rules=_added(host.rules, match.rules)
-                )
+                found[home].append(match)
             else:
-                found[match.identity] = match
-            own.append(home or match.identity)
-    taken: set[str] = set()
+                if match.words not in found:
+                    runs.add(match.words, len(known))
+                    known.append(match.words)
+                found[match.words] = [match]
+            own.append(home or match.words)
+    taken: set[Words] = set()
     merged: dict[str, tuple[Match, ...]] = {}
     for port, listed in identities.items():
         fresh = [identity for identity in dict.fromkeys(listed) if identity not in taken]
         taken.update(fresh)
-        merged[port] = tuple(found[identity] for identity in fresh)
+        merged[port] = tuple(_united(*found[identity]) for identity in fresh)
     return merged
 
 
-def _added(known: Mapping[str, T] | None, more: Mapping[str, T] | None) -> Mapping[str, T] | None:
-    return None if known is None else {**known, **(more or {})}
+def _united(host: Match, *folded: Match) -> Match:
+    """A match with the hosts and rules of others, if it has such itself."""
+    if not folded:
+        return host
+    hosts, rules = host.hosts, host.rules
+    if hosts is not None:
+        hosts = _all(it.hosts for it in (host, *folded))
+    if rules is not None:
+        rules = _all(it.rules for it in (host, *folded))
+    return evolve(host, hosts=hosts, rules=rules)
+
+
+def _all(several: Iterable[Mapping[str, T] | None]) -> Mapping[str, T]:
+    return {name: value for some in several for name, value in (some or {}).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import PurePath
 from string import Template
 from typing import Any
@@ -17,7 +18,7 @@ from ..documents import Document, read_text
 from ..resources.checks import one_of
 from ..resources.subjects import Subject, read_subject
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, LoadError, Problem, show
+from ..values.errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, show
 from ..values.references import Source, joined
 from ..values.spelling import nearest
 from ..values.typed import takes
@@ -120,7 +121,7 @@ def read_tests(content: bytes | str, name: str = "<text>") -> tuple[PolicyTests,
         name: its path, from which the paths in it are found, and what errors call it.
 
     Raises:
-        LoadError: with everything that is wrong, each with its line and column.
+        LoadError: with everything that is wrong, each with its line and column, up to a thousand or so.
         MissingExtra: the text is YAML, and PyYAML is not installed.
     """
     documents, unreadable = read_text(content, name)
@@ -135,6 +136,9 @@ def read_tests(content: bytes | str, name: str = "<text>") -> tuple[PolicyTests,
         tests = _tests_of(top, document, source)
         problems.extend(evolve(it, document=name, mark=source.mark(it.path)) for it in top.problems)
         found.append(tests)
+        if len(problems) > MAX_PROBLEMS:
+            problems.append(Problem(f"at most {MAX_PROBLEMS} mistakes", "more", document=name))
+            break
     if not (found or problems):
         problems.append(Problem(f"a document of kind `{KIND}`", "none", document=name))
     if problems:
@@ -219,7 +223,7 @@ def _tests_of(top: _Node, document: Document, source: Source) -> PolicyTests:
         top.at("tests").wrong("a list of tests")
     tests = [
         test
-        for node in top.at("tests").items()
+        for node in takewhile(lambda _: len(top.problems) <= MAX_PROBLEMS, top.at("tests").items())
         for test in _cases(node.mapping(*_TEST), top.at("as"), source, has_after=after is not None)
     ]
     return PolicyTests(document.name, mesh, after, tuple(tests))
@@ -242,7 +246,7 @@ def _cases(test: _Node, as_: _Node, source: Source, *, has_after: bool) -> Itera
     if cases.value is None:
         yield from _case(test, as_, source, has_after=has_after)
         return
-    for case in cases.items():
+    for case in takewhile(lambda _: len(test.problems) <= MAX_PROBLEMS, cases.items()):
         values = case.mapping().value
         filled = {
             key: _filled(value, values, _Node(value, joined(test.path, str(key)), test.problems))
@@ -287,7 +291,7 @@ def _case(test: _Node, as_: _Node, source: Source, *, has_after: bool) -> Iterat
 
 def _connection(test: _Node) -> Any:
     """The connection: in the short form of the command line, or as JSON."""
-    given = [kind for kind in _SENDS if test.at(kind).value not in {None, False}]
+    given = [kind for kind in _SENDS if test.at(kind).value is not None and test.at(kind).value is not False]
     whole = test.at("connection")
     if whole.value is not None:
         if given or test.at("to").value is not None:

@@ -506,9 +506,39 @@ def test_a_gzip_file_of_two_parts_is_no_config() -> None:
 
 def test_a_config_is_unpacked_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     content = fe.pipy_config(load(), WHO).to_gzip()
-    monkeypatch.setattr(config_module, "MAX_SIZE", 100)
+    monkeypatch.setattr(config_module, "MAX_TEXT", 100)
     with pytest.raises(fe.InvalidValue, match="more than 100 bytes when unpacked"):
         fe.PipyConfig.from_bytes(content)
+
+
+def test_a_config_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = fe.pipy_config(load(), WHO).to_json()
+    monkeypatch.setattr(config_module, "MAX_TEXT", 100)
+    with pytest.raises(fe.InvalidValue, match="expected at most 0 MiB, found more"):
+        fe.PipyConfig.from_bytes(content)
+
+
+@pytest.mark.parametrize("values", ["[]", "0", '{"a": 0}'])
+@pytest.mark.parametrize("packed", [gzip.compress, bytes], ids=["gzip", "plain"])
+def test_a_config_of_many_values_is_refused_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch, values: str, packed: Any
+) -> None:
+    monkeypatch.setattr(config_module, "MAX_VALUES", 100)
+    content = f'{{"Version": "0", "Chains": [{",".join([values] * 100)}]}}'
+    with pytest.raises(fe.InvalidValue, match=r"^expected at most 100 values, found more$"):
+        fe.PipyConfig.from_bytes(packed(content.encode()))
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, f"-{'9' * 65}", f"0.{'1' * 70}"])
+def test_a_number_of_very_many_digits_is_refused(number: str) -> None:
+    with pytest.raises(fe.InvalidValue, match=f"at most 64 digits, found one of {len(number)}$"):
+        fe.Sidecar.read(f'{{"Version": "0", "Outbound": {number}}}'.encode())
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    with pytest.raises(fe.InvalidValue, match=f"expected a finite number, found `{number}`$"):
+        fe.Sidecar.read(f'{{"Version": "0", "Outbound": {number}}}'.encode())
 
 
 @given(random_meshes.cases(1))

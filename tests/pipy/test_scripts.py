@@ -114,6 +114,24 @@ def test_everything_malformed_is_said_at_once_and_once() -> None:
     assert [problem.path for problem in error.value.problems] == ["Certificate.CertChain", "Spec", "Forward"]
 
 
+def test_what_is_malformed_very_often_is_said_up_to_a_bound() -> None:
+    with pytest.raises(InvalidValue) as error:
+        read(*[5] * 4_000)  # type: ignore[arg-type]  # as this is what is wrong
+    *listed, last = error.value.problems
+    assert (len(listed), str(last)) == (1_000, "expected at most 1000 mistakes, found more")
+    assert len(set(listed)) == 1_000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [match(protocol="tcp|80_http_*|"), match("1.0.0.0/8||80_tcp_*")],
+    ids=["protocol", "range"],
+)
+def test_what_matches_are_told_apart_by_is_in_no_text(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue, match=r"expected a text without `\|`, found the string"):
+        read(wrong)
+
+
 def test_the_content_of_a_malformed_value_stays_secret() -> None:
     with pytest.raises(InvalidValue) as error:
         read_outbound({"Certificate": {"PrivateKey": {"pem": "(secret)"}}})
@@ -252,6 +270,36 @@ def test_a_match_is_folded_into_one_of_another_port() -> None:
     config = read(web(names=("a",)), p81=[web(names=("b",))])
     assert [list(found.hosts or ()) for found in config.matches["80"]] == [["a", "b"]]
     assert config.matches["81"] == ()
+
+
+def test_of_two_matches_of_no_range_at_all_the_later_counts() -> None:
+    nowhere: dict[str, Any] = {"DestinationIPRanges": {}}
+    found = read({**web(names=("a",)), **nowhere}, {**web(names=("b",)), **nowhere}).matches["80"]
+    assert [list(it.hosts or ()) for it in found] == [["b"]]
+
+
+SEVERAL = st.lists(st.sampled_from("123"), max_size=3, unique=True)
+
+
+def slowly_merged(listed: list[list[str]]) -> list[list[str]]:
+    """The hosts of the matches of these ranges, as `config.js` unites them: by a search in texts."""
+    found: dict[str, list[str]] = {}
+    for number, ranges in enumerate(listed):
+        identity = "".join(f"|80_http_{it}.0.0.0/8|" for it in sorted(ranges))
+        home = next((it for it in found if identity in it), "")
+        found[home or identity] = [*(found[home] if home else ()), str(number)]
+    return list(found.values())
+
+
+@given(st.lists(SEVERAL, max_size=7))
+def test_law_matches_are_merged_as_the_script_merges_them(listed: list[list[str]]) -> None:
+    matches = [
+        {**web(*(f"{it}.0.0.0/8" for it in ranges), names=(str(number),)), "Port": 80}
+        for number, ranges in enumerate(listed)
+    ]
+    for ranges, it in zip(listed, matches, strict=True):
+        it["DestinationIPRanges"] = {f"{one}.0.0.0/8": None for one in ranges}
+    assert [list(it.hosts or ()) for it in read(*matches).matches["80"]] == slowly_merged(listed)
 
 
 def test_a_match_of_no_range_at_all_is_within_every_other() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import changes
 import pytest
 import random_meshes
+import yaml
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from pods import pod
 from small import WHO, config, egress, load, routes
 from universe import Wire, aimed
@@ -263,6 +267,48 @@ def test_what_a_test_has_wrong(test: str, problem: str) -> None:
 )
 def test_what_a_file_has_wrong(text: str, problem: str) -> None:
     assert any(problem in line for line in refused(text))
+
+
+TESTED = f"""{HEAD}{AFTER}as: curl.curl
+tests:
+  - name: t
+    to: 54.9.9.9:80
+    http: GET http://httpbin.org/$path
+    headers: {{a: b}}
+    cases: [{{path: get}}]
+    expect: {{verdict: DENIED, reason: no_route, status: 403, target: [a:80], changes: true, after: {{}}}}
+  - {{as: any other account, name: u, tls: true, to: 54.9.9.9:443, expect: {{route: r}}}}
+  - {{name: v, connection: {{destination: 54.9.9.9, port: 80, sends: raw}}, expect: DENIED}}
+"""
+
+
+def places_in(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place, *(it for key, inside in pairs for it in places_in(inside, (*place, key)))]
+
+
+@given(st.data())
+def test_law_whatever_stands_in_a_file_is_read_or_is_an_error_of_ours(data: st.DataObject) -> None:
+    tree = yaml.safe_load(TESTED)
+    *around, key = data.draw(st.sampled_from(places_in(tree)[1:]))
+    holder = tree
+    for it in around:
+        holder = holder[it]
+    holder[key] = data.draw(changes.values)
+    with suppress(fe.LoadError):
+        fe.read_tests(json.dumps(tree))
+
+
+@pytest.mark.parametrize("several", ["tests", "cases", "documents"])
+def test_a_file_with_very_many_mistakes_is_read_no_further(several: str) -> None:
+    text = "".join("  - {name: t, to: a, tcp: true}\n" for _ in range(2_000))
+    if several == "cases":
+        text = f"  - {{name: t, to: $a, tcp: true, cases: [{', '.join(['{a: b}'] * 2_000)}]}}\n"
+    if several == "documents":
+        text = f"  - {{}}\n---\n{HEAD}tests:\n".join(["", *[""] * 1_000])
+    lines = refused(f"{HEAD}tests:\n{text}")
+    assert 1_000 < len(lines) < 1_020
+    assert lines[-1] == "t.yaml: expected at most 1000 mistakes, found more"
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
