@@ -409,7 +409,8 @@ def reached_addresses(
     if mesh_config(documents, "traffic").get("enablePermissiveTrafficPolicyMode", False):
         return [address(ip) for ip in ready_addresses(documents, service)]
     shown, reached = False, []
-    for target in of_kind(documents, "TrafficTarget"):
+    # resources.md, Services: "only services and policies in namespaces labelled ... count."
+    for target in monitored(documents, "TrafficTarget"):
         destination, rules = target["spec"]["destination"], target["spec"].get("rules", [])
         # decision.md, 1: "else those behind an SMI TrafficTarget that names the source"
         sources = [source for source in target["spec"].get("sources", []) if is_named(source, identity)]

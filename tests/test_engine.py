@@ -20,6 +20,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ROUTES, WHO
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.policy import Interception
@@ -121,7 +122,7 @@ def test_law_the_engine_equals_the_reference_implementation(case: Case) -> None:
 
 
 @given(cases, st.data())
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_order_free(case: Case, data: st.DataObject) -> None:
     mesh, identity, connections = case
     permuted = data.draw(random_meshes.permuted(mesh))
@@ -148,7 +149,7 @@ def test_law_monotone(case: Case, policy: dict[str, Any]) -> None:
 
 
 @given(cases, random_meshes.egress_policies(names=("added",)))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_isolation(case: Case, policy: dict[str, Any]) -> None:
     mesh, identity, connections = case
     elsewhere = [{"kind": "ServiceAccount", "name": "somebody", "namespace": "else"}]
@@ -160,7 +161,7 @@ PASSED_BY = {"not_intercepted", "no_sidecar"}  # which no policy has a say about
 
 
 @given(cases)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_closed_without_policies_and_egress(case: Case) -> None:
     mesh, identity, connections = case
     closed = without(with_traffic(mesh, enableEgress=False), "Egress")
@@ -173,7 +174,7 @@ def test_law_closed_without_policies_and_egress(case: Case) -> None:
 
 
 @given(cases)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_enabling_egress_opens_what_was_disabled_and_nothing_else(case: Case) -> None:
     mesh, identity, connections = case
     off = verdicts(with_traffic(mesh, enableEgress=False), identity, connections)
@@ -186,7 +187,7 @@ def test_law_enabling_egress_opens_what_was_disabled_and_nothing_else(case: Case
 
 
 @given(cases, st.booleans())
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_in_mesh_whatever_the_policies(case: Case, enabled: bool) -> None:
     mesh, identity, connections = case
     other = without(with_traffic(mesh, enableEgress=enabled), "Egress", "EgressGateway")
@@ -198,7 +199,7 @@ def test_law_in_mesh_whatever_the_policies(case: Case, enabled: bool) -> None:
 
 
 @given(cases)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_pickled_and_threaded_engines_decide_alike(case: Case) -> None:
     mesh, identity, connections = case
     engine = engine_of(mesh, identity)
@@ -457,7 +458,7 @@ STAGE_0 = {fe.Reason.NOT_INTERCEPTED, fe.Reason.NO_SIDECAR}
 
 
 @given(cases)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_a_pod_s_decision_is_its_account_s_where_all_pods_are_alike(case: Case) -> None:
     mesh, who, connections = case
     kind, slash, rest = who.partition("/")
@@ -477,7 +478,7 @@ def test_law_a_pod_s_decision_is_its_account_s_where_all_pods_are_alike(case: Ca
 
 
 @given(cases)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_stage_0_changes_nothing_but_verdicts_to_and_from_not_intercepted(case: Case) -> None:
     mesh, who, connections = case
     snapshot = fe.load(mesh)
@@ -496,7 +497,7 @@ def test_law_stage_0_changes_nothing_but_verdicts_to_and_from_not_intercepted(ca
 
 
 @given(cases)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_what_the_sidecar_never_sees_is_no_difference_from_it(case: Case) -> None:
     mesh, who, _ = case
     snapshot = fe.load(mesh)

@@ -11,6 +11,7 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from small import WHO, egress, load, routes, service
+from thoroughness import examples
 from traffic import MATCHES
 
 import fsm_egress as fe
@@ -72,7 +73,7 @@ def test_the_connections_lead_everywhere() -> None:
     assert len(set(map(id, DECISIONS))) > POLICIES / 2
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(random_meshes.cases(12))
 def test_an_engine_decides_the_same_when_it_was_pickled(
     case: tuple[list[dict[str, Any]], str, list[dict[str, Any]]],

@@ -41,6 +41,7 @@ from reference import (
     services_on,
     splits_of,
 )
+from thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ VERDICTS = {
         "egress_disabled",
     },
 }
-BRIEFLY = settings(max_examples=30, deadline=None)
+BRIEFLY = settings(max_examples=examples(30), deadline=None)
 
 
 # What FSM documents
@@ -399,7 +400,7 @@ def test_the_strategies_collide_as_promised() -> None:
             outcomes.discard((met.decided["verdict"], met.decided["reason"]))
         return not missing and not outcomes
 
-    tries = settings(max_examples=5000, phases=[Phase.generate], derandomize=True, deadline=None)
+    tries = settings(max_examples=5_000, phases=[Phase.generate], derandomize=True, deadline=None)
     with suppress(NoSuchExample):
         find(cases(count=24), nothing_missing, settings=tries)
     assert (set(missing), outcomes) == (set(), set())

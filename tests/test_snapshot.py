@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.vendor.pretty import pretty
 from random_meshes import resource
 from small import WHO, config, egress, load, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.resources.kinds import KINDS
@@ -111,7 +112,7 @@ def test_a_text_is_loaded_tolerantly_on_request() -> None:
 
 
 @given(random_meshes.meshes(), st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_a_snapshot_equals_another_of_the_same_resources(mesh: list[dict[str, Any]], chance: Any) -> None:
     one = fe.load(mesh)
     chance.shuffle(mesh)
@@ -134,7 +135,7 @@ def test_a_snapshot_equals_none_that_lacks_something_else_and_nothing_of_another
 
 
 @given(random_meshes.meshes())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_a_changed_snapshot_shares_every_other_kind(mesh: list[dict[str, Any]]) -> None:
     before = fe.load(mesh)
     added = policy("added")
@@ -147,7 +148,7 @@ def test_law_a_changed_snapshot_shares_every_other_kind(mesh: list[dict[str, Any
 
 
 @given(random_meshes.meshes())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_what_is_added_and_taken_away_leaves_the_same(mesh: list[dict[str, Any]]) -> None:
     before = fe.load(mesh)
     added = policy("added")

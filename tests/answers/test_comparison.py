@@ -9,6 +9,7 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from small import ROUTES, WHO, config, egress, load, routes, service
+from thoroughness import examples
 from universe import UNIVERSE, Wire, changes, drawn
 
 import fsm_egress as fe
@@ -80,7 +81,7 @@ def test_law_a_diff_holds_just_the_connections_that_fare_otherwise(
 
 
 @given(changes())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_a_witness_of_a_diff_differs_for_each_identity(meshes: Meshes) -> None:
     before, after = meshes
     found = fe.diff(before, after)
@@ -95,7 +96,7 @@ def test_law_a_witness_of_a_diff_differs_for_each_identity(meshes: Meshes) -> No
 
 
 @given(random_meshes.cases(0))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_nothing_changes_from_a_mesh_to_itself(case: tuple[Wire, str, Wire]) -> None:
     mesh, *_ = case
     snapshot = fe.load(mesh)
@@ -108,7 +109,7 @@ def test_law_nothing_changes_from_a_mesh_to_itself(case: tuple[Wire, str, Wire])
 
 
 @given(changes(), drawn(80))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_equivalent_and_implies_are_proofs_or_have_a_witness(
     meshes: Meshes, some: list[fe.Connection]
 ) -> None:
@@ -135,7 +136,7 @@ def test_law_equivalent_and_implies_are_proofs_or_have_a_witness(
 
 
 @given(changes())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_the_way_back_undoes_a_diff(meshes: Meshes) -> None:
     before, after = meshes
     turned = {Effect.ALLOWED: Effect.DENIED, Effect.DENIED: Effect.ALLOWED}

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from portions import BEYOND, FORWARDED, RESTRICTED, beyond, holding, named
 from small import WHO, config, egress, load, routes, service
+from thoroughness import examples
 from universe import PORTS, UNIVERSE, Wire, aimed, drawn
 
 import fsm_egress as fe
@@ -37,7 +38,7 @@ def test_law_every_connection_is_in_one_portion_with_its_decision(
 
 
 @given(random_meshes.cases(0))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_law_a_witness_is_decided_so_and_can_be_dialled_if_anything_can(
     case: tuple[Wire, str, Wire],
 ) -> None:
@@ -55,7 +56,7 @@ def test_law_a_witness_is_decided_so_and_can_be_dialled_if_anything_can(
 
 
 @given(random_meshes.cases(0), st.sampled_from(PORTS))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_law_each_address_is_counted_once(case: tuple[Wire, str, Wire], port: int) -> None:
     mesh, who, _ = case
     portions = fe.partition(fe.load(mesh), who).portions

@@ -10,6 +10,7 @@ import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import WHO, config, egress, load
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.answers.proofs import counted, extent, identities_of
@@ -65,7 +66,7 @@ def changed(mesh: fe.Snapshot, patch: dict[str, Any]) -> set[tuple[Any, ...]]:
 
 
 @given(random_meshes.meshes(), st.sampled_from(random_meshes.SERVICE_NAMESPACES))
-@settings(max_examples=3)
+@settings(max_examples=examples(3))
 def test_law_an_account_that_nothing_else_names_changes_no_answer(
     documents: random_meshes.Documents, space: str
 ) -> None:
@@ -83,7 +84,7 @@ def test_law_an_account_that_nothing_else_names_changes_no_answer(
 
 
 @given(random_meshes.meshes(), st.sampled_from(random_meshes.SERVICE_NAMESPACES))
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=examples(2), deadline=None)
 def test_law_an_account_that_nothing_else_names_changes_no_review(
     documents: random_meshes.Documents, space: str
 ) -> None:

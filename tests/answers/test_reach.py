@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from portions import BEYOND, FORWARDED, RESTRICTED, beyond, fits, holding, partials
 from small import WHO, config, egress, load
+from thoroughness import examples
 from universe import ADDRESSES, PORTS, Wire, aimed, drawn
 
 import fsm_egress as fe
@@ -29,7 +30,7 @@ Where = fe.Where
 
 
 @given(random_meshes.cases(0), partials(), drawn(60))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_law_who_reaches_it_is_told_and_nobody_else(
     case: tuple[Wire, str, Wire], asked: tuple[fe.Partial, fe.Connection], some: list[fe.Connection]
 ) -> None:
@@ -131,7 +132,7 @@ def wheres() -> SearchStrategy[fe.Where]:
 
 
 @given(random_meshes.cases(8), wheres(), drawn(80))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_what_never_happens_does_not_and_what_refutes_it_does(
     case: tuple[Wire, str, Wire], where: fe.Where, some: list[fe.Connection]
 ) -> None:
@@ -204,7 +205,7 @@ def test_what_cannot_be_proven_is_not_proven() -> None:
 
 
 @given(st.sampled_from(["(?=.*b)/a", "(/a)\\1", "^/(?!x)"]), st.text("/abxc", max_size=6))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_no_pattern_makes_a_false_proof(pattern: str, path: str) -> None:
     mesh = beyond(pattern)
     connection = fe.http("54.9.9.9", 80, "GET", f"a.com/{path}")

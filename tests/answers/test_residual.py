@@ -10,6 +10,7 @@ import random_meshes
 from hypothesis import given, settings
 from portions import BEYOND, RESTRICTED, beyond, fits, holding, named, partials
 from small import WHO, egress, load, routes
+from thoroughness import examples
 from universe import Wire, drawn
 
 import fsm_egress as fe
@@ -17,7 +18,7 @@ from fsm_egress.connections.connection import HTTPRequest, TLSClientHello
 
 
 @given(random_meshes.cases(0), partials(), drawn(150))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_a_residual_holds_just_what_fits_with_its_decision(
     case: tuple[Wire, str, Wire], asked: tuple[fe.Partial, fe.Connection], some: list[fe.Connection]
 ) -> None:
@@ -38,7 +39,7 @@ def test_law_a_residual_holds_just_what_fits_with_its_decision(
 
 
 @given(random_meshes.cases(0), partials(), drawn(150))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_what_is_decided_hangs_on_nothing_else(
     case: tuple[Wire, str, Wire], asked: tuple[fe.Partial, fe.Connection], some: list[fe.Connection]
 ) -> None:

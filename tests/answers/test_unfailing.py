@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
+from thoroughness import examples
 
 import fsm_egress as fe
 
@@ -110,7 +111,7 @@ def of_account(mesh: fe.Snapshot, who: fe.ServiceIdentity) -> None:
         fe.Workload.of(mesh, who).after(mesh)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(meshes(), st.data())
 def test_law_answers_never_raise_for_what_is_in_a_mesh(documents: list[Tree], data: DataObject) -> None:
     whole = fe.load(documents)

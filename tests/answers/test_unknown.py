@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pods import pod
 from small import WHO, config, egress, load
+from thoroughness import examples
 
 import fsm_egress as fe
 
@@ -36,7 +37,7 @@ def damaged(random: Random, document: random_meshes.Document) -> random_meshes.D
 
 
 @given(random_meshes.meshes(), st.sampled_from(WHERES), st.randoms(use_true_random=False), st.integers(1, 3))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_law_nothing_is_proven_that_is_refuted_by_what_was_lost(
     documents: random_meshes.Documents, where: fe.Where, random: Random, count: int
 ) -> None:
@@ -61,7 +62,7 @@ def test_law_nothing_is_proven_that_is_refuted_by_what_was_lost(
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), st.randoms(use_true_random=False))
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 def test_law_what_is_said_of_one_identity_stands_or_is_not_decided(
     documents: random_meshes.Documents, who: str, random: Random
 ) -> None:

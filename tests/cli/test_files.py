@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from fsm_egress.cli import files
 from fsm_egress.cli.files import write_file, write_folder
@@ -139,7 +140,7 @@ class Killed(BaseException):
 STEPS = ("mkdir", "rename", "open")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(
     st.sampled_from([OSError(errno.ENOSPC, "full"), OSError(errno.EACCES, "no"), Killed()]),
     st.integers(0, 8),

@@ -14,6 +14,7 @@ from random_meshes import meshes
 from small import config, egress, routes
 from test_controller_running import of_other
 from test_controller_state import DB, WEB
+from thoroughness import examples
 
 import fsm_egress as fe
 from examples.controller import admission
@@ -96,7 +97,7 @@ def test_of_routes_the_policies_that_refer_to_them_are_looked_at() -> None:
     assert codes(warnings_of(fe.load([config(), policy]), twice)) == ["FSE071"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(meshes())
 def test_law_every_warning_is_a_finding_of_the_whole_lint(documents: list[Tree]) -> None:
     mesh = fe.load(documents)

@@ -9,6 +9,7 @@ import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ROUTES, WHO, config, egress, load, resolved, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
@@ -78,7 +79,7 @@ def of_sides(sides: Sides) -> Missed:
 
 
 @given(random_meshes.cases(24))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_no_decision_and_no_outcome_is_missed_in_a_mesh(case: tuple[list[Wire], str, list[Wire]]) -> None:
     mesh, identity, connections = case
     missed = of_sides(Sides.of(fe.load(mesh), identity))
@@ -181,7 +182,7 @@ def group(name: str | None) -> list[Wire]:
     return [{"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": name}] if name else []
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(POLICIES, TRAFFIC, st.booleans(), st.lists(MATCHES, min_size=2, max_size=4), CONNECTIONS)
 def test_law_no_decision_and_no_outcome_is_missed_where_hosts_are_searched(
     policies: list[Wire],
@@ -304,7 +305,7 @@ CONFIGS = st.builds(
 
 
 @given(CONFIGS, CONNECTIONS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_law_no_outcome_is_missed_of_any_config(tree: Wire, connections: list[fe.Connection]) -> None:
     sidecar = Sidecar.read(tree)
     assert Missed(sidecar.handle, reading_of_sidecar(sidecar)).among(connections) == []

@@ -14,6 +14,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import GET, everywhere, first
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
@@ -163,7 +164,7 @@ READINGS = st.booleans().flatmap(
 
 
 @given(st.lists(READINGS, min_size=1, max_size=2), st.lists(CONNECTIONS, min_size=10, max_size=30))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_law_no_connection_is_seen_otherwise_than_a_witness_at_its_place(
     readings: list[Reading], connections: list[fe.Connection]
 ) -> None:
@@ -179,7 +180,7 @@ def test_law_no_connection_is_seen_otherwise_than_a_witness_at_its_place(
 
 
 @given(st.lists(READINGS, min_size=1, max_size=2))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_each_connection_is_in_one_class_of_its_port(readings: list[Reading]) -> None:
     spans: dict[tuple[int | None, Payload], list[Span]] = {}
     for part in divide(*readings):
@@ -199,7 +200,7 @@ def test_law_each_connection_is_in_one_class_of_its_port(readings: list[Reading]
 
 
 @given(st.lists(READINGS, min_size=1, max_size=2))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_a_witness_is_in_its_class_on_its_port_and_can_be_dialled_if_any_can(
     readings: list[Reading],
 ) -> None:
@@ -220,7 +221,7 @@ def between(first: int, last: int) -> Iterable[int]:
 
 
 @given(READINGS, READINGS)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_law_the_order_of_the_readings_does_not_count(one: Reading, other: Reading) -> None:
     def shown(classes: Iterable[Class]) -> Counter[Seen]:
         return Counter(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import GET, everywhere, first
+from thoroughness import examples
 
 from fsm_egress.connections.connection import HTTPRequest, TLSClientHello
 from fsm_egress.division import requests as division_requests
@@ -77,7 +78,7 @@ def by_brute_force(lists: list[tuple[Condition, ...]]) -> set[tuple[int, ...]]:
 
 
 @given(st.lists(SHORT_CONDITIONS, min_size=1, max_size=2))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_law_a_request_for_each_combination_of_first_conditions(lists: list[tuple[Condition, ...]]) -> None:
     found = [request for request in requests(*asking(*lists)) if request.method == "GET"]
     shown = [tuple(first(conditions, request) for conditions in lists) for request in found]

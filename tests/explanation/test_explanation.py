@@ -10,6 +10,7 @@ import random_meshes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small import ROUTES, config, egress, load, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.explanation import Difference, Edit, Explanation, Nearness, Stage, StageName, explain
@@ -64,7 +65,7 @@ def only(connection: fe.Connection, *entries: Entry) -> NearMiss:
 
 
 @given(random_meshes.cases(6))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_explaining_never_changes_the_decision(case: Case) -> None:
     mesh, identity, connections = fe.load(case[0]), *case[1:]
     engine = fe.compile(mesh, identity)
@@ -74,7 +75,7 @@ def test_law_explaining_never_changes_the_decision(case: Case) -> None:
 
 
 @given(random_meshes.cases(6))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_the_stages_are_in_order_and_the_last_one_decides(case: Case) -> None:
     mesh, identity, connections = fe.load(case[0]), *case[1:]
     for connection in map(fe.Connection.from_mapping, connections):
@@ -93,13 +94,8 @@ def test_law_the_stages_are_in_order_and_the_last_one_decides(case: Case) -> Non
             assert (last.name, last.rules) == (StageName.EGRESS_POLICIES, decision.considered)
 
 
-def as_account(subject: Subject) -> fe.ServiceIdentity:
-    assert isinstance(subject, fe.ServiceIdentity)
-    return subject
-
-
 @given(random_meshes.cases(6))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_near_misses_are_one_change_away(case: Case) -> None:
     mesh, who = fe.load(case[0]), read_subject(case[1])
     for connection in map(fe.Connection.from_mapping, case[2]):
@@ -110,7 +106,7 @@ def test_law_near_misses_are_one_change_away(case: Case) -> None:
             some, *_ = fe.kinds_of_pods(changed[1], changed[0])
             decision = fe.compile(changed[0], some).classify(changed[2])
             assert (decision.allowed, decision.rule) == (True, miss.rule), miss
-            found = differences((mesh, who, connection), (changed[0], as_account(changed[1]), changed[2]))
+            found = differences((mesh, who, connection), changed)
             assert len(found) == 1 or found in TOGETHER, miss
 
 
@@ -138,7 +134,7 @@ def differences(
 
 
 @given(random_meshes.cases(6))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_no_rule_for_another_port_account_or_method_is_missed(case: Case) -> None:
     mesh = fe.load(case[0]).patched({"spec": {"featureFlags": {"enableAutoDefaultRoute": False}}})
     who = case[1]
@@ -163,7 +159,7 @@ def test_law_no_rule_for_another_port_account_or_method_is_missed(case: Case) ->
 
 
 @given(random_meshes.cases(4), st.integers(0, 3))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_what_is_told_is_told_in_every_form(case: Case, most: int) -> None:
     mesh, identity, connections = fe.load(case[0]), *case[1:]
     for connection in map(fe.Connection.from_mapping, connections):

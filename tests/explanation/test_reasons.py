@@ -6,6 +6,7 @@ from typing import Any
 
 import random_meshes
 from hypothesis import given, settings
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.explanation.reasons import REASONS, reasons_markdown
@@ -29,7 +30,7 @@ def test_a_page_says_what_it_means_and_what_to_do() -> None:
 
 
 @given(random_meshes.meshes())
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_law_a_reason_is_given_for_the_verdicts_of_its_page(mesh: list[dict[str, Any]]) -> None:
     loaded = fe.load(mesh)
     for who in fe.subjects_of(loaded)[:2]:

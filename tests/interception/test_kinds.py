@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pods import RULES, pod
 from small import WHO, config, load
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.interception.kinds import alike, bound, interception_of, kinds_of
@@ -147,7 +148,7 @@ LISTS = st.sampled_from(("25", "25,443", "443,25", "80"))
 CONNECTIONS = [fe.Connection(fe.Address("54.9.9.9"), port, fe.Sends.BYTES) for port in (25, 80, 443)]
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(LISTS, st.booleans())
 def test_law_a_pod_s_decision_is_its_account_s_where_all_pods_are_alike(ports: str, permissive: bool) -> None:
     mesh = load(
@@ -161,7 +162,7 @@ def test_law_a_pod_s_decision_is_its_account_s_where_all_pods_are_alike(ports: s
         assert len({(it.verdict, it.reason, it.targets) for it in found}) == 1
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.permutations("abcd"), st.lists(LISTS, min_size=4, max_size=4))
 def test_law_the_order_of_pods_changes_nothing(order: list[str], lists: list[str]) -> None:
     of = dict(zip("abcd", lists, strict=True))

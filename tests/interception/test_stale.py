@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pods import RULES, pod
 from small import load
+from thoroughness import examples
 
 from fsm_egress.interception.hosts import hosts_of
 from fsm_egress.interception.stale import difference, stale
@@ -54,7 +55,7 @@ def test_two_halves_are_the_whole() -> None:
     assert difference(lists(["10.0.0.0/9", "10.128.0.0/9"], [], []), lists(["10.0.0.0/8"], [], [])) is None
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(LISTS, LISTS)
 def test_law_what_differs_differs_both_ways(one: Interception, other: Interception) -> None:
     assert shown(one, other) == shown(other, one)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import config, egress, load, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.learning.evidence import BUCKETS, Choice, Evidence, Learner, Need, Times
@@ -125,7 +126,7 @@ def test_tls_without_a_name_and_udp_are_needed_by_address() -> None:
 
 
 @given(st.lists(st.sampled_from(RECORDS), max_size=20), st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_however_records_are_cut_and_ordered_they_count_alike(
     records: list[Record], random: Any, parts: int
 ) -> None:

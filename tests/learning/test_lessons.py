@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shown import Page
 from small import config, egress, load, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.decision import Reason, Verdict
@@ -99,7 +100,7 @@ def verdicts(mesh: fe.Snapshot, entries: Sequence[Record]) -> list[tuple[str, st
 
 
 @given(LOGS, OTHER_MESHES, MANNERS)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_all_that_counted_is_allowed_and_by_a_policy(
     entries: list[Record], mesh: fe.Snapshot, manner: Record
 ) -> None:
@@ -115,7 +116,7 @@ def test_law_all_that_counted_is_allowed_and_by_a_policy(
 
 
 @given(LOGS, OTHER_MESHES, MANNERS)
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 def test_law_nothing_but_what_passes_through_changes(
     entries: list[Record], mesh: fe.Snapshot, manner: Record
 ) -> None:
@@ -130,7 +131,7 @@ _REFUSALS = (Reason.NO_HOST, Reason.NO_ROUTE, Reason.NO_SERVER_NAME, Reason.PROT
 
 
 @given(LOGS, MANNERS)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_from_what_is_allowed_nothing_is_learned(entries: list[Record], manner: Record) -> None:
     lesson = learned(entries, **manner)
     again = learned(entries, lesson.after, **manner)
@@ -139,7 +140,7 @@ def test_law_from_what_is_allowed_nothing_is_learned(entries: list[Record], mann
 
 
 @given(LOGS, MANNERS, st.randoms(use_true_random=False), st.integers(1, 3))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_neither_order_nor_files_change_a_byte(
     entries: list[Record], manner: Record, random: Any, parts: int
 ) -> None:
@@ -164,7 +165,7 @@ def _without_one(grants: tuple[Grant, ...]) -> Iterable[tuple[Grant, ...]]:
 
 
 @given(LOGS, MANNERS)
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_law_without_any_part_of_it_something_is_denied(entries: list[Record], manner: Record) -> None:
     lesson = learned(entries, **manner)
     for fewer in _without_one(lesson.grants):
@@ -177,7 +178,7 @@ def test_law_without_any_part_of_it_something_is_denied(entries: list[Record], m
 
 
 @given(LOGS)
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_law_denied_traffic_alone_teaches_nothing(entries: list[Record]) -> None:
     lesson = learned(entries, OPEN.patched(CLOSED))
     assert lesson.resources == ()
@@ -186,7 +187,7 @@ def test_law_denied_traffic_alone_teaches_nothing(entries: list[Record]) -> None
 
 
 @given(LOGS, MANNERS)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_law_what_is_denied_can_be_learned_as_well(entries: list[Record], manner: Record) -> None:
     shut = OPEN.patched(CLOSED)
     lesson = learned(entries, shut, verdicts=["DENIED"], **manner)

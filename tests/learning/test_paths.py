@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from fsm_egress.learning.paths import covers, shape_of
 from fsm_egress.patterns import parse_pattern
@@ -37,7 +38,7 @@ def test_law_a_path_is_found_by_its_own_pattern(path: str) -> None:
 
 
 @given(PATHS, PATHS)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_law_a_pattern_that_covers_another_finds_its_paths(one: str, other: str) -> None:
     if covers(shape_of(one), shape_of(other)):
         assert found(shape_of(one), other)
@@ -47,7 +48,7 @@ def test_law_a_pattern_that_covers_another_finds_its_paths(one: str, other: str)
     st.lists(st.sampled_from([*WORDS, *IDS]), max_size=3),
     st.lists(st.sampled_from([*WORDS, *IDS]), max_size=3),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_law_a_pattern_that_finds_a_path_covers_its_pattern(one: list[str], other: list[str]) -> None:
     wide, path = shape_of("/" + "/".join(one)), "/" + "/".join(other)
     assert found(wide, path) == covers(wide, shape_of(path))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from fsm_egress.learning.ranges import fewest_addresses
 from fsm_egress.values.errors import InvalidValue
@@ -47,7 +48,7 @@ def sets_of_ranges() -> tuple[tuple[Prefix, ...], ...]:
     st.integers(28, 32),
     st.sets(st.integers(0, 15), max_size=3),
 )
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_law_no_set_of_ranges_opens_fewer(
     octets: set[int], most: int, shortest: int, closed: set[int]
 ) -> None:
@@ -73,7 +74,7 @@ def test_law_no_set_of_ranges_opens_fewer(
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=30), st.integers(1, 8), st.randoms())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_law_the_order_of_addresses_does_not_count(keys: list[int], most: int, random: Random) -> None:
     addresses = [Address.from_key(key) for key in keys]
     shuffled = addresses * 2

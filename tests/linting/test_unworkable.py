@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from random_meshes import FLOMESH, meshes, resource
 from small import WHO, config, egress, load, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code
@@ -141,7 +142,7 @@ def account_document() -> Entry:
 
 
 @given(meshes())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_law_a_witness_is_allowed_and_meets_the_obstacle(documents: Any) -> None:
     mesh = fe.load(list(documents), strict=False)
     for finding in fe.lint(mesh, only=OWN, sidecar=False):

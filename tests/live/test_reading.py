@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from objects_served import NOW, Objects
 from small import config, egress
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.live.paths import served
@@ -50,7 +51,7 @@ def place(document: dict[str, Any]) -> tuple[str, str]:
 
 
 @given(random_meshes.meshes(), st.integers(1, 7))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_law_what_is_read_is_what_is_there(mesh: list[dict[str, Any]], page: int) -> None:
     mesh = list(map(namespaced, mesh))
     objects = Objects(*mesh)

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
+from thoroughness import examples
 
 from fsm_egress.documents.yaml_scalars import is_disputed, resolved
 from fsm_egress.manifests.dump import dump_json, dump_yaml
@@ -158,7 +159,7 @@ def texts(resources: Sequence[Resource]) -> list[str]:
     return [dump_json(resources), dump_json(resources, indent=None), dump_yaml(resources)]
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(meshes())
 def test_law_loading_what_was_written_is_the_identity(mesh: list[dict[str, Any]]) -> None:
     loaded = load_resources(mesh)
@@ -168,7 +169,7 @@ def test_law_loading_what_was_written_is_the_identity(mesh: list[dict[str, Any]]
         assert again.problems == ()
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(meshes())
 def test_law_what_is_written_is_stable(mesh: list[dict[str, Any]]) -> None:
     resources = load_resources(mesh).resources

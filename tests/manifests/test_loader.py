@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
+from thoroughness import examples
 
 from fsm_egress.documents import MAX_DEPTH, MAX_DIGITS
 from fsm_egress.manifests import loader
@@ -704,7 +705,7 @@ def test_law_any_bytes_are_loaded_or_refused(content: bytes) -> None:
     assert load_resources(content, strict=False).resources == ()
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.binary(min_size=1, max_size=4), st.integers(0, 400), st.sampled_from(["a.json", "a.yaml"]))
 def test_law_a_damaged_document_is_loaded_or_refused(damage: bytes, place: int, name: str) -> None:
     text = BROKEN.encode() if name == "a.yaml" else json.dumps(listed(account("a"), account("b"))).encode()
@@ -972,7 +973,7 @@ def test_both_ways_of_reading_mappings_and_yaml_say_the_same() -> None:
     assert len(loaded.problems) == 4
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_law_both_ways_of_reading_json_say_the_same(data: st.DataObject) -> None:
     mesh = data.draw(meshes())

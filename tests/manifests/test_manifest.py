@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
+from thoroughness import examples
 
 from fsm_egress.documents import MAX_DEPTH, Document
 from fsm_egress.manifests import manifest
@@ -686,7 +687,7 @@ def test_a_name_in_no_namespace_is_written_without_one() -> None:
 # --- laws ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(meshes())
 def test_law_a_mesh_survives_being_written(mesh: list[dict[str, Any]]) -> None:
     for document in mesh:
@@ -747,7 +748,7 @@ def places(value: Any) -> list[Callable[[Any], Any]]:
     return [lambda new: new]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_law_the_quick_reading_refuses_what_the_slow_one_finds_wrong(data: st.DataObject) -> None:
     document = data.draw(st.sampled_from(data.draw(meshes())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 import fsm_egress as fe
 
@@ -60,7 +61,7 @@ def problems(field: str, text: str) -> list[fe.Problem]:
 
 
 @given(st.sampled_from(sorted(GOOD)), st.sampled_from(DISPUTED + BAD) | st.text('abz019:/._-" ', max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @example("number", '"080"')
 @example("number", "8_0")
 @example("switch", "yes")

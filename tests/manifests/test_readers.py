@@ -12,6 +12,7 @@ from attrs import NOTHING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
+from thoroughness import examples
 
 from fsm_egress.documents import MAX_DEPTH, excess
 from fsm_egress.manifests.manifest import structure, to_mapping
@@ -135,7 +136,7 @@ def test_any_mapping_and_any_sequence_will_do() -> None:
     assert (made.hosts, made.ip_addresses) == (("a.com",), (parse_prefix("10.0.0.0/8"),))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(meshes())
 def test_law_a_reader_makes_what_the_classes_make(mesh: list[dict[str, Any]]) -> None:
     for document in mesh:
@@ -290,7 +291,7 @@ def test_law_a_prefix_is_read_as_everywhere(address: str, length: int) -> None:
 # --- what is counted -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(meshes())
 def test_law_every_string_of_a_resource_is_counted(mesh: list[dict[str, Any]]) -> None:
     reading = Reading()

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from small import config, egress, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress import strategies as fst
@@ -61,7 +62,7 @@ def test_a_kind_that_is_not_there_is_refused() -> None:
 
 
 @given(random_meshes.meshes())
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_what_the_loader_accepts_validates(mesh: list[dict[str, Any]]) -> None:
     for tree in mesh:
         assert list(EVERY.iter_errors(tree)) == []
@@ -69,14 +70,14 @@ def test_law_what_the_loader_accepts_validates(mesh: list[dict[str, Any]]) -> No
 
 
 @given(fst.documents())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_law_every_kind_validates(tree: dict[str, Any]) -> None:
     assert EVERY.is_valid(tree)
     assert EVERY.is_valid({"apiVersion": "v1", "kind": "List", "items": [tree]})
 
 
 @given(fst.invalid_documents())
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 def test_law_no_schema_is_stricter_than_the_loader(tree: dict[str, Any]) -> None:
     """What is invalid may pass a schema; what a schema refuses, the loader refuses, too."""
     assert not loads(tree)
@@ -133,7 +134,7 @@ VALUES = st.sampled_from(
 
 
 @given(fst.documents(), st.data())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_law_what_a_schema_refuses_the_loader_refuses(tree: dict[str, Any], data: st.DataObject) -> None:
     spoiled = copy.deepcopy(tree)
     places = [

@@ -12,6 +12,7 @@ import random_meshes
 from attrs import frozen
 from hypothesis import given, settings
 from small import WHO, config, egress, load
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code, Finding
@@ -227,7 +228,7 @@ def test_what_was_read_from_no_file_has_no_line() -> None:
 
 
 @given(random_meshes.meshes())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_law_every_finding_is_in_the_log(entries: random_meshes.Documents) -> None:
     findings = lint(fe.load(entries), sidecar=False)
     levels = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

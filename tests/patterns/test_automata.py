@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from fsm_egress.connections.connection import HTTPRequest
 from fsm_egress.patterns import Pattern, PatternError
@@ -282,7 +283,7 @@ class TestLaws:
     """What holds for all patterns, judged by all short texts of a small alphabet."""
 
     @given(questions(REGULAR | LOOKING_ONCE), st.sampled_from(Texts))
-    @settings(max_examples=200)
+    @settings(max_examples=examples(200))
     def test_the_smallest_text_is_found_if_there_is_one(self, wanted: Wanted, texts: Texts) -> None:
         text = witness(wanted, texts)
         smallest = next((text for text in BRUTE_FORCE[texts] if comes_out(text, wanted)), None)
@@ -295,7 +296,7 @@ class TestLaws:
             assert text == smallest or text not in BRUTE_FORCE[texts]
 
     @given(questions(REGULAR | LOOKING_ONCE | IRREGULAR), st.sampled_from(Texts))
-    @settings(max_examples=80)
+    @settings(max_examples=examples(80))
     @example(pairs(r"(^a)b\1"), VALUE)
     @example(pairs(r"^(a\b/)\1", "!aa"), VALUE)
     def test_nothing_is_proved_that_is_not_so(self, wanted: Wanted, texts: Texts) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import LINES, LOOKING, REFERRING
+from thoroughness import examples
 
 from fsm_egress.patterns import PatternError
 from fsm_egress.patterns.core import core, tails, without_tails
@@ -60,7 +61,7 @@ def test_tails_are_what_can_match_nothing_at_the_end(text: str, left: list[str])
 
 
 @given(LOOKING, LINES)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @example("(?:|a)*^b", "ab")
 @example("(?:^a|b)+-", "ab-")
 @example(r"a*(?=\bb)", "ab")

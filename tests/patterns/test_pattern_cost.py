@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import ATOMS, LOOKING, REGULAR
+from thoroughness import examples
 
 from fsm_egress.patterns import parse_pattern, syntax
 from fsm_egress.patterns.cost import ONE, UNBOUNDED, Cost, cost
@@ -269,7 +270,7 @@ class TestLaws:
     """What holds for all patterns and texts."""
 
     @given(LOOKING, CONTENTS)
-    @settings(max_examples=400)
+    @settings(max_examples=examples(400))
     @example("(?:(?:a|a)*b)?", "a" * 20)
     @example("(?:(?:[ab]*)+^)?", "ab" * 10)
     @example("a*(?=.*-)b", "a" * 30)
@@ -281,7 +282,7 @@ class TestLaws:
         hold_the_bound(read_pattern(text), content)
 
     @given(st.tuples(REGULAR, ATOMS, REGULAR, REGULAR), st.booleans(), CONTENTS)
-    @settings(max_examples=200)
+    @settings(max_examples=examples(200))
     @example(("^", "a*", "", "$"), False, "a" * 30)
     @example(("", "a", "b?", "a"), True, "a" * 30)
     def test_nor_does_one_with_references(

@@ -8,6 +8,7 @@ import warnings
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from fsm_egress.patterns import Pattern
 from fsm_egress.patterns.captures import matches_empty
@@ -104,14 +105,14 @@ TOKENS = st.sampled_from(
 
 
 @given(PLAIN)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_law_plain_patterns_match_some_byte(text: str) -> None:
     assert is_plain(text)
     hold_what_is_said(text)
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=7).map("".join))
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @example("a{2}{2}")
 @example("[a-z-a]")
 def test_law_what_is_plain_is_a_pattern(text: str) -> None:
@@ -132,7 +133,7 @@ def test_law_they_are_literals_where_their_trees_are(text: str) -> None:
 
 
 @given(PLAIN, st.text(alphabet="ab0/_-. ~<$|é", max_size=7))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_law_they_mean_the_same_to_python(text: str, line: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python warns of sets that it may read differently one day

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regexes import LINES, LOOKING
+from thoroughness import examples
 
 from fsm_egress.patterns import Pattern, parse_pattern
 from fsm_egress.patterns.core import core
@@ -151,7 +152,7 @@ class TestLaws:
     """What holds for all patterns, judged by Python's search of short texts."""
 
     @given(LOOKING, st.lists(LINES, max_size=5))
-    @settings(max_examples=400)
+    @settings(max_examples=examples(400))
     @example(r"(?:(?!a(?=b)).)*b", ["ab", "aab", ""])
     @example(r"a(?=\b(?=^b))", ["ab", "-ab", "aab"])
     @example(r"(?=(?=^a)|\Bb)", ["a", "-a", "-ab", "ab"])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from fsm_egress.patterns import Pattern, PatternError, escaped, parse_pattern, searchable, syntax
 from fsm_egress.values.errors import InvalidValue
@@ -582,7 +583,7 @@ class TestLaws:
     """What holds for all patterns and all texts."""
 
     @given(st.one_of(st.text(), SYNTAX))
-    @settings(max_examples=300)
+    @settings(max_examples=examples(300))
     @example("[a-\\")
     def test_any_text_is_a_pattern_or_refused_at_a_place_inside(self, text: str) -> None:
         outcome = pattern_or_error(text)
@@ -593,7 +594,7 @@ class TestLaws:
             assert outcome.search("a/b") == bool(re.search(outcome.python, "a/b"))
 
     @given(SYNTAX)
-    @settings(max_examples=300)
+    @settings(max_examples=examples(300))
     @example("(?P<x>a){,3}*{")
     def test_what_is_proposed_is_a_pattern(self, text: str) -> None:
         outcome = pattern_or_error(text)
@@ -601,7 +602,7 @@ class TestLaws:
         assert better is None or reads(better)
 
     @given(patterns(), LINES)
-    @settings(max_examples=200)
+    @settings(max_examples=examples(200))
     def test_common_patterns_mean_the_same_to_python(self, text: str, line: str) -> None:
         assert parse_pattern(text).search(line) == bool(re.search(text, line))
 

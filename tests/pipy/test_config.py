@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import resource
 from small import WHO, config, egress, load, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.pipy import config as config_module
@@ -370,7 +371,7 @@ def test_the_mesh_config_says_which_file_the_sidecar_reads(compress: bool, name:
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), st.data())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_permuted_documents_give_equal_bytes(mesh: Mesh, identity: str, data: st.DataObject) -> None:
     permuted = data.draw(random_meshes.permuted(mesh))
     made = fe.pipy_config(fe.load(mesh), identity)
@@ -381,7 +382,7 @@ def test_law_permuted_documents_give_equal_bytes(mesh: Mesh, identity: str, data
 
 
 @given(random_meshes.meshes(), random_meshes.identities())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_what_is_written_is_read_back(mesh: Mesh, identity: str) -> None:
     made = fe.pipy_config(fe.load(mesh), identity)
     plain = fe.PipyConfig.from_bytes(made.to_json())
@@ -394,7 +395,7 @@ def test_law_what_is_written_is_read_back(mesh: Mesh, identity: str) -> None:
 
 
 @given(random_meshes.meshes(), random_meshes.identities())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_law_every_cluster_that_egress_names_is_there_and_every_one_there_is_named(
     mesh: Mesh, identity: str
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from observed import explains, goes_as_due
 from random_meshes import cases
 from small import WHO, Entry, config, egress, flat, load, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code
@@ -67,7 +68,7 @@ def test_law_with_the_module_nothing_gets_out_that_is_denied(case: Any) -> None:
 
 
 @given(cases(1))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_a_finding_is_cured_or_of_those_that_are_not(case: Any) -> None:
     documents, identity, _ = case
     for finding in enforceability(fe.load(documents), identity):
@@ -75,7 +76,7 @@ def test_law_a_finding_is_cured_or_of_those_that_are_not(case: Any) -> None:
 
 
 @given(cases(1))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_law_the_stock_scripts_find_all_that_they_look_at(case: Any) -> None:
     """Each key of a stock match is in the enforced one: without the module nothing is opened by it."""
     documents, identity, _ = case

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pods import pod
 from small import WHO, config, egress, load, routes
+from thoroughness import examples
 from universe import Wire, aimed
 
 import fsm_egress as fe
@@ -350,7 +351,7 @@ def test_a_mesh_that_is_not_there_is_an_error() -> None:
 
 
 @given(random_meshes.cases(10))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_what_is_covered_is_what_decided(case: tuple[Wire, str, Wire]) -> None:
     mesh, who, wires = case
     snapshot = fe.load(mesh)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 from traffic import GET, NOWHERE, PLAIN, RECORDS, TLS, log_of, mesh
 
 import fsm_egress as fe
@@ -93,7 +94,7 @@ class TestReplay:
         assert replay_dask.replay(bag_of(GET, partitions=1), BEFORE).connections == 1
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(st.sampled_from(RECORDS), min_size=1, max_size=12), st.integers(1, 12))
 def test_partitions_change_no_count(records: list[Record], partitions: int) -> None:
     whole = replay(BEFORE, [log_of(*records)], AFTER)

@@ -13,6 +13,7 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 from traffic import (
     ENTRY,
     EVENTS,
@@ -159,7 +160,7 @@ def test_every_record_is_decided_or_told(records: list[Document]) -> None:
     assert summary.connections + summary.unreadable == len(records)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(random_meshes.cases(12), st.integers(0, 11))
 def test_a_summary_counts_decisions(case: tuple[list[Document], str, list[Document]], cut_at: int) -> None:
     snapshot, identity, wires = fe.load(case[0]), case[1], case[2]
@@ -171,7 +172,7 @@ def test_a_summary_counts_decisions(case: tuple[list[Document], str, list[Docume
     assert summary.counts == Counter(Ruling.of(name, decision) for decision in decisions)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(random_meshes.meshes(), st.lists(random_meshes.connections(), min_size=4, max_size=4))
 def test_identities_that_nothing_names_are_decided_about_alike(
     listed: list[Document], wires: list[Document]

@@ -10,6 +10,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import WHO, egress, load, routes
+from thoroughness import examples
 from traffic import MATCHES
 
 import fsm_egress as fe
@@ -77,7 +78,7 @@ def test_merging_is_commutative(one: Summary, other: Summary) -> None:
     assert one.merged(other) == other.merged(one)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(summaries(), summaries(), summaries())
 def test_merging_is_associative(one: Summary, other: Summary, third: Summary) -> None:
     assert one.merged(other).merged(third) == one.merged(other.merged(third))
@@ -102,7 +103,7 @@ def test_a_summary_survives_pickling(one: Summary) -> None:
     assert pickle.loads(pickle.dumps(one)) == one  # noqa: S301  # because it has just been made here
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(summaries(), max_size=4), st.randoms())
 def test_the_form_for_machines_has_one_order(parts: list[Summary], random: Any) -> None:
     shuffled = random.sample(parts, len(parts))
@@ -187,7 +188,7 @@ class TestUnusedRules:
         assert self.unused()[:12] == ports
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(random_meshes.cases(12))
 def test_without_the_unused_rules_whatever_was_let_out_still_is(
     case: tuple[list[dict[str, Any]], str, list[dict[str, Any]]],

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import account, resource
 from small import config, egress, load, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.resolution.everyone import unnamed
@@ -20,7 +21,7 @@ def subjects(mesh: fe.Snapshot) -> list[str]:
 
 
 @given(random_meshes.meshes(), st.sampled_from(SPACES))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_law_an_account_that_nothing_names_is_governed_as_any_other(
     documents: random_meshes.Documents, space: str
 ) -> None:

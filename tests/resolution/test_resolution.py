@@ -10,6 +10,7 @@ import random_meshes
 from hypothesis import given, settings
 from random_meshes import retry
 from small import WHO, config, egress, flat, found, load, resolved, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.policy import Interception
@@ -164,7 +165,7 @@ def test_a_retry_without_times_is_found_where_it_counts(policy: dict[str, str], 
 
 
 @given(random_meshes.meshes(), random_meshes.identities())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_law_each_finding_is_told_once_and_points_into_the_mesh(
     mesh: list[dict[str, Any]], identity: str
 ) -> None:

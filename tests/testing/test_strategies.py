@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 from small import WHO, config, egress, load, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Sends, TLSClientHello
@@ -25,9 +26,9 @@ from fsm_egress.testing.hypothesis_plugin import setup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FEW = settings(max_examples=40)
+FEW = settings(max_examples=examples(40))
 SEARCH = settings(
-    max_examples=3_000, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=examples(3_000), database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 TYPES: tuple[type[Any], ...] = (

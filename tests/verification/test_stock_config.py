@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import resource
 from small import WHO, config, egress, flat, load, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.verification.stock_config import stock_config
@@ -455,7 +456,7 @@ def test_the_resources_are_left_as_they_are() -> None:
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), st.data())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_permuted_documents_give_equal_bytes(
     mesh: random_meshes.Documents, identity: str, data: st.DataObject
 ) -> None:
@@ -466,7 +467,7 @@ def test_law_permuted_documents_give_equal_bytes(
 
 
 @given(random_meshes.meshes(), random_meshes.identities())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_only_the_outbound_part_and_gateways_differ(mesh: random_meshes.Documents, identity: str) -> None:
     snapshot = fe.load(mesh)
     ours, theirs = (
@@ -477,7 +478,7 @@ def test_law_only_the_outbound_part_and_gateways_differ(mesh: random_meshes.Docu
 
 
 @given(random_meshes.meshes(), random_meshes.identities())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_law_at_most_one_egress_match_a_port_and_protocol(
     mesh: random_meshes.Documents, identity: str
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import account, resource
 from small import WHO, config, egress, flat, routes, service
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code
@@ -747,7 +748,7 @@ def test_what_an_older_controller_reads_otherwise_is_found(
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), random_meshes.versions())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_law_a_witness_shows_what_its_code_claims(
     mesh: random_meshes.Documents, identity: str, version: str | None
 ) -> None:
@@ -772,7 +773,7 @@ def announced(findings: fe.Findings, port: int) -> bool:
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), random_meshes.versions())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_law_the_config_differs_only_where_a_finding_says_so(
     mesh: random_meshes.Documents, identity: str, version: str | None
 ) -> None:
@@ -817,7 +818,7 @@ def test_of_the_controllers_outcomes_none_differs_unannounced(case: dict[str, An
 
 
 @given(random_meshes.cases(6), random_meshes.versions())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_law_whatever_goes_astray_has_a_finding(
     case: tuple[random_meshes.Documents, str, random_meshes.Documents], version: str | None
 ) -> None:
@@ -833,7 +834,7 @@ def test_law_whatever_goes_astray_has_a_finding(
 
 
 @given(random_meshes.meshes(), random_meshes.identities(), st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_law_permuted_documents_have_the_same_findings(
     mesh: random_meshes.Documents, identity: str, data: st.DataObject
 ) -> None:
