@@ -13,7 +13,7 @@ from ..connections.decision import Verdict
 from ..learning import learn as learn_from
 from ..manifests.dump import dump_yaml
 from ..values.errors import InvalidValue
-from ..values.times import read_time
+from ..values.times import read_time, spelled_time
 from .endings import end, stop
 from .files import write_folder
 from .help import examples
@@ -167,6 +167,9 @@ def learn(
                 verdicts=VERDICTS[verdict],
                 **options,
             )
+        if logs.can_be_read_again:
+            with progress_by_bytes(logs.size(), "proving") as advance:
+                lesson = lesson.proven(logs.open(advance, again=True), workers=options["workers"])
     except BrokenExecutor:
         stop("a worker process has ended before its work was done")
     if output_folder:
@@ -174,7 +177,7 @@ def learn(
     _OUTPUT[output](lesson, output_folder)
     print_problems(remarks(mesh), err=True)
     say((problem for record in lesson.evidence.first_unreadable for problem in record.problems), err=True)
-    end(found=lesson.denied, unknown=lesson.evidence.first_unreadable)
+    end(found=lesson.denied or lesson.still_denied, unknown=lesson.evidence.first_unreadable)
 
 
 LEARNED = "# learned by fsm-egress\n"
@@ -211,6 +214,7 @@ def _report(lesson: Lesson) -> Iterator[str]:
     left_out = ", ".join(f"{count} {why}" for why, count in sorted(evidence.left_out.items()))
     yield f"{evidence.read} records: {evidence.counted} count{', ' if left_out else ''}{left_out}"
     yield lesson.headline
+    yield lesson.proof
     yield from _part("They open, beyond what was seen:", lesson.openings)
     yield from _part(
         "They deny at once, though passthrough is on:",
@@ -218,8 +222,8 @@ def _report(lesson: Lesson) -> Iterator[str]:
     )
     yield from _part("To know:", lesson.remarks)
     yield from _part("Is it time to close?", lesson.readiness)
-    new = (f"{it.destination}" for it in lesson.readiness[0].last)
-    yield from _part("What came up last:", new)
+    came = (f"{it.destination} since {spelled_time(it.first)}" for it in lesson.came_last)
+    yield from _part("What came up last:", came)
     yield from _part("Findings:", (f"{it.code.code} {it.rule}: {it.message}" for it in lesson.findings))
 
 

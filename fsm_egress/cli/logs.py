@@ -44,6 +44,11 @@ class Logs:
     format: Format | None
     columns: Mapping[str, str]
 
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether all of them are files: what comes through a pipe comes once."""
+        return all(name != STDIN and Path(name).is_file() for name in self.names)
+
     def size(self) -> int | None:
         """How many bytes there are to read; None where standard input is among the logs."""
         try:
@@ -51,23 +56,29 @@ class Logs:
         except OSError as error:
             stop(f"{error.filename}: cannot be read: {why(error)}")
 
-    def open(self, advance: Callable[[int], object]) -> Iterator[Log]:
-        """The logs, each opened when it is its turn; `advance` is told of the bytes that were read."""
+    def open(self, advance: Callable[[int], object], *, again: bool = False) -> Iterator[Log]:
+        """The logs, each opened when it is its turn.
+
+        Args:
+            advance: is told of the bytes that were read.
+            again: whether they were open before, and all was said of how they are written.
+        """
         for name in self.names:
             if name == STDIN:
-                yield self._recognised(Log(take_stdin(), STDIN_NAME, self.format))
+                yield self._recognised(Log(take_stdin(), STDIN_NAME, self.format), again=again)
                 continue
             try:
                 raw = FileIO(name)
             except OSError as error:
                 stop(f"{name}: cannot be read: {why(error)}")
             with _Watched(raw, advance) as stream:
-                yield self._recognised(Log(stream, name, self.format or SUFFIXES.get(Path(name).suffix)))
+                log = Log(stream, name, self.format or SUFFIXES.get(Path(name).suffix))
+                yield self._recognised(log, again=again)
 
-    def _recognised(self, log: Log) -> Log:
+    def _recognised(self, log: Log, *, again: bool) -> Log:
         """The log with its format; of one that is another program's it is said, where nobody has said it."""
         found = log.recognised(Layout(self.columns))
-        if log.format is None and found.format in PROGRAMS:
+        if log.format is None and found.format in PROGRAMS and not again:
             say([f"{log.name}: read as {PROGRAMS[found.format]} (--format {found.format})"], err=True)
         return Log(found.stream, found.name, found.format)
 

@@ -13,7 +13,8 @@ from ..resources import checks
 from ..resources.checks import one_of
 from ..snapshot import Snapshot
 from ..values.typed import takes
-from .evidence import Choice, Evidence, Learner
+from .choosing import Choice, Learner
+from .evidence import Evidence
 from .grants import Manner
 from .lessons import Lesson, lesson_of
 from .ranges import WIDEST
@@ -79,7 +80,7 @@ def learn(
     """
     chosen = frozenset(one_of(verdict, Verdict) for verdict in verdicts)
     choice = Choice(chosen, since, until, frozenset(only), frozenset(without))
-    learner = Learner(Decider(mesh, layout=Layout(columns or {}, identity)), choice)
+    learner = Learner(Decider(mesh, layout=Layout(columns or {}, identity)), choice, routes)
     evidence = Evidence.of(streamed(learner, logs, workers, context))
     manner = Manner(routes, ranges, checks.prefixes(widest))
-    return lesson_of(mesh, evidence, manner, seen_at_least=seen_at_least, hold_out=hold_out)
+    return lesson_of(learner, evidence, manner, seen_at_least=seen_at_least, hold_out=hold_out)

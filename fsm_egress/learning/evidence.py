@@ -7,38 +7,21 @@ paths, each with a few counts by time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import repeat
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from attrs import evolve, field
 
 from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
-from ..connections.decision import Reason, Verdict
-from ..replaying import Decider
 from ..replaying.records import Unreadable
 from ..replaying.tally import SHOWN, Example
-from ..resources.egress import EgressPolicy
-from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
-from ..values.errors import InvalidValue
 from ..values.net import Address
-from ..values.times import read_time
 from .paths import shape_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..connections.decision import Decision
-    from ..replaying import Decided
-    from ..replaying.records import Layout, Records
-
-__all__ = ["Choice", "Evidence", "Learner", "Need", "Seen", "Times"]
+__all__ = ["Evidence", "Need", "Seen", "Times"]
 
 BUCKETS = 64  # of time, at most: counts by time need no more to be drawn or divided
-
-VERDICTS = (Verdict.PASSTHROUGH, Verdict.DENIED)
 
 
 class Need(NamedTuple):
@@ -49,7 +32,7 @@ class Need(NamedTuple):
         port: the destination port.
         sends: TLS with a server name, HTTP, or else bytes or nothing.
         name: the server name, or the host that is asked for without its port; in lower case.
-        method, path: of a request, with the pattern that the path has.
+        method, path: of a request, with the pattern that the path has; empty where it does not count.
         address: the destination, by its key.
     """
 
@@ -62,12 +45,18 @@ class Need(NamedTuple):
     address: int
 
     @classmethod
-    def of(cls, identity: str, connection: Connection) -> Need:
-        """The need of a connection."""
+    def of(cls, identity: str, connection: Connection, *, routes: bool = True) -> Need:
+        """The need of a connection.
+
+        Args:
+            identity: whose it is.
+            connection: to where, and what is sent.
+            routes: whether the path of a request counts.
+        """
         key, port, sent = connection.key, connection.port, connection.sends
         if isinstance(sent, HTTPRequest):
-            host = sent.authority.removesuffix(f":{port}")
-            return cls(identity, port, Sends.HTTP.value, host, sent.method, shape_of(sent.path), key)
+            host, path = sent.authority.removesuffix(f":{port}"), shape_of(sent.path) if routes else ""
+            return cls(identity, port, Sends.HTTP.value, host, sent.method, path, key)
         if isinstance(sent, TLSClientHello):
             if sent.server_name is not None:
                 return cls(identity, port, Sends.TLS.value, sent.name, "", "", key)
@@ -81,8 +70,8 @@ class Need(NamedTuple):
 
     def __str__(self) -> str:
         where = self.name or str(Address.from_key(self.address))
-        asked = f" {self.method} {self.path}" if self.method else ""
-        return f"{self.identity} to {where}:{self.port}{asked}"
+        asked = (f"{self.identity} to {where}:{self.port}", self.method, self.path)
+        return " ".join(filter(None, asked))
 
 
 @frozen
@@ -104,21 +93,11 @@ class Times:
     def coarser(self, exponent: int) -> Times:
         """The same counts in buckets that are as long or longer."""
         step = exponent - self.exponent
-        if not step:
-            return self
-        counts: dict[int, int] = {}
-        for bucket, count in self.counts.items():
-            counts[bucket >> step] = counts.get(bucket >> step, 0) + count
-        return Times(exponent, counts)
+        return Times(exponent, _longer(self.counts, step)) if step else self
 
     def fitting(self) -> Times:
         """The same counts in the finest buckets that are few enough."""
-        if not self.counts:
-            return self
-        first, last, exponent = min(self.counts), max(self.counts), self.exponent
-        while (last >> exponent - self.exponent) - (first >> exponent - self.exponent) >= BUCKETS:
-            exponent += 1
-        return self.coarser(exponent)
+        return self.coarser(self.exponent + _excess(_ends(self.counts)))
 
     @property
     def width(self) -> int:
@@ -136,6 +115,27 @@ class Times:
         return cls(exponent, dict(counts)).fitting()
 
 
+def _longer(counts: Mapping[int, int], step: int) -> dict[int, int]:
+    """The same counts in buckets that are `2**step` times as long."""
+    longer: dict[int, int] = {}
+    for bucket, count in counts.items():
+        longer[bucket >> step] = longer.get(bucket >> step, 0) + count
+    return longer
+
+
+def _ends(buckets: Collection[int]) -> tuple[int, ...]:
+    """The first and the last of some buckets."""
+    return (min(buckets), max(buckets)) if buckets else ()
+
+
+def _excess(ends: tuple[int, ...]) -> int:
+    """How many times buckets must be made twice as long, for those between the ends to be few enough."""
+    step = 0
+    while ends and (ends[1] >> step) - (ends[0] >> step) >= BUCKETS:
+        step += 1
+    return step
+
+
 @frozen
 class Seen:
     """How often something was needed, when, and the first record of it."""
@@ -143,68 +143,6 @@ class Seen:
     count: int
     example: Example
     times: Times = field(factory=Times)
-
-
-@frozen
-class Choice:
-    """Which records count.
-
-    Attributes:
-        verdicts: what was decided for them.
-        since, until: when they were made, in seconds since 1970; `until` is not included.
-        only: accounts, hosts (server names are such) and ports; what has none of these does not count. All
-            counts where it is empty.
-        without: accounts, hosts and ports that do not count.
-    """
-
-    verdicts: frozenset[Verdict] = frozenset({Verdict.PASSTHROUGH})
-    since: float | None = None
-    until: float | None = None
-    only: frozenset[str | int] = frozenset()
-    without: frozenset[str | int] = frozenset()
-
-    def __attrs_post_init__(self) -> None:
-        if not self.verdicts or not self.verdicts <= {*VERDICTS}:
-            expected = " or ".join(f"`{verdict}`" for verdict in VERDICTS)
-            raise InvalidValue.of(expected, ", ".join(sorted(self.verdicts)) or None).at("verdicts")
-
-    def passed_over(self, decision: Decision) -> str | None:
-        """Why connections that were decided so do not count."""
-        reason = _beyond_policies(decision)
-        if reason is None and decision.verdict not in self.verdicts:
-            reason = _DECIDED_AS[decision.verdict]
-        return reason
-
-    def left_out(self, need: Need) -> str | None:
-        """Why a connection does not count though it was decided so."""
-        about = (need.identity, need.name, need.port)
-        if self.only and self.only.isdisjoint(about):
-            return "another account, host or port"
-        if not self.without.isdisjoint(about):
-            return "asked to be left out"
-        return None
-
-
-_DECIDED_AS = {
-    Verdict.PASSTHROUGH: "passes through",
-    Verdict.DENIED: "denied",
-}
-
-
-def _beyond_policies(decision: Decision) -> str | None:
-    """Why no further policy could make a difference to connections that were decided so."""
-    if decision.verdict is Verdict.IN_MESH:
-        return "inside the mesh"
-    if decision.verdict is Verdict.EGRESS_POLICY:
-        return "allowed by a policy already"
-    by_egress = decision.rule is None or decision.rule.resource.kind in {EgressPolicy.kind, MeshConfig.kind}
-    if decision.verdict is Verdict.DENIED and not by_egress:
-        return "denied inside the mesh"
-    if decision.reason is Reason.NOT_INTERCEPTED:
-        return "passes by the sidecar"
-    if decision.reason is Reason.NO_CERTIFICATE:
-        return "denied, as the client certificate is missing"
-    return None
 
 
 @frozen
@@ -229,21 +167,20 @@ class Evidence:
     @classmethod
     def of(cls, parts: Iterable[Evidence]) -> Evidence:
         """The evidence of everything that the parts are of, in whatever order they come."""
-        seen: dict[Need, list[Seen]] = {}
+        seen = _Totals()
         left_out: Counter[str] = Counter()
         untimed = 0
         unlike: Counter[tuple[str, str]] = Counter()
-        unreadable: list[Unreadable] = []
+        first: list[Unreadable] = []
         for part in parts:
-            for need, one in part.seen.items():
-                seen.setdefault(need, []).append(one)
+            seen.add(part.seen)
             left_out.update(part.left_out)
             untimed += part.untimed
             unlike.update(part.unlike)
-            unreadable += part.first_unreadable
-        together = {need: ones[0] if len(ones) == 1 else _together(ones) for need, ones in seen.items()}
-        unreadable.sort(key=lambda record: (record.place, str(record)))
-        return cls(_aligned(together), dict(left_out), untimed, dict(unlike), tuple(unreadable[:SHOWN]))
+            if part.first_unreadable:
+                listed = sorted((*first, *part.first_unreadable), key=lambda it: (it.place, str(it)))
+                first = listed[:SHOWN]
+        return cls(seen.seen(), dict(left_out), untimed, dict(unlike), tuple(first))
 
     @property
     def counted(self) -> int:
@@ -265,130 +202,47 @@ class Evidence:
         return evolve(self, seen={need: self.seen[need] for need in needs})
 
 
-def _together(ones: Iterable[Seen]) -> Seen:
-    listed = list(ones)
-    example = min((one.example for one in listed), key=lambda it: (it.place, str(it)))
-    return Seen(sum(one.count for one in listed), example, Times.together(one.times for one in listed))
+class _Totals:
+    """Needs as they add up, part by part: what is kept grows with the needs, not with the parts."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Need] = Counter()
+        self._examples: dict[Need, Example] = {}
+        self._buckets: dict[Need, dict[int, int]] = {}
+        self._exponent = 0
+        self._ends: tuple[int, ...] = ()
+
+    def add(self, seen: Mapping[Need, Seen]) -> None:
+        """Add what was seen in a part."""
+        self._coarsen(max((one.times.exponent for one in seen.values()), default=0))
+        for need, one in seen.items():
+            self._counts[need] += one.count
+            known = self._examples.get(need)
+            if known is None or _is_before(one.example, known):
+                self._examples[need] = one.example
+            buckets = self._buckets.setdefault(need, {})
+            shift = self._exponent - one.times.exponent
+            for bucket, count in one.times.counts.items():
+                buckets[bucket >> shift] = buckets.get(bucket >> shift, 0) + count
+            self._ends = _ends((*self._ends, *(bucket >> shift for bucket in one.times.counts)))
+        self._coarsen(self._exponent + _excess(self._ends))
+
+    def _coarsen(self, exponent: int) -> None:
+        """Make the buckets longer, unless they are as long."""
+        step = exponent - self._exponent
+        if step > 0:
+            self._buckets = {need: _longer(counts, step) for need, counts in self._buckets.items()}
+            self._ends = tuple(bucket >> step for bucket in self._ends)
+            self._exponent = exponent
+
+    def seen(self) -> Mapping[Need, Seen]:
+        """Each need in order, with buckets of one length."""
+        return {
+            need: Seen(count, self._examples[need], Times(self._exponent, self._buckets[need]))
+            for need, count in sorted(self._counts.items())
+        }
 
 
-def _aligned(seen: Mapping[Need, Seen]) -> Mapping[Need, Seen]:
-    """The same with buckets of one length."""
-    exponent = Times.together(one.times for one in seen.values()).exponent
-    return {
-        need: one if one.times.exponent == exponent else evolve(one, times=one.times.coarser(exponent))
-        for need, one in sorted(seen.items())
-    }
-
-
-@frozen(eq=False)
-class Learner:
-    """A mesh that decides about records, and which of them count: a tally of logs."""
-
-    decider: Decider
-    choice: Choice = field(factory=Choice)
-
-    @property
-    def layout(self) -> Layout:
-        """Which columns hold what."""
-        return self.decider.layout
-
-    def total(self, parts: Iterable[Evidence]) -> Evidence:
-        """The evidence of everything that the parts are of."""
-        return Evidence.of(parts)
-
-    def summary(self, records: Records) -> Evidence:
-        """The evidence of some records."""
-        unreadable: list[Unreadable] = []
-        left_out: Counter[str] = Counter(records.left_out)
-        unlike: Counter[tuple[str, str]] = Counter()
-        found: dict[Need, list[_Row]] = {}
-        for decided in self.decider.decide(records, unreadable):
-            account = decided.account
-            for alike in self._alike(decided, left_out):
-                need = Need.of(account, decided.connections[alike[0]])
-                reason = self.choice.left_out(need)
-                if reason:
-                    left_out[reason] += len(alike)
-                    continue
-                timed = [
-                    _Row(decided.rows[at], decided, at, _moment(records, decided.rows[at])) for at in alike
-                ]
-                rows = self._timely(timed, left_out)
-                if rows:
-                    found.setdefault(need, []).extend(rows)
-                if need.sends == Sends.HTTP.value and records.server_names is not None:
-                    unlike.update(_unlike(records.server_names, need.name, rows))
-        seen = {need: _seen(records, rows) for need, rows in found.items()}
-        left_out.update(record.reason for record in unreadable)
-        untimed = sum(row.moment is None for rows in found.values() for row in rows)
-        first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
-        return Evidence(_aligned(seen), dict(left_out), untimed, dict(unlike), tuple(first))
-
-    def _alike(self, decided: Decided, left_out: Counter[str]) -> Iterable[list[int]]:
-        """The connections that were decided as is asked for, those that are written alike together."""
-        columns = decided.connections
-        listed = (columns.hosts, columns.methods, columns.paths)
-        optional = (repeat(None) if values is None else values for values in listed)
-        written = zip(columns.destinations, columns.ports, columns.sends, *optional, strict=False)
-        why: dict[int, str | None] = {}
-        groups: dict[Any, list[int]] = {}
-        for at, (decision, key) in enumerate(zip(decided.before, written, strict=False)):
-            if id(decision) not in why:
-                why[id(decision)] = self.choice.passed_over(decision)
-            reason = why[id(decision)]
-            if reason:
-                left_out[reason] += 1
-            else:
-                groups.setdefault(key, []).append(at)
-        return groups.values()
-
-    def _timely(self, rows: list[_Row], left_out: Counter[str]) -> list[_Row]:
-        """Those that were made when is asked for."""
-        since, until = self.choice.since, self.choice.until
-        if since is None and until is None:
-            return rows
-        timed = [row for row in rows if row.moment is not None]
-        timely = [row for row in timed if _within(row.moment, since, until)]
-        if len(timed) < len(rows):
-            left_out["the record has no time"] += len(rows) - len(timed)
-        if len(timely) < len(timed):
-            left_out["outside of the time asked for"] += len(timed) - len(timely)
-        return timely
-
-
-class _Row(NamedTuple):
-    """A record, where it stands among those decided with it, and when it was made."""
-
-    row: int
-    decided: Decided
-    at: int
-    moment: float | None
-
-
-def _within(moment: float | None, since: float | None, until: float | None) -> bool:
-    return moment is not None and (since or 0) <= moment < (float("inf") if until is None else until)
-
-
-def _unlike(server_names: Sequence[Any], name: str, rows: Iterable[_Row]) -> Iterator[tuple[str, str]]:
-    """The Host and the server name of requests for which they differ."""
-    for row in rows:
-        given = server_names[row.row]
-        if isinstance(given, str) and given.lower() != name:
-            yield name, given.lower()
-
-
-def _moment(records: Records, row: int) -> float | None:
-    """When a record was made; None where it does not say, or not in a way that is known."""
-    value: Any = None if records.times is None else records.times[row]
-    if value is None:
-        return None
-    try:
-        return read_time(value)
-    except InvalidValue:
-        return None
-
-
-def _seen(records: Records, rows: list[_Row]) -> Seen:
-    first = min(rows, key=attrgetter("row"))
-    times = Times.of(row.moment for row in rows if row.moment is not None)
-    return Seen(len(rows), Example(records.place(first.row), first.decided.connections[first.at]), times)
+def _is_before(one: Example, other: Example) -> bool:
+    """Whether an example is to be shown rather than another; where both are of one place, by its text."""
+    return one.place < other.place or (one.place == other.place and str(one) < str(other))

@@ -8,7 +8,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from attrs import field
+from attrs import evolve, field
 
 from ..answers.comparison import ALTERATION, Alteration, Effect, MeshDiff, diff
 from ..connections.decision import Decision, Verdict
@@ -16,6 +16,9 @@ from ..connections.findings import Finding, Findings
 from ..linting import lint
 from ..manifests.dump import dump_yaml
 from ..manifests.manifest import to_mapping
+from ..replaying import Decider
+from ..replaying.streaming import streamed
+from ..replaying.tally import Summary
 from ..resources.checks import is_address
 from ..resources.egress import EgressPolicy
 from ..resources.resource import Resource
@@ -25,14 +28,18 @@ from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.pages import curve, page, section
 from ..values.times import spelled_time
+from .choosing import Learner, Prover
 from .documents import Grant, documents
 from .evidence import Evidence, Need
 from .grants import Granted, Manner, granted, own_addresses
-from .readiness import CLOSED, Readiness, decisions_of, readiness_of
+from .readiness import CLOSED, LastSeen, Readiness, decisions_of, readiness_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from multiprocessing.context import BaseContext
 
+    from ..replaying.logs import Log
+    from ..replaying.streaming import Partitions
 
 __all__ = ["Lesson", "Opening", "Remark", "lesson_of"]
 
@@ -99,6 +106,9 @@ class Lesson(Shown):
         readiness: whether it is time to close, for the mesh and for each account.
         manner: how needs became grants.
         refused: needs that no policy can grant, and why.
+        counted_by: what decided which records count.
+        replayed: what became of each record that counts, with the documents and passthrough off; None before
+            `proven`.
     """
 
     mesh: Snapshot
@@ -110,6 +120,27 @@ class Lesson(Shown):
     readiness: tuple[Readiness, ...]
     manner: Manner
     refused: Mapping[Need, str] = field(repr=False)
+    counted_by: Learner = field(repr=False)
+    replayed: Summary | None = None
+
+    def proven(
+        self, logs: Iterable[Log] | Partitions, *, workers: int = 1, context: BaseContext | None = None
+    ) -> Lesson:
+        """The lesson with the proof of it: the same logs, replayed with the documents and passthrough off.
+
+        Without that, the proof is that one record of each need is allowed (`decisions`).
+
+        Args:
+            logs: those that it was learned from, opened anew.
+            workers: how many processes share the work.
+            context: how worker processes are started; by default they are spawned.
+
+        Raises:
+            InvalidValue: a CSV or Parquet lacks a column.
+        """
+        today = self.counted_by.decider
+        both = evolve(self.counted_by, decider=Decider(self.mesh, self.closed, today.layout))
+        return evolve(self, replayed=Summary.of(streamed(Prover(both), logs, workers, context)))
 
     @cached_property
     def after(self) -> Snapshot:
@@ -173,6 +204,21 @@ class Lesson(Shown):
         return dump_yaml(self.resources)
 
     @property
+    def proof(self) -> str:
+        """What the replay has shown, in a line; that there was none."""
+        if self.replayed is None:
+            return "Not replayed: of each need one record is allowed, or no policy can allow it"
+        total = self.replayed.connections
+        allowed = total - self.still_denied
+        return f"Replayed with enableEgress off: {allowed} of {total} records are allowed, each by a policy"
+
+    @property
+    def still_denied(self) -> int:
+        """How many records the replay has shown not to be allowed by a policy."""
+        counts = {} if self.replayed is None else self.replayed.counts
+        return sum(count for ruling, count in counts.items() if ruling.verdict is not Verdict.EGRESS_POLICY)
+
+    @property
     def headline(self) -> str:
         """What was learned, in a line."""
         policies = sum(isinstance(it, EgressPolicy) for it in self.resources)
@@ -206,12 +252,12 @@ class Lesson(Shown):
         ready = [
             (it.account or "the mesh", "ready" if it.ready else "not ready", str(it)) for it in self.readiness
         ]
-        last = [(it.destination, spelled_time(it.first)) for it in self.readiness[0].last]
+        last = [(it.destination, spelled_time(it.first)) for it in self.came_last]
         counts = sorted(self.evidence.left_out.items())
         return page(
             "Egress: from open to closed",
             "From open to closed",
-            self.headline,
+            f"{self.headline}. {self.proof}.",
             section("Records", ("records", "what of them"), self._records(counts)),
             section("What the policies open", ("opens", "for"), self.table().rows),
             section("What to know", ("about", "what", "records"), [_remark_row(it) for it in self.remarks]),
@@ -228,6 +274,13 @@ class Lesson(Shown):
     def _records(self, counts: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
         counted = (str(self.evidence.counted), "count, as no policy allows them yet")
         return [(str(self.evidence.read), "read"), counted, *((str(count), why) for why, count in counts)]
+
+    @property
+    def came_last(self) -> tuple[LastSeen, ...]:
+        """The destinations that came up last: of the mesh, then of each account that is not ready."""
+        mesh, *accounts = self.readiness
+        of_accounts = (last for it in accounts if not it.ready for last in it.last)
+        return tuple(dict.fromkeys((*mesh.last, *of_accounts)))
 
     @property
     def denied_at_once(self) -> tuple[Alteration, ...]:
@@ -247,6 +300,7 @@ class Lesson(Shown):
             },
             "documents": self.to_documents(),
             "allowed": self.allowed,
+            "replayed": None if self.replayed is None else self.replayed.to_mapping(),
             "denied": [
                 {
                     "need": str(need),
@@ -271,12 +325,12 @@ class Lesson(Shown):
 
 
 def lesson_of(
-    mesh: Snapshot, evidence: Evidence, manner: Manner, *, seen_at_least: int = 1, hold_out: float = 0.2
+    learner: Learner, evidence: Evidence, manner: Manner, *, seen_at_least: int = 1, hold_out: float = 0.2
 ) -> Lesson:
     """What evidence teaches about a mesh.
 
     Args:
-        mesh: today's mesh.
+        learner: today's mesh, and which records count.
         evidence: what was seen.
         manner: how needs become grants.
         seen_at_least: how often a destination must have been seen to be granted.
@@ -285,6 +339,7 @@ def lesson_of(
     Raises:
         InvalidValue: an account's addresses on a port lie too far apart for the ranges that it may have.
     """
+    mesh = learner.decider.mesh
     rare = _rare(evidence, seen_at_least)
     learned = granted(evidence.seen.keys() - rare, manner, own_addresses(mesh))
     refused = {**learned.refused, **dict.fromkeys(rare, f"seen less than {seen_at_least} times")}
@@ -299,6 +354,7 @@ def lesson_of(
         readiness_of(mesh, evidence, manner, hold_out),
         manner,
         refused,
+        learner,
     )
 
 

@@ -116,7 +116,8 @@ def readiness_of(
         manner: how needs become grants.
         hold_out: which share of the records, the last ones, is held out; 0 for none.
     """
-    cut = _cut(evidence.times, hold_out)
+    times = evidence.times
+    cut = _cut(times, hold_out)
     denied = {} if cut is None else _denied_after(mesh, evidence, manner, cut)
     by_account: dict[str, dict[Need, Seen]] = defaultdict(dict)
     for need, seen in evidence.seen.items():
@@ -125,7 +126,7 @@ def readiness_of(
         (None, evidence.seen),
         *sorted(by_account.items()),
     ]
-    return tuple(_readiness(account, seen, evidence.times, cut, denied) for account, seen in accounts)
+    return tuple(_readiness(account, seen, times, cut, denied) for account, seen in accounts)
 
 
 def _cut(times: Times, share: float) -> int | None:

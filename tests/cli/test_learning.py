@@ -58,6 +58,7 @@ def test_the_report_is_followed_by_the_documents() -> None:
     assert result.stdout.startswith(
         "2 records: 2 count\n"
         "2 policies allow 2 of 2 connections of 2 accounts\n"
+        "Replayed with enableEgress off: 2 of 2 records are allowed, each by a policy\n"
         "They open, beyond what was seen:\n"
         "  54.9.9.8/32 on port 5432 (tcp): nothing beyond what was seen\n"
         "  a.com on port 443 (https): at whatever address has the name\n"
@@ -68,6 +69,24 @@ def test_the_report_is_followed_by_the_documents() -> None:
     report, _, documents = result.stdout.partition("---\n")
     assert "  the mesh: not ready; " in report
     assert [it["kind"] for it in yaml.safe_load_all(documents)] == ["Egress", "Egress"]
+
+
+def test_what_comes_through_a_pipe_is_not_replayed() -> None:
+    content = Path("a.jsonl").read_bytes()
+    arguments = ["learn", "-f", "mesh.yaml", "--workers", "1", "-"]
+    result = CliRunner().invoke(app, arguments, input=content)
+    assert result.exit_code == 0
+    assert "\nNot replayed: of each need one record is allowed" in result.stdout
+    assert "2 of 2 connections" in result.stdout
+
+
+def test_how_a_log_is_written_is_said_once() -> None:
+    about = {
+        "IP": {"source": "10.0.0.1", "destination": "54.9.9.9"},
+        "l4": {"TCP": {"destination_port": 443}},
+    }
+    wrote({"flow": {**about, "verdict": "FORWARDED", "traffic_direction": "EGRESS"}})
+    assert learned().stderr.count("read as flows of Cilium Hubble") == 1
 
 
 def test_the_documents_alone_can_be_applied() -> None:
@@ -105,7 +124,8 @@ def test_a_folder_holds_what_was_learned_last_and_nothing_that_was_not_learned()
 
 
 def test_it_is_there_for_machines_and_as_a_page() -> None:
-    assert json.loads(learned("-o", "json").stdout)["allowed"] == 2
+    mapping = json.loads(learned("-o", "json").stdout)
+    assert (mapping["allowed"], mapping["replayed"]["connections"]) == (2, 2)
     assert learned("-o", "page").stdout.startswith("<!doctype html>")
 
 

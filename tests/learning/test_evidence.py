@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import config, egress, load, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.learning.evidence import BUCKETS, Choice, Evidence, Learner, Need, Times
+from fsm_egress.learning.choosing import Choice, Learner
+from fsm_egress.learning.evidence import BUCKETS, Evidence, Need, Times
 from fsm_egress.replaying import Decider
 from fsm_egress.replaying.logs import Log
 from fsm_egress.replaying.streaming import streamed
@@ -151,6 +154,27 @@ def test_law_times_are_the_same_in_whatever_parts(moments: list[int], parts: int
     assert Times.together(pieces) == whole
     assert sum(whole.counts.values()) == len(moments)
     assert not whole.counts or max(whole.counts) - min(whole.counts) < BUCKETS
+
+
+def test_parts_are_let_go_as_they_are_added() -> None:
+    kept: list[Any] = []
+    (whole,) = streamed(Learner(Decider(OPEN)), [log(RECORDS)])
+
+    def parts() -> Iterable[Evidence]:
+        for _ in range(20):
+            part = Evidence({need: evolve(one) for need, one in whole.seen.items()})
+            kept.append([ref(one) for one in part.seen.values()])
+            yield part
+
+    assert Evidence.of(parts()).counted == 20 * whole.counted
+    assert sum(one() is not None for ones in kept for one in ones) == 0
+
+
+def test_paths_are_told_apart_where_routes_are_asked_for_alone() -> None:
+    records = [{**REQUEST, "path": f"/{word}"} for word in ("a", "b", "c")]
+    whole = Evidence.of(streamed(Learner(Decider(OPEN), routes=False), [log(records)]))
+    assert [str(need) for need in whole.seen] == ["wget.shop to a.com:80 GET"]
+    assert len(gathered(records).seen) == 3
 
 
 def test_only_some_needs_can_be_looked_at() -> None:

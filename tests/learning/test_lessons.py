@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from fsm_egress.connections.decision import Reason, Verdict
 from fsm_egress.learning import learn
 from fsm_egress.learning.documents import documents
 from fsm_egress.learning.readiness import CLOSED
+from fsm_egress.replaying import logs, streaming
 from fsm_egress.replaying.logs import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fsm_egress.learning.documents import Grant
     from fsm_egress.learning.lessons import Lesson
@@ -115,6 +117,20 @@ def test_law_all_that_counted_is_allowed_and_by_a_policy(
     assert {verdict for verdict, _ in verdicts(lesson.closed, passing)} <= {Verdict.EGRESS_POLICY.value}
 
 
+@given(LOGS, OTHER_MESHES, MANNERS, st.integers(1, 3))
+@settings(max_examples=25)
+def test_law_replayed_each_record_that_counts_is_allowed_by_a_policy(
+    entries: list[Record], mesh: fe.Snapshot, manner: Record, enough: int
+) -> None:
+    lesson = learned(entries, mesh, seen_at_least=enough, **manner).proven([log(entries)])
+    assert lesson.replayed
+    assert lesson.replayed.connections == lesson.evidence.counted
+    assert lesson.replayed.left_out == dict(sorted(lesson.evidence.left_out.items()))
+    assert lesson.still_denied == lesson.evidence.counted - lesson.allowed
+    assert sum(lesson.replayed.denied.values()) == lesson.still_denied
+    assert lesson.still_denied == 0 or enough > 1
+
+
 @given(LOGS, OTHER_MESHES, MANNERS)
 @settings(max_examples=examples(8))
 def test_law_nothing_but_what_passes_through_changes(
@@ -146,8 +162,8 @@ def test_law_neither_order_nor_files_change_a_byte(
 ) -> None:
     shuffled = list(entries)
     random.shuffle(shuffled)
-    logs = [log(shuffled[part::parts], f"{part}.jsonl") for part in range(parts)]
-    one, other = learned(entries, **manner), learn(OPEN, logs, **manner)
+    files = [log(shuffled[part::parts], f"{part}.jsonl") for part in range(parts)]
+    one, other = learned(entries, **manner), learn(OPEN, files, **manner)
     assert one.to_yaml() == other.to_yaml()
     assert list(map(str, one.readiness)) == list(map(str, other.readiness))
     assert one.remarks == other.remarks
@@ -186,6 +202,20 @@ def test_law_denied_traffic_alone_teaches_nothing(entries: list[Record]) -> None
     assert lesson.readiness[0].unseen.connections == 0
 
 
+@given(st.lists(st.sampled_from(["10.96.0.9:80", "10.0.0.7:9"]), min_size=1, max_size=5))
+@settings(max_examples=10)
+def test_law_traffic_inside_the_mesh_alone_teaches_nothing(destinations: list[str]) -> None:
+    entries = [
+        {"identity": "curl.curl", "destination": where, **({"host": "cart.shop"} if ":80" in where else {})}
+        for where in destinations
+    ]
+    lesson = learned(entries)
+    assert lesson.resources == ()
+    assert lesson.evidence.left_out.keys() <= {"inside the mesh", "denied inside the mesh"}
+    assert lesson.evidence.read == len(entries)
+    assert lesson.proven([log(entries)]).proof.startswith("Replayed with enableEgress off: 0 of 0 records")
+
+
 @given(LOGS, MANNERS)
 @settings(max_examples=examples(15))
 def test_law_what_is_denied_can_be_learned_as_well(entries: list[Record], manner: Record) -> None:
@@ -193,6 +223,37 @@ def test_law_what_is_denied_can_be_learned_as_well(entries: list[Record], manner
     lesson = learned(entries, shut, verdicts=["DENIED"], **manner)
     assert lesson.denied == ()
     assert lesson.to_yaml() == learned(entries, **manner).to_yaml()
+
+
+class Pool:
+    """Workers that do their work in this process, on what was pickled for them."""
+
+    def __init__(self, _workers: int, _context: object, begin: Callable[..., None], given: Any) -> None:
+        begin(*given)
+
+    def submit(self, work: Callable[[Any], Any], task: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(task))
+        return done
+
+    def shutdown(self, *, cancel_futures: bool) -> None:
+        assert cancel_futures
+
+
+@pytest.mark.parametrize("routes", [True, False])
+def test_the_number_of_workers_changes_no_byte(*, routes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(streaming, "_WORKER", [])
+    monkeypatch.setattr("fsm_egress.replaying.streaming.signal.signal", lambda *_: None)
+    monkeypatch.setattr(logs, "BLOCK", 300)
+    monkeypatch.setattr(streaming, "TASK", 2)
+    entries = [{**entry, "time": 1_790_000_000 + at} for at, entry in enumerate([TLS, HTTP, BYTES] * 9)]
+    alone = learned(entries, routes=routes).proven([log(entries)])
+    shared = learned(entries, routes=routes, workers=2)
+    monkeypatch.setattr(streaming, "_WORKER", [])  # because other processes begin
+    shared = shared.proven([log(entries)], workers=2)
+    assert shared.to_yaml() == alone.to_yaml()
+    assert shared.to_mapping() == alone.to_mapping()
 
 
 TLS = {"identity": "curl.curl", "destination": "54.9.9.1", "port": 443, "server_name": "a.com"}
@@ -341,6 +402,38 @@ def test_what_is_opened_is_exact() -> None:
     assert opened.effect is fe.Effect.ALLOWED
 
 
+def test_what_the_replay_shows_is_said_with_what_it_leaves_open() -> None:
+    entries = [TLS, TLS, {**HTTP, "method": "PURGE"}]
+    lesson = learned(entries)
+    assert lesson.proof == "Not replayed: of each need one record is allowed, or no policy can allow it"
+    assert (lesson.still_denied, lesson.to_mapping()["replayed"]) == (0, None)
+    proven = lesson.proven([log(entries)])
+    assert proven.proof == "Replayed with enableEgress off: 2 of 3 records are allowed, each by a policy"
+    assert proven.still_denied == 1
+    assert proven.to_mapping()["replayed"]["denied"] == [
+        {"identity": "curl.curl", "destination": "a.com:80", "count": 1}
+    ]
+    assert proven.proof in "".join(Page(proven.as_page()).said)
+
+
+def test_records_that_came_since_are_denied_by_the_replay() -> None:
+    proven = learned([TLS]).proven([log([TLS, {**TLS, "server_name": "b.com"}])])
+    assert proven.proof == "Replayed with enableEgress off: 1 of 2 records are allowed, each by a policy"
+    assert proven.replayed
+    assert proven.replayed.denied == {("curl.curl", "b.com:443"): 1}
+
+
+def test_what_came_last_is_told_of_the_mesh_and_of_each_account_that_is_not_ready() -> None:
+    often = [{**BYTES, "time": 1_790_000_000 + second} for second in range(600)]
+    seldom = [{**TLS, "time": 1_790_000_000 + second, "server_name": f"{second}.com"} for second in range(7)]
+    lesson = learned([*often, *seldom])
+    assert [it.ready for it in lesson.readiness] == [False, False, True]
+    assert [it.destination for it in lesson.readiness[2].last] == ["db.shop to 54.9.9.1:5432"]
+    assert [it.destination for it in lesson.came_last] == [
+        f"curl.curl to {second}.com:443" for second in range(5)
+    ]
+
+
 class TestThePage:
     def test_it_has_everything_that_people_must_agree_on(self) -> None:
         lesson = learned(
@@ -360,7 +453,7 @@ class TestThePage:
         assert "kind: Egress" in said
         assert "What to know" in page.said
         assert "db.shop to 54.9.9.1:5432" in page.said
-        assert lesson.headline in page.said
+        assert f"{lesson.headline}. {lesson.proof}." in page.said
 
     def test_a_notebook_has_the_curve(self) -> None:
         lesson = learned([{**TLS, "time": 1_790_000_000}, {**BYTES, "time": 1_790_000_300}])

@@ -1,0 +1,276 @@
+"""Which records count, and what they ask for: the tally that learns from logs, and the one that proves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from attrs import field
+
+from ..connections.connection import Sends
+from ..connections.decision import Reason, Verdict
+from ..replaying import Decider
+from ..replaying.tally import SHOWN, Example, Ruling, Summary
+from ..resources.egress import EgressPolicy
+from ..resources.meshconfig import MeshConfig
+from ..values.construction import frozen
+from ..values.errors import InvalidValue
+from ..values.times import read_time
+from .evidence import Evidence, Need, Seen, Times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..connections.connection import Connection
+    from ..connections.decision import Decision
+    from ..replaying import Decided
+    from ..replaying.records import Layout, Records, Unreadable
+
+__all__ = ["Choice", "Learner", "Prover"]
+
+VERDICTS = (Verdict.PASSTHROUGH, Verdict.DENIED)
+
+
+@frozen
+class Choice:
+    """Which records count.
+
+    Attributes:
+        verdicts: what was decided for them.
+        since, until: when they were made, in seconds since 1970; `until` is not included.
+        only: accounts, hosts (server names are such) and ports; what has none of these does not count. All
+            counts where it is empty.
+        without: accounts, hosts and ports that do not count.
+    """
+
+    verdicts: frozenset[Verdict] = frozenset({Verdict.PASSTHROUGH})
+    since: float | None = None
+    until: float | None = None
+    only: frozenset[str | int] = frozenset()
+    without: frozenset[str | int] = frozenset()
+
+    def __attrs_post_init__(self) -> None:
+        if not self.verdicts or not self.verdicts <= {*VERDICTS}:
+            expected = " or ".join(f"`{verdict}`" for verdict in VERDICTS)
+            raise InvalidValue.of(expected, ", ".join(sorted(self.verdicts)) or None).at("verdicts")
+
+    def passed_over(self, decision: Decision) -> str | None:
+        """Why connections that were decided so do not count."""
+        reason = _beyond_policies(decision)
+        if reason is None and decision.verdict not in self.verdicts:
+            reason = _DECIDED_AS[decision.verdict]
+        return reason
+
+    def left_out(self, need: Need) -> str | None:
+        """Why a connection does not count though it was decided so."""
+        about = (need.identity, need.name, need.port)
+        if self.only and self.only.isdisjoint(about):
+            return "another account, host or port"
+        if not self.without.isdisjoint(about):
+            return "asked to be left out"
+        return None
+
+
+_DECIDED_AS = {
+    Verdict.PASSTHROUGH: "passes through",
+    Verdict.DENIED: "denied",
+}
+
+
+def _beyond_policies(decision: Decision) -> str | None:
+    """Why no further policy could make a difference to connections that were decided so."""
+    if decision.verdict is Verdict.IN_MESH:
+        return "inside the mesh"
+    if decision.verdict is Verdict.EGRESS_POLICY:
+        return "allowed by a policy already"
+    by_egress = decision.rule is None or decision.rule.resource.kind in {EgressPolicy.kind, MeshConfig.kind}
+    if decision.verdict is Verdict.DENIED and not by_egress:
+        return "denied inside the mesh"
+    if decision.reason is Reason.NOT_INTERCEPTED:
+        return "passes by the sidecar"
+    if decision.reason is Reason.NO_CERTIFICATE:
+        return "denied, as the client certificate is missing"
+    return None
+
+
+@frozen(eq=False)
+class Learner:
+    """A mesh that decides about records, and which of them count: a tally of logs.
+
+    Attributes:
+        decider: decides; its other mesh has no say.
+        choice: which records count.
+        routes: whether requests are told apart by their paths.
+    """
+
+    decider: Decider
+    choice: Choice = field(factory=Choice)
+    routes: bool = True
+
+    @property
+    def layout(self) -> Layout:
+        """Which columns hold what."""
+        return self.decider.layout
+
+    def total(self, parts: Iterable[Evidence]) -> Evidence:
+        """The evidence of everything that the parts are of."""
+        return Evidence.of(parts)
+
+    def summary(self, records: Records) -> Evidence:
+        """The evidence of some records."""
+        unreadable: list[Unreadable] = []
+        left_out: Counter[str] = Counter()
+        unlike: Counter[tuple[str, str]] = Counter()
+        found: dict[Need, list[_Alike]] = {}
+        for decided in self.decider.decide(records, unreadable):
+            for alike in self.counted(records, decided, left_out):
+                found.setdefault(alike.need, []).append(alike)
+                if records.server_names is not None and alike.need.sends == Sends.HTTP.value:
+                    unlike.update(_unlike(records.server_names, alike))
+        left_out.update(_left_out(records, unreadable))
+        untimed = sum(alike.moments.count(None) for ones in found.values() for alike in ones)
+        first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
+        seen = {need: _seen(records, ones) for need, ones in found.items()}
+        return Evidence(seen, dict(left_out), untimed, dict(unlike), tuple(first))
+
+    def counted(self, records: Records, decided: Decided, left_out: Counter[str]) -> Iterator[_Alike]:
+        """The connections that count, those that are written alike together; why others do not is counted."""
+        for places in self._decided_as_asked_for(decided, left_out):
+            connection = decided.connections[places[0]]
+            need = Need.of(decided.account, connection, routes=self.routes)
+            reason = self.choice.left_out(need)
+            if reason:
+                left_out[reason] += len(places)
+                continue
+            moments = [_moment(records, decided.rows[at]) for at in places]
+            timely = self._timely(places, moments, left_out)
+            if timely:
+                first = connection if timely[0][0] == places[0] else decided.connections[timely[0][0]]
+                yield _Alike(need, decided, first, *map(list, zip(*timely, strict=True)))
+
+    def _decided_as_asked_for(self, decided: Decided, left_out: Counter[str]) -> Iterable[list[int]]:
+        """The places of connections that were decided so, those that are written alike together."""
+        columns = decided.connections
+        listed = (columns.hosts, columns.methods, columns.paths if self.routes else None)
+        optional = (repeat(None) if values is None else values for values in listed)
+        written = zip(columns.destinations, columns.ports, columns.sends, *optional, strict=False)
+        why: dict[int, str | None] = {}
+        groups: dict[Any, list[int]] = {}
+        for at, (decision, key) in enumerate(zip(decided.before, written, strict=False)):
+            if id(decision) not in why:
+                why[id(decision)] = self.choice.passed_over(decision)
+            reason = why[id(decision)]
+            if reason:
+                left_out[reason] += 1
+            else:
+                groups.setdefault(key, []).append(at)
+        return groups.values()
+
+    def _timely(
+        self, places: Sequence[int], moments: Sequence[float | None], left_out: Counter[str]
+    ) -> list[tuple[int, float | None]]:
+        """Those that were made when is asked for."""
+        since, until = self.choice.since, self.choice.until
+        rows = list(zip(places, moments, strict=True))
+        if since is None and until is None:
+            return rows
+        timed = [row for row in rows if row[1] is not None]
+        timely = [row for row in timed if _within(row[1], since, until)]
+        if len(timed) < len(rows):
+            left_out["the record has no time"] += len(rows) - len(timed)
+        if len(timely) < len(timed):
+            left_out["outside of the time asked for"] += len(timed) - len(timely)
+        return timely
+
+
+@frozen(eq=False)
+class Prover:
+    """What becomes of the records that count in the other mesh of a learner's decider: a tally of logs."""
+
+    learner: Learner
+
+    @property
+    def layout(self) -> Layout:
+        """Which columns hold what."""
+        return self.learner.layout
+
+    def total(self, parts: Iterable[Summary]) -> Summary:
+        """The summary of everything that the parts are of."""
+        return Summary.of(parts)
+
+    def summary(self, records: Records) -> Summary:
+        """What becomes of some records; `denied` says of what."""
+        unreadable: list[Unreadable] = []
+        left_out: Counter[str] = Counter()
+        counts: Counter[Ruling] = Counter()
+        denied: Counter[tuple[str, str]] = Counter()
+        for decided in self.learner.decider.decide(records, unreadable):
+            after = decided.after or ()
+            made: dict[int, Decision] = {}
+            times: Counter[int] = Counter()
+            for alike in self.learner.counted(records, decided, left_out):
+                decisions = [after[at] for at in alike.places]
+                made.update(zip(map(id, decisions), decisions, strict=True))
+                times.update(map(id, decisions))
+                refused = sum(it.verdict is not Verdict.EGRESS_POLICY for it in decisions)
+                if refused:
+                    _, port, name = alike.need.destination
+                    denied[decided.identity, f"{name}:{port}"] += refused
+            for key, count in times.items():
+                counts[Ruling.of(decided.identity, made[key])] += count
+        left_out.update(_left_out(records, unreadable))
+        first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
+        return Summary(
+            counts,
+            unreadable=len(unreadable),
+            first_unreadable=tuple(first),
+            left_out=left_out,
+            denied=denied,
+        )
+
+
+class _Alike(NamedTuple):
+    """Connections that ask for the same: the first, where they stand among those decided, and their times."""
+
+    need: Need
+    decided: Decided
+    first: Connection
+    places: list[int]
+    moments: list[float | None]
+
+
+def _left_out(records: Records, unreadable: Iterable[Unreadable]) -> Counter[str]:
+    """How many records were no connection, by reason."""
+    return Counter(records.left_out) + Counter(record.reason for record in unreadable)
+
+
+def _within(moment: float | None, since: float | None, until: float | None) -> bool:
+    return moment is not None and (since or 0) <= moment < (float("inf") if until is None else until)
+
+
+def _unlike(server_names: Sequence[Any], alike: _Alike) -> Iterator[tuple[str, str]]:
+    """The Host and the server name of requests for which they differ."""
+    for at in alike.places:
+        given, name = server_names[alike.decided.rows[at]], alike.need.name
+        if isinstance(given, str) and given.lower() != name:
+            yield name, given.lower()
+
+
+def _moment(records: Records, row: int) -> float | None:
+    """When a record was made; None where it does not say, or not in a way that is known."""
+    value: Any = None if records.times is None else records.times[row]
+    if value is None:
+        return None
+    try:
+        return read_time(value)
+    except InvalidValue:
+        return None
+
+
+def _seen(records: Records, ones: Sequence[_Alike]) -> Seen:
+    row, connection = min(((one.decided.rows[one.places[0]], one.first) for one in ones), key=itemgetter(0))
+    example = Example(records.place(row), connection)
+    times = Times.of(moment for one in ones for moment in one.moments if moment is not None)
+    return Seen(sum(len(one.places) for one in ones), example, times)
