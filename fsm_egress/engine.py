@@ -34,6 +34,7 @@ from .resources.losses import Loss
 from .resources.subjects import Subject, Unnamed
 from .values.construction import frozen
 from .values.errors import IncompleteMesh, InvalidValue
+from .values.identity import Memory
 from .values.net import LAST_KEY, Prefix
 from .values.prefix_table import PrefixTable
 
@@ -232,7 +233,7 @@ class IncompleteEngine(Engine):
 
     without: tuple[Loss, ...]
     conditions: tuple[Finding, ...] = ()
-    _marked: dict[int, tuple[Decision, Decision]] = field(factory=dict, init=False, repr=False)
+    _marked: Memory[Decision] = field(factory=Memory, init=False, repr=False)
 
     @classmethod
     def of(
@@ -251,11 +252,11 @@ class IncompleteEngine(Engine):
 
     def _mark(self, decision: Decision) -> Decision:
         """The decision as this engine makes it, once."""
-        if id(decision) not in self._marked:
-            without = tuple(it for it in self.without if it.bearing.on(is_allowed=decision.allowed))
-            marked = evolve(decision, without=without, conditions=self.conditions)
-            self._marked[id(decision)] = decision, marked
-        return self._marked[id(decision)][1]
+        return self._marked.once(decision, self._marked_anew)
+
+    def _marked_anew(self, decision: Decision) -> Decision:
+        without = tuple(it for it in self.without if it.bearing.on(is_allowed=decision.allowed))
+        return evolve(decision, without=without, conditions=self.conditions)
 
 
 def _marking(engine: Engine, policy: OutboundPolicy) -> Engine:

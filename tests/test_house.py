@@ -133,6 +133,21 @@ def test_classes_are_frozen_in_one_way() -> None:
     assert named == []  # `values.construction.frozen` is the one that opens quickly
 
 
+def test_nothing_that_lasts_is_known_by_the_number_of_an_object() -> None:
+    """What a number of `id()` is kept by must be held with it: `values.identity.Memory` does so."""
+    number = re.compile(r"\bid\(")
+    kept = [
+        f"{module_of(path)}:{node.lineno}"
+        for path in SOURCES
+        if module_of(path) != "values.identity" and number.search(path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Subscript | ast.Call)
+        and number.search(ast.unparse(node))
+        and re.match(r"self\.|cls\.", ast.unparse(node))
+    ]
+    assert kept == []
+
+
 def test_the_root_holds_the_stream_and_its_doors() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == STREAM | DOORS
     for door in DOORS:

@@ -28,6 +28,7 @@ from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.enums import Word
+from ..values.identity import Memory
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .partition import unproven
@@ -313,14 +314,8 @@ def _meaning(decision: Decision) -> Hashable:
 
 def _remembered(work: Callable[[Decision], Hashable]) -> Callable[[Decision], Hashable]:
     """The function, which is asked once for each decision that an engine holds."""
-    known: dict[int, tuple[Decision, Hashable]] = {}
-
-    def remembered(decision: Decision) -> Hashable:
-        if id(decision) not in known:
-            known[id(decision)] = decision, work(decision)
-        return known[id(decision)][1]
-
-    return remembered
+    known: Memory[Hashable] = Memory()
+    return lambda decision: known.once(decision, work)
 
 
 def _meanings(change: _Change) -> Hashable:

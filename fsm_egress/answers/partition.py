@@ -22,6 +22,7 @@ from ..resolution.everyone import unnamed
 from ..resources.subjects import Subject, Unnamed, pods_told
 from ..snapshot import Snapshot
 from ..values.construction import frozen
+from ..values.identity import Memory
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .proofs import told
@@ -192,18 +193,15 @@ def _telling() -> Callable[[Decision], Hashable]:
 
     An engine makes a traffic match and the list of what was considered once, so they need no comparing.
     """
-    numbers: dict[int, int] = {}
+    numbers: Memory[int] = Memory()  # which holds the decisions, and so what is named of them
     alike: dict[Hashable, int] = {}
 
     def tell(decision: Decision) -> int:
-        number = numbers.get(id(decision))
-        if number is None:
-            it = evolve(decision, match=None, considered=())
-            key = it, id(decision.match), id(decision.considered)
-            number = numbers[id(decision)] = alike.setdefault(key, len(alike))
-        return number
+        it = evolve(decision, match=None, considered=())
+        key = it, id(decision.match), id(decision.considered)
+        return alike.setdefault(key, len(alike))
 
-    return tell
+    return lambda decision: numbers.once(decision, tell)
 
 
 def mapping_of(portions: tuple[Portion, ...], undecided: tuple[Unproven, ...]) -> dict[str, Any]:

@@ -198,11 +198,11 @@ def reading_of_sidecar(sidecar: Sidecar) -> Reading:
 
 def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:
     """The line of a port, cut where another match is taken, or another certificate shown."""
-    places: dict[tuple[int, int], Place] = {}
+    places: dict[tuple[object, ...], Place] = {}
     starts: list[int] = []
     listed: list[Place] = []
     for start, taken in _cuts(sidecar, matches):
-        key = id(taken.match), id(taken.cert)
+        key = taken.match, taken.cert
         if key not in places:
             places[key] = _place(sidecar, taken)
         if not listed or listed[-1] is not places[key]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.connection import Connection, Sends, TLSClientHello
 from ..values.dialling import Appeal, Dialling, Span
+from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
 from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
 from .requests import requests_of, unlisted_host
@@ -43,15 +44,13 @@ def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -
         chain.from_iterable(reading.own for reading in readings),
     )
     for number in numbers:
-        shown: dict[int, tuple[tuple[Span, ...], tuple[Appeal, int]]] = {}
+        shown: Memory[tuple[Appeal, int]] = Memory()
         if number is None:
             return  # there is no port without a name
         lines = [reading.ports.get(number, reading.other) for reading in readings]
         port = None if number == unnamed and within.port is None else number
         for spans, payload, sent, undecided in _sent(_together(lines, within), within, spelled=spelled):
-            if id(spans) not in shown:
-                shown[id(spans)] = spans, choice.best(spans)
-            appeal, key = shown[id(spans)][1]
+            appeal, key = shown.once(spans, choice.best)
             connection = Connection(Address.from_key(key), number, payload)
             yield Class(port, spans, connection, undecided, sent, appeal)
 

@@ -10,6 +10,7 @@ from ..resources.egress import EgressPolicy
 from ..resources.subjects import Subject, account_of
 from ..snapshot import Snapshot
 from ..values.construction import frozen
+from ..values.identity import each_once
 from .rule_parts import Offer, offer_of, unmet_by
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ class Question:
         for port in policy.ports:
             for match in port.mesh:
                 yield from self.offers_of_match(match)
-            claims = {id(claim): claim for group in port.groups for claim in group.claims}
-            yield from map(self.offer_of_claim, claims.values())
+            claims = each_once(claim for group in port.groups for claim in group.claims)
+            yield from map(self.offer_of_claim, claims)
 
     def offers_of_match(self, match: MeshMatch) -> Iterator[Offer]:
         """What the services of a match let in: by host where they read requests, else anything."""

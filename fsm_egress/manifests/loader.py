@@ -149,7 +149,9 @@ class _Reader:
         self.tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(
             dict
         )  # of equal names the first
-        self.documents: dict[int, str] = {}  # what they stand in, where that is no text
+        self.documents: dict[
+            tuple[type[Resource], Name], str
+        ] = {}  # what they stand in, where that is no text
         self.twins: set[tuple[type[Resource], Name]] = set()
         self.problems: list[Problem] = []
         self.refused: list[Refused] = []
@@ -391,10 +393,10 @@ class _Reader:
         first = self.tables[type(resource)].setdefault(name, resource)
         if first is resource:
             if resource.source is None:
-                self.documents[id(resource)] = document
+                self.documents[type(resource), name] = document
             return []
         self.twins.add((type(resource), name))
-        found = f"another one{_place(first, self.documents.get(id(first)))}"
+        found = f"another one{_place(first, self.documents.get((type(first), name)))}"
         return [Problem("each resource once", found, "", resource.ref, document, _mark(resource))]
 
 

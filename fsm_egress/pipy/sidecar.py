@@ -197,13 +197,16 @@ class Sidecar:
         """The rules of a host of the config, or what becomes of every request to it."""
         if host.plain is not self.version.plain_hosts:
             return answered(FORBIDDEN)
-        return self._once(_rules_of, (id(match), host.rule_name), match, host)
+        return self._once(_rules_of, (match, host.rule_name), match, host)
 
     def _once(self, work: Callable[..., T], key: tuple[object, ...], *given: object) -> T:
-        """What a part of the config comes to, worked out once; the key names parts by their identities."""
+        """What a part of the config comes to, worked out once; the key holds the parts that it names.
+
+        Of two threads that come here at once, both go on with what one has made.
+        """
         named = (work.__name__, *key)
         if named not in self._known:
-            self._known[named] = work(*given)
+            self._known.setdefault(named, work(*given))
         known: T = self._known[named]
         return known
 
@@ -268,7 +271,7 @@ class Sidecar:
                 if rule.breaks:
                     return CLOSED
                 if rule.matches(sends, host):
-                    return self._once(self._routed, (*taken.key, id(rule)), taken, rule.clusters)
+                    return self._once(self._routed, (*taken.key, rule), taken, rule.clusters)
         return answered(FORBIDDEN)
 
     def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:

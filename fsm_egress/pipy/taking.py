@@ -55,8 +55,8 @@ class Taken:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from others of the same config, whose parts last as long as their sidecar."""
-        return id(self.match), id(self.cert), self.is_egress
+        """What tells it from others of the same config: which match it is, and what the certificate says."""
+        return self.match, self.cert, self.is_egress
 
     def leading_to(self, cluster: str) -> Taken:
         """The same with a match that leads to one cluster only."""

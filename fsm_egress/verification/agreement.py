@@ -28,6 +28,7 @@ from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.frozen import EMPTY
+from ..values.identity import Memory
 from ..values.net import IPV6_START, Address
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
@@ -92,8 +93,7 @@ class Sides:
     policy: OutboundPolicy
     engine: Engine
     sidecar: Sidecar
-    _dues: dict[int, Outcome] = field(init=False, factory=dict, repr=False)
-    _alike: dict[tuple[int, Outcome], bool] = field(init=False, factory=dict, repr=False)
+    _dues: Memory[tuple[Outcome, dict[Outcome, bool]]] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
     def of(
@@ -127,11 +127,10 @@ class Sides:
         outcome = self.outcome(connection)
         if outcome.fate is Fate.UNKNOWN:
             return Undecided(connection, outcome.cause)
-        due = self.due(decision)
-        key = id(decision), outcome  # the engine keeps its decisions
-        if key not in self._alike:
-            self._alike[key] = _agree(due, outcome)
-        return None if self._alike[key] else Disagreement(connection, decision, due, outcome)
+        due, alike = self._dues.once(decision, self._due_and_alike)
+        if outcome not in alike:
+            alike[outcome] = _agree(due, outcome)
+        return None if alike[outcome] else Disagreement(connection, decision, due, outcome)
 
     def sort(self, found: Disagreement) -> object:
         """What disagreements of one sort have in common, besides being shown by different connections.
@@ -162,9 +161,11 @@ class Sides:
 
     def due(self, decision: Decision) -> Outcome:
         """What a sidecar that honours a decision of the engine does."""
-        if id(decision) not in self._dues:
-            self._dues[id(decision)] = self._due(decision)
-        return self._dues[id(decision)]
+        return self._dues.once(decision, self._due_and_alike)[0]
+
+    def _due_and_alike(self, decision: Decision) -> tuple[Outcome, dict[Outcome, bool]]:
+        """What is due, and which outcomes come to the same, as far as they have been seen."""
+        return self._due(decision), {}
 
     def _due(self, decision: Decision) -> Outcome:
         if not decision.allowed:

@@ -1,0 +1,43 @@
+"""What is remembered of objects by which they are, not by what they equal.
+
+`id()` names an object only while it lasts: what is kept by it is wrong once the object is gone and another
+has its number. So a memory holds each object beside what it remembers of it, and of two threads that come at
+once both go on with the answer of one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Memory", "each_once"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Memory(Generic[V]):
+    """What something came to for each object, equal ones apart; threads may share it."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[object, V]] = {}
+
+    def once(self, it: K, work: Callable[[K], V]) -> V:
+        """What the work comes to for an object; it is done for the first time only."""
+        known = self._known.get(id(it))
+        if known is None:
+            known = self._known.setdefault(id(it), (it, work(it)))
+        return known[1]
+
+    def __reduce__(self) -> tuple[type[Memory[V]], tuple[Any, ...]]:
+        """Pickled without what is known: elsewhere, objects have other numbers."""
+        return type(self), ()
+
+
+def each_once(items: Iterable[K]) -> tuple[K, ...]:
+    """The objects in their order, each where it first comes; equal ones are not the same."""
+    return tuple({id(it): it for it in items}.values())

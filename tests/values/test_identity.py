@@ -1,0 +1,47 @@
+"""What is remembered of objects belongs to them, and to no other that comes to have their number."""
+
+from __future__ import annotations
+
+import pickle
+
+from fsm_egress.values.identity import Memory, each_once
+
+
+def test_an_object_is_asked_about_once_and_equal_ones_are_not_the_same() -> None:
+    one, other = [1], [1]
+    asked: list[list[int]] = []
+    memory: Memory[int] = Memory()
+    for it in (one, other, one):
+        memory.once(it, lambda it: asked.append(it) or len(asked))  # type: ignore[func-returns-value]
+    assert [id(it) for it in asked] == [id(one), id(other)]
+    assert memory.once(one, lambda _: 0) == 1
+
+
+def test_the_objects_last_as_long_as_what_is_known_of_them() -> None:
+    memory: Memory[int] = Memory()
+    assert [memory.once([number], lambda it: it[0]) for number in range(100)] == list(range(100))
+
+
+def test_who_comes_late_goes_on_with_what_another_has_found() -> None:
+    memory: Memory[object] = Memory()
+    it, first, late = object(), object(), object()
+
+    def slow(_: object) -> object:
+        assert memory.once(it, lambda _: first) is first  # somebody is quicker
+        return late
+
+    assert memory.once(it, slow) is first
+    assert memory.once(it, slow) is first
+
+
+def test_numbers_of_objects_are_in_no_pickle() -> None:
+    memory: Memory[str] = Memory()
+    memory.once("a", str.upper)
+    copy: Memory[str] = pickle.loads(pickle.dumps(memory))  # noqa: S301  # because it has just been made here
+    assert copy.once("a", lambda _: "anew") == "anew"
+
+
+def test_each_object_comes_once_in_order() -> None:
+    one, other = (1, 2), (3,)
+    assert [id(it) for it in each_once([one, other, one])] == [id(one), id(other)]
+    assert each_once([]) == ()
