@@ -7,6 +7,7 @@ is asked once more by one thread when they have gone, as a race may leave someth
 from __future__ import annotations
 
 import sys
+from functools import partial
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,7 +62,7 @@ def hold(make: Callable[[], T], ask: Callable[[T], Any], turns: int) -> None:
     due = ask(make())
     for _ in range(turns):
         shared = make()
-        assert at_once(*[lambda shared=shared: ask(shared)] * THREADS) == [due] * THREADS
+        assert at_once(*[partial(ask, shared)] * THREADS) == [due] * THREADS
         assert ask(shared) == due
 
 
@@ -121,7 +122,7 @@ def test_an_engine_of_an_incomplete_mesh_whose_decisions_are_one_for_all() -> No
 
     for _ in range(10):
         engine = fe.compile(mesh, WHO, incomplete=True)
-        answers = at_once(*[lambda engine=engine: of(engine)] * THREADS)
+        answers = at_once(*[partial(of, engine)] * THREADS)
         assert answers == [of(engine)] * THREADS
         assert all(decision.without for decision in engine.classify_many(ASKED))
 
@@ -151,19 +152,21 @@ def test_a_mesh_that_is_asked_everything_while_others_are_made_of_it() -> None:
     added = [resource for mesh in more for resource in mesh]
     asked = [QUESTIONS[name] for name in ("identities", "policy", "config", "reach")]
 
+    def answers(mesh: fe.Snapshot) -> list[Any]:
+        return [ask(mesh) for ask in asked]
+
     def changed(mesh: fe.Snapshot, index: int) -> list[Any]:
         other = mesh.with_(added[index])
-        return [[ask(other) for ask in asked], [ask(other.without(added[index].ref)) for ask in asked]]
+        return [answers(other), answers(other.without(added[index].ref))]
 
-    alone = fe.load(small)
-    due = [ask(alone) for ask in asked]
+    due = answers(fe.load(small))
     due_changed = [changed(fe.load(small), index) for index in range(3)]
     for _ in range(3):
         mesh = fe.load(small)
-        works: list[Callable[[], Any]] = [lambda mesh=mesh: [ask(mesh) for ask in asked]] * (THREADS - 3)
-        works += [lambda mesh=mesh, index=index: changed(mesh, index) for index in range(3)]
+        works: list[Callable[[], Any]] = [partial(answers, mesh)] * (THREADS - 3)
+        works += [partial(changed, mesh, index) for index in range(3)]
         assert at_once(*works) == [due] * (THREADS - 3) + due_changed
-        assert [ask(mesh) for ask in asked] == due
+        assert answers(mesh) == due
 
 
 def test_a_workload_and_those_that_come_after_it() -> None:

@@ -2,7 +2,8 @@
 
 A text is read into a syntax tree (`reader.py`, `grammar.py`), and that is rendered as a Python pattern of the
 same meaning (`python.py`); what cannot be is refused with the place and the reason. What plainly is a pattern
-(`plain.py`) is read once it is needed. No text makes a search long (`search.py`).
+(`plain.py`) is read once it is needed. No text makes a search long: the steps for each byte are known
+(`search.py`), and a pattern that would take too many is refused.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Pattern:
 
     Raises:
         PatternError: if the sidecar does not compile it, or it cannot be rendered with the same meaning, or
-            it refers to a group and a search may take long.
+            a search may take too many steps for each byte of a text: the reason says how many.
     """
 
     text: str

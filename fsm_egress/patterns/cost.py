@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cost", "cost"]
 
-STEPS = 10_000_000  # of a search that counts as quick: some milliseconds, as few texts need nearly as many
+STEPS = 1_000_000  # of a search that counts as quick: at most some hundredths of a second
 STEPS_BY_BYTE = 500  # of one that is quick in texts of any length
 POWERS = 64  # a greater power of a cost counts as infinite
 LEAD = 32  # bytes by which the options of an alternation are told apart
@@ -35,7 +35,7 @@ class Cost:
     """At most `factor * length**degree` steps in a text of that length in bytes, or ways through it.
 
     Attributes:
-        factor: a number that depends on the pattern alone.
+        factor: a number that depends on the pattern alone; infinite if it is greater than a float can be.
         degree: 1 where the time grows with the length, 2 where it grows with its square; infinite where every
             byte may multiply it.
     """
@@ -67,13 +67,15 @@ class Cost:
     def __str__(self) -> str:
         if self.degree == inf:
             return "exponential time"
+        if self.factor == inf:
+            return "more steps than can be counted"
         if self.degree > 1:
             return f"time that grows with the power {self.degree} of the length"
         return f"{self.factor:.6g} steps for each byte"
 
 
-ONE = Cost(1, 0)
-BY_BYTE = Cost(1, 1)
+ONE = Cost(1.0, 0)
+BY_BYTE = Cost(1.0, 1)
 UNBOUNDED = Cost(inf, inf)
 
 _Set: TypeAlias = frozenset[int]
@@ -99,8 +101,8 @@ def cost(tree: syntax.Node) -> Cost:
 class _Length(NamedTuple):
     """Bytes at most that a node consumes: in all, and outside repetitions without end."""
 
-    whole: float = 0
-    outside: float = 0
+    whole: float = 0.0
+    outside: float = 0.0
 
 
 def _measured(node: syntax.Node, groups: dict[int, _Length]) -> _Length:
@@ -110,7 +112,7 @@ def _measured(node: syntax.Node, groups: dict[int, _Length]) -> _Length:
     outsides = [length.outside for length in inner]
     match node:
         case syntax.Chars():
-            return _Length(1, 1)
+            return _Length(1.0, 1.0)
         case syntax.Alternation():
             return _Length(max(wholes), max(outsides))
         case syntax.Repeat():
@@ -123,7 +125,7 @@ def _measured(node: syntax.Node, groups: dict[int, _Length]) -> _Length:
             return groups.get(node.index, _Length())
         case syntax.LookAhead():
             return _Length()
-    length = _Length(sum(wholes), sum(outsides))
+    length = _Length(float(sum(wholes)), float(sum(outsides)))
     if isinstance(node, syntax.Group):
         groups[node.index] = length
     return length
@@ -164,7 +166,7 @@ class _Next(NamedTuple):
     """What comes next: the bytes with which it can begin, and after how many steps it fails on any other."""
 
     first: _Set
-    steps: float = 1
+    steps: float = 1.0
 
 
 def _next(node: syntax.Node, then: _Next) -> _Next:
@@ -180,7 +182,7 @@ def _next(node: syntax.Node, then: _Next) -> _Next:
             return _Next(first, 1 + sum([option.steps for option in options]))
         case syntax.Repeat():
             item = _next(node.item, then)
-            passed = _Next(NOTHING, 0) if node.minimum else then
+            passed = _Next(NOTHING, 0.0) if node.minimum else then
             times = max(1, node.minimum) if _may_be_empty(node.item) else 1
             return _Next(item.first | passed.first, 1 + times * item.steps + passed.steps)
         case syntax.Group():

@@ -34,6 +34,7 @@ SPELLED = bytes(
 )
 _RANKS = bytes(map(SPELLED.index, range(256)))
 
+AT_ONCE = 4096  # places that are moved in one step
 SYMBOLS = 512  # after which a state remembers the next: enough for all bytes, if not for all look-aheads
 
 _BOUNDARIES = (
@@ -178,6 +179,16 @@ class Automaton:
     def end(self) -> int:
         """The symbol that stands for the end of the text."""
         return len(self.sides) - 1
+
+    @property
+    def steps(self) -> int:
+        """The steps at most that a byte takes: each moves some places one way, or asks one condition.
+
+        All of that is done once for each condition that may stand behind another, and once for the byte.
+        """
+        web = self.web
+        ways = 1 + len(web.steps) + len(web.leaps) + len(self.conditions)
+        return (1 + int(web.chains.inside)) * ways * (1 + len(web.each) // AT_ONCE)
 
     def spelled(self, text: bytes) -> bytes:
         """The symbols of a text, without its end and without look-aheads."""

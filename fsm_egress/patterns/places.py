@@ -8,7 +8,8 @@ joined by shifting one behind the other; what is repeated is laid by doubling.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from math import inf
+from typing import NamedTuple, TypeAlias
 
 from attrs import evolve, field
 
@@ -21,6 +22,7 @@ __all__ = ["Place", "Places", "Undecided", "behind", "places_of"]
 PLACES = 100_000  # of one tree
 STEPS = 4  # from one part to the next, up to which each is kept by itself,
 STEPS_BACK = 64  # and from one iteration to the next: there the same distances come again and again
+LEAPS = 4096  # of one tree: each is looked at for each byte
 
 
 class Undecided(FSMEgressError):
@@ -29,6 +31,47 @@ class Undecided(FSMEgressError):
 
 Place: TypeAlias = syntax.Chars | syntax.Assertion | syntax.LookAhead
 """What decides at a place: the next byte, or what holds between two bytes."""
+
+
+class Chains(NamedTuple):
+    """How many conditions may have to be passed one after the other, between two bytes, at most.
+
+    Attributes:
+        through: from the beginning of a part to its end; below any number if a byte stands between.
+        head: from the beginning on.
+        tail: up to the end.
+        inside: anywhere.
+    """
+
+    through: float = 0
+    head: float = 0
+    tail: float = 0
+    inside: float = 0
+
+    def beside(self, other: Chains) -> Chains:
+        """Of two parts of which either may be taken."""
+        return Chains(*map(max, self, other))
+
+    def before(self, other: Chains) -> Chains:
+        """Of two parts, one behind the other."""
+        return Chains(
+            self.through + other.through,
+            max(self.head, self.through + other.head),
+            max(other.tail, other.through + self.tail),
+            max(self.inside, other.inside, self.tail + other.head),
+        )
+
+    def endless(self) -> Chains:
+        """Of a part that is repeated: who comes to its beginning again finds nothing new behind its end."""
+        return self._replace(inside=max(self.inside, self.tail + self.head))
+
+    def or_not(self) -> Chains:
+        """Of a part that may be passed over."""
+        return self._replace(through=max(self.through, 0))
+
+
+_BYTE = Chains(through=-inf)
+_CONDITION = Chains(1, 1, 1, 1)
 
 
 @frozen(eq=False)
@@ -42,6 +85,7 @@ class Places:
         empty: whether it may be passed without any.
         steps: for distances, the places that lead so far on, or back if below zero.
         leaps: sets of places, with the set of those to which each member leads.
+        chains: the conditions that may come one after the other.
     """
 
     each: tuple[Place, ...] = ()
@@ -50,6 +94,7 @@ class Places:
     empty: bool = True
     steps: Mapping[int, int] = field(factory=dict)
     leaps: tuple[tuple[int, int], ...] = ()
+    chains: Chains = Chains()
 
     def after(self, places: int) -> int:
         """The places to which these lead."""
@@ -77,7 +122,8 @@ def places_of(node: syntax.Node) -> Places:
         case syntax.BackReference():
             raise Undecided("an automaton cannot refer to what a group has matched")
         case _:
-            return Places((node,), first=1, last=1, empty=False)
+            chains = _BYTE if isinstance(node, syntax.Chars) else _CONDITION
+            return Places((node,), first=1, last=1, empty=False, chains=chains)
 
 
 def _folded(join: Callable[[Places, Places], Places], parts: list[Places]) -> Places:
@@ -92,6 +138,8 @@ def _beside(left: Places, right: Places) -> Places:
     size = len(left.each)
     if size + len(right.each) > PLACES:
         raise Undecided(f"an automaton would have more than {PLACES} places")
+    if len(left.leaps) + len(right.leaps) > LEAPS:
+        raise Undecided(f"an automaton would have more than {LEAPS} ways to leave things out")
     steps = dict(left.steps)
     for distance, sources in right.steps.items():
         steps[distance] = steps.get(distance, 0) | sources << size
@@ -102,6 +150,7 @@ def _beside(left: Places, right: Places) -> Places:
         left.empty or right.empty,
         steps,
         left.leaps + tuple([(sources << size, targets << size) for sources, targets in right.leaps]),
+        left.chains.beside(right.chains),
     )
 
 
@@ -113,6 +162,7 @@ def behind(left: Places, right: Places, steps: int = STEPS) -> Places:
         first=both.first if left.empty else left.first,
         last=both.last if right.empty else right.last << len(left.each),
         empty=left.empty and right.empty,
+        chains=left.chains.before(right.chains),
     )
     return _linked(joined, left.last, right.first << len(left.each), steps)
 
@@ -139,13 +189,16 @@ def _repeated(item: Places, minimum: int, maximum: int | None) -> Places:
     # An iteration without places is as good as none: then the others are none too many.
     once = evolve(item, empty=False)
     needed = 0 if item.empty else minimum
+    if not any(isinstance(place, syntax.Chars) for place in item.each):
+        needed, maximum = min(needed, 1), 0 if maximum == 0 else 1  # what holds once holds again
     if maximum is None:
-        endless = _linked(once, once.last, once.first, STEPS_BACK)
+        endless = _linked(evolve(once, chains=once.chains.endless()), once.last, once.first, STEPS_BACK)
         if not needed:
-            return evolve(endless, empty=True)
+            return evolve(endless, empty=True, chains=endless.chains.or_not())
         return behind(_in_a_row(once, needed - 1)[0], endless, STEPS_BACK)
     row, ends = _in_a_row(once, maximum - needed)
-    return behind(_in_a_row(once, needed)[0], evolve(row, last=ends, empty=True), STEPS_BACK)
+    others = evolve(row, last=ends, empty=True, chains=row.chains.or_not())
+    return behind(_in_a_row(once, needed)[0], others, STEPS_BACK)
 
 
 def _in_a_row(item: Places, times: int) -> tuple[Places, int]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from ..values.errors import InvalidValue, Problem, show
 from .errors import PatternError
 from .grammar import Refused, parsed
+from .places import Undecided
 
 if TYPE_CHECKING:
     from .syntax import (
@@ -20,6 +21,7 @@ __all__ = ["read_pattern"]
 
 LENGTH = 4096  # characters of a pattern: more than any route needs, few enough for every later proof
 REPAIRS = 16  # mistakes of one pattern that a proposal mends
+BUDGET = 1_000  # steps for each byte of a text: some hundred milliseconds for a path of a kilobyte, at worst
 
 
 def read_pattern(text: Any, *, any_byte: bool = False) -> Node:
@@ -66,7 +68,22 @@ def _tree(text: str, *, any_byte: bool = False) -> Node:
             None if "[" in text else _NON_ASCII.sub(_percent_encoded, text),
             ours=True,
         )
-    return parsed(text)
+    tree = parsed(text)
+    _check_steps(tree)
+    return tree
+
+
+def _check_steps(tree: Node) -> None:
+    """Refuse what a text could make slow, however short it is."""
+    from .search import steps_by_byte  # noqa: PLC0415  # because most patterns are plain, and not read
+
+    try:
+        steps = steps_by_byte(tree)
+    except Undecided as undecided:
+        raise Refused(0, str(undecided), ours=True) from None
+    if steps > BUDGET:
+        reason = f"a search may take {steps:,.0f} steps for each byte, more than {BUDGET:,}"
+        raise Refused(0, reason, ours=True)
 
 
 _NON_ASCII = re.compile(r"[^\x00-\x7f](?P<repeated>(?=[*+?{]))?")

@@ -3,6 +3,7 @@
 By backtracking, with Python's `re`, a search is quick where the bound of its steps is low
 (`cost.py`). Any other text is read once, by an automaton that takes all attempts along. For each
 look-ahead it is read once more before, from its end to its start, by an automaton that says where it holds.
+How many steps that takes for each byte is known before there is any text.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .cost import cost
 from .machines import Automaton
 from .python import rendered
 
-__all__ = ["Reading", "finder"]
+__all__ = ["Reading", "finder", "steps_by_byte"]
 
 STATES = 256  # of each automaton that are kept for the next text
 
@@ -33,6 +34,17 @@ def finder(tree: syntax.Node) -> Callable[[str], object]:
     search = re.compile(rendered(kept)).search
     longest = cost(kept).longest
     return search if longest == inf else _Finder(kept, search, longest).find
+
+
+def steps_by_byte(tree: syntax.Node) -> float:
+    """The steps at most that a search for a tree takes for each byte of a text that is not short.
+
+    Raises:
+        Undecided: they are too many to be counted.
+    """
+    kept = core(tree)
+    bound = cost(kept)
+    return bound.factor if bound.longest == inf else Reading.of(kept).steps
 
 
 @frozen(eq=False)
@@ -69,6 +81,11 @@ class Reading:
         at_start = _Attempts.of(syntax.Sequence((_START, tree)), from_look=True)
         return cls((at_start, _Attempts.of(syntax.Sequence((_NOT_AT_START, tree)))))
 
+    @property
+    def steps(self) -> int:
+        """The steps at most that a byte takes."""
+        return sum(attempts.steps for attempts in self.attempts)
+
     def finds(self, text: str) -> bool:
         """Whether the tree is found in a `searchable` text."""
         content = text.encode("latin-1")
@@ -102,6 +119,11 @@ class _Attempts:
         return cls(
             Automaton.of(tree, looks, kept=STATES), tuple(zip(looks, backwards, strict=True)), from_look
         )
+
+    @property
+    def steps(self) -> int:
+        backwards = sum(automaton.steps for _, automaton in self.looks)
+        return self.automaton.steps + backwards * (2 if self.from_look else 1)
 
     def find(self, content: bytes) -> bool:
         automaton = self.automaton

@@ -80,7 +80,7 @@ def test_nasty_patterns_are_searched_at_once(
         ("(?:a|b){14283}$", CHANCE[:14_283], True),
         ("(?:a|b){14283}$", CHANCE[:14_282], False),
         ("(?:(?:a{3}){2,5}b?){2220}", "a" * 14_000, True),
-        ("(?:(?=a|(b))c*){6665}!", "a" * LONG, False),
+        ("(?:(?=a|(b))c*){160}!", "a" * LONG, False),
     ],
 )
 def test_the_largest_patterns_are_too(text: str, line: str, found: bool) -> None:

@@ -445,13 +445,17 @@ class TestBounds:
             ("(?:a|b){%d}", 14_283),
             ("x{0,%d}", 49_996),
             ("(a+?){%d,}", 19_996),
-            ("(?:(?=a|(b))c*){%d}", 6_665),
             ("(?:(?:a{3}){2,5}b?){%d}", 2_220),
         ],
     )
     def test_of_states_are_those_of_the_sidecar(self, text: str, limit: int) -> None:
         assert reads(text % limit)
         assert "states" in refusal(text % (limit + 1)).reason
+
+    def test_of_states_come_before_those_of_steps(self) -> None:
+        text = "(?:(?=a|(b))c*){%d}"
+        assert "steps" in refusal(text % 6_665).reason
+        assert "states" in refusal(text % 6_666).reason
 
     @pytest.mark.parametrize("opening", ["(", "[", "(?=", "(?:a|", "[[:", r"\x", "*", "{", "(?P<x>", "é"])
     def test_hold_for_any_number_of_mistakes(self, opening: str) -> None:
