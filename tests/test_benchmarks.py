@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fsm_egress as fe
-from benchmarks import answers
+from benchmarks import answers, learning
 from benchmarks.deciding import connection
 from benchmarks.floor import Index, plain
 from benchmarks.meshes import documents, lone, mesh
@@ -101,3 +101,15 @@ def test_answers_are_asked_about_a_mesh_with_so_many_identities(capsys: pytest.C
     assert len(asked["lint with the sidecar, one identity"]()) > 0
     answers.main(small)
     assert len(capsys.readouterr().out.splitlines()) == len(asked)
+
+
+def test_what_learning_costs_is_measured_for_each_length(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learning, "DESTINATIONS", 60)
+    found = learning.costs(600)
+    assert (found.records, found.destinations) == (600, 60)
+    assert min(found.learned, found.proven, found.parsed, found.memory) > 0
+    assert "600 records, 60 destinations: learned in " in str(found)
+    learning.main([])
+    assert not capsys.readouterr().out

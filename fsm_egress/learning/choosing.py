@@ -140,7 +140,7 @@ class Learner:
         for places in self._decided_as_asked_for(decided, left_out):
             connection = decided.connections[places[0]]
             need = Need.of(decided.account, connection, routes=self.routes)
-            reason = self.choice.left_out(need)
+            reason = self.choice.left_out(need) or self._untold(need, decided, places[0])
             if reason:
                 left_out[reason] += len(places)
                 continue
@@ -149,6 +149,12 @@ class Learner:
             if timely:
                 first = connection if timely[0][0] == places[0] else decided.connections[timely[0][0]]
                 yield _Alike(need, decided, first, *map(list, zip(*timely, strict=True)))
+
+    def _untold(self, need: Need, decided: Decided, place: int) -> str | None:
+        """What a record would have to say to teach a route."""
+        paths = decided.connections.paths
+        is_asked_for = self.routes and need.sends == Sends.HTTP.value
+        return "its path is not said" if is_asked_for and (paths is None or paths[place] is None) else None
 
     def _decided_as_asked_for(self, decided: Decided, left_out: Counter[str]) -> Iterable[list[int]]:
         """The places of connections that were decided so, those that are written alike together."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from ..connections.connection import Sends
 from ..values.enums import Word
 from ..values.frozen import EMPTY
+from .records import NOT_GIVEN
 
 __all__ = ["DIALECTS", "Dialect", "Format", "Said"]
 
@@ -46,6 +47,8 @@ RESPONSE = "a response"
 GOES_ON = "no first packet of a connection"
 PROXIED = "redirected to Cilium's proxy, which tells of the requests"
 NO_VERDICT = "its verdict is not said"
+NO_REQUEST = "its request is not said"
+NO_ROUTE = "anonymous"  # the service of an entry of FSM's for which no route was found
 
 HTTPS = 443  # where a name that DNS has given is taken for the server name
 
@@ -59,12 +62,14 @@ def _of_fsm(entry: Mapping[str, Any]) -> Said:
     direction = entry.get("type")
     if direction != "outbound":
         return INBOUND if direction == "inbound" else NO_DIRECTION
-    request, pod = _mapping(entry.get("req")), _mapping(entry.get("pod"))
-    headers = _mapping(request.get("headers"))
+    request, headers = _mapping(entry.get("req")), _mapping(_mapping(entry.get("req")).get("headers"))
+    if not headers or not _are_given(request, "method", "path"):
+        return NO_REQUEST
+    # Where no route was found nobody but the client can have said whose it is.
+    is_told = _mapping(entry.get("service")).get("name") != NO_ROUTE
     return {
-        "identity": headers.get("serviceidentity"),  # only where a route was found
-        "pod": pod.get("name"),
-        "pod_namespace": pod.get("ns"),
+        "identity": headers.get("serviceidentity") if is_told else None,
+        **_pod(_mapping(entry.get("pod"))),
         "destination": entry.get("remoteAddr"),
         "port": entry.get("remotePort"),
         "sends": Sends.HTTP.value,
@@ -73,6 +78,16 @@ def _of_fsm(entry: Mapping[str, Any]) -> Said:
         "path": request.get("path"),
         "headers": {name: text for name, text in headers.items() if not _is_added(name)},
         "time": entry.get("reqTime"),
+    }
+
+
+def _pod(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Which pod it is: by its name in a namespace, where both are said, else by its address."""
+    is_named = isinstance(said.get("name"), str) and isinstance(said.get("ns"), str)
+    return {
+        "pod": said.get("name") if is_named else None,
+        "pod_namespace": said.get("ns") if is_named else None,
+        "source": said.get("ip"),
     }
 
 
@@ -105,20 +120,21 @@ def _of_hubble(record: Mapping[str, Any]) -> Said:
     if not isinstance(segment, Mapping):
         return NOT_TCP
     verdict = flow.get("verdict")
-    is_request = bool(layer7) and verdict == "REDIRECTED"  # to the proxy that has read it
-    if verdict not in _PASSES and not is_request:
-        return _STOPPED.get(verdict, NO_VERDICT) if isinstance(verdict, str) else NO_VERDICT
-    source = _mapping(flow.get("source"))
-    ends = _mapping(flow.get("IP"))
+    is_read = bool(layer7) and verdict == "REDIRECTED"  # by the proxy that it has gone to
+    if not isinstance(verdict, str):
+        return NO_VERDICT
+    if verdict not in _PASSES and not is_read:
+        return _STOPPED.get(verdict, NO_VERDICT)
+    source, ends = _mapping(flow.get("source")), _mapping(flow.get("IP"))
+    named = {"name": _word(source, "pod_name"), "ns": source.get("namespace"), "ip": ends.get("source")}
     fields = {
-        "pod": _word(source, "pod_name"),
-        "pod_namespace": source.get("namespace"),
-        "source": ends.get("source"),
+        **_pod(named),
         "destination": ends.get("destination"),
         "port": _word(segment, "destination_port"),
         "time": flow.get("time"),
     }
-    return _of_layer7(layer7, fields) if layer7 else _of_segment(flow, segment, fields)
+    is_request = bool(layer7) or flow.get("Type") == "L7"
+    return _of_layer7(layer7, fields) if is_request else _of_segment(flow, segment, fields)
 
 
 def _of_segment(flow: Mapping[str, Any], segment: Mapping[str, Any], fields: dict[str, Any]) -> Said:
@@ -137,24 +153,27 @@ def _of_layer7(layer7: Mapping[str, Any], fields: dict[str, Any]) -> Said:
     if not isinstance(http, Mapping):
         return NOT_HTTP
     if layer7.get("type") != "REQUEST":
-        return RESPONSE
-    url = http.get("url")
-    _, _, rest = url.partition("://") if isinstance(url, str) and "://" in url else ("", "", url)
-    host, slash, path = rest.partition("/") if isinstance(rest, str) else (rest, "", "")
-    listed = http.get("headers")
+        return RESPONSE if layer7.get("type") == "RESPONSE" else NO_REQUEST
+    url, listed = http.get("url"), http.get("headers")
     pairs = (_mapping(pair) for pair in (listed if isinstance(listed, list) else ()))
-    headers = {pair.get("key"): pair.get("value") for pair in pairs}
+    headers = {name: pair.get("value") for pair in pairs if isinstance(name := pair.get("key"), str)}
+    if not isinstance(url, str) or not _are_given(http, "url", "method"):
+        return NO_REQUEST
+    host, slash, path = url.rpartition("://")[2].partition("/")
+    asked: Any = host or headers.get("Host") or headers.get(":authority")
+    if asked is None:
+        return NO_REQUEST
     return fields | {
         "sends": Sends.HTTP.value,
-        "host": host or headers.get("Host") or headers.get(":authority"),
+        "host": asked,
         "method": http.get("method"),
         "path": slash + path if slash else "/",
         "headers": {name: text for name, text in headers.items() if _is_plain(name)},
     }
 
 
-def _is_plain(name: Any) -> bool:
-    return isinstance(name, str) and not name.startswith(":") and name.lower() != "host"
+def _is_plain(name: str) -> bool:
+    return not name.startswith(":") and name.lower() != "host"
 
 
 def _of_envoy(record: Mapping[str, Any]) -> Said:
@@ -166,8 +185,11 @@ def _of_envoy(record: Mapping[str, Any]) -> Said:
     if isinstance(cluster, str) and cluster.startswith("inbound|"):
         return INBOUND
     protocol = record.get("protocol")
-    is_http = isinstance(protocol, str) and protocol.startswith("HTTP/")
+    is_told = isinstance(protocol, str) and protocol.startswith("HTTP/")
+    is_http = is_told or _are_given(record, "method")
     agent = record.get("user_agent")
+    if is_http and not _are_given(record, "authority", "method", "path"):
+        return NO_REQUEST
     request = {
         "sends": Sends.HTTP.value,
         "host": record.get("authority"),
@@ -190,6 +212,10 @@ def _without_port(address: Any) -> Any:
         return address
     head, colon, _ = address.rpartition(":")
     return head.strip("[]") if colon else address
+
+
+def _are_given(record: Mapping[str, Any], *names: str) -> bool:
+    return all(record.get(name) is not None and record[name] not in NOT_GIVEN for name in names)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -44,7 +44,7 @@ PLAIN = {
 }
 BESIDE = {"identity": "curl.curl", "destination": "54.9.9.9:6379"}
 INSIDE = {"identity": "curl.curl", "destination": "10.96.0.9:8080", "host": "cart.shop", "path": "/"}
-NO_HOST = {"identity": "curl.curl", "destination": "54.9.9.9:80", "host": "other.com"}
+NO_HOST = {"identity": "curl.curl", "destination": "54.9.9.9:80", "host": "other.com", "path": "/"}
 NO_CERT = {"identity": "curl.curl", "destination": "54.9.9.9:8443", "server_name": "c.com"}
 BROKEN = {"identity": "curl.curl", "destination": "nowhere:80"}
 MAIL = {"identity": "curl.curl", "destination": "10.96.0.10:2525"}
@@ -175,6 +175,13 @@ def test_paths_are_told_apart_where_routes_are_asked_for_alone() -> None:
     whole = Evidence.of(streamed(Learner(Decider(OPEN), routes=False), [log(records)]))
     assert [str(need) for need in whole.seen] == ["wget.shop to a.com:80 GET"]
     assert len(gathered(records).seen) == 3
+
+
+def test_a_request_whose_path_is_not_said_teaches_no_route() -> None:
+    bare = {key: value for key, value in REQUEST.items() if key != "path"}
+    assert gathered([bare]).left_out == gathered([bare, REQUEST]).left_out == {"its path is not said": 1}
+    whole = Evidence.of(streamed(Learner(Decider(OPEN), routes=False), [log([bare, REQUEST])]))
+    assert (whole.counted, whole.left_out) == (2, {})
 
 
 def test_only_some_needs_can_be_looked_at() -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small import config, load
 from traffic import ENTRY, EVENTS, ISTIO
 
+import fsm_egress as fe
 from fsm_egress.replaying.dialects import DIALECTS, Format
 from fsm_egress.replaying.records import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 of_fsm, of_hubble, of_envoy = (DIALECTS[it] for it in (Format.FSM, Format.HUBBLE, Format.ENVOY))
 
@@ -21,6 +27,7 @@ def test_an_entry_of_fsm_is_the_request_as_the_client_sent_it() -> None:
         "identity": "checkout.shop",
         "pod": "checkout-0",
         "pod_namespace": "shop",
+        "source": "10.244.1.7",
         "destination": "203.0.113.10",
         "port": 80,
         "sends": "http",
@@ -116,7 +123,8 @@ def http(**fields: Any) -> dict[str, Any]:
         (changed("syn", IP=None), NAMED | {"source": None, "destination": None}),
         (http(url="/only/a/path"), REQUEST | {"path": "/only/a/path"}),
         (http(url="http://b.example"), REQUEST | {"host": "b.example", "path": "/"}),
-        (http(url=None, headers=None), REQUEST | {"host": None, "path": "/", "headers": {}}),
+        (http(url=None, headers=None), "its request is not said"),
+        (http(url="/only/a/path", headers=None), "its request is not said"),
         (http(headers=[{"key": ":authority", "value": "c.example"}], url="/"), REQUEST | {
             "host": "c.example", "path": "/", "headers": {}
         }),
@@ -142,15 +150,20 @@ ASKED = SEEN | {
 }
 
 
+TCP = {"protocol": None, "method": None}
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({}, ASKED),
         ({"user_agent": "-"}, ASKED | {"headers": {}}),
         ({"user_agent": None}, ASKED | {"headers": {}}),
-        ({"protocol": None, "requested_server_name": "b.example"}, SEEN | {"server_name": "b.example"}),
-        ({"protocol": "-", "upstream_cluster": None}, SEEN),
-        ({"downstream_remote_address": None, "protocol": 7}, SEEN | {"source": None}),
+        (TCP | {"requested_server_name": "b.example"}, SEEN | {"server_name": "b.example"}),
+        (TCP | {"method": "-", "protocol": "-", "upstream_cluster": None}, SEEN),
+        (TCP | {"downstream_remote_address": None, "protocol": 7}, SEEN | {"source": None}),
+        ({"protocol": None}, ASKED),
+        ({"path": "-"}, "its request is not said"),
         ({"downstream_remote_address": "[2001:db8::1]:41234"}, ASKED | {"source": "2001:db8::1"}),
         ({"downstream_remote_address": "10.244.1.7"}, ASKED),
         ({"upstream_cluster": "inbound|8080||"}, "inbound"),
@@ -158,6 +171,92 @@ ASKED = SEEN | {
 )
 def test_a_line_of_envoy(fields: dict[str, Any], said: Any) -> None:
     assert of_envoy({**ISTIO, **fields}) == said
+
+
+# --- each field missing, null, or of another type ---------------------------------------------------------
+
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "checkout-0", "namespace": "shop"},
+    "spec": {"serviceAccountName": "checkout"},
+    "status": {"podIP": "10.244.1.7", "podIPs": [{"ip": "10.244.1.7"}]},
+}
+WRONG = (None, ["x"], {"a": 1}, True, -7, "")
+WHOLE = {
+    "fsm": (ENTRY, Format.FSM),
+    "syn": (EVENTS["syn"][0], Format.HUBBLE),
+    "camel": (EVENTS["syn"][1], Format.HUBBLE),
+    "l7": (EVENTS["l7"][0], Format.HUBBLE),
+    "envoy": (ISTIO, Format.ENVOY),
+}
+BY_ADDRESS = "checkout.shop to 203.0.113.10:443"
+# What a record says without the field or with another value in it, where that is not what it said before.
+OTHERWISE = {
+    ("fsm", "req.headers.host"): {"checkout.shop to 203.0.113.10:80 POST ^/v1/charges\\?limit=[^&]*$"},
+    ("syn", "flow.destination_names"): {BY_ADDRESS, "checkout.shop to x:443"},
+    ("camel", "flow.destinationNames"): {BY_ADDRESS, "checkout.shop to x:443"},
+}
+
+
+def paths(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of everything in nested objects."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from paths(inner, (*path, key))
+
+
+def with_values(record: Any, path: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The record without the field of a path, then with everything wrong in it."""
+    for what in ("missing", *WRONG):
+        copy = json.loads(json.dumps(record))
+        place: Any = copy
+        for key in path[:-1]:
+            place = place[key]
+        if what == "missing":
+            del place[path[-1]]
+        else:
+            place[path[-1]] = what
+        yield copy
+
+
+def need(record: dict[str, Any], written: Format) -> str:
+    """What a record is learned to need; or, in brackets, why it is left out."""
+    content = BytesIO(f"{json.dumps(record)}\n".encode())
+    mesh = load(config({"enableEgress": True}), POD)
+    evidence = fe.learn(mesh, [fe.Log(content, "log", written)], routes=True, hold_out=0).evidence
+    assert evidence.read == 1
+    return " ".join(map(str, evidence.seen)) or str([*evidence.left_out])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_field_that_is_missing_or_wrong_never_makes_another_request_of_a_record(name: str) -> None:
+    record, written = WHOLE[name]
+    whole = need(record, written)
+    assert whole.startswith("checkout.shop to api.payments.example")
+    for path in paths(record):
+        found = {need(each, written) for each in with_values(record, path)}
+        told = {each for each in found if not each.startswith("[")}
+        assert told <= {whole} | OTHERWISE.get((name, ".".join(path)), set()), path
+
+
+@pytest.mark.parametrize(
+    ("pod", "who"),
+    [
+        ({"name": "checkout-0", "ns": "shop"}, "checkout.shop"),
+        ({"ip": "10.244.1.7"}, "checkout.shop"),
+        ({"ip": "10.244.1.7", "name": "checkout-0", "ns": 7}, "checkout.shop"),
+        ({"ip": "10.244.1.8"}, "['cannot be read: source: expected the address of one pod of the mesh']"),
+        ({}, "['cannot be read: identity: expected a service identity `name.namespace`']"),
+    ],
+)
+def test_whose_a_refused_request_is_follows_from_the_pod_and_not_from_the_client(
+    pod: dict[str, Any], who: str
+) -> None:
+    headers = ENTRY["req"]["headers"] | {"serviceidentity": "admin.shop"}
+    refused = ENTRY | {"pod": pod, "req": ENTRY["req"] | {"headers": headers}}
+    refused["service"] = {"name": "anonymous", "target": None}
+    assert need(refused, Format.FSM).partition(" to ")[0] == who
 
 
 KEYS = sorted(

@@ -300,7 +300,9 @@ def test_an_array_of_anything_else_is_told() -> None:
         (EVENTS["syn"][0], fe.tls("203.0.113.10", 443, "api.payments.example")),
         (EVENTS["other-port"][0], fe.tcp("203.0.113.10", 5432)),
         (ISTIO, fe.http("203.0.113.10", 80, "GET", CHARGES, {"user-agent": "curl/8.5.0"})),
-        ({**ISTIO, "protocol": None, "requested_server_name": "b.com"}, fe.tls("203.0.113.10", 80, "b.com")),
+        ({**ISTIO, "protocol": None, "method": None, "requested_server_name": "b.com"}, fe.tls(
+            "203.0.113.10", 80, "b.com"
+        )),
     ],
 )  # fmt: skip
 def test_the_first_records_show_whose_they_are(record: Any, connection: fe.Connection) -> None:
