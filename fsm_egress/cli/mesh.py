@@ -14,7 +14,7 @@ from ..manifests.manifest import DEFAULT_NAMESPACE
 from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, PatchError, Severity
+from ..values.errors import InvalidValue, PatchError, Severity, told
 from .chart_keys import complete_settings
 from .cluster_options import CLUSTER_OPTIONS, Which, one_namespace, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
@@ -156,12 +156,14 @@ def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapsh
 def passed_over(foreign: Sequence[Problem]) -> str:
     """What is none of a mesh's own, counted, and named where it is little."""
     kinds = [it.resource.kind for it in foreign if it.resource]
-    files = [it.document or "" for it in foreign if not it.resource]
+    files = [it.document for it in foreign if it.document and not it.resource]
+    more = [it.found for it in foreign if not it.document]
     parts = [
         many(len(kinds), "document") + f" of other kinds ({shortened(dict.fromkeys(kinds))})"
         if kinds
         else "",
         f"{many(len(files), 'file')} without Kubernetes objects ({shortened(files)})" if files else "",
+        *more,
     ]
     return " and ".join(filter(None, parts))
 
@@ -169,7 +171,7 @@ def passed_over(foreign: Sequence[Problem]) -> str:
 def shortened(names: Iterable[str]) -> str:
     """The first few of some names."""
     listed = list(names)
-    return ", ".join(listed[:_FEW]) + (", …" if len(listed) > _FEW else "")
+    return ", ".join(map(told, listed[:_FEW])) + (", …" if len(listed) > _FEW else "")
 
 
 def remarks(mesh: Snapshot) -> list[Problem]:

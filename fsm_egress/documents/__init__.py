@@ -44,6 +44,8 @@ MAX_DEPTH = 64  # levels of one tree: Kubernetes' own resources stay far below
 MAX_NODES = 5_000_000  # values of one tree, each alias counted with all that it stands for
 MAX_PATH = 1024  # characters of a path: what is deeper stands at the place of what holds it
 MAX_PLACES = 2**27  # characters of all paths of one document whose places are kept
+MAX_DOCUMENTS = 200_000  # of one text: each costs more than what it says
+MAX_ALIASED = 2**22  # values of one text, and characters in them, that its aliases stand for
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _LIKE_JSON = re.compile(r"\s*[{[]")
@@ -160,7 +162,7 @@ def size_of(value: Any) -> tuple[int, int]:
 
 
 def _bounds() -> Bounds:
-    return Bounds(MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, MAX_PATH, MAX_PLACES)
+    return Bounds(MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, MAX_PATH, MAX_PLACES, MAX_DOCUMENTS, MAX_ALIASED)
 
 
 def _decoded(content: bytes | str, name: str) -> str:

@@ -33,6 +33,8 @@ class Bounds:
         problems: mistakes of one document.
         path: characters of a path: what is deeper stands at the place of what holds it.
         places: characters of all paths of one document whose places are kept.
+        documents: of one text.
+        aliased: values of one text, and characters in them, that aliases stand for.
     """
 
     depth: int
@@ -40,6 +42,8 @@ class Bounds:
     problems: int
     path: int
     places: int
+    documents: int
+    aliased: int
 
 
 @frozen(eq=False)
@@ -82,6 +86,11 @@ def too_many(name: str, problems: list[Problem]) -> Unreadable:
     *known, last = problems
     problem = Problem(f"at most {len(known)} mistakes", "more", document=name, mark=last.mark)
     return Unreadable(problem, (evolve(one, found="", proposal=None) for one in known))
+
+
+def too_many_documents(name: str, bounds: Bounds, mark: Mark) -> Unreadable:
+    """The error for a text that holds more of them than are read."""
+    return unreadable(name, f"at most {bounds.documents} documents", "more", mark)
 
 
 def repeated(path: str, name: str, mark: Mark, twin: Mark) -> Problem:

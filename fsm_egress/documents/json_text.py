@@ -22,6 +22,7 @@ from .base import (
     number_flaw,
     repeated,
     too_many,
+    too_many_documents,
     unreadable,
 )
 from .json_items import Flawed, Take, decoder, members, strings_of
@@ -73,6 +74,8 @@ def read_json_stream(
     scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
     try:
         while text.startswith("{", at):
+            if len(documents) == bounds.documents:
+                raise too_many_documents(name, bounds, start)
             _, end = scan(text, at)
             documents.append(read_json(text[at:end], name, bounds, start))
             start, at = _passed(start, text, at, end)

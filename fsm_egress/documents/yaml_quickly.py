@@ -11,7 +11,7 @@ from attrs import define, field
 
 from ..values.frozen import is_unicode
 from ..values.references import Mark
-from .base import Bounds, Document
+from .base import Bounds, Document, too_many_documents
 from .yaml_scalars import Doubtful, Scalars
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def read_yaml_quickly(yaml: Any, text: str, name: str, bounds: Bounds) -> tuple[
     """The documents of a text, given PyYAML.
 
     Raises:
+        Unreadable: there are too many.
         Doubtful, or what PyYAML raises: the text is to be read with care.
     """
     handlers: dict[Any, Callable[[_Tree, Any], None]] = {
@@ -46,6 +47,9 @@ def read_yaml_quickly(yaml: Any, text: str, name: str, bounds: Bounds) -> tuple[
         elif kind is yaml.DocumentStartEvent:
             if documents and is_lost(event, text):
                 raise Doubtful
+            if len(documents) == bounds.documents:
+                mark = event.start_mark
+                raise too_many_documents(name, bounds, Mark(mark.line + 1, mark.column + 1))
             tree = _Tree(bounds, resolve)
         elif kind is yaml.DocumentEndEvent:
             documents.append(tree.document(name))

@@ -21,6 +21,7 @@ from .base import (
     end_of,
     repeated,
     too_many,
+    too_many_documents,
     unreadable,
 )
 from .yaml_quickly import is_lost, read_yaml_quickly
@@ -93,13 +94,15 @@ def read_yaml_with_care(
 def _built(yaml: Any, text: str, name: str, bounds: Bounds) -> Iterator[_Builder]:
     """The builder of each document of the text, when it is complete."""
     builder = _Builder(name, bounds)
-    is_first = True
+    number = 0
     for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.DocumentStartEvent):
-            builder = _Builder(name, bounds)
-            if not is_first and is_lost(event, text):
+            builder = _Builder(name, bounds, builder.aliased)
+            if number and is_lost(event, text):
                 raise unreadable(name, SEPARATED, mark=_mark(event.start_mark), reason=_LOST)
-            is_first = False
+            if number == bounds.documents:
+                raise too_many_documents(name, bounds, _mark(event.start_mark))
+            number += 1
         elif isinstance(event, yaml.DocumentEndEvent):
             yield builder
         elif isinstance(event, yaml.AliasEvent):
@@ -128,6 +131,7 @@ class _Node:
     is_key: bool
     is_merged: bool
     nodes_before: int
+    letters_before: int
     height: int = 1
     key: str | None = None
     key_mark: Mark | None = None
@@ -138,15 +142,17 @@ class _Node:
 class _Builder:
     """Makes the tree of one YAML document from the parser's events; nothing is constructed from a tag."""
 
-    def __init__(self, name: str, bounds: Bounds) -> None:
+    def __init__(self, name: str, bounds: Bounds, aliased: int = 0) -> None:
         self.name = name
         self.bounds = bounds
         self.value: Any = None
         self.stack: list[_Node] = []
         self.marks: dict[str, Mark] = {}
         self.problems: list[Problem] = []
-        self.anchors: dict[str, tuple[Any, int, int]] = {}  # value, what it counts, levels
+        self.anchors: dict[str, tuple[Any, int, int, int]] = {}  # value, what it counts, levels, letters
         self.nodes = 0
+        self.letters = 0  # of all scalars
+        self.aliased = aliased  # what aliases stand for, of this document and those before
         self.room = bounds.places
 
     def document(self) -> Document:
@@ -165,12 +171,14 @@ class _Builder:
         if not (is_key or is_merged):
             self.add(value, top.key_mark if top and top.key_mark else mark)
         self.anchors.pop(event.anchor, None)
-        self.stack.append(_Node(value, path, is_list, event.anchor, mark, is_key, is_merged, self.nodes))
+        before = self.nodes, self.letters
+        self.stack.append(_Node(value, path, is_list, event.anchor, mark, is_key, is_merged, *before))
 
     def close(self) -> None:
         node = self.stack.pop()
         if node.anchor is not None:
-            self.anchors[node.anchor] = node.value, self.nodes - node.nodes_before, node.height
+            size, letters = self.nodes - node.nodes_before, self.letters - node.letters_before
+            self.anchors[node.anchor] = node.value, size, node.height, letters
         if node.is_key:
             self.put_key(node.value, "", node.mark)
         elif self.stack:
@@ -181,7 +189,12 @@ class _Builder:
     def alias(self, anchor: str, mark: Mark) -> None:
         if anchor not in self.anchors:
             raise unreadable(self.name, "an alias of a value that is complete", f"`*{anchor}`", mark)
-        value, size, height = self.anchors[anchor]
+        value, size, height, letters = self.anchors[anchor]
+        self.letters += letters
+        self.aliased += 1 + size + letters
+        if self.aliased > self.bounds.aliased:
+            expected = f"at most {self.bounds.aliased} values and characters that aliases stand for"
+            raise unreadable(self.name, expected, "more", mark)
         if self.awaits_key():
             self.put_key(value, value if isinstance(value, str) else "", mark)
             return
@@ -196,6 +209,7 @@ class _Builder:
 
     def scalar(self, event: Any) -> None:
         mark = _mark(event.start_mark)
+        self.letters += len(event.value)
         if self.awaits_key() and event.value == "<<" and event.implicit[0] and event.tag is None:
             self.put_merge_key(mark)
             return
@@ -207,7 +221,7 @@ class _Builder:
         else:
             self.add(value, mark)
         if event.anchor is not None:
-            self.anchors[event.anchor] = value, 0, 0
+            self.anchors[event.anchor] = value, 0, 0, len(event.value)
 
     def read_scalar(self, event: Any, mark: Mark) -> Any:
         text: str = event.value

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from ..documents import Document
 
-__all__ = ["OF_OTHERS", "PASSED_OVER", "holds_objects", "is_foreign", "is_object", "no_objects"]
+__all__ = [
+    "OF_OTHERS",
+    "PASSED_OVER",
+    "holds_objects",
+    "is_foreign",
+    "is_object",
+    "more_of_others",
+    "no_objects",
+]
 
 OF_OTHERS = "a kind that egress depends on"
 _OBJECTS = "a Kubernetes object"
@@ -48,6 +56,11 @@ def no_objects(name: str) -> Problem:
     """What is said of a file that holds none."""
     found = "none: the file is passed over"
     return Problem(_OBJECTS, found, document=name, severity=Severity.INFO, code=PASSED_OVER)
+
+
+def more_of_others(count: int) -> Problem:
+    """What is said of so many documents of other kinds together."""
+    return Problem(OF_OTHERS, f"{count} more", "kind", severity=Severity.INFO, code=PASSED_OVER)
 
 
 def is_foreign(problem: Problem) -> bool:

@@ -22,10 +22,10 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
-from .foreign import PASSED_OVER, holds_objects, is_object, no_objects
+from .foreign import PASSED_OVER, holds_objects, is_foreign, is_object, more_of_others, no_objects
 from .lists import is_list, items_of, whole
 from .losses import losses_of, readable_part
-from .manifest import DEFAULT_NAMESPACE, good_reader, read_resource
+from .manifest import DEFAULT_NAMESPACE, good_reader, is_of_others, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
 from .unread import is_unread
@@ -33,6 +33,8 @@ from .unread import is_unread
 __all__ = ["Input", "Loaded", "NamedObjects", "NamedText", "Refused", "load_resources"]
 
 MAX_ERRORS = 10_000  # of one load
+MAX_FOREIGN = 10_000  # documents of other kinds that are listed; how many more there are is counted
+MAX_KINDS = 10_000  # of such documents: no cluster has as many
 SUFFIXES = (".yaml", ".yml", ".json")
 GZIP = b"\x1f\x8b"  # what a compressed text begins with
 
@@ -157,6 +159,8 @@ class _Reader:
         self.refused: list[Refused] = []
         self.unread: dict[ResourceRef, tuple[str, ...]] = {}  # fields of a MeshConfig
         self.errors = 0
+        self.foreign = 0  # documents of kinds of others
+        self.kinds: set[str] = set()  # of theirs
         self.mappings = 0
 
     def loaded(self) -> Loaded:
@@ -173,6 +177,8 @@ class _Reader:
                 self.problems.append(_mirror_note(endpoints))
         if self.twins:
             found = [resource for resource in found if (type(resource), _name_of(resource)) not in self.twins]
+        if self.foreign > MAX_FOREIGN:
+            self.problems.append(more_of_others(self.foreign - MAX_FOREIGN))
         written = {refused.ref: refused.document for refused in self.refused}
         lost = losses_of(self.problems, self.unread, written)
         return Loaded(tuple(found), tuple(self.problems), tuple(self.refused), lost, self.tables)
@@ -356,11 +362,17 @@ class _Reader:
                 return self.keep(self.good(value), [], document.name)
             except UNREADABLE:
                 pass
+        if self.foreign >= MAX_FOREIGN and not document.problems and is_of_others(value):
+            return self.pass_over(value, document.name)
         options: Any = {"lenient_fields": self.lenient_fields, "namespace": self.namespace}
         resource, problems = read_resource(document, value, path, source, **options)
         if resource is not None:
             self.keep(resource, problems, document.name)
             return None
+        if all(map(is_foreign, problems)):
+            self.pass_over(value, document.name)
+            if self.foreign > MAX_FOREIGN:
+                return None
         ref = problems[0].resource
         if ref is not None and any(map(_is_error, problems)) and not is_unread(value):
             if ref.kind == MeshConfig.kind:
@@ -378,6 +390,14 @@ class _Reader:
         problems += self.twin(resource, document)
         if problems:
             self.report(problems, document)
+
+    def pass_over(self, value: Mapping[str, Any], name: str) -> None:
+        """Counts a document of a kind of others."""
+        self.foreign += 1
+        self.kinds.add(value["kind"])
+        if len(self.kinds) > MAX_KINDS:
+            last = Problem(f"at most {MAX_KINDS} kinds that egress does not depend on", "more", document=name)
+            raise LoadError([*self.problems, last])
 
     def report(self, problems: list[Problem], name: str) -> None:
         """Keeps problems in mind, unless there are too many already."""

@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ from .wire_names import FIELDS, carries, check_of, wire_path
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["DEFAULT_NAMESPACE", "read_resource", "structure", "to_mapping"]
+__all__ = ["DEFAULT_NAMESPACE", "is_of_others", "read_resource", "structure", "to_mapping"]
 
 DEFAULT_NAMESPACE = "default"
 CLUSTER_SCOPED = (Namespace,)
@@ -230,7 +230,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
     if kind is not None and version in kind.api_versions:
         return kind, None
     ref = _ref_of(name, value)
-    near = nearest(name, _BY_KIND, ALIKE)
+    near = _near_kind(name)
     if kind is not None and _is_meant(kind, version):
         known = " or ".join(f"`{known}`" for known in kind.api_versions)
         problems.append(Problem(known, show(version), "apiVersion", proposal=kind.api_versions[0]))
@@ -243,6 +243,19 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
         severity, code = Severity.INFO, PASSED_OVER
         problems.append(Problem(OF_OTHERS, found, "kind", severity=severity, code=code))
     return None, ref
+
+
+@lru_cache(1_000)
+def _near_kind(name: str) -> str | None:
+    """The kind that may have been meant; most documents of others are of few kinds."""
+    return nearest(name, _BY_KIND, ALIKE)
+
+
+def is_of_others(value: Any) -> bool:
+    """Whether a value is a document of a kind of others."""
+    problems: list[Problem] = []
+    kind, _ = _kind_of(value, problems)
+    return kind is None and all(problem.severity is Severity.INFO for problem in problems)
 
 
 def _not_read(value: Mapping[str, Any], problems: list[Problem]) -> ResourceRef | None:

@@ -22,12 +22,14 @@ __all__ = [
     "Severity",
     "shortly",
     "show",
+    "told",
 ]
 
 UNREADABLE = (AttributeError, LookupError, OSError, TypeError, ValueError)
 """What a text that cannot be read raises, before anything is said about it."""
 
 MAX_PROBLEMS = 1_000  # of one resource or text: who has more needs no longer list
+MAX_TOLD = 500  # characters of a name, path or phrase in a message: longer ones are nobody's by chance
 _SHOWN = 80  # characters of a found value: enough to recognise it, too few to flood a terminal
 
 
@@ -71,6 +73,17 @@ def shortly(text: str) -> str:
     return f"`{short}`" if short.isprintable() else f"`{short!r}`"
 
 
+def told(text: str) -> str:
+    """A part of a message, cut where it is very long, with escapes where it does not print.
+
+    Names, keys and paths come from documents, and messages go to terminals, logs and other people.
+    """
+    short = text if len(text) <= MAX_TOLD else text[: MAX_TOLD - 1] + "…"
+    if short.isprintable():
+        return short
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in short)
+
+
 @frozen
 class Problem:
     """One thing that is wrong with the input, wherever it was found.
@@ -102,14 +115,14 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """What was expected, found and proposed, without the place."""
-        text = f"expected {self.expected}"
+        """What was expected, found and proposed, without the place; each in bounds, and printable."""
+        text = f"expected {told(self.expected)}"
         if self.found:
-            text += f", found {self.found}"
+            text += f", found {told(self.found)}"
         if self.proposal is not None:
-            text += f"; write `{self.proposal}`"
+            text += f"; write `{told(self.proposal)}`"
         if self.reason is not None:
-            text += f": {self.reason}"
+            text += f": {told(self.reason)}"
         return text
 
     def to_mapping(self) -> dict[str, Any]:
@@ -132,10 +145,10 @@ class Problem:
         return evolve(self, path=joined(path, self.path))
 
     def __str__(self) -> str:
-        place = self.document or ""
+        place = told(self.document or "")
         if place and self.mark:
             place += f":{self.mark.line}:{self.mark.column}"
-        subject = " ".join(str(part) for part in (self.resource, self.path) if part)
+        subject = " ".join(told(str(part)) for part in (self.resource, self.path) if part)
         return ": ".join(part for part in (place, subject, self.message) if part)
 
 

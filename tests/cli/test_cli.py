@@ -190,6 +190,16 @@ class TestCheck:
         told = json_lines(run("check", "-f", "policies", "-o", "json").stdout)
         assert len(told) == 7
 
+    def test_what_is_more_than_is_listed_is_counted(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("fsm_egress.manifests.loader.MAX_FOREIGN", 2)
+        others = [{"apiVersion": "a/v1", "kind": "Role" * 500, "metadata": {"name": "a"}}] * 5
+        (folder / "policies" / "others.yaml").write_text(yaml.safe_dump_all(others))
+        (note,) = run(*DECIDE, "--to", "54.9.9.9:80", "--tcp").stderr.splitlines()
+        cut = ("Role" * 500)[:499]
+        assert note == f"note: 2 documents of other kinds ({cut}…) and 3 more passed over; -v lists what"
+
     def test_the_changed_mesh_is_checked(self) -> None:
         result = run("check", "-f", "mesh.yaml", "--patch", '{"spec": {"traffic": {"enableEgress": 1}}}')
         assert result.exit_code == 1

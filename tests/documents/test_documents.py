@@ -687,8 +687,53 @@ def test_aliases_count_with_their_levels() -> None:
 def test_a_billion_laughs_are_refused_at_once() -> None:
     bomb = "- &a0 [x]\n" + "".join(f"- &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 20))
     (problem,) = problems_of(bomb)
-    assert problem.endswith("expected at most 5000000 values, aliases counted in full, found more")
+    assert problem.endswith(
+        "expected at most 4194304 values and characters that aliases stand for, found more"
+    )
     assert problem.startswith("a.yaml:8:")
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("{a: &a xxxxxxxx, b: [*a, *a, *a]}", 3 * 9),
+        ("{a: &a [xx, xxx, x], b: [*a, *a, *a]}", 3 * 10),
+        ("{a: &a {k: [xxxxx]}, b: [*a, *a, *a]}", 3 * 9),
+        ("{a: &a {k: [xxxxx]}, b: {<<: [*a, *a, *a]}}", 3 * 9),
+        ("{a: &a xxxxxxxx, ? *a : 1, b: {? *a : 1, c: *a}}", 3 * 9),
+        ("{a: &a xxxxxxxx, b: &b [*a], c: *b, d: *a}", 2 * 9 + 10),
+    ],
+)
+def test_what_aliases_stand_for_is_counted_with_its_characters(
+    monkeypatch: pytest.MonkeyPatch, text: str, weight: int
+) -> None:
+    monkeypatch.setattr(documents, "MAX_ALIASED", weight)
+    assert problems_of(text) == []
+    monkeypatch.setattr(documents, "MAX_ALIASED", weight - 1)
+    (problem,) = problems_of(text)
+    told = f"expected at most {weight - 1} values and characters that aliases stand for, found more"
+    assert problem.startswith("a.yaml:1:")
+    assert problem.endswith(told)
+
+
+@pytest.mark.usefixtures("parser")
+def test_and_for_all_documents_of_a_text_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_ALIASED", 28)
+    one = "{a: &a xxxxxxxx, b: [*a, *a]}\n"
+    told = "expected at most 28 values and characters that aliases stand for, found more"
+    assert problems_of(one) == []
+    assert problems_of(f"{one}---\n{one}") == [f"a.yaml:3:26: {told}"]
+
+
+@pytest.mark.parametrize(
+    "form", ["---", "--- {}", "--- {a: &a 1}", "{}"], ids=["empty", "mappings", "with care", "JSON"]
+)
+def test_a_text_has_so_many_documents(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setattr(documents, "MAX_DOCUMENTS", 20)
+    assert problems_of(f"{form}\n" * 20) == []
+    told = "a.yaml:21:1: expected at most 20 documents, found more"
+    assert problems_of(f"{form}\n" * 40_000) == [told]
 
 
 @pytest.mark.usefixtures("parser")
@@ -1001,7 +1046,9 @@ def test_at_once_or_not_a_text_has_so_many_values(monkeypatch: pytest.MonkeyPatc
 # --- places that are looked for -------------------------------------------------------------------------
 
 
-BOUNDS = Bounds(depth=64, nodes=5_000_000, problems=1_000, path=1_024, places=2**20)
+BOUNDS = Bounds(
+    depth=64, nodes=5_000_000, problems=1_000, path=1_024, places=2**20, documents=1_000, aliased=2**20
+)
 
 
 def all_marks_of(text: str) -> dict[str, Mark]:
@@ -1136,7 +1183,10 @@ def test_law_every_list_that_is_written_plainly_is_read_at_once(tree: Any) -> No
 @example("? ''\n: {'': [a]}\n---\n- k: v\n")
 @example("abcdef: [{x: 1}, {}]\nb: {c: 2}\n")
 def test_law_yaml_that_is_read_quickly_is_what_is_read_with_care(text: str) -> None:
-    for bounds in (Bounds(64, 5_000, 1_000, 1_024, 2**20), Bounds(3, 9, 1_000, 4, 20)):
+    for bounds in (
+        Bounds(64, 5_000, 1_000, 1_024, 2**20, 1_000, 2**20),
+        Bounds(3, 9, 1_000, 4, 20, 1_000, 2**20),
+    ):
         try:
             quick = read_yaml_quickly(yaml, text, "a.yaml", bounds)
         except (Doubtful, yaml.YAMLError, ValueError, OverflowError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small import egress
 
 import fsm_egress as fe
+from fsm_egress.manifests import loader
 from fsm_egress.manifests.foreign import is_foreign
 
 PIPELINE = "kind: pipeline\nname: build\n"
@@ -90,6 +92,52 @@ def test_kinds_of_others_are_foreign_too_and_nothing_else_is() -> None:
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
     mesh = fe.load([config_map, egress("a", "tcp 0")], strict=False)
     assert [is_foreign(problem) for problem in mesh.problems] == [True, False]
+
+
+def others(count: int, kind: str = "ConfigMap{}") -> list[dict[str, object]]:
+    return [
+        {"apiVersion": "v1", "kind": kind.format(number), "metadata": {"name": "a"}}
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("form", ["a list", "documents", "mappings"])
+def test_of_very_many_documents_of_others_the_first_are_listed(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(loader, "MAX_FOREIGN", 3)
+    mesh: list[Any] = [*others(5, "ConfigMap"), egress("a", "tcp 25"), *others(2, "Pipeline")]
+    if form == "a list":
+        mesh = [json.dumps({"apiVersion": "v1", "kind": "List", "items": mesh})]
+    if form == "documents":
+        mesh = ["\n---\n".join(map(json.dumps, mesh))]
+    loaded = fe.load(mesh)
+    *listed, last = loaded.problems
+    assert (len(loaded), len(listed)) == (1, 3)
+    assert str(last) == "kind: expected a kind that egress depends on, found 4 more"
+    assert is_foreign(last)
+
+
+def test_one_with_a_flaw_of_its_own_is_counted_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "MAX_FOREIGN", 1)
+    text = "---\n".join(["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: yes}\n"] * 3)
+    assert list(map(str, fe.load(text).problems))[1:] == [
+        "kind: expected a kind that egress depends on, found 2 more"
+    ]
+
+
+def test_what_may_be_a_mistake_is_told_after_very_many_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "MAX_FOREIGN", 3)
+    wrong = {**egress("a", "tcp 25"), "kind": "Egres"}
+    with pytest.raises(fe.LoadError, match="expected a known kind, found the string `Egres`; write `Egress`"):
+        fe.load([*others(9), wrong])
+
+
+def test_kinds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "MAX_KINDS", 5)
+    assert len(fe.load(others(5)).problems) == 5
+    with pytest.raises(fe.LoadError, match="at most 5 kinds that egress does not depend on, found more"):
+        fe.load(others(6), strict=False)
 
 
 def test_what_names_no_namespace_is_in_the_one_that_is_given() -> None:

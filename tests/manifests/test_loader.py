@@ -197,7 +197,7 @@ def test_problems_name_their_file(folder: Path) -> None:
         ("none.yaml", "none.yaml: expected a file or a folder that can be read: no such file or directory"),
         (Path("none"), "none: expected a file or a folder that can be read: no such file or directory"),
         ("", "expected a file or a folder that can be read: no such file or directory"),
-        ("a\0b", "a\0b: expected a file or a folder that can be read: embedded null byte"),
+        ("a\0b", r"a\x00b: expected a file or a folder that can be read: embedded null byte"),
         ("z.yaml", "z.yaml: expected a folder with `.yaml`, `.yml`, `.json` files, found none"),
     ],
 )
@@ -589,7 +589,9 @@ def test_the_legacy_group_names_the_same_resource() -> None:
 
 HOSTILE = {
     "alias-cycle.yaml": ["5:10: expected an alias of a value that is complete, found `*self`"],
-    "billion-laughs.yaml": ["7:20: expected at most 5000000 values, aliases counted in full, found more"],
+    "billion-laughs.yaml": [
+        "6:44: expected at most 4194304 values and characters that aliases stand for, found more"
+    ],
     "cut-off.json": ["1:72: expected JSON: expecting ',' delimiter"],
     "infinity.json": ["1:79: ServiceAccount default/a metadata.x: expected a finite number, found `1e999`"],
     "latin-1.yaml": ["4:12: expected UTF-8, found the byte `0xe9`"],

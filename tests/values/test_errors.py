@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,6 +101,31 @@ def test_a_problem_says_where_what_and_what_instead() -> None:
 )
 def test_a_problem_says_no_more_than_is_known(problem: Problem, text: str) -> None:
     assert str(problem) == text
+
+
+STRANGE = "a\nb\x1b[2J\u202e" + "c" * 5_000
+
+
+@given(st.text(), st.text(), st.text(), st.text(), st.text())
+def test_law_a_problem_is_one_line_that_prints(
+    name: str, path: str, found: str, proposal: str, reason: str
+) -> None:
+    """Whatever stands in a document, or what its file is called: it reaches terminals and other people."""
+    ref = ResourceRef(name, path, found)
+    problem = Problem(PORT, found, path, ref, name, Mark(1, 2), proposal=proposal, reason=reason)
+    assert str(problem).isprintable()
+    assert problem.message.isprintable()
+
+
+@pytest.mark.parametrize("part", ["expected", "found", "path", "document", "proposal", "reason", "resource"])
+def test_no_part_of_a_problem_makes_its_text_long_or_unprintable(part: str) -> None:
+    value: Any = ResourceRef("Egress", "curl", STRANGE) if part == "resource" else STRANGE
+    problem = evolve(Problem(PORT, "x"), **{part: value})
+    for text in (str(problem), str(LoadError([problem])), str(InvalidValue(problem))):
+        assert text.isprintable()
+        assert r"a\nb\x1b[2J\u202eccc" in text
+        assert len(text) < 700
+    assert getattr(problem, part) == value  # as data it is whole
 
 
 @pytest.mark.parametrize(
