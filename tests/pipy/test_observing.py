@@ -134,6 +134,30 @@ def test_records_are_replayed_as_they_are(case: Wire) -> None:
     assert counted == {verdict: verdicts.count(verdict) for verdict in set(verdicts)}
 
 
+BEYOND_POLICIES = ("denied, as the client certificate is missing", "passes by the sidecar")
+
+
+@pytest.mark.parametrize("case", KEPT["cases"][::3])
+def test_records_teach_what_they_are_replayed_as(case: Wire) -> None:
+    lines = "".join(f"{json.dumps(probe['record'])}\n" for probe in case["probes"]).encode()
+
+    def log() -> fe.Log:
+        return fe.Log(io.BytesIO(lines), "sidecar.jsonl")
+
+    for mesh in (fe.load(case["documents"]), fe.load(case["after"])):
+        verdicts = [fe.Verdict.PASSTHROUGH, fe.Verdict.DENIED]
+        lesson = fe.learn(mesh, [log()], verdicts=verdicts, routes=True, ranges=200).proven([log()])
+        replayed = fe.replay(mesh, [log()]).counts
+        asked_for = sum(count for it, count in replayed.items() if it.verdict in verdicts)
+        beyond = ("denied inside the mesh", *BEYOND_POLICIES)
+        beyond_policies = sum(lesson.evidence.left_out.get(why, 0) for why in beyond)
+        assert lesson.evidence.read == len(case["probes"])
+        assert lesson.evidence.counted == asked_for - beyond_policies
+        assert lesson.evidence.untimed == 0
+        assert lesson.still_denied == lesson.evidence.counted - lesson.allowed
+        assert {*lesson.denied} <= lesson.refused.keys()
+
+
 def test_what_is_learned_from_records_allows_them() -> None:
     about = {"time": 1796023989647, "identity": WHO, "destination": "54.9.9.9", "verdict": "PASSTHROUGH"}
     records: list[Wire] = [
