@@ -587,14 +587,37 @@ def test_the_legacy_group_names_the_same_resource() -> None:
 
 # --- hostile documents -----------------------------------------------------------------------------------
 
+DIALECT = "expected a regular expression of the sidecar's dialect, found the string"
 HOSTILE = {
     "alias-cycle.yaml": ["5:10: expected an alias of a value that is complete, found `*self`"],
     "billion-laughs.yaml": [
         "6:44: expected at most 4194304 values and characters that aliases stand for, found more"
     ],
+    "assertions.yaml": [
+        (
+            f"6:32: HTTPRouteGroup curl/g spec.matches[0].pathRegex: {DIALECT}"
+            r" `^(?:a|b)*a(?:a|b){16}(?:(?:\b|a){90}b?){90}c`:"
+            " at position 0, a search may take 291,636 steps for each byte, more than 1,000"
+        ),
+        (
+            f"7:39: HTTPRouteGroup curl/g spec.matches[1].headers[0].x: {DIALECT} `(?:(?=a|(b))c*){{6665}}!`:"
+            " at position 0, a search may take 133,323 steps for each byte, more than 1,000"
+        ),
+    ],
     "cut-off.json": ["1:72: expected JSON: expecting ',' delimiter"],
     "infinity.json": ["1:79: ServiceAccount default/a metadata.x: expected a finite number, found `1e999`"],
     "latin-1.yaml": ["4:12: expected UTF-8, found the byte `0xe9`"],
+    "nested-counts.yaml": [
+        (
+            f"7:40: HTTPRouteGroup curl/g spec.matches[1].pathRegex: {DIALECT}"
+            " `(?:(?:(?:a?){50}){50}){50}x`: at position 22, its automaton would have more than 100000 states"
+        ),
+        (
+            f"8:44: HTTPRouteGroup curl/g spec.matches[2].pathRegex: {DIALECT}"
+            r" `^(a)(\1{99})(\2{99})(\3{99})x`:"
+            " at position 5, with such a reference, a search may take 2.9609e+06 steps for each byte"
+        ),
+    ],
     "norway.yaml": [
         *(
             f"{line}:{column}: Namespace shop metadata.labels.{key}: expected a scalar of one meaning, found"

@@ -10,6 +10,7 @@ import pytest
 from backtracking import Engine
 from hypothesis import example, given, settings
 from regexes import LINES, LOOKING
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.patterns import Pattern, PatternError
@@ -114,7 +115,7 @@ class TestLaws:
     """What holds for all patterns and texts."""
 
     @given(LOOKING, LINES)
-    @settings(max_examples=100)
+    @settings(max_examples=examples(300))
     @example(r"^(?:\b|a|(?=b)){5}c", "ab-ab-")
     @example(r"(?:(?:\b|a){3}b?){3}c", "abab")
     @example(r"(?:$|a|^)*-", "a-a")
@@ -175,7 +176,7 @@ class Climb:
 
 
 def steps_of(text: str, content: str) -> tuple[float, float] | None:
-    """The steps for each byte of the search that a text gets, and those promised; none if refused."""
+    """The steps for each byte of the search that a text gets, and those promised; none if too deep."""
     try:
         tree = core(Pattern(text).tree)
     except PatternError:
@@ -186,14 +187,17 @@ def steps_of(text: str, content: str) -> tuple[float, float] | None:
         assert made <= known <= BUDGET
         return made, known
     promised = min(2 * bound.factor * (len(content) + 1) ** bound.degree, 2 * STEPS + 2 * BUDGET)
-    backwards = Engine(content.encode(), min(promised, COUNTED)).search(tree)
-    assert backwards < promised or backwards == COUNTED
-    return backwards / (len(content) + 1), promised / (len(content) + 1)
+    try:
+        taken = Engine(content.encode(), min(promised, COUNTED)).search(tree)
+    except RecursionError:
+        return None  # the engine of the tests goes as deep as the ways are long
+    assert taken < promised or taken == COUNTED
+    return taken / (len(content) + 1), promised / (len(content) + 1)
 
 
 def test_no_pattern_and_text_that_a_climb_comes_to_take_more_steps_than_are_promised() -> None:
     """The long profile tries 126,000 pairs."""
-    pairs = 3 * settings().max_examples
+    pairs = examples(300)
     climb, tried, read = Climb(pairs), 0, 0
     for parts, content in climb.pairs():
         steps = steps_of("".join(parts), content)
