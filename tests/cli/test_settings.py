@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import pytest
@@ -252,10 +252,10 @@ def test_a_table_is_a_table(folder: Path) -> None:
 def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "fsm-egress.toml").write_text(FILES)
 
-    def refuse(_: Path) -> bytes:
+    def refuse(_: Path, __: str) -> IO[bytes]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert run(*DECIDE).stderr == (
         "../../fsm-egress.toml: expected a file that can be read: permission denied\n"
     )
