@@ -18,6 +18,7 @@ from ..values.errors import InvalidValue, PatchError, Severity, told
 from .chart_keys import complete_settings
 from .cluster_options import CLUSTER_OPTIONS, Which, one_namespace, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
+from .options import defaults_option
 from .output import many, say
 from .problems import print_problems
 from .settings import is_said
@@ -309,11 +310,7 @@ _OPTIONS = (
         is_flag=True,
         help="Ignore keys of --set that no MeshConfig has, with a note.",
     ),
-    click.option(
-        "--defaults",
-        type=click.Choice([defaults.value for defaults in Defaults]),
-        help="What is assumed without a MeshConfig: FSM's defaults, or those that its chart installs.",
-    ),
+    defaults_option,
     click.option(
         "--set",
         "settings",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
+from ..resources.meshconfig import Defaults
 from ..resources.resource import ServiceIdentity
 from ..resources.subjects import AnyOtherAccount, Pods, Subject, read_subject
 from ..snapshot import load
@@ -32,6 +33,7 @@ __all__ = [
     "code_option",
     "complete_identities",
     "config_option",
+    "defaults_option",
     "enforce_option",
     "note_unnamed",
     "output_option",
@@ -221,6 +223,13 @@ def strict_names_option(*, default: bool) -> Callable[[Command], Command]:
         show_default=True,
         help="Whether an account that no document names is an error, or a note.",
     )
+
+
+defaults_option = click.option(
+    "--defaults",
+    type=click.Choice([defaults.value for defaults in Defaults]),
+    help="What is assumed without a MeshConfig: FSM's defaults, or those that its chart installs.",
+)
 
 
 def strict_whose_options(command: Command) -> Command:

@@ -14,7 +14,7 @@ from ..values.errors import LoadError
 from .endings import end, stop
 from .help import examples
 from .inputs import read_input
-from .options import output_option, strict_names_option
+from .options import defaults_option, output_option, strict_names_option
 from .output import many, print_objects, say
 
 if TYPE_CHECKING:
@@ -42,10 +42,16 @@ __all__ = ["test"]
     metavar="PERCENT",
     help="Fail if fewer of a hundred policies, ports, hosts and routes are decided by.",
 )
+@defaults_option
 @strict_names_option(default=True)
 @output_option("junit")
 def test(
-    paths: tuple[str, ...], coverage: bool, fail_under: float | None, strict_names: bool, output: str
+    paths: tuple[str, ...],
+    coverage: bool,
+    fail_under: float | None,
+    defaults: str | None,
+    strict_names: bool,
+    output: str,
 ) -> None:
     """Run policy tests.
 
@@ -53,7 +59,7 @@ def test(
     named *.egress-test.yaml (or .yml, .json). Exit code 1 if a test fails, or less is covered than it
     should be.
     """
-    report = run_tests(_files(paths), strict_names=strict_names)
+    report = run_tests(_files(paths), strict_names=strict_names, defaults=defaults)
     say((f"note: {it}" for it in (*report.notes, *report.unnamed)), err=True)
     if output == "junit":
         from ..outputs.junit import junit_xml  # noqa: PLC0415  # because people read tables

@@ -15,7 +15,7 @@ from ..explanation import Explanation, explain
 from ..interception.kinds import alike
 from ..resolution import resolve
 from ..resolution.everyone import unnamed
-from ..resources.meshconfig import MeshConfig
+from ..resources.meshconfig import Defaults, MeshConfig
 from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
@@ -132,12 +132,16 @@ class TestReport(Shown):
         }
 
 
-def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> TestReport:
+def run_tests(
+    files: Iterable[PolicyTests], *, strict_names: bool = False, defaults: Defaults | str | None = None
+) -> TestReport:
     """Run the tests of these files; each mesh is read once.
 
     Args:
         files: what `read_tests` has read.
         strict_names: whether a test about an account that no document of its meshes names is an error.
+        defaults: what is assumed of a mesh without a MeshConfig, `fsm` or `chart`; None for FSM's defaults
+            with a note.
 
     Raises:
         LoadError: the documents of a mesh are not valid; or, with `strict_names`, no document names somebody.
@@ -152,13 +156,19 @@ def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> Te
     notes: dict[str, None] = {}
     conditions: dict[Finding, None] = {}
     for file in all_of(PolicyTests, files, "files"):
-        mesh = _changed(mesh_of(file.mesh.paths), file.mesh)
-        after = None if file.after is None else _changed(mesh_of(file.after.paths), file.after)
+        read, assumed = mesh_of(file.mesh.paths), defaults or Defaults.FSM
+        mesh, after = _changed(read.with_defaults(assumed), file.mesh), None
+        noted = [*_notes(mesh, is_asked_for=defaults is None)]
+        if file.after is not None:
+            later = mesh_of(file.after.paths)
+            if len(read.kind(MeshConfig)) and not len(later.kind(MeshConfig)):
+                noted.append(_INHERITED)
+                later = later.with_(*mesh.kind(MeshConfig))
+            after = _changed(later.with_defaults(assumed), file.after)
+            noted += _notes(after, is_asked_for=defaults is None)
+        notes.update(dict.fromkeys(f"{file.document}: {note}" for note in noted))
         sides = [_Side(mesh), *([] if after is None else [_Side(after)])]
         meshes.update((id(side.mesh), side.mesh) for side in sides)
-        notes.update(
-            dict.fromkeys(f"{file.document}: {note}" for side in sides for note in _notes(side.mesh))
-        )
         for name in unnamed({test.identity: None for test in file.tests}, *(side.mesh for side in sides)):
             names.setdefault(name, []).extend(test for test in file.tests if test.identity == name.subject)
         if strict_names and names:
@@ -180,10 +190,13 @@ def run_tests(files: Iterable[PolicyTests], *, strict_names: bool = False) -> Te
     return TestReport(tuple(results), covered, tuple(names), tuple(notes), conditions=tuple(conditions))
 
 
-def _notes(mesh: Snapshot) -> Iterator[str]:
-    """Which MeshConfig is taken, where that is not plain."""
+_INHERITED = "no MeshConfig among the documents of `after`: that of the mesh is taken"
+
+
+def _notes(mesh: Snapshot, *, is_asked_for: bool) -> Iterator[str]:
+    """Which MeshConfig is taken, where that is not plain; that none is there, where it is asked for."""
     configs = [str(config.ref) for config in mesh.kind(MeshConfig)]
-    if not configs:
+    if not configs and is_asked_for:
         yield "no MeshConfig among the documents of the mesh: FSM's defaults are assumed"
     elif len(configs) > 1:
         others = ", ".join(name for name in configs if name != str(mesh.mesh_config.ref))

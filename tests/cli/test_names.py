@@ -137,3 +137,33 @@ def test_policy_tests_say_which_meshconfig_is_taken() -> None:
         listed = {"apiVersion": "v1", "kind": "List", "items": [policy, *configs]}
         Path("mesh.json").write_text(json.dumps(listed))
         assert run("test", ".").stderr == f"note: a.egress-test.yaml: {note}\n"
+
+
+def test_policy_tests_take_the_defaults_that_are_asked_for() -> None:
+    listed = {"apiVersion": "v1", "kind": "List", "items": [egress("a", "https 443", hosts=["b.com"])]}
+    Path("mesh.json").write_text(json.dumps(listed))
+    Path("a.egress-test.yaml").write_text(
+        TEST.replace("WHO", "any other account").replace("VERDICT", "PASSTHROUGH")
+    )
+    assert run("test", ".").exit_code == 1
+    assert run("test", ".", "--defaults", "fsm").exit_code == 1
+    assert run("test", ".", "--defaults", "fsm").stderr == ""
+    told = run("test", ".", "--defaults", "chart")
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "1 test passed\n", "")
+
+
+def test_the_other_mesh_of_policy_tests_inherits_the_meshconfig_where_it_has_none() -> None:
+    policy = egress("a", "https 443", hosts=["a.com"])
+    Path("mesh.json").write_text(
+        json.dumps({"kind": "List", "apiVersion": "v1", "items": [policy, config()]})
+    )
+    Path("after.json").write_text(json.dumps(policy))
+    head = "set: [fsm.enableEgress=true]\nafter: {mesh: after.json}\ntests:"
+    text = TEST.replace("WHO", "any other account").replace(
+        "VERDICT", "{verdict: PASSTHROUGH, after: {verdict: PASSTHROUGH}}"
+    )
+    Path("a.egress-test.yaml").write_text(text.replace("tests:", head))
+    told = run("test", ".")
+    assert (told.exit_code, told.stdout) == (0, "1 test passed\n")
+    note = "no MeshConfig among the documents of `after`: that of the mesh is taken"
+    assert told.stderr == f"note: a.egress-test.yaml: {note}\n"
