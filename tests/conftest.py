@@ -6,7 +6,10 @@ import os
 import shutil
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from fsm_egress.patterns import automata
 
 pytest_plugins = ["pytester"]
 
@@ -67,3 +70,9 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("usual")
+
+
+@pytest.fixture
+def few_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer states than usual are looked at before an answer says that it is not decided."""
+    monkeypatch.setattr(automata, "STATES", 3_000)

@@ -262,6 +262,7 @@ def test_only_those_who_are_asked_for() -> None:
 BEYOND = "^/(?:a|b)*a(?:a|b){16}$"  # more states than are looked at
 
 
+@pytest.mark.usefixtures("few_states")
 def test_what_is_not_decided_is_no_proof() -> None:
     named = {"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": "r"}
     policy = egress("web", "http 80", hosts=["a.com"], matches=[named])

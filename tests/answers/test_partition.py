@@ -155,6 +155,7 @@ def test_a_portion_says_what_becomes_of_whom() -> None:
 BEYOND_PATH = "/a" + "b" * 16
 
 
+@pytest.mark.usefixtures("few_states")
 def test_what_no_automaton_reads_is_undecided_and_said_so() -> None:
     mesh = beyond(BEYOND, "^/x")
     found = fe.partition(mesh, WHO)

@@ -91,6 +91,7 @@ def test_nobody_reaches_it() -> None:
     assert str(found) == "to 9.9.9.9/32, port 443, sending tls, host `a.com`: 0 of 1 identity reach it"
 
 
+@pytest.mark.usefixtures("few_states")
 def test_whether_somebody_reaches_it_may_not_be_proven() -> None:
     found = fe.reachable(
         beyond(BEYOND, "^/x"), "54.9.9.9", 80, identities=[fe.ServiceIdentity("curl", "curl"), WHO]
@@ -194,6 +195,7 @@ def test_nothing_leaves_but_for_one_origin() -> None:
     assert repr(refuted).startswith("<Answer refuted: never (outside")
 
 
+@pytest.mark.usefixtures("few_states")
 def test_what_cannot_be_proven_is_not_proven() -> None:
     answer = fe.never(beyond(BEYOND, "^/x"), Where.outside() & ~Where.host("a.com", "a.com:80"))
     assert answer.proven is None

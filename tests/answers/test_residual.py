@@ -111,6 +111,7 @@ def test_it_may_hang_on_headers_and_paths() -> None:
     assert str(all_known).endswith("path `/v1/a`, headers {'x-env': 'prod-1'}")
 
 
+@pytest.mark.usefixtures("few_states")
 def test_what_is_not_proven_of_a_residual_is_said() -> None:
     asked = fe.Partial("54.9.9.9", 80, "http", "a.com", "GET")
     partly = fe.residual(beyond(BEYOND, "^/x"), WHO, asked)

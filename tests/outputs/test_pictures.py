@@ -42,6 +42,7 @@ def test_an_identity_that_reaches_nothing_is_there() -> None:
     assert "Findings" not in page.said
 
 
+@pytest.mark.usefixtures("few_states")
 def test_what_is_not_decided_is_on_the_page() -> None:
     named = {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}
     group = routes("r", {"methods": ["GET"], "pathRegex": "^/(?:a|b)*a(?:a|b){16}$"})

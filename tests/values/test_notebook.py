@@ -54,6 +54,7 @@ def test_every_answer_is_shown_as_a_small_table(name: str) -> None:
         assert text in read.said
 
 
+@pytest.mark.usefixtures("few_states")
 def test_what_is_not_decided_is_shown() -> None:
     named = {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}
     group = routes("r", {"methods": ["GET"], "pathRegex": "^/(?:a|b)*a(?:a|b){16}$"})

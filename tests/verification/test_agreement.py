@@ -259,6 +259,7 @@ def test_what_the_model_cannot_tell_is_undecided_and_never_agreed() -> None:
     assert finding.code is Code.NOT_DECIDED
 
 
+@pytest.mark.usefixtures("few_states")
 def test_a_pattern_that_no_automaton_reads_is_undecided() -> None:
     group = routes("r", {"pathRegex": "^/a(?!b)b", "methods": ["*"]}, {"pathRegex": r"^/a(?!b).*b(?!c)c"})
     matches = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
