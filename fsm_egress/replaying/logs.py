@@ -12,7 +12,7 @@ from collections import Counter
 from functools import partial
 from gzip import BadGzipFile
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, AnyStr, BinaryIO, TypeVar
 
 from attrs import evolve, field
 
@@ -36,6 +36,7 @@ U = TypeVar("U")
 BLOCK = 2**20  # bytes of lines that are read together
 BATCH = 8_192  # rows of Parquet that are
 MAX_LINE = 2**20  # bytes: a longer line is no record, and is not kept
+MAX_LINES = 100  # of one row of CSV, whose cells may hold line breaks
 _OBJECT = "a JSON object"
 
 
@@ -162,14 +163,41 @@ def _lines(chunks: Iterable[bytes], block: Block) -> Iterator[Block]:
     rest = b""
     for chunk in chunks:
         content = rest + chunk
-        end = content.rfind(b"\n") + 1
+        end = _end_of_records(content, block.format)
         rest = content[end:][: MAX_LINE + 1]
         if end:
             block = evolve(block, content=content[:end])
             yield block
-            block = evolve(block, first=evolve(block.first, line=block.first.line + content.count(b"\n")))
+            block = evolve(
+                block, first=evolve(block.first, line=block.first.line + content.count(b"\n", 0, end))
+            )
     if rest:
         yield evolve(block, content=rest)
+
+
+def _end_of_records(content: bytes, written: Format) -> int:
+    """Where the last line ends that is whole; of CSV where the last row does, unless it is too long."""
+    end = content.rfind(b"\n") + 1
+    if written is not Format.CSV or b'"' not in content:
+        return end
+    lines = content[:end].split(b"\n")[:-1]
+    for start, stop in _rows_of(lines, b'"'):
+        if stop == start + 1 and lines[start].count(b'"') % 2 and len(lines) < start + MAX_LINES:
+            begin = sum(map(len, lines[:start])) + start
+            return begin if len(content) - begin <= MAX_LINE else end
+    return end
+
+
+def _rows_of(lines: Sequence[AnyStr], quote: AnyStr) -> Iterator[tuple[int, int]]:
+    """The lines that each row of CSV may take: up to the one that closes the quotes that the first opens."""
+    start = 0
+    while start < len(lines):
+        stop = start + 1
+        if lines[start].count(quote) % 2:
+            following = range(stop, min(start + MAX_LINES, len(lines)))
+            stop = 1 + next((it for it in following if lines[it].count(quote) % 2), start)
+        yield start, stop
+        start = stop
 
 
 def _lines_of_csv(log: KnownLog, first: Place, layout: Layout) -> Iterator[Block]:
@@ -187,13 +215,13 @@ def _lines_of_csv(log: KnownLog, first: Place, layout: Layout) -> Iterator[Block
 def _texts(block: Block, unreadable: list[Unreadable]) -> list[str]:
     """The lines of a block; those that are no text become blank ones, and are told."""
     content: bytes = block.content
+    if len(content) > MAX_LINE and b"\n" not in content[: MAX_LINE + 1]:
+        unreadable.append(Unreadable.of(block.first, [Problem(f"at most {MAX_LINE} bytes", "more")]))
+        content = content[content.find(b"\n") :] if b"\n" in content else b""
     try:
         texts = content.decode().split("\n")
     except UnicodeDecodeError:
         texts = _each(_text, content.split(b"\n"), "", block, unreadable)
-    if len(content) > MAX_LINE and b"\n" not in content[: MAX_LINE + 1]:
-        unreadable.append(Unreadable.of(block.first, [Problem(f"at most {MAX_LINE} bytes", "more")]))
-        texts[0] = ""
     if block.first.line == 1:
         texts[0] = texts[0].removeprefix("\ufeff")
     if not texts[-1]:  # what follows the last line break is no line
@@ -297,20 +325,37 @@ def _read_csv(block: Block, layout: Layout) -> Records:
         rows = list(csv.reader(texts, strict=True))
     except csv.Error:
         rows = []
-    if len(rows) != len(texts):  # a quote that is not closed takes the next lines with it
-        rows = _each(_row, texts, [], block, unreadable)
     size = len(block.header)
     lines: Sequence[int] = range(block.first.line, block.first.line + len(rows))
+    if len(rows) != len(texts):  # a quote that is not closed takes the next lines with it
+        lines, rows = _rows(texts, block, unreadable)
     if set(map(len, rows)) != {size}:
         expected = f"{size} cells, as the header has"
-        for index, row in enumerate(rows):
+        for line, row in zip(lines, rows, strict=True):
             if row and len(row) != size:
                 problem = Problem(expected, str(len(row)))
-                unreadable.append(Unreadable.of(_place(block, index), [problem]))
+                unreadable.append(Unreadable.of(evolve(block.first, line=line), [problem]))
         lines = [line for line, row in zip(lines, rows, strict=True) if len(row) == size]
         rows = [row for row in rows if len(row) == size]
     columns = dict(zip(block.header, zip(*rows, strict=True), strict=False))
     return Records.of(columns.get, layout, block.first, lines, unreadable)
+
+
+def _rows(
+    texts: Sequence[str], block: Block, unreadable: list[Unreadable]
+) -> tuple[list[int], list[list[str]]]:
+    """The rows of lines, with the first line of each: of one line, or of several where a cell has breaks."""
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for start, stop in _rows_of(texts, '"'):
+        try:
+            found = [_row("\n".join(texts[start:stop]))]
+        except InvalidValue:
+            below = evolve(block, first=_place(block, start))
+            found = _each(_row, texts[start:stop], [], below, unreadable)
+        lines.extend(range(block.first.line + start, block.first.line + start + len(found)))
+        rows.extend(found)
+    return lines, rows
 
 
 def _row(line: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import repeat
@@ -140,9 +141,14 @@ class Layout:
         Of a column with dots it is enough that its outermost part is there.
 
         Raises:
-            InvalidValue: it does not.
+            InvalidValue: it does not, or has a column twice that is read.
         """
         there = list(present)
+        read = {part for name in self.every_name() for part in (name, name.partition(".")[0])}
+        doubled = [name for name, count in Counter(there).items() if count > 1 and name in read]
+        if doubled:
+            several = (Problem(f"one column `{name}`", "several", document=document) for name in doubled)
+            raise InvalidValue(*several)
         others = {"pod", "source"}  # that say whose a record is
         columns = {column for name in others for column in FIELDS[name]}
         is_told = self.identity or not others.isdisjoint(self.columns) or not columns.isdisjoint(there)
@@ -253,7 +259,30 @@ def column_of(records: Sequence[Mapping[str, Any]]) -> Find:
 
 def column_of_batch(batch: Any) -> Find:
     """How the columns of a record batch of Arrow are found."""
-    return cache(lambda name: batch.column(name).to_pylist() if name in batch.schema.names else None)
+    return cache(lambda name: _values(batch.column(name)) if name in batch.schema.names else None)
+
+
+class Damaged:
+    """Stands for a value of Arrow that Python cannot hold: text that is no UTF-8, a date far away."""
+
+
+_DAMAGED = Damaged()
+_BEYOND = (ArithmeticError, LookupError, NotImplementedError, ValueError)  # what Arrow raises for such
+
+
+def _values(column: Any) -> Column:
+    try:
+        values: Column = column.to_pylist()
+    except _BEYOND:
+        values = list(map(_value, column))
+    return values
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except _BEYOND:
+        return _DAMAGED
 
 
 def _cells(find: Find, names: Iterable[str]) -> Column | None:

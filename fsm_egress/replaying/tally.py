@@ -24,6 +24,8 @@ __all__ = ["Change", "Changed", "Example", "Ruling", "Summary", "ordered", "unus
 
 EXAMPLES = 3  # of each change
 DESTINATIONS = 10_000  # that were denied are told apart
+REASONS = 1_000  # for which records are left out are told apart
+OTHER_REASONS = "cannot be read: other reasons"
 SHOWN = 10  # unreadable records that are told in full
 
 EFFECTS = ("verdict", "status", "targets", "gateways")
@@ -141,7 +143,7 @@ class Summary(Shown):
         unreadable: how many records could not be read.
         first_unreadable: the first of those.
         left_out: how many records tell of no connection that a pod has made, or cannot be read, by reason;
-            with `connections` these are all that were read.
+            with `connections` these are all that were read; of more than `REASONS` the first ones by name.
         denied: how many connections were denied, by identity and by what they asked for, a name or an address
             with its port; of more than `DESTINATIONS` the first ones by name.
     """
@@ -173,6 +175,8 @@ class Summary(Shown):
                 changes[change] = _both(known, changed) if known else changed
             unreadable += part.unreadable
             left_out.update(part.left_out)
+            if len(left_out) > 2 * REASONS:
+                left_out = _bounded(left_out)
             denied.update(part.denied)
             if len(denied) > 2 * DESTINATIONS:
                 denied = Counter(dict(sorted(denied.items())[:DESTINATIONS]))
@@ -180,7 +184,8 @@ class Summary(Shown):
                 refused = sorted(first + part.first_unreadable, key=lambda each: (each.place, str(each)))
                 first = tuple(refused[:SHOWN])
         some = dict(sorted(denied.items())[:DESTINATIONS])
-        return cls(counts, counts_after, changes, unreadable, first, dict(sorted(left_out.items())), some)
+        reasons = dict(sorted(_bounded(left_out).items()))
+        return cls(counts, counts_after, changes, unreadable, first, reasons, some)
 
     def merged(self, other: Summary) -> Summary:
         """The summary of what both are of."""
@@ -242,6 +247,13 @@ class Summary(Shown):
     def ordered_changes(self) -> list[tuple[Change, Changed]]:
         """The changes by identity, the greatest first."""
         return sorted(self.changes.items(), key=_rank_of_change)
+
+
+def _bounded(left_out: Counter[str]) -> Counter[str]:
+    """The first reasons by name, and what the others come to together: names in them are from records."""
+    named = sorted((reason, count) for reason, count in left_out.items() if reason != OTHER_REASONS)
+    rest = left_out[OTHER_REASONS] + sum(count for _, count in named[REASONS:])
+    return Counter(dict(named[:REASONS])) + Counter({OTHER_REASONS: rest})
 
 
 def ordered(counts: Mapping[Ruling, int]) -> list[tuple[Ruling, int]]:

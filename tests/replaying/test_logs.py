@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
+from small import load
 from traffic import ENTRY, EVENTS, GET, ISTIO, OTHER_TLS, PLAIN, TLS, WRITERS, as_json, log, log_of
 
 import fsm_egress as fe
@@ -174,6 +175,51 @@ class TestLines:
         ]
         assert max(len(block.content) for block in cut([log(content)], LAYOUT)) <= 301
 
+    @pytest.mark.parametrize("written", ["json", "csv"])
+    @pytest.mark.parametrize("ends", [b"", b"\n"])
+    def test_one_that_is_cut_inside_a_character_is_counted_once(
+        self, written: str, ends: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(logs, "BLOCK", 60)
+        monkeypatch.setattr(logs, "MAX_LINE", 100)
+        begin = HEADER + LINE if written == "csv" else WHERE + b"\n" + WHERE + b"\n"
+        for shift in range(4):
+            content = begin + b"x" * shift + "\N{GRINNING FACE}".encode() * 200 + ends
+            assert told(log(content, written)) == ["access:3:1: expected at most 100 bytes, found more"]
+            assert {line for line, *_ in found(log(content, written))} <= {1, 2}
+
+
+ROWS = st.sampled_from(
+    [
+        b"curl.curl,54.9.9.9,80",
+        b'"curl',
+        b'.curl",54.9.9.9,80',
+        b'"curl.curl","54.9.9.9","80"',
+        b'"',
+        b'"a""b",54.9.9.9,80',
+        b'a,"b',
+        b"",
+        b"\xff",
+    ]
+)
+
+
+@given(st.lists(ROWS, max_size=12), st.integers(len(HEADER) + 1, 150))
+def test_law_wherever_it_is_cut_a_csv_holds_the_same(rows: list[bytes], size: int) -> None:
+    content = HEADER + b"\n".join(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "MAX_LINES", 4)
+        whole = [
+            (part.lines[row], part.identities[row])
+            for part in (read(block, LAYOUT) for block in cut([log(content, "csv")], LAYOUT))
+            for row in range(len(part))
+        ]
+        problems = sorted(told(log(content, "csv")))
+        patch.setattr(logs, "BLOCK", size)
+        parts = [read(block, LAYOUT) for block in cut([log(content, "csv")], LAYOUT)]
+        assert [(it.lines[row], it.identities[row]) for it in parts for row in range(len(it))] == whole
+        assert sorted(told(log(content, "csv"))) == problems
+
 
 class TestCSV:
     def test_cells_may_be_quoted(self) -> None:
@@ -182,9 +228,45 @@ class TestCSV:
             (2, "curl.curl", fe.Connection("54.9.9.9", 80, fe.HTTPRequest("GET", "", '/a,"b"'))),
         ]
 
-    def test_a_column_may_stand_twice(self) -> None:
+    def test_a_column_may_stand_twice_that_is_not_read(self) -> None:
         content = b"identity,destination,port,x,x\ncurl.curl,54.9.9.9,80,,\n"
         assert len(found(log(content, "csv"))) == 1
+
+    @pytest.mark.parametrize("name", ["port", "host", "headers"])
+    def test_one_that_is_read_may_not(self, name: str) -> None:
+        content = f"identity,destination,port,{name},{name}\ncurl.curl,54.9.9.9,80,,\n".encode()
+        with pytest.raises(fe.InvalidValue, match=f"^access: expected one column `{name}`, found several$"):
+            found(log(content, "csv"))
+
+    @pytest.mark.usefixtures("any_block")
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+    def test_a_cell_may_hold_line_breaks(self, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What stands behind one is no record of its own, though it looks like one."""
+        monkeypatch.setattr(logs, "BLOCK", max(logs.BLOCK, 40))
+        header = b"identity,destination,port,note"
+        rows = [b'curl.curl,54.9.9.9,80,"a', b"evil.evil,54.9.9.9,81,b", b'"', b"curl.curl,54.9.9.9,82,c"]
+        content = end.join([header, *rows, *rows])
+        assert [(line, who, it.port) for line, who, it in found(log(content, "csv"))] == [
+            (line, "curl.curl", port) for line, port in ((2, 80), (5, 82), (6, 80), (9, 82))
+        ]
+        assert told(log(content, "csv")) == []
+
+    def test_a_row_of_very_many_lines_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(logs, "MAX_LINES", 3)
+        short, long = (b'"curl' + b"\n" * count + b'.curl",54.9.9.9,80\n' for count in (2, 3))
+        assert [line for line, *_ in found(log(HEADER + short + LINE, "csv"))] == [2, 5]
+        assert told(log(HEADER + short + LINE, "csv")) == []
+        assert [line for line, *_ in found(log(HEADER + long + LINE, "csv"))][-1] == 6
+        assert told(log(HEADER + long + LINE, "csv")) == [
+            "access:2:1: expected a line of CSV: unexpected end of data"
+        ]
+
+    def test_a_row_that_is_too_long_is_not_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(logs, "BLOCK", 50)
+        monkeypatch.setattr(logs, "MAX_LINE", 100)
+        content = HEADER + b'"' + (b"x" * 60 + b"\n") * 40 + b'",,\n' + LINE
+        assert [line for line, *_ in found(log(content, "csv"))] == [43]
+        assert max(len(block.content) for block in cut([log(content, "csv")], LAYOUT)) <= 201
 
     @pytest.mark.parametrize("content", [b"\xff,b\n", b'"identity\n', b'"a"b,c\n'])
     def test_the_header_has_to_be_one(self, content: bytes) -> None:
@@ -223,6 +305,44 @@ class TestParquet:
         assert str(error.value).splitlines() == [
             "access: expected a column `identity`, found `who`, `to`",
             "access: expected a column `from.ip`, found `who`, `to`",
+        ]
+
+    @pytest.mark.parametrize("name", ["port", "host"])
+    def test_a_column_that_stands_twice_is_told(self, name: str) -> None:
+        names = ["identity", "destination", "port", name, name]
+        table = pa.Table.from_arrays([pa.array(["a.b"])] * 5, names=names)
+        content = BytesIO()
+        parquet.write_table(table, content)
+        with pytest.raises(fe.InvalidValue, match=f"^access: expected one column `{name}`, found several$"):
+            found(log(content.getvalue(), "parquet"))
+
+    @pytest.mark.parametrize("name", ["identity", "pod", "destination", "host", "method", "path", "time"])
+    @pytest.mark.parametrize("kind", ["text", "date", "nested"])
+    def test_what_python_cannot_hold_spoils_no_other_record(self, name: str, kind: str) -> None:
+        good = {"identity": "curl.curl", "destination": "54.9.9.9", "port": 80, "method": "GET"}
+        table = pa.Table.from_pylist(
+            [{**good, "time": "2026-01-01", "host": "a.com", "path": "/", "pod": ""}] * 2
+        )
+        damaged = {
+            "text": lambda: pa.array([b"a", b"\xff"]).cast(pa.binary()).view(pa.string()),
+            "date": lambda: pa.array([0, 2**51]).view(pa.timestamp("ms")),
+            "nested": lambda: pa.array([[0], [2**51]]).cast(pa.list_(pa.timestamp("ms"))),
+        }[kind]()
+        content = BytesIO()
+        at = table.schema.get_field_index(name)
+        parquet.write_table(table.set_column(at, name, damaged), content)
+        summary = fe.replay(load(), [log(content.getvalue(), "parquet")])
+        assert summary.connections + summary.unreadable == 2
+
+    def test_the_record_with_it_is_told(self) -> None:
+        content = BytesIO()
+        table = pa.Table.from_pylist([{"identity": "curl.curl", "port": 80}] * 2)
+        texts = pa.array([b"54.9.9.9", b"\xff"]).cast(pa.binary()).view(pa.string())
+        parquet.write_table(table.append_column("destination", texts), content)
+        summary = fe.replay(load(), [log(content.getvalue(), "parquet")])
+        assert summary.connections == 1
+        assert [str(it) for record in summary.first_unreadable for it in record.problems] == [
+            "access:2:1: destination: expected an IP address, found a value of type `Damaged`"
         ]
 
     def test_another_file_is_told(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import random_meshes
@@ -17,6 +18,8 @@ import fsm_egress as fe
 from fsm_egress.replaying.records import Place, Unreadable
 from fsm_egress.replaying.tally import (
     EXAMPLES,
+    OTHER_REASONS,
+    REASONS,
     SHOWN,
     Change,
     Changed,
@@ -222,3 +225,19 @@ def without(listed: list[dict[str, Any]], rules: set[tuple[Any, str]]) -> list[d
         if ports:
             kept.append({**document, "spec": {**document["spec"], "ports": ports}})
     return kept
+
+
+@given(st.integers(0, 999), st.integers(1, REASONS))
+@settings(max_examples=examples(5))
+def test_law_reasons_that_records_name_are_bounded_in_whatever_order(seed: int, size: int) -> None:
+    order = list(range(REASONS * 3))
+    Random(seed).shuffle(order)  # noqa: S311  # an order is no secret
+    parts = [
+        Summary(left_out={f"reason {number:05}": 2 for number in order[start : start + size]})
+        for start in range(0, len(order), size)
+    ]
+    left_out = Summary.of(parts).left_out
+    kept = {f"reason {number:05}": 2 for number in range(REASONS)}
+    assert left_out == {**kept, OTHER_REASONS: 2 * 2 * REASONS}
+    halves = (Summary.of(parts[: len(parts) // 2]), Summary.of(parts[len(parts) // 2 :]))
+    assert Summary.of(halves).left_out == left_out
