@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..values.errors import Problem, Severity
+from .lists import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ def holds_objects(content: bytes | str, documents: Iterable[Document], problems:
         documents: what can be read of it.
         problems: what keeps the rest from being read.
     """
-    if any(is_object(document.value) for document in documents):
+    if any(is_object(object_of(document.value)) for document in documents):
         return True
     letters = content.encode("utf-8", "replace") if isinstance(content, str) else content.replace(b"\0", b"")
     return any(problems) and all(word in letters for word in _WORDS)

@@ -1,4 +1,4 @@
-"""Lists of objects: a `List`, or one of one kind, whose items have their kind from it."""
+"""What holds objects: a `List`, one of one kind, whose items have their kind from it, an event of a watch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_list", "items_of", "whole"]
+__all__ = ["BOOKMARK", "DELETED", "ERROR", "is_event", "is_list", "items_of", "object_of", "whole"]
+
+DELETED = "DELETED"
+BOOKMARK = "BOOKMARK"  # says how far the watch has come, and holds nothing else
+ERROR = "ERROR"
+_TYPES = frozenset({"ADDED", "MODIFIED", DELETED, BOOKMARK, ERROR})
 
 
 def is_list(value: Any) -> bool:
@@ -22,7 +27,12 @@ def is_list(value: Any) -> bool:
 
 
 def items_of(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The resources of a document: itself, or the items of a `List`, or of a list of one kind."""
+    """The resources of a document: itself, or the items of a `List`, or of a list of one kind.
+
+    Of an event of a watch it is the object.
+    """
+    if is_event(value):
+        path, value = f"{path and path + '.'}object", value["object"]
     if not is_list(value):
         yield path, value
         return
@@ -36,3 +46,19 @@ def whole(item: Any, holder: Mapping[str, Any]) -> Any:
     if not kind or not isinstance(item, (dict, Mapping)) or "kind" in item:
         return item
     return {"apiVersion": holder.get("apiVersion"), "kind": kind, **item}
+
+
+def is_event(value: Any) -> bool:
+    """Whether a document is an event of a watch, as `--output-watch-events` prints them."""
+    return (
+        isinstance(value, (dict, Mapping))
+        and value.keys() == {"type", "object"}
+        and isinstance(value["type"], str)
+        and value["type"] in _TYPES
+        and isinstance(value["object"], (dict, Mapping))
+    )
+
+
+def object_of(value: Any) -> Any:
+    """The object that a document holds, be it within an event."""
+    return value["object"] if is_event(value) else value

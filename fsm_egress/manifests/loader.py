@@ -23,12 +23,13 @@ from ..values.errors import InvalidValue, LoadError, Problem, Severity
 from ..values.frozen import FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
 from .foreign import PASSED_OVER, holds_objects, is_foreign, is_object, more_of_others, no_objects
-from .lists import is_list, items_of, whole
+from .lists import is_event, is_list, items_of, whole
 from .losses import losses_of, readable_part
 from .manifest import DEFAULT_NAMESPACE, good_reader, is_of_others, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
 from .unread import is_unread
+from .watched import latest
 
 __all__ = ["Input", "Loaded", "NamedObjects", "NamedText", "Refused", "load_resources"]
 
@@ -274,9 +275,10 @@ class _Reader:
         if self.in_folder and (documents or problems) and not holds_objects(content, documents, problems):
             self.problems.append(no_objects(name))
             return
-        for document in documents:
+        left, notes = latest(documents)
+        for document in left:
             self.document(document, Source(name, document.marks))
-        self.problems.extend(problems)
+        self.problems.extend((*notes, *problems))
 
     def at_once(self, content: bytes | str, name: str) -> bool:
         """A JSON text without flaws, read in one go; nothing is kept of any other."""
@@ -310,6 +312,8 @@ class _Reader:
             return False
         value, strings = found
         document = Document(name, value, source.marks)
+        if is_event(value):
+            return False
         if "items" not in value and not strings and (is_object(value) or not self.in_folder):
             self.document(document, source)
         elif is_list(value) and strings == reading.strings and reading.levels <= MAX_DEPTH - ROOM:
