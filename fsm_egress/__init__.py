@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .answers.regions import Region, Unproven
     from .answers.residual import Partial, Residual, residual
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
+    from .certificates.checking import Certified, certify
     from .connections.columns import Columns
     from .connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
     from .connections.decision import Decision, Reason, Target, Verdict
@@ -113,6 +114,7 @@ __all__ = [
     "Answer",
     "AnyOtherAccount",
     "Bearing",
+    "Certified",
     "Change",
     "Changed",
     "Code",
@@ -231,6 +233,7 @@ __all__ = [
     "as_dot",
     "as_mermaid",
     "as_page",
+    "certify",
     "compile",
     "diff",
     "dump_json",
@@ -285,6 +288,7 @@ _ROOMS = {
     "answers.reach": "Reachability Way never reachable",
     "answers.regions": "Region Unproven",
     "api": "compile pipy_codebase pipy_config",
+    "certificates.checking": "Certified certify",
     "resources.checks": "Protocol ServiceAccessMode",
     "verification.stock_findings": "stock_findings",
     "resources.core": "Endpoints Namespace Pod Secret Service ServiceAccount",

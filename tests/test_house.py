@@ -29,7 +29,7 @@ FLOORS = """
     policy snapshot
     interception pipy
     resolution
-    division engine
+    certificates division engine
     answers api explanation live replaying verification workload
     linting policytests replay_dask replay_spark
     learning
@@ -193,6 +193,7 @@ def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> N
         "rich",
         "urllib3",
         "yaml",
+        "z3",
     }
     assert outside - sys.stdlib_module_names == {"attrs", "cattrs", *extras}
     assert importers("cattrs") == {"manifests"}
@@ -202,6 +203,7 @@ def test_every_dependency_is_declared_and_known_to_the_rooms_that_need_it() -> N
     assert importers("pytest") == {"testing"}
     assert importers("dask", "pyarrow") <= {"replaying"}
     assert importers("kubernetes", "urllib3") == {"live"}
+    assert importers("z3") == {"certificates"}
 
 
 def test_the_oracle_of_the_tests_is_used_by_no_module() -> None:
@@ -217,6 +219,11 @@ def test_the_engine_and_the_config_are_made_independently() -> None:
     config = [path for path in SOURCES if room_of(path) == "pipy"]
     assert reach(PACKAGE / "engine.py") & {"pipy", "manifests", "snapshot"} == set()
     assert reach(*config) & {"engine", "manifests", "snapshot"} == set()
+
+
+def test_certificates_are_a_reading_of_their_own() -> None:
+    reading = [path for path in SOURCES if room_of(path) == "certificates"]
+    assert reach(*reading) & {"answers", "division", "engine", "pipy", "resolution", "verification"} == set()
 
 
 def test_nothing_below_the_command_line_touches_clock_chance_network_or_log() -> None:

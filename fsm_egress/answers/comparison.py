@@ -31,6 +31,7 @@ from ..values.enums import Word
 from ..values.identity import Memory
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
+from .certified import Asked, Question
 from .partition import unproven
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of, told
 from .regions import Region, Unproven, joined
@@ -240,7 +241,7 @@ def equivalent(
     Raises:
         InvalidValue: a text is no identity.
     """
-    return _compared("every connection fares the same", a, b, identities, (Effect.ATTRIBUTED,), progress)
+    return _compared(Question.EQUIVALENT, a, b, identities, (Effect.ATTRIBUTED,), progress)
 
 
 @takes(a=Snapshot, b=Snapshot)
@@ -259,11 +260,17 @@ def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress
         InvalidValue: a text is no identity.
     """
     harmless = (Effect.ATTRIBUTED, Effect.REROUTED, Effect.REFUSED, Effect.ALLOWED)
-    return _compared("what is allowed before is allowed after", a, b, identities, harmless, progress)
+    return _compared(Question.IMPLIES, a, b, identities, harmless, progress)
+
+
+_CLAIMS = {
+    Question.EQUIVALENT: "every connection fares the same",
+    Question.IMPLIES: "what is allowed before is allowed after",
+}
 
 
 def _compared(
-    claim: str,
+    question: Question,
     before: Snapshot,
     after: Snapshot,
     identities: Identities,
@@ -271,6 +278,7 @@ def _compared(
     progress: Progress,
 ) -> Answer:
     """Whether the step from one mesh to the other has no other effect than these."""
+    claim, asked = _CLAIMS[question], Asked(question, (before, after))
     whom = identities_of(identities, before, after)
     undecided = list(unknown(whom, before, after, is_led=Effect.REROUTED not in harmless))
     names, under = unnamed(whom, before, after), conditions_of(whom, before, after)
@@ -286,11 +294,13 @@ def _compared(
             count += 1
             if _effect(*change) not in harmless:
                 witness = Witness(pair.identities[0], part.witness, change)
-                return Answer(claim, False, whom, count, witness, unnamed=names, conditions=under)
+                return Answer(
+                    claim, False, whom, count, witness, unnamed=names, conditions=under, asked=asked
+                )
         undecided.extend(unproven(pair.identities, unclear))
     proven = None if undecided else True
     unclear_ = tuple(undecided)
-    return Answer(claim, proven, whom, count, None, unclear_, unnamed=names, conditions=under)
+    return Answer(claim, proven, whom, count, None, unclear_, unnamed=names, conditions=under, asked=asked)
 
 
 # --- what decisions mean ---------------------------------------------------------------------------------

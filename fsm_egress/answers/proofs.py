@@ -17,6 +17,7 @@ from ..resources.subjects import AnyOtherAccount, Pods, Subject, Unnamed, read_s
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
+from .certified import Asked
 from .regions import Unproven
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Answer(Shown):
             which it does not hold, as they pass by the sidecar.
         unnamed: those who were asked for, and whom no document names.
         conditions: what a mesh uses and is not modelled: the answer stands under these.
+        asked: what was asked about which meshes, for a certificate.
     """
 
     claim: str
@@ -141,9 +143,26 @@ class Answer(Shown):
     beside: tuple[Witness, ...] = ()
     unnamed: tuple[Unnamed, ...] = ()
     conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
+    asked: Asked | None = field(default=None, kw_only=True, repr=False, eq=False)
 
     def __bool__(self) -> bool:
         return self.proven is True
+
+    def certificate(self) -> str:
+        """The answer as an SMT-LIB script, which a solver checks without this library.
+
+        It is `unsat` where the claim is proven; where it is refuted, the witness is fixed in it, and it is
+        `sat`. `certify` runs it, and so does any solver that has strings.
+
+        Raises:
+            InvalidValue: the answer is neither proven nor refuted.
+        """
+        if self.proven is None or self.asked is None:
+            raise InvalidValue.of("an answer that is proven or refuted", self.claim)
+        witness = (self.witness.identity, self.witness.connection) if self.witness else None
+        return self.asked.certificate(
+            self.claim, self.identities, witness, self.conditions, beside=not self.beside
+        )
 
     def table(self) -> Table:
         """What a notebook shows of it."""

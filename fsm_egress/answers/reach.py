@@ -19,6 +19,7 @@ from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
+from .certified import Asked, Question
 from .partition import PORTION, Portion, decided_within, unproven
 from .predicates import Where
 from .proofs import (
@@ -211,6 +212,7 @@ def never(
     count = 0
     found = _Found()
     names, under = unnamed(whom, mesh), conditions_of(whom, mesh)
+    asked = Asked(Question.NEVER, (mesh,), where)
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         if policy.interception.unproven:
@@ -225,13 +227,19 @@ def never(
                 continue
             count += 1
             if found.look(identity, part.witness, engine.classify(part.witness), where):
-                return Answer(claim, False, whom, count, found.governed, unnamed=names, conditions=under)
+                witness = found.governed
+                return Answer(
+                    claim, False, whom, count, witness, unnamed=names, conditions=under, asked=asked
+                )
         undecided.extend(unproven([identity], unclear))
     if found.refuting is not None:
-        return Answer(claim, False, whom, count, found.refuting, unnamed=names, conditions=under)
+        witness = found.refuting
+        return Answer(claim, False, whom, count, witness, unnamed=names, conditions=under, asked=asked)
     proven = None if undecided else True
     beside = tuple(found.beside.values())
-    return Answer(claim, proven, whom, count, None, tuple(undecided), beside, names, conditions=under)
+    return Answer(
+        claim, proven, whom, count, None, tuple(undecided), beside, names, conditions=under, asked=asked
+    )
 
 
 _PASSED = Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, targets=(ORIGINAL_DESTINATION,))

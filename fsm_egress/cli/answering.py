@@ -22,6 +22,7 @@ from ..connections.connection import Sends
 from ..connections.descriptions import last_headers, split_socket_address
 from ..interception.kinds import alike
 from ..values.errors import InvalidValue
+from .certifying import certificate_option, write_certificate
 from .connections import read_headers
 from .endings import end
 from .help import examples
@@ -45,6 +46,7 @@ from .output import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from ..answers.comparison import MeshDiff
     from ..answers.partition import Portion
@@ -229,6 +231,7 @@ def _picture(mesh: Snapshot, found: Reachability, output: str) -> str:
         "fsm-egress never -f mesh/ -n dev --outside --but httpbin.org:443",
         "fsm-egress never -f mesh/ --to 169.254.169.254",
         "fsm-egress never -f mesh/ --method DELETE --host api.example.com",
+        "fsm-egress never -f mesh/ --port 25 --certificate no-mail.smt2",
     )
 )
 @mesh_options
@@ -242,9 +245,16 @@ def _picture(mesh: Snapshot, found: Reachability, output: str) -> str:
 @click.option("--method", "methods", multiple=True, metavar="METHOD", help="Only with this method.")
 @click.option("--but", "origins", multiple=True, metavar="HOST:PORT", help="Except for this host and port.")
 @click.option("--but-to", "spared", multiple=True, metavar="RANGE", help="Except to this range.")
+@certificate_option
 @output_option()
 def never(
-    documents: Documents, whose: Whose, outside: bool, governed: bool, output: str, **said: tuple[Any, ...]
+    documents: Documents,
+    whose: Whose,
+    outside: bool,
+    governed: bool,
+    certificate: Path | None,
+    output: str,
+    **said: tuple[Any, ...],
 ) -> None:
     """Prove that something is never allowed, or show it.
 
@@ -257,7 +267,8 @@ def never(
         where = _where(outside=outside, governed=governed, **said)
     except InvalidValue as error:
         raise click.UsageError(str(error)) from None
-    _answer(never_happens(mesh, where, whose.of(mesh), progress=progressing("proving")), output)
+    found = never_happens(mesh, where, whose.of(mesh), progress=progressing("proving"))
+    _answer(found, output, certificate)
 
 
 def _where(*, outside: bool, governed: bool, **said: tuple[Any, ...]) -> Where:
@@ -322,16 +333,18 @@ def diff(documents: Documents, after: Documents, whose: Whose, output: str) -> N
 )
 @two_meshes_options
 @strict_whose_options
+@certificate_option
 @output_option()
-def equivalent(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
+def equivalent(
+    documents: Documents, after: Documents, whose: Whose, certificate: Path | None, output: str
+) -> None:
     """Prove that two meshes treat all connections alike.
 
     Else a connection that fares otherwise is shown. Exit code 1 if it is refuted, 3 if it is not proven.
     """
-    before, later = _meshes(documents, after)
-    _answer(
-        equivalent_meshes(before, later, whose.of(before, later), progress=progressing("proving")), output
-    )
+    meshes = _meshes(documents, after)
+    found = equivalent_meshes(*meshes, whose.of(*meshes), progress=progressing("proving"))
+    _answer(found, output, certificate)
 
 
 @click.command(
@@ -339,18 +352,23 @@ def equivalent(documents: Documents, after: Documents, whose: Whose, output: str
 )
 @two_meshes_options
 @strict_whose_options
+@certificate_option
 @output_option()
-def implies(documents: Documents, after: Documents, whose: Whose, output: str) -> None:
+def implies(
+    documents: Documents, after: Documents, whose: Whose, certificate: Path | None, output: str
+) -> None:
     """Prove that a change takes nothing away.
 
     Else a connection is shown that was allowed and no longer is. Exit code 1 if it is refuted, 3 if it is
     not proven.
     """
     meshes = _meshes(documents, after)
-    _answer(implies_meshes(*meshes, whose.of(*meshes), progress=progressing("proving")), output)
+    found = implies_meshes(*meshes, whose.of(*meshes), progress=progressing("proving"))
+    _answer(found, output, certificate)
 
 
-def _answer(answer: Answer, output: str) -> None:
+def _answer(answer: Answer, output: str, certificate: Path | None) -> None:
+    write_certificate(answer, certificate)
     if output != "table":
         print_objects([answer.to_mapping()], output)
     else:

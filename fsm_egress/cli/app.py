@@ -27,6 +27,7 @@ HELP_OPTIONS = {"-h", "--help"}
 HELP: dict[str, object] = {"help_option_names": sorted(HELP_OPTIONS), "max_content_width": 100}
 
 COMMANDS = {
+    "certify": ("certifying", "Check certificates of proofs with a solver."),
     "check": ("checking", "Say everything that is wrong with documents."),
     "completion": ("completing", "Print the script for completion in a shell."),
     "config": ("configs", "Write the config.json that the sidecar of an identity reads."),

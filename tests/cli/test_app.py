@@ -35,7 +35,19 @@ RECORD = """\
 {"time": 1790000061, "identity": "curl.curl", "destination": "54.9.9.9:443", "server_name": "httpbin.org"}
 """
 CONFIG = "{}"
-FILES = {"mesh.yaml": MESH, "tests.yaml": TESTS, "log.jsonl": RECORD, "config.json": CONFIG}
+PROOF = """\
+; claim: nothing is what it is not
+(set-info :status unsat)
+(assert false)
+(check-sat)
+"""
+FILES = {
+    "mesh.yaml": MESH,
+    "tests.yaml": TESTS,
+    "log.jsonl": RECORD,
+    "config.json": CONFIG,
+    "proof.smt2": PROOF,
+}
 WHOSE = ["-f", "mesh.yaml", "--as", "curl.curl"]
 TO = ["--to", "54.9.9.9:443", "--tls", "httpbin.org"]
 TAB = {"_FSM_EGRESS_COMPLETE": "bash_complete", "COMP_WORDS": "fsm-egress ", "COMP_CWORD": "1"}
@@ -52,6 +64,7 @@ LINTING = VERIFYING | {"linting"}
 LOADED: dict[str, set[str]] = {
     "--version": {"cli"},
     "--help": {"cli"},
+    "certify": {"certificates", "cli", "values"},
     "check": READING,
     "completion": {"cli"},
     "config": WRITING,
@@ -83,6 +96,7 @@ HEAVY_IN = {  # and what only the users of a wing may load
 }
 AFTER = ["-f", "mesh.yaml", "--after", "mesh.yaml"]
 ARGUMENTS = {
+    "certify": ["certify", "proof.smt2"],
     "completion": [],
     "check": ["check", "-f", "mesh.yaml"],
     "decide": ["decide", *WHOSE, *TO],

@@ -80,6 +80,12 @@ WHO = ("--as", "cart.shop")
 TCP = ("--to", "54.9.9.9:80", "--tcp")
 # How each command ends, by what makes it end so; a command that looks for nothing finds nothing.
 ENDINGS: dict[str, dict[Ending, tuple[str, ...]]] = {
+    "certify": {
+        Ending.DONE: ("proof.smt2",),
+        Ending.FOUND: ("forged.smt2",),
+        Ending.USAGE: (),
+        Ending.NO_ANSWER: ("nowhere.smt2",),
+    },
     "check": {
         Ending.DONE: MESH,
         Ending.FOUND: ("-f", "ranged.yaml"),
@@ -191,6 +197,9 @@ def test_every_command_has_its_endings() -> None:
 def test_a_command_ends_as_it_is_said(command: str, expected: Ending, folder: Path) -> None:
     (folder / "ranged.yaml").write_text(POLICY + "  ipAddresses: [54.1.2.3/8]\n")
     (folder / "config.json").write_text("{}")
+    for name, status in (("proof", "unsat"), ("forged", "sat")):
+        text = f"; claim: c\n(set-info :status {status})\n(assert false)\n"
+        (folder / f"{name}.smt2").write_text(text)
     for name, verdict in (("good", "DENIED"), ("bad", "PASSTHROUGH")):
         (folder / f"{name}.egress-test.yaml").write_text(TESTS.replace("VERDICT", verdict))
     result = run(command, *ENDINGS[command][expected])

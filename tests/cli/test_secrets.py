@@ -69,6 +69,7 @@ ASKED = ("--to", "192.0.2.1:80", "--http", "GET", URL, *SENT)
 SIDECAR = ("--config", "given.json")
 OTHER = ("--after-set", "fsm.featureFlags.enableEgressPolicy=false")
 WALKS: dict[str, list[tuple[str, ...]]] = {
+    "certify": [("proof.smt2",)],
     "check": [MESHES],
     "completion": [("bash",)],
     "config": [(*MESHES, *AS, "-O", "config.json"), (*MESHES, *AS, "--enforce", "-O", "codebase")],
@@ -103,6 +104,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("log.jsonl").write_text(f"{json.dumps(RECORD)}\n")
     Path("connections.json").write_text(json.dumps([CONNECTION]))
     Path("tests.yaml").write_text(yaml.safe_dump(TESTS))
+    asked = fe.never(fe.load(MESH), fe.Where.to("192.0.2.0/24"))
+    Path("proof.smt2").write_text(asked.certificate())
     Path("given.json").write_bytes(fe.pipy_config(fe.load(MESH), "curl.curl").to_json())
     return tmp_path
 

@@ -1,0 +1,124 @@
+"""Certificates run by a solver: whether they hold, and what they say they are about."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..values.construction import frozen
+from ..values.enums import Word
+from ..values.errors import InvalidValue, MissingExtra
+
+__all__ = ["Certified", "Found", "certify"]
+
+_SAID = re.compile(r"^; (claim|of|document|under|left out|question|connection): (.*)$", re.MULTILINE)
+_STATUS = re.compile(r"^\(set-info :status (sat|unsat)\)$", re.MULTILINE)
+
+
+class Found(Word):
+    """What a solver says of a script."""
+
+    SAT = "sat"
+    UNSAT = "unsat"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Certified:
+    """What a solver says of a certificate, and what the certificate says of itself.
+
+    Attributes:
+        claim: what is claimed.
+        expected: what the solver is to say: `unsat` proves the claim, `sat` shows that the connection
+            refutes it.
+        found: what it says.
+        identities: whose connections are meant.
+        documents: which documents it is about, each `sha256 DIGEST NAME`.
+        conditions: what it stands under.
+        left_out: patterns that are taken to be found or not, whichever is worse.
+        connection: the one that refutes the claim; empty for a proof.
+    """
+
+    claim: str
+    expected: Found
+    found: Found
+    identities: tuple[str, ...]
+    documents: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    connection: str = ""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it is as the certificate says; None where the solver could not tell."""
+        return None if self.found is Found.UNKNOWN else self.found is self.expected
+
+    def __bool__(self) -> bool:
+        return self.holds is True
+
+    def to_mapping(self) -> dict[str, Any]:
+        """It for machines; `holds` is null where the solver could not tell."""
+        return {
+            "holds": self.holds,
+            "claim": self.claim,
+            "expected": self.expected.value,
+            "found": self.found.value,
+            "identities": list(self.identities),
+            "documents": list(self.documents),
+            "conditions": list(self.conditions),
+            "leftOut": list(self.left_out),
+            **({"connection": self.connection} if self.connection else {}),
+        }
+
+    def __str__(self) -> str:
+        what = "refuted" if self.expected is Found.SAT else "proven"
+        verdicts = {True: what, False: f"not {what}", None: f"not known whether {what}"}
+        lines = [f"{verdicts[self.holds]}: {self.claim} (the solver says {self.found})"]
+        lines += [f"  by {self.connection}"] if self.connection else []
+        lines += [f"  of {it}" for it in self.identities]
+        lines += [f"  about {it}" for it in self.documents]
+        lines += [f"  under {it}" for it in self.conditions]
+        lines += [f"  left out: {it}" for it in self.left_out]
+        return "\n".join(lines)
+
+
+def certify(certificate: str) -> Certified:
+    """What the solver z3 says of a certificate.
+
+    It says what the certificate proves of what is asserted in it. That this is what its remarks say, shows
+    who writes it anew from the documents and compares (`docs/certificates.md`).
+
+    Args:
+        certificate: the text of one, as `Answer.certificate` writes it.
+
+    Raises:
+        InvalidValue: the text is none.
+        MissingExtra: z3 is not installed.
+    """
+    try:
+        import z3  # noqa: PLC0415  # because it is an extra
+    except ImportError:
+        raise MissingExtra("checking a certificate", "proof") from None
+    status = _STATUS.search(certificate)
+    said: dict[str, list[str]] = {}
+    for key, text in _SAID.findall(certificate):
+        said.setdefault(key, []).append(text)
+    if status is None or "claim" not in said:
+        raise InvalidValue.of("a certificate, with a claim and a status", certificate.partition("\n")[0])
+    solver = z3.Solver()
+    try:
+        solver.from_string(certificate)
+        found = Found(str(solver.check()))
+    except z3.Z3Exception as error:
+        reason = str(error).strip("b'").replace("\\n", " ").strip()
+        raise InvalidValue.of("a certificate that a solver reads", said["claim"][0], reason=reason) from None
+    return Certified(
+        said["claim"][0],
+        Found(status[1]),
+        found,
+        tuple(said.get("of", ())),
+        tuple(said.get("document", ())),
+        tuple(said.get("under", ())),
+        tuple(said.get("left out", ())),
+        said.get("connection", [""])[0],
+    )

@@ -1,0 +1,36 @@
+"""Which documents a certificate is about: the digest of what was read of each."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from ..manifests.manifest import to_mapping
+
+if TYPE_CHECKING:
+    from ..snapshot import Snapshot
+
+__all__ = ["digests"]
+
+BUILT = "(built in Python)"
+
+
+def digests(*meshes: Snapshot) -> tuple[tuple[str, str], ...]:
+    """The documents of meshes by name, with the SHA-256 of what was read of each, as hexadecimal digits.
+
+    It is that of the resources as JSON, a line for each, in the order of kind, namespace and name, with
+    sorted keys, without spaces, in UTF-8. Of a mesh that was changed it is what has become of them.
+    """
+    found: list[tuple[str, str]] = []
+    for number, mesh in enumerate(meshes):
+        lines: dict[str, list[str]] = {}
+        for resource in sorted(mesh, key=lambda it: it.ref):
+            name = resource.source.document if resource.source else BUILT
+            wire = json.dumps(to_mapping(resource), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            lines.setdefault(name, []).append(f"{wire}\n")
+        when = ("", "after: ")[number > 0]
+        for name, texts in lines.items():
+            digest = sha256("".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+            found.append((f"{when}{name}", digest))
+    return tuple(found)

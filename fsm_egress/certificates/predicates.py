@@ -1,0 +1,132 @@
+"""What is asked of a connection and of its fate, as terms: the words of `Where`, and of comparisons."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from ..connections.connection import Sends
+from ..connections.decision import Reason, Verdict
+from ..values.net import Prefix
+from .connection import IPV4, IPV6, METHOD, SERVER_NAME, Vocabulary, sends
+from .reading import Fate, fates_of, where_so
+from .terms import all_of, any_of, is_text, no
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .reading import Tree
+
+__all__ = ["PASSED", "Asked", "dialable", "differs", "holds", "is_beside", "is_passing", "taken_away"]
+
+PASSED = Fate(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED)
+_PASSING = frozenset({Reason.NOT_INTERCEPTED, Reason.NO_SIDECAR})
+_OUT = frozenset({Verdict.EGRESS_POLICY, Verdict.PASSTHROUGH})
+_LOOPBACK = tuple(map(Prefix, ("127.0.0.0/8", "::1/128")))
+_NOWHERE = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "::1/128", "ff00::/8")
+"""What no client can dial to reach another host: itself, a group of hosts, nobody."""
+
+
+class Asked(Protocol):
+    """A predicate: its name, and its values, which are predicates where it combines some."""
+
+    @property
+    def what(self) -> str:
+        """What is looked at."""
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Those of which it is to be one."""
+
+
+def _among(tree: Tree, chosen: Callable[[Fate], bool]) -> str:
+    return where_so(tree, frozenset(filter(chosen, fates_of(tree))))
+
+
+def dialable(own: Iterable[Prefix], words: Vocabulary) -> str:
+    """That a client reaches another host by the address."""
+    nowhere = words.to((*map(Prefix, _NOWHERE), *own))
+    return words.definitions.name("an address that can be dialled", no(nowhere))
+
+
+def is_beside() -> str:
+    """That no rule of iptables takes it to a sidecar: UDP and IPv6."""
+    return any_of(sends(Sends.DATAGRAM), IPV6)
+
+
+def is_passing(tree: Tree, words: Vocabulary) -> str:
+    """That it never comes to the sidecar."""
+    term = _among(tree, lambda fate: fate.reason in _PASSING)
+    return words.definitions.name("never comes to the sidecar", term)
+
+
+def is_allowed(tree: Tree, words: Vocabulary) -> str:
+    """That it gets anywhere."""
+    term = _among(tree, lambda fate: fate.verdict is not Verdict.DENIED)
+    return words.definitions.name("is allowed", term)
+
+
+def holds(where: Asked, tree: Tree, words: Vocabulary) -> str:
+    """That a predicate holds of the connection and of its fate."""
+    return _TERMS[where.what](where.values, tree, words)
+
+
+def _leaves(tree: Tree, words: Vocabulary) -> str:
+    let_out = _among(tree, lambda fate: fate.verdict in _OUT)
+    elsewhere = _among(tree, lambda fate: fate.leads_outside)
+    term = any_of(all_of(let_out, no(words.to(_LOOPBACK))), elsewhere)
+    return words.definitions.name("leaves the mesh", term)
+
+
+def _asks_for(hosts: tuple[str, ...], words: Vocabulary) -> str:
+    requests = any_of(*map(words.authority, hosts))
+    names = any_of(*(is_text(SERVER_NAME, host) for host in hosts))
+    return any_of(all_of(sends(Sends.HTTP), requests), all_of(sends(Sends.TLS), names))
+
+
+_Term: TypeAlias = "Callable[[tuple[Any, ...], Tree, Vocabulary], str]"
+_TERMS: dict[str, _Term] = {
+    "allowed": lambda _, tree, words: is_allowed(tree, words),
+    "outside": lambda _, tree, words: _leaves(tree, words),
+    "governed": lambda _, tree, words: all_of(sends_tcp(), IPV4, no(is_passing(tree, words))),
+    "verdict": lambda values, tree, _: _among(tree, lambda fate: fate.verdict in values),
+    "reason": lambda values, tree, _: _among(tree, lambda fate: fate.reason in values),
+    "port": lambda values, _, words: any_of(*map(words.port, values)),
+    "destination": lambda values, _, words: words.to(values),
+    "host": lambda values, _, words: _asks_for(values, words),
+    "sends": lambda values, _, __: any_of(*map(sends, values)),
+    "method": lambda values, _, __: all_of(
+        sends(Sends.HTTP), any_of(*(is_text(METHOD, method) for method in values))
+    ),
+    "and": lambda parts, tree, words: all_of(*(holds(part, tree, words) for part in parts)),
+    "or": lambda parts, tree, words: any_of(*(holds(part, tree, words) for part in parts)),
+    "not": lambda parts, tree, words: no(holds(parts[0], tree, words)),
+}
+
+
+def sends_tcp() -> str:
+    """That it is TCP."""
+    return no(sends(Sends.DATAGRAM))
+
+
+def taken_away(before: Tree, after: Tree, words: Vocabulary) -> str:
+    """That it was allowed, and no longer is."""
+    return all_of(is_allowed(before, words), no(is_allowed(after, words)))
+
+
+def _has(outcome: tuple[object, ...], fate: Fate) -> bool:
+    return fate.outcome == outcome
+
+
+def differs(before: Tree, after: Tree, words: Vocabulary) -> str:
+    """That something else becomes of it, by whichever rule."""
+    names = {fate.outcome: str(fate) for fate in fates_of(before) | fates_of(after)}
+    found = []
+    for outcome in sorted(names, key=repr):
+        was, now = (
+            words.definitions.name(f"{when}: {names[outcome]}", _among(tree, partial(_has, outcome)))
+            for when, tree in (("before", before), ("after", after))
+        )
+        if was != now:
+            found.append(f"(distinct {was} {now})")
+    return any_of(*found)

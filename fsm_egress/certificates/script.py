@@ -1,0 +1,152 @@
+"""A question as an SMT-LIB 2.6 script, readable from its first line to `(check-sat)`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..connections.connection import Connection
+from ..resources.subjects import Subject
+from ..values.construction import frozen
+from .connection import Vocabulary
+from .predicates import PASSED, dialable, differs, holds, is_beside, is_passing, taken_away
+from .reading import decided
+from .terms import all_of, any_of, no, remark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ..policy import OutboundPolicy
+    from .predicates import Asked
+
+__all__ = ["Frame", "alike", "as_much", "never"]
+
+_SHOWN = 20  # identities that a remark names before it counts the rest
+
+
+@frozen
+class Frame:
+    """What a script says of itself, and which connection it fixes.
+
+    Attributes:
+        claim: what is claimed.
+        documents: the names of the documents that it is about, each with its digest.
+        conditions: what the mesh uses and is not modelled.
+        witness: whose connection refutes the claim, and which; None for a proof.
+    """
+
+    claim: str
+    documents: tuple[tuple[str, str], ...] = ()
+    conditions: tuple[str, ...] = ()
+    witness: tuple[Subject, Connection] | None = None
+
+
+def never(frame: Frame, policies: Sequence[OutboundPolicy], where: Asked, *, beside: bool) -> str:
+    """The script that a predicate holds of no connection.
+
+    Args:
+        frame: what it says of itself.
+        policies: those of the identities that are meant.
+        where: the predicate.
+        beside: whether UDP and IPv6, which pass by every sidecar, are spoken of, too.
+    """
+    asked = "Is there a connection of which that holds?"
+    if not beside:
+        asked += " UDP and IPv6 pass by every sidecar, and do not count."
+    return _script(frame, asked, [(it.identity, partial(_happens, it, where, beside)) for it in policies])
+
+
+def as_much(frame: Frame, pairs: Sequence[tuple[OutboundPolicy, OutboundPolicy]]) -> str:
+    """The script that the second of two policies allows whatever the first one allows."""
+    asked = "Is there a connection that is allowed before, and not after?"
+    return _script(frame, asked, [(pair[0].identity, partial(_is_taken_away, pair)) for pair in pairs])
+
+
+def alike(frame: Frame, pairs: Sequence[tuple[OutboundPolicy, OutboundPolicy]]) -> str:
+    """The script that the same becomes of every connection by two policies."""
+    asked = "Is there a connection of which something else becomes after than before?"
+    return _script(frame, asked, [(pair[0].identity, partial(_differs, pair)) for pair in pairs])
+
+
+# --- questions -------------------------------------------------------------------------------------------
+
+
+def _happens(policy: OutboundPolicy, where: Asked, beside: bool, words: Vocabulary) -> str:
+    tree = decided(policy, words)
+    seen = all_of(holds(where, tree, words), no(all_of(is_beside(), is_passing(tree, words))))
+    unseen = all_of(is_beside(), holds(where, PASSED, words))
+    return all_of(dialable(policy.interception.own, words), any_of(seen, unseen) if beside else seen)
+
+
+def _is_taken_away(pair: tuple[OutboundPolicy, OutboundPolicy], words: Vocabulary) -> str:
+    before, after = (decided(policy, words) for policy in pair)
+    return all_of(_dialable(pair, words), taken_away(before, after, words))
+
+
+def _differs(pair: tuple[OutboundPolicy, OutboundPolicy], words: Vocabulary) -> str:
+    before, after = (decided(policy, words) for policy in pair)
+    return all_of(_dialable(pair, words), differs(before, after, words))
+
+
+def _dialable(pair: Iterable[OutboundPolicy], words: Vocabulary) -> str:
+    return dialable((prefix for policy in pair for prefix in policy.interception.own), words)
+
+
+# --- scripts ---------------------------------------------------------------------------------------------
+
+
+def _script(frame: Frame, asked: str, terms: Sequence[tuple[Subject, Callable[[Vocabulary], str]]]) -> str:
+    words = Vocabulary()
+    whom = [subject for subject, _ in terms]
+    if frame.witness is not None:
+        whom = [frame.witness[0]]
+    whose: dict[str, list[Subject]] = {}
+    for subject, term in terms:
+        if subject in whom:
+            whose.setdefault(term(words), []).append(subject)
+    question = any_of(*(words.definitions.name(_contradicted(them), term) for term, them in whose.items()))
+    needed = words.needed_by(question)
+    lines = [
+        *_head(frame, asked, whom, words, needed),
+        "(set-info :smt-lib-version 2.6)",
+        f"(set-info :status {'sat' if frame.witness else 'unsat'})",
+        "(set-logic ALL)",
+        "",
+        *words.declarations(needed),
+        "",
+        *words.definitions.lines(needed),
+        "",
+        f"(assert {question})",
+    ]
+    if frame.witness:
+        lines.extend(f"(assert {term})" for term in words.fixed(frame.witness[1], needed))
+    return "\n".join([*lines, "(check-sat)", ""])
+
+
+def _contradicted(whom: Sequence[Subject]) -> str:
+    others = f" and {len(whom) - 1} more" if len(whom) > 1 else ""
+    return f"contradicted by {whom[0]}{others}"
+
+
+def _head(
+    frame: Frame, asked: str, whom: Sequence[Subject], words: Vocabulary, needed: set[str]
+) -> Iterator[str]:
+    """What people read first, and `fsm-egress certify` tells."""
+    yield f"; claim: {remark(frame.claim)}"
+    if frame.witness:
+        yield f"; connection: {remark(str(frame.witness[1]))}"
+    yield f"; expected: {'sat, as the connection refutes it' if frame.witness else 'unsat, as it holds'}"
+    for subject in whom[:_SHOWN]:
+        yield f"; of: {remark(str(subject))}"
+    if len(whom) > _SHOWN:
+        yield f"; of: {len(whom) - _SHOWN} more identities"
+    for name, digest in frame.documents:
+        yield f"; document: sha256 {digest} {remark(name)}"
+    for condition in frame.conditions:
+        yield f"; under: {remark(condition)}"
+    for name, (variable, pattern, why) in words.free.items():
+        if name in needed:
+            where = variable.strip("|")
+            text = f"whether `{remark(pattern.text)}` is found in {where}, as {why}"
+            yield f"; left out: {text}: it may be or not"
+    yield f"; question: {asked}"

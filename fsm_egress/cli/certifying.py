@@ -1,0 +1,77 @@
+"""The command that checks certificates, and the option that writes them: certify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..values.errors import InvalidValue
+from .endings import end, stop
+from .files import write_file
+from .help import examples
+from .inputs import read_input
+from .options import Command, output_option
+from .output import print_objects, say, why
+
+if TYPE_CHECKING:
+    from ..answers.proofs import Answer
+
+__all__ = ["certificate_option", "certify", "write_certificate"]
+
+
+@click.command(
+    epilog=examples(
+        "fsm-egress never -f mesh/ --to 169.254.169.254 --certificate never.smt2",
+        "fsm-egress certify never.smt2",
+    )
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@output_option()
+def certify(files: tuple[str, ...], output: str) -> None:
+    """Check certificates with a solver that knows nothing of meshes.
+
+    It says what was proved, of whom, and about which documents, whose digests stand in the certificate.
+    Exit code 1 where one does not hold, 3 where the solver could not tell.
+    """
+    from ..certificates.checking import certify as certified  # noqa: PLC0415  # because `never` writes only
+
+    results = []
+    for name in files:
+        content, shown = read_input(name)
+        try:
+            results.append(result := certified(content.decode("utf-8", "replace")))
+        except InvalidValue as error:
+            stop(f"{shown}: {error}")
+        if output == "table":
+            say(f"{shown}: {result}".split("\n"))
+        else:
+            print_objects([{"file": shown, **result.to_mapping()}], output)
+    end(
+        found=any(result.holds is False for result in results),
+        unknown=any(result.holds is None for result in results),
+    )
+
+
+def certificate_option(command: Command) -> Command:
+    """The option that names the file for a certificate of the answer."""
+    return click.option(
+        "--certificate",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write what any SMT solver checks to this file.",
+    )(command)
+
+
+def write_certificate(answer: Answer, path: Path | None) -> None:
+    """Write the certificate of an answer, if one is asked for and there can be one."""
+    if path is None:
+        return
+    if answer.proven is None:
+        say(["note: what is neither proven nor refuted has no certificate"], err=True)
+        return
+    try:
+        write_file(path, answer.certificate().encode())
+    except OSError as error:
+        stop(f"{path}: cannot be written: {why(error)}")

@@ -1,0 +1,92 @@
+"""Certificates that are checked: what is said of them, and what is none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+import z3
+from small import WHO, config, egress, load
+
+import fsm_egress as fe
+
+MESH = load(config(), egress("mail", "tcp 25"))
+PROVEN = fe.never(MESH, fe.Where.outside() & ~fe.Where.port(25), WHO)
+REFUTED = fe.never(MESH, fe.Where.outside(), WHO)
+
+
+def test_a_proof_holds() -> None:
+    found = fe.certify(PROVEN.certificate())
+    assert found
+    assert (found.holds, found.expected, found.found) == (True, "unsat", "unsat")
+    assert found.identities == (WHO,)
+    assert found.connection == ""
+    (document,) = found.documents
+    assert str(found) == (
+        "proven: never (outside and not port `25`) (the solver says unsat)\n"
+        f"  of curl.curl\n  about {document}"
+    )
+    mapping = found.to_mapping()
+    assert json.loads(json.dumps(mapping)) == mapping
+    assert (mapping["holds"], mapping["claim"]) == (True, PROVEN.claim)
+    assert "connection" not in mapping
+
+
+def test_a_refutation_holds() -> None:
+    found = fe.certify(REFUTED.certificate())
+    assert found
+    assert found.expected == "sat"
+    assert REFUTED.witness is not None
+    assert found.connection == found.to_mapping()["connection"] == str(REFUTED.witness.connection)
+    assert str(found).startswith(
+        f"refuted: never outside (the solver says sat)\n  by {found.connection}\n  of "
+    )
+
+
+def test_a_certificate_that_does_not_hold() -> None:
+    found = fe.certify(PROVEN.certificate().replace("(not |port 25|)", "|port 25|"))
+    assert not found
+    assert found.holds is False
+    assert str(found).startswith("not proven: never (outside and not port `25`) (the solver says sat)")
+
+
+def test_a_solver_may_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(z3.Solver, "check", lambda _: z3.unknown)
+    found = fe.certify(PROVEN.certificate())
+    assert (found.holds, bool(found)) == (None, False)
+    assert str(found).startswith("not known whether proven: never ")
+
+
+def test_what_stands_under_a_condition_and_what_is_left_out_is_said() -> None:
+    text = (
+        "; claim: c\n; under: the moon\n; left out: whether `x`\n(set-info :status unsat)\n"
+        "(assert false)\n(check-sat)\n"
+    )
+    found = fe.certify(text)
+    assert (found.conditions, found.left_out) == (("the moon",), ("whether `x`",))
+    assert str(found).splitlines()[1:] == ["  under the moon", "  left out: whether `x`"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "expected a certificate, with a claim and a status"),
+        ("(check-sat)", "expected a certificate, with a claim and a status"),
+        ("; claim: c\n(assert false)", "expected a certificate, with a claim and a status"),
+        ("(set-info :status unsat)\n(assert false)", "expected a certificate, with a claim and a status"),
+        ("; claim: c\n(set-info :status unsat)\n(assert x)", "unknown constant x"),
+        ("; claim: c\n(set-info :status unsat)\n(assert", "expected a certificate that a solver reads"),
+    ],
+)
+def test_what_is_no_certificate(text: str, said: str) -> None:
+    with pytest.raises(fe.InvalidValue, match=said):
+        fe.certify(text)
+
+
+def test_without_a_solver_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing: Any = None
+    monkeypatch.setitem(sys.modules, "z3", missing)
+    with pytest.raises(fe.MissingExtra, match=r"checking a certificate needs the extra `proof`"):
+        fe.certify(PROVEN.certificate())

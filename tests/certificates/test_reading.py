@@ -1,0 +1,271 @@
+"""The third reading against the engine: what a solver says of connections that are fixed in a script."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import random_meshes
+import small
+import z3
+from hypothesis import given
+from hypothesis import strategies as st
+from random_meshes import FLOMESH, resource
+from small import WHO, config, egress, load, routes, service
+from solving import many
+from universe import aimed, drawn
+
+import fsm_egress as fe
+from fsm_egress.certificates.connection import Vocabulary
+from fsm_egress.certificates.reading import Fate, decided, fates_of, where_so
+from fsm_egress.resolution import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsm_egress.policy import OutboundPolicy
+
+PER_MESH = 30
+
+
+def shares(entries: Iterable[tuple[Any, int]]) -> tuple[tuple[Any, Fraction], ...]:
+    """Weights as shares of one."""
+    listed = list(entries)
+    total = sum(weight for _, weight in listed) or 1
+    return tuple(sorted((it, Fraction(weight, total)) for it, weight in listed))
+
+
+def fate_of(decision: fe.Decision) -> Fate:
+    """What the engine decides, in the terms of the third reading."""
+    targets = shares(((target.host, target.port), target.weight) for target in decision.targets)
+    used = shares(
+        ((it.name, it.mode, tuple(sorted(set(it.endpoints)))), it.weight) for it in decision.gateways
+    )
+    return Fate(
+        decision.verdict,
+        decision.reason,
+        decision.status,
+        targets,
+        tuple((*it, share) for it, share in used),
+        decision.leads_outside,
+    )
+
+
+class Asking:
+    """A solver that has read a policy, and is asked about one connection after the other."""
+
+    def __init__(self, policy: OutboundPolicy) -> None:
+        self.words = Vocabulary()
+        tree = decided(policy, self.words)
+        self.fates = {fate: f"fate-{number}" for number, fate in enumerate(sorted(fates_of(tree), key=repr))}
+        terms = {fate: where_so(tree, frozenset([fate])) for fate in self.fates}
+        self.needed = self.words.needed_by(*terms.values())
+        lines = [*self.words.declarations(self.needed), *self.words.definitions.lines(self.needed)]
+        for fate, name in self.fates.items():
+            lines.append(f"(declare-const {name} Bool)\n(assert (= {name} {terms[fate]}))")
+        self.solver = z3.Solver()
+        self.solver.from_string("\n".join(lines))
+
+    def is_so(self, connection: fe.Connection, fate: Fate) -> bool:
+        """Whether this, and only this, may become of the connection."""
+        if fate not in self.fates:
+            return False
+        name = self.fates[fate]
+        fixed = [f"(assert {term})" for term in self.words.fixed(connection, self.needed)]
+        others = [f"(assert (not {other}))" for other in self.fates.values() if other != name]
+        self.solver.push()
+        self.solver.from_string("\n".join([*fixed, f"(assert {name})", *others]))
+        found = self.solver.check()
+        self.solver.pop()
+        return bool(found == z3.sat)
+
+
+@given(random_meshes.cases(PER_MESH // 3), drawn(PER_MESH - PER_MESH // 3), st.data())
+@many(5, 3_400)
+def test_law_the_solver_agrees_with_the_engine_about_each_connection(
+    case: tuple[list[Any], str, list[Any]], some: list[fe.Connection], data: st.DataObject
+) -> None:
+    mesh, identity, wires = case
+    snapshot = fe.load(mesh)
+    subjects = fe.subjects_of(snapshot)
+    whom = data.draw(st.sampled_from((*subjects, *[it for it in subjects if str(it) == identity] * 3)))
+    policy = resolve(snapshot, whom)
+    engine, asking = fe.Engine.compile(policy), Asking(policy)
+    for connection in (*aimed(wires), *some):
+        fate = fate_of(engine.classify(connection))
+        assert asking.is_so(connection, fate), (connection, fate)
+
+
+def asked_of(*documents: Any) -> tuple[fe.Engine, Asking]:
+    policy = resolve(load(*documents), WHO)
+    return fe.Engine.compile(policy), Asking(policy)
+
+
+GROUP = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
+LACKING = {"issuer": "other"}
+
+
+def get(host: str, path: str = "/", method: str = "GET", **headers: str) -> fe.HTTPRequest:
+    return fe.HTTPRequest(method, host, path, {name.replace("_", "-"): it for name, it in headers.items()})
+
+
+@pytest.mark.parametrize(
+    ("documents", "sent", "reason"),
+    [
+        pytest.param([egress("e", "tcp 80", mtls=LACKING)], fe.Sends.BYTES, "no_certificate", id="stream"),
+        pytest.param(
+            [egress("e", "tcp 80", mtls=LACKING)], fe.TLSClientHello("a.com"), "no_certificate", id="its TLS"
+        ),
+        pytest.param([egress("e", "tcp 80", mtls=LACKING)], get("a.com"), "no_certificate", id="its HTTP"),
+        pytest.param(
+            [egress("e", "https 80", mtls=LACKING)], fe.TLSClientHello(), "no_certificate", id="any TLS"
+        ),
+        pytest.param(
+            [egress("e", "https 80", hosts=["a.com"], mtls=LACKING)],
+            fe.TLSClientHello("A.com"),
+            "no_certificate",
+            id="a server name",
+        ),
+        pytest.param(
+            [egress("e", "https 80", hosts=["a.com"], mtls=LACKING)],
+            fe.TLSClientHello("b.com"),
+            "no_server_name",
+            id="another server name",
+        ),
+        pytest.param(
+            [egress("e", "http 80", hosts=["a.com"], mtls=LACKING)],
+            get("a.com:80"),
+            "no_certificate",
+            id="host",
+        ),
+        pytest.param(
+            [
+                egress("e", "http 80", hosts=["a.com"], mtls=LACKING, matches=GROUP),
+                routes("r", {"pathRegex": "/x"}),
+            ],
+            get("a.com"),
+            "no_route",
+            id="another route",
+        ),
+        pytest.param(
+            [egress("e", "http 80", hosts=["a.com"], mtls=LACKING)],
+            get("b.com"),
+            "no_host",
+            id="another host",
+        ),
+        pytest.param([egress("e", "https 80")], get("a.com"), "protocol_mismatch", id="HTTP for TLS"),
+        pytest.param([egress("e", "http 80")], fe.TLSClientHello(), "protocol_mismatch", id="TLS for HTTP"),
+        pytest.param([egress("e", "https 80")], fe.TLSClientHello(), "tls_any", id="TLS at all"),
+        pytest.param([egress("e", "http 80")], fe.Sends.DATAGRAM, "not_intercepted", id="UDP"),
+        pytest.param(
+            [
+                config(featureFlags={"enableAutoDefaultRoute": True}),
+                egress("e", "http 80", hosts=["b.com", "a.com"]),
+            ],
+            get("c.org"),
+            "http_route",
+            id="default",
+        ),
+        pytest.param(
+            [
+                config(featureFlags={"enableAutoDefaultRoute": True}),
+                egress("e", "http 80", hosts=["a.com"], ipAddresses=["10.0.0.0/8"]),
+                egress("f", "http 80", hosts=["b.com"]),
+            ],
+            get("c.org"),
+            "http_route",
+            id="the default that claims",
+        ),
+        pytest.param(
+            [
+                config(featureFlags={"enableAutoDefaultRoute": True}),
+                service("s", "http-web 80", ip="54.9.9.9"),
+            ],
+            get("c.org"),
+            "http_route",
+            id="the default in the mesh",
+        ),
+        pytest.param(
+            [egress("e", "http 80", hosts=["::1", "::1:80"])],
+            get("::1:80"),
+            "http_route",
+            id="a host with colons",
+        ),
+        pytest.param(
+            [
+                egress("e", "http 80", hosts=["a.com"], matches=GROUP),
+                routes("r", {"headers": [{"Host": "^A"}, {"x-env": "^$"}, {"connection": "^$"}]}),
+            ],
+            get("A.com", connection="close"),
+            "http_route",
+            id="headers that are special",
+        ),
+        pytest.param(
+            [
+                egress("e", "http 80", hosts=["a.com"], matches=GROUP),
+                routes("r", {"headers": [{"x" * 65: "z"}]}),
+            ],
+            get("a.com"),
+            "no_route",
+            id="a header that nobody can send",
+        ),
+        pytest.param(
+            [
+                egress("e", "http 80", hosts=["a.com"], matches=GROUP),
+                routes("r", {"pathRegex": r"^/(?:\ba)*$", "headers": [{"x-a": r"^(?:\ba)*b"}]}),
+            ],
+            get("a.com", "/", x_a="b"),
+            "http_route",
+            id="what is left out",
+        ),
+    ],
+)
+def test_what_rules_seldom_come_to(documents: list[Any], sent: Any, reason: str) -> None:
+    engine, asking = asked_of(*documents)
+    connection = fe.Connection("54.9.9.9", 80, sent)
+    decision = engine.classify(connection)
+    assert decision.reason.value == reason
+    assert asking.is_so(connection, fate_of(decision))
+    assert not asking.is_so(connection, Fate(fe.Verdict.DENIED, fe.Reason.NO_ENDPOINTS))
+    assert not any(asking.is_so(connection, fate) for fate in asking.fates if fate != fate_of(decision))
+
+
+def test_what_gateways_carry() -> None:
+    ports = [{"name": "tcp-proxy", "port": 1080}]
+    gateways = [
+        resource(
+            FLOMESH,
+            "EgressGateway",
+            "fsm",
+            "g",
+            spec={"global": [{"service": "gateway", "namespace": "fsm"}]},
+        ),
+        resource("v1", "Service", "fsm", "gateway", spec={"clusterIP": "None", "ports": ports}),
+        resource(
+            "v1", "Endpoints", "fsm", "gateway", subsets=[{"addresses": [{"ip": "10.0.9.1"}], "ports": ports}]
+        ),
+    ]
+    engine, asking = asked_of(config({"enableEgress": True}), egress("e", "tcp 25"), *gateways)
+    for port in (25, 26):
+        connection = fe.Connection("54.9.9.9", port, fe.Sends.BYTES)
+        decision = engine.classify(connection)
+        assert [used.name for used in decision.gateways] == ["gateway.fsm"]
+        assert asking.is_so(connection, fate_of(decision))
+
+
+def test_fates_are_told_in_words() -> None:
+    mesh = load(egress("e", "http 80", hosts=["a.com"]), egress("t", "tcp 25"))
+    fates = fates_of(decided(resolve(mesh, WHO), Vocabulary()))
+    assert {str(fate) for fate in fates} == {
+        "DENIED 403",
+        "DENIED and closed",
+        "EGRESS_POLICY to a.com:80",
+        "EGRESS_POLICY to the original destination",
+        "PASSTHROUGH to the original destination",
+    }
+    gateway = ("g", "http2tunnel", ("10.0.0.1 80",), Fraction(1))
+    through = Fate(
+        fe.Verdict.PASSTHROUGH, fe.Reason.EGRESS_ENABLED, None, ((("", 0), Fraction(1)),), (gateway,)
+    )
+    assert str(through) == "PASSTHROUGH to the original destination through g"
