@@ -142,6 +142,7 @@ class Code(Enum):
     SERVER_NAME_IS_ADDRESS = ("FSE147", Severity.WARNING)
     SHARED_CONNECTIONS = ("FSE148", Severity.WARNING)
     HOST_WITHOUT_BRACKETS = ("FSE149", Severity.WARNING)
+    PATH_NOT_SENT = ("FSE160", Severity.WARNING)
 
     @property
     def code(self) -> str:

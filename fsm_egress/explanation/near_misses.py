@@ -17,7 +17,7 @@ from ..resources.resource import ObjectMeta, ServiceIdentity
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.frozen import FrozenMap
-from ..values.net import Address
+from ..values.net import GAP_START, IPV6_START, Address
 from ..values.references import FieldRef
 from .nearness import differing, host_nearness, plain_host, unlikeness
 from .proposals import (
@@ -51,15 +51,19 @@ __all__ = ["near_misses_of"]
 MONITORED = "flomesh.io/monitored-by"
 KIN_BITS = {4: 16, 6: 80}  # the last ones, in which addresses of one neighbourhood may differ
 NEIGHBOURS = 4  # prefixes or routes
+EVERY = {4: (0, IPV6_START - 1), 6: (IPV6_START, GAP_START - 1)}  # the keys of addresses
 
 
 def near_misses_of(
     question: Question, offers: tuple[Offer, ...], decision: Decision, here: Engine
 ) -> tuple[tuple[NearMiss, ...], int]:
     """The near misses of a connection that is denied, and how many proposals were left."""
-    made = [*_by_switch(question, decision), *(it for offer in offers for it in _by_offer(question, offer))]
-    if question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
-        made.extend(it for policy in question.mesh.kind(EgressPolicy) for it in _by_policy(question, policy))
+    made = [*_by_switch(question, decision)]
+    for reading in question.readings:
+        made.extend(it for offer in offers for it in _by_offer(reading, offer, offers))
+        if question.mesh.mesh_config.spec.feature_flags.egress_policies_apply:
+            policies = question.mesh.kind(EgressPolicy)
+            made.extend(it for policy in policies for it in _by_policy(reading, policy))
     if decision.reason is not Reason.EGRESS_DISABLED:  # else something takes the port, and is nearer
         made = [it for it in made if it.difference is not Difference.PORT_AND_PROTOCOL]
     proposals = sorted({it.order: it for it in made}.values(), key=by_order)
@@ -116,8 +120,8 @@ def _by_switch(question: Question, decision: Decision) -> Iterator[Proposal]:
         yield switched(Difference.ENABLE_EGRESS, config, changed, "spec.traffic.enableEgress")
 
 
-def _by_offer(question: Question, offer: Offer) -> Iterator[Proposal]:
-    """What an offer lacks, where that is one thing."""
+def _by_offer(question: Question, offer: Offer, offers: tuple[Offer, ...]) -> Iterator[Proposal]:
+    """What an offer lacks, where that is one thing; others of narrower ranges may come before it."""
     is_elsewhere = offer.port != question.connection.port
     if is_elsewhere and not offer.is_here:
         return
@@ -126,6 +130,8 @@ def _by_offer(question: Question, offer: Offer) -> Iterator[Proposal]:
     if lacks == 0 or (lacks == 1 and offer.is_broken):
         # Lacks nothing: a service of the mesh has the address, which another account may not reach.
         yield from _other_source(question, offer.policy, offer) if offer.policy else ()
+    if lacks == 0:
+        yield from _outside_of_others(question, offer, offers)
     if is_elsewhere and not is_taken and not offer.is_broken:
         yield from _other_port_and_protocol(question, offer)
     if lacks != 1:
@@ -242,6 +248,29 @@ def _other_address(question: Question, offer: Offer) -> Proposal:
     )
 
 
+def _outside_of_others(question: Question, offer: Offer, offers: tuple[Offer, ...]) -> Iterator[Proposal]:
+    """The addresses of an offer that no other one has for itself, where another one has the destination."""
+    here, others = question.connection.destination, {prefix for it in offers for prefix in it.prefixes}
+    narrower = sorted(others.difference(offer.prefixes), key=lambda prefix: unlikeness(here, prefix))
+    before = [str(prefix) for prefix in narrower if question.is_in((prefix,))]
+    around = [(it.first, it.last) for it in offer.prefixes] or [EVERY[here.version]]
+    edges = {key for it in narrower for key in (it.first - 1, it.last + 1)}
+    keys = [key for key in edges if any(first <= key <= last for first, last in around)]
+    keys.sort(key=lambda key: abs(key - here.key))
+    if before and keys:
+        own = shortened([str(prefix) for prefix in offer.prefixes]) if offer.prefixes else "all addresses"
+        yield Proposal(
+            Difference.ADDRESS,
+            Nearness.OTHER,
+            abs(keys[0] - here.key).bit_length(),
+            offer.rule,
+            offer.beside("spec.ipAddresses"),
+            str(here),
+            f"{own} except {shortened(before)}",
+            lambda: (question.connection.replace(destination=Address.from_key(key)) for key in keys),
+        )
+
+
 def _other_certificate(question: Question, offer: Offer) -> Iterator[Proposal]:
     """The secret that a policy shows to the outside, where it names one."""
     sources = enumerate(offer.policy.spec.sources if offer.policy else ())
@@ -285,7 +314,7 @@ def _other_payload(question: Question, offer: Offer) -> Iterator[Proposal]:
     """What is sent: another protocol, another host, or one part of the request."""
     sent = question.connection.sends
     if not isinstance(sent, HTTPRequest if offer.protocol is Protocol.HTTP else TLSClientHello):
-        if not (question.name and offer.hosts) or offer.has(question.name):
+        if not (question.name and offer.hosts) or question.is_listed(offer, question.name):
             yield Proposal(
                 Difference.PROTOCOL,
                 Nearness.PROTOCOL,
@@ -296,7 +325,7 @@ def _other_payload(question: Question, offer: Offer) -> Iterator[Proposal]:
                 offer.protocol.value,
                 lambda: (question.connection.replace(sends=it) for it in _payloads(question, offer)),
             )
-    elif not isinstance(sent, HTTPRequest) or not offer.has(question.name):
+    elif not isinstance(sent, HTTPRequest) or not question.is_listed(offer, question.name):
         yield from _other_host(question, offer)
     else:
         for route in offer.routes or ():
@@ -315,7 +344,7 @@ def _other_payload(question: Question, offer: Offer) -> Iterator[Proposal]:
 def _payloads(question: Question, offer: Offer) -> Iterator[HTTPRequest | TLSClientHello]:
     """The plainest things that an offer takes; of its hosts the one that is asked for, if any is."""
     asked = [question.name] if question.name else []
-    hosts = [it for it in asked or offer.hosts[:1] if offer.has(it)] if offer.hosts else asked
+    hosts = [it for it in asked or offer.hosts[:1] if question.is_listed(offer, it)] if offer.hosts else asked
     if offer.protocol is Protocol.HTTPS:
         yield from map(TLSClientHello, hosts)
         if not offer.hosts and not hosts:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ..connections.connection import Connection, HTTPRequest, TLSClientHello, socket_address
 from ..resources.checks import Protocol
 from ..resources.egress import EgressPolicy
@@ -33,6 +35,7 @@ class Question:
         bare: the mesh without Egress policies.
         own: those of the identity.
         name: the host that the connection asks for, in lower case; empty where it names none.
+        by_default: whether any host counts as listed, as `enableAutoDefaultRoute` may have it.
     """
 
     mesh: Snapshot
@@ -41,6 +44,7 @@ class Question:
     bare: Snapshot
     own: tuple[EgressPolicy, ...]
     name: str
+    by_default: bool = False
 
     @classmethod
     def of(cls, mesh: Snapshot, who: Subject, connection: Connection) -> Question:
@@ -53,6 +57,12 @@ class Question:
         elif isinstance(sent, TLSClientHello):
             name = sent.name
         return cls(mesh, who, connection, bare, mesh.policies_for(who), name)
+
+    @property
+    def readings(self) -> tuple[Question, ...]:
+        """The question as it is, and with the default route where hosts that nobody lists have one."""
+        has_default = self.mesh.mesh_config.spec.feature_flags.enable_auto_default_route
+        return (self, evolve(self, by_default=True)) if has_default else (self,)
 
     @property
     def account(self) -> str:
@@ -145,6 +155,10 @@ class Question:
                     rule, number, protocol, prefixes, is_here=True, hosts=spec.hosts, policy=policy
                 )
 
+    def is_listed(self, offer: Offer, name: str) -> bool:
+        """Whether an offer has a host, by its list or by default."""
+        return offer.has(name) or (self.by_default and offer.protocol is Protocol.HTTP)
+
     def is_taken(self, offer: Offer) -> bool:
         """Whether an offer takes what is sent, wherever it goes; a Host may have the offer's port."""
         return any(self._takes(offer, it.sends) for it in (self.connection, self.at_port(offer.port)))
@@ -156,7 +170,7 @@ class Question:
             return True
         return (
             isinstance(sent, HTTPRequest)
-            and offer.has(sent.authority)
+            and self.is_listed(offer, sent.authority)
             and (offer.routes is None or any(not unmet_by(route, sent) for route in offer.routes))
         )
 

@@ -13,7 +13,7 @@ from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.net import BY_PLACE
-from .routes import covered, never
+from .routes import covered, never, unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,9 +225,10 @@ def _names_of_used_groups(snapshot: Snapshot) -> set[tuple[str, str]]:
 
 def _empty_routes(group: HTTPRouteGroup) -> Iterator[Finding]:
     for route in routes_of(group, group.at()):
-        why = never(route)
-        if why and route.route is not None:
-            yield Finding(Code.ROUTE_NEVER_MATCHES, route.route, why)
+        for code, look in ((Code.ROUTE_NEVER_MATCHES, never), (Code.PATH_NOT_SENT, unusual)):
+            why = look(route)
+            if why and route.route is not None:
+                yield Finding(code, route.route, why)
 
 
 def _costly_patterns(group: HTTPRouteGroup) -> Iterator[Finding]:

@@ -28,10 +28,10 @@ __all__ = [
     "begins_with_slash",
     "covered",
     "covers",
-    "is_path",
     "never",
     "request_of",
     "takes_everything",
+    "unusual",
 ]
 
 LONG = 4096  # bytes of a text
@@ -64,19 +64,25 @@ def _sample(pattern: Pattern, texts: Texts) -> str | None:
     return _text(frozenset([(pattern, True)]), texts)[0]
 
 
-def is_path(pattern: Pattern) -> bool:
-    """Whether the pattern is found in what a request may ask for, or may be, as far as is known."""
-    return not _is_impossible(frozenset([(pattern, True), (TARGET, True)]), Texts.PATH)
-
-
 def never(route: HTTPRoute) -> str:
     """What no request can meet of what the route asks for, as a phrase; empty if nothing is known of that."""
-    if CONNECT not in route.methods and not is_path(route.path):
-        return f"no path that a client may send is matched by `{route.path.text}`"
+    if _is_impossible(frozenset([(route.path, True)]), Texts.PATH):
+        return f"no path is matched by `{route.path.text}`"
     for name, pattern in route.headers:
         if name != HOST and _is_impossible(frozenset([(pattern, True)]), Texts.VALUE):
             return f"no value of the header `{name}` is matched by `{pattern.text}`"
     return ""
+
+
+def unusual(route: HTTPRoute) -> str:
+    """What the paths of a route are if no client sends them, as a phrase; empty where some are sent."""
+    if CONNECT in route.methods or not _is_impossible(
+        frozenset([(route.path, True), (TARGET, True)]), Texts.PATH
+    ):
+        return ""
+    path = _sample(route.path, Texts.PATH)
+    words = f"only paths without a slash before them are matched by `{route.path.text}`, such as `{path}`"
+    return words if path else ""
 
 
 def takes_everything(route: HTTPRoute) -> bool:

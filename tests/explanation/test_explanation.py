@@ -185,10 +185,12 @@ SMALL_ROUTES = st.fixed_dictionaries(
         "headers": st.sampled_from([[{"x-env": "^prod"}], [{"X-Env": "^dev$"}]]),
     },
 )
+SMALL_METHODS = ("GET", "PUT", "POST", "TRACE")
+SMALL_HOSTS = ("a.com", "b.com", "c.com", "b.com:80")
 SMALL_REQUESTS = st.builds(
     fe.HTTPRequest,
-    st.sampled_from(["GET", "PUT", "POST"]),
-    st.sampled_from(["a.com", "b.com"]),
+    st.sampled_from(SMALL_METHODS),
+    st.sampled_from(SMALL_HOSTS),
     st.sampled_from(["/get", "/v1/a", "/x"]),
     st.sampled_from([{}, {"x-env": "prod"}, {"x-env": "dev"}]),
 )
@@ -199,8 +201,8 @@ def neighbours(connection: fe.Connection) -> list[tuple[Difference, fe.Connectio
     sent = connection.sends
     assert isinstance(sent, fe.HTTPRequest)
     requests = [
-        *((Difference.METHOD, sent.replace(method=method)) for method in ("GET", "PUT", "POST")),
-        *((Difference.HOST, sent.replace(host=host)) for host in ("a.com", "b.com")),
+        *((Difference.METHOD, sent.replace(method=method)) for method in SMALL_METHODS),
+        *((Difference.HOST, sent.replace(host=host)) for host in SMALL_HOSTS),
         *((Difference.PATH, sent.replace(path=path)) for path in ("/get", "/v1/a", "/x")),
         *((Difference.HEADER, sent.replace(headers={"x-env": value})) for value in ("prod", "dev")),
     ]
@@ -212,33 +214,54 @@ def neighbours(connection: fe.Connection) -> list[tuple[Difference, fe.Connectio
     ]
 
 
+SMALL_POLICIES = st.fixed_dictionaries(
+    {
+        "ports": st.lists(st.sampled_from(["http 80", "https 443", "http 8080"]), min_size=1, max_size=2),
+        "hosts": st.lists(st.sampled_from(["a.com", "b.com"]), min_size=1, max_size=2),
+        "ipAddresses": st.sampled_from([[], ["54.0.0.0/8"]]),
+        "matches": st.sampled_from([[], by_group("calls"), by_group("others")]),
+    }
+)
+
+
+@settings(max_examples=examples(200))
 @given(
-    st.lists(st.sampled_from(["http 80", "https 443", "http 8080"]), min_size=1, max_size=2),
-    st.lists(st.sampled_from(["a.com", "b.com"]), min_size=1, max_size=2),
-    st.sampled_from([[], ["54.0.0.0/8"]]),
-    st.lists(SMALL_ROUTES, max_size=3),
+    st.lists(SMALL_POLICIES, min_size=1, max_size=2),
+    st.lists(st.lists(SMALL_ROUTES, max_size=2), min_size=2, max_size=2),
+    st.booleans(),
     st.builds(
         fe.Connection, st.sampled_from(["54.9.9.9", "9.9.9.9"]), st.sampled_from([80, 443]), SMALL_REQUESTS
     ),
 )
-def test_law_of_a_single_policy_no_near_miss_is_missed(
-    ports: list[str],
-    hosts: list[str],
-    ranges: list[str],
-    listed: list[dict[str, Any]],
+@example(  # by the default route, the method alone is wrong
+    [{"ports": ["http 80"], "hosts": ["a.com"], "ipAddresses": [], "matches": []}],
+    [[], []],
+    True,
+    fe.http("54.9.9.9", 80, "TRACE", "http://c.com/get"),
+)
+def test_law_of_one_or_two_policies_no_near_miss_is_missed(
+    policies: list[dict[str, Any]],
+    listed: list[list[dict[str, Any]]],
+    by_default: bool,
     connection: fe.Connection,
 ) -> None:
-    matches = by_group("calls") if listed else []
-    policy = egress("e", *ports, hosts=hosts, ipAddresses=ranges, matches=matches)
-    mesh = load(policy, routes("calls", *listed))
-    engine, told = fe.compile(mesh, WHO), explained(connection, policy, routes("calls", *listed))
+    mesh = load(
+        config(featureFlags={"enableAutoDefaultRoute": by_default}),
+        *(
+            egress(f"e{index}", *it["ports"], **{name: it[name] for name in it if name != "ports"})
+            for index, it in enumerate(policies)
+        ),
+        routes("calls", *listed[0]),
+        routes("others", *listed[1]),
+    )
+    engine, told = fe.compile(mesh, WHO), explain(mesh, WHO, connection)
     allowed = {
         (kind, engine.classify(other).rule)
         for kind, other in neighbours(connection)
         if engine.classify(other).allowed
     }
     found = {(miss.difference, miss.rule) for miss in told.near_misses}
-    assert told.decision.allowed or allowed <= found
+    assert told.decision.allowed or told.untried or allowed <= found
 
 
 @given(st.text(max_size=12), st.text(max_size=12), st.sampled_from(["http", "tls"]))
@@ -945,6 +968,39 @@ def test_no_more_ports_and_accounts_are_looked_into_than_eight() -> None:
 def test_a_policy_that_another_comes_before_is_no_near_miss(connection: fe.Connection, protocol: str) -> None:
     policies = [egress(name, f"{protocol} 443", hosts=["b.org"]) for name in ("a", "b")]
     assert {miss.rule.resource.name for miss in explained(connection, *policies).near_misses} <= {"a"}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "wanted", "nearest"),
+    [
+        ([], "all addresses except [10.96.0.1/32]", "10.96.0.0"),
+        (["10.96.0.0/30"], "[10.96.0.0/30] except [10.96.0.1/32]", "10.96.0.0"),
+        (["10.96.0.1/32"], "", ""),
+    ],
+)
+def test_an_address_may_be_where_a_service_comes_before_a_policy(
+    ranges: list[str], wanted: str, nearest: str
+) -> None:
+    policy = egress("e", "http 80", hosts=["a.com"], ipAddresses=ranges)
+    mesh = load(service("web", "http-web 80"), policy)
+    asked = fe.http("10.96.0.1", 80, "GET", "http://a.com/")
+    found = [
+        (miss.wanted, str(miss.applied(mesh, read_subject(WHO), asked)[2]))
+        for miss in explain(mesh, WHO, asked).near_misses
+        if miss.difference is Difference.ADDRESS
+    ]
+    assert found == ([(wanted, f"{nearest}:80 GET http://a.com/")] if wanted else [])
+
+
+def test_by_the_default_route_what_a_host_that_nobody_lists_lacks_is_told() -> None:
+    mesh = load(
+        config(featureFlags={"enableAutoDefaultRoute": True}), egress("a", "http 80", hosts=["a.com"])
+    )
+    asked = fe.http("54.9.9.9", 80, "TRACE", "http://c.com/get")
+    told = explain(mesh, WHO, asked)
+    assert [(miss.difference, miss.wanted.split(",")[0]) for miss in told.near_misses] == [
+        (Difference.METHOD, "GET")
+    ]
 
 
 def test_accounts_and_policies_that_are_elsewhere_are_no_near_misses() -> None:

@@ -579,8 +579,8 @@ def test_a_match_that_a_traffic_target_names_is_not_spare() -> None:
 @pytest.mark.parametrize(
     ("match", "why"),
     [
-        ({"pathRegex": "^get"}, "no path that a client may send is matched by `^get`"),
-        ({"pathRegex": "a^"}, "no path that a client may send is matched by `a^`"),
+        ({"pathRegex": "a^"}, "no path is matched by `a^`"),
+        ({"pathRegex": "^$"}, "no path is matched by `^$`"),
         ({"headers": [{"x-env": "a$b"}]}, "no value of the header `x-env` is matched by `a$b`"),
     ],
 )
@@ -602,7 +602,22 @@ def test_a_route_that_no_request_meets(match: Document, why: str) -> None:
     ],
 )
 def test_a_route_that_some_request_meets_or_that_is_not_decided(match: Document) -> None:
-    assert found(routes("r", match), only=["FSE073"]) == []
+    assert found(routes("r", match), only=["FSE073", "FSE160"]) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("^get", "get"), (r"^\*.", "*/"), ("^ftp://", "ftp://"), ("^a.com:443$", "a/com:443")],
+)
+def test_a_route_that_only_requests_written_by_hand_meet(pattern: str, path: str) -> None:
+    mesh = load(
+        routes("r", {"pathRegex": pattern}), egress("e", "http 80", hosts=["a.com"], matches=uses("r"))
+    )
+    (finding,) = lint(mesh, only=["FSE073", "FSE160"])
+    words = f"only paths without a slash before them are matched by `{pattern}`, such as `{path}`"
+    assert (finding.code.code, finding.message) == ("FSE160", words)
+    request = fe.Connection("192.0.2.1", 80, fe.HTTPRequest("GET", "a.com", path))
+    assert fe.compile(mesh, WHO).classify(request).allowed
 
 
 def test_a_pattern_that_may_take_ages_is_named_with_its_cost() -> None:

@@ -280,6 +280,7 @@ MENDS: dict[Code, tuple[Callable[[fe.Snapshot, Finding], fe.Snapshot], ...]] = {
     Code.NEVER_MATCHES: (without_port,),
     Code.SHADOWED_ROUTE: (without_match,),
     Code.ROUTE_NEVER_MATCHES: (without_match,),
+    Code.PATH_NOT_SENT: (without_match,),
     Code.DUPLICATE_POLICY: (lambda mesh, it: mesh.without(it.rule.resource),),
     Code.EVERY_ADDRESS: (
         lambda mesh, it: with_port(mesh, it, protocol=fe.Protocol.TCP, ip_addresses=ranges_in(mesh)),

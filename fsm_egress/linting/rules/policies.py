@@ -61,8 +61,20 @@ RULES = (
     LintRule(
         Code.ROUTE_NEVER_MATCHES,
         "a match that no request meets",
-        "Its pattern is found in nothing that a client may send: a path begins with a slash.",
+        "Its pattern is found in nothing: there is no such path, or no such value of a header.",
         "correct the pattern",
+        joined(
+            routes("get", "name: m, pathRegex: '^/get$x'"),
+            egress("a", "http 80", "hosts: [a.com]", uses("get")),
+        ),
+        (("^/get$x", "^/getx$"),),
+    ),
+    LintRule(
+        Code.PATH_NOT_SENT,
+        "a match for paths that no client sends",
+        "A client asks for a path that begins with a slash, for `*` or for a whole URL, and this is found in"
+        " none of them; the rule lets out whoever writes requests by hand.",
+        "begin the path with a slash",
         joined(
             routes("get", "name: m, pathRegex: ^get$"),
             egress("a", "http 80", "hosts: [a.com]", uses("get")),
