@@ -12,6 +12,7 @@ from ..api import pipy_codebase, pipy_config
 from ..manifests.unread import LEFT_OUT
 from ..pipy.config import CONFIG_FILES
 from ..pipy.enforcement import MODULE
+from ..resolution import resolve
 from ..resources.core import Secret, ServiceAccount
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..resources.losses import Loss
     from ..resources.resource import ServiceIdentity
+    from ..resources.subjects import Subject
     from ..snapshot import Snapshot
     from ..values.references import ResourceRef
 
@@ -109,6 +111,7 @@ def config(
         _check_folder(" and ".join(with_module), output_file, is_gzip=is_gzip, fsm=fsm)
     mesh = documents.changed(documents.load())
     _stop_where_lost(mesh, identity)
+    say(_read_by_nobody(mesh, identity), err=True)
     if with_module and output_file is not None:
         _write_codebase(output_file, _codebase(mesh, documents, identity, logs, enforce=enforce))
         return
@@ -121,6 +124,13 @@ def config(
         sys.stdout.flush()
     else:
         _write(output_file, content)
+
+
+def _read_by_nobody(mesh: Snapshot, subject: Subject) -> Iterator[str]:
+    """That no pod of a subject has a sidecar, where it has pods."""
+    interception = resolve(mesh, subject).interception
+    if interception.without is not None:
+        yield f"note: nobody reads this config: {subject} has no sidecar, as {interception.why}"
 
 
 def _stop_where_lost(mesh: Snapshot, identity: ServiceIdentity) -> None:

@@ -13,7 +13,7 @@ from ..patterns.automata import Texts
 from ..resources.checks import FORWARDED_METHODS, Protocol
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting, UpstreamTrafficSettingSpec
-from ..resources.resource import ObjectMeta, ServiceIdentity
+from ..resources.resource import ObjectMeta
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.frozen import FrozenMap
@@ -26,6 +26,7 @@ from .proposals import (
     by_order,
     changes_of,
     engine_of,
+    engines_of,
     identities_in,
     is_account,
     missing_one,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from ..engine import Engine
     from ..policy import HTTPRoute
+    from ..resources.subjects import Subject
     from .question import Question
 
 __all__ = ["near_misses_of"]
@@ -76,18 +78,21 @@ def _tried(question: Question, proposals: tuple[Proposal, ...], here: Engine) ->
     port = question.connection.port
     ports = {int(str(it.need[1])) for it in proposals if it.need and it.need[0] == "port"}
     elsewhere = engine_of(question.claiming(question.who, *ports), question.who) if ports else here
-    accounts: dict[ServiceIdentity, Engine] = {}
+    accounts: dict[Subject, tuple[tuple[Subject, Engine], ...]] = {}
     for proposal in proposals:
-        for change in changes_of(proposal):
+        for way in changes_of(proposal):
+            change: Change = way
             if isinstance(change, Connection):
                 decision = (here if change.port == port else elsewhere).classify(change)
-            elif isinstance(change, ServiceIdentity):
-                if change not in accounts:
-                    accounts[change] = engine_of(question.claiming(change, port), change)
-                decision = accounts[change].classify(question.connection)
-            else:
+            elif isinstance(change, Edit):
                 edited = question.claiming(question.who, port).with_(change.resource)
                 decision = engine_of(edited, question.who).classify(question.connection)
+            else:
+                if change not in accounts:
+                    accounts[change] = tuple(engines_of(question.claiming(change, port), change))
+                # What some of its pods are not intercepted for its policies have no say about.
+                decided = [(who, engine.classify(question.connection)) for who, engine in accounts[change]]
+                change, decision = next((it for it in decided if it[1].rule == proposal.rule), decided[0])
             rule = decision.rule
             if decision.allowed and rule and proposal.rule in {None, rule}:
                 yield NearMiss(

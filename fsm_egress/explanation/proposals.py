@@ -34,6 +34,7 @@ __all__ = [
     "by_order",
     "changes_of",
     "engine_of",
+    "engines_of",
     "identities_in",
     "is_account",
     "missing_one",
@@ -98,7 +99,12 @@ def affordable(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
 
 def engine_of(mesh: Snapshot, who: Subject) -> Engine:
     """The engine of an account in a mesh: of some of its pods, where they are not intercepted alike."""
-    return Engine.compile(resolve(mesh, alike([who], mesh)[0]), incomplete=True)
+    return next(engine for _, engine in engines_of(mesh, who))
+
+
+def engines_of(mesh: Snapshot, who: Subject) -> Iterator[tuple[Subject, Engine]]:
+    """An account with its engine in a mesh; each kind of its pods where they are not intercepted alike."""
+    return ((kind, Engine.compile(resolve(mesh, kind), incomplete=True)) for kind in alike([who], mesh))
 
 
 def changes_of(proposal: Proposal) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..connections.findings import Finding
 from ..connections.obstacles import Obstacle
-from ..resources.resource import Resource, ServiceIdentity
+from ..resources.resource import Resource
 from ..resources.subjects import Subject, pods_told
 from ..values.construction import frozen
 from ..values.enums import Word
@@ -148,7 +148,7 @@ class Edit:
 
 SWITCHES = {Difference.FEATURE_FLAG, Difference.PERMISSIVE_MODE, Difference.ENABLE_EGRESS}
 
-Change: TypeAlias = "Connection | ServiceIdentity | Edit"
+Change: TypeAlias = "Connection | Subject | Edit"
 
 
 @frozen
@@ -162,7 +162,8 @@ class NearMiss:
         at: the field that stands in the way.
         found: what the question has there; empty where something is missing in the mesh.
         wanted: what the rule has there.
-        change: the connection, the identity or the edit of the mesh with which the rule allows it.
+        change: the connection, the identity or the edit of the mesh with which the rule allows it; of an
+            account whose pods are not intercepted alike, those of its pods that the rule has a say about.
     """
 
     difference: Difference
@@ -179,9 +180,9 @@ class NearMiss:
         """The question with the one thing changed; what it was asked about comes in."""
         if isinstance(self.change, Connection):
             return mesh, identity, self.change
-        if isinstance(self.change, ServiceIdentity):
-            return mesh, self.change, connection
-        return mesh.with_(self.change.resource), identity, connection
+        if isinstance(self.change, Edit):
+            return mesh.with_(self.change.resource), identity, connection
+        return mesh, self.change, connection
 
     def to_mapping(self) -> dict[str, Any]:
         """The near miss for machines; of its three changes, one is not null."""
@@ -196,7 +197,7 @@ class NearMiss:
             "at": rule_name(self.at),
             "at_source": self.at.location,
             "connection": change.to_shown() if isinstance(change, Connection) else None,
-            "identity": str(change) if isinstance(change, ServiceIdentity) else None,
+            "identity": None if isinstance(change, (Connection, Edit)) else str(change),
             "edit": change.words if isinstance(change, Edit) else None,
         }
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..policy import Interception
-from ..resources.checks import LAST_PORT
+from ..resources.checks import LAST_PORT, MULTIPORT
 from ..resources.redirection import INIT
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, shortly
@@ -58,10 +58,12 @@ class Started:
     Attributes:
         lists: what they say; the rule of each entry is the argument that holds the text.
         unclear: the lines that are not understood; with any, nothing is known of the pod.
+        refused: what iptables does not take of them: with any, the pod never gets further than that.
     """
 
     lists: Interception
     unclear: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @frozen
@@ -73,6 +75,7 @@ class _Text:
     ports: tuple[int, ...]
     interfaces: tuple[str, ...]
     unclear: tuple[str, ...]
+    refused: tuple[str, ...] = ()
 
 
 def started_with(host: Host) -> Started | None:
@@ -89,6 +92,7 @@ def started_with(host: Host) -> Started | None:
                     interfaces=tuple((name, rule) for name in read.interfaces),
                 ),
                 read.unclear,
+                read.refused,
             )
     return None
 
@@ -108,7 +112,21 @@ def _read(text: str) -> _Text:
     ports: list[int] = []
     interfaces: list[str] = []
     unclear = list(_lines(found[1], excluded, included, ports, interfaces))
-    return _Text(tuple(excluded), tuple(included), tuple(ports), tuple(interfaces), tuple(unclear))
+    refused = tuple(_refused(found[1]))
+    return _Text(tuple(excluded), tuple(included), tuple(ports), tuple(interfaces), tuple(unclear), refused)
+
+
+def _refused(text: str) -> Iterator[str]:
+    """What iptables does not take, which fails as a whole then (`interception.md`)."""
+    for line in text.split("\n"):
+        said = " ".join(line.split())
+        if (ranged := _RANGE.fullmatch(said)) and ":" in ranged[1]:
+            yield f"`{ranged[1]}`, a range of IPv6"
+        if counted := _PORTS.fullmatch(said):
+            ports = list(map(int, counted[1].split(",")))
+            if len(ports) > MULTIPORT:
+                yield f"{len(ports)} ports in one rule, where {MULTIPORT} fit"
+            yield from (f"port `{port}`" for port in ports if port > LAST_PORT)
 
 
 def _lines(

@@ -64,7 +64,10 @@ def _of_sidecar(snapshot: Snapshot, host: Host, injection: Injection) -> Iterato
         message = f"container `{name}` runs as user {UID}, the sidecar's: its connections pass by the sidecar"
         yield Finding(Code.SIDECAR_USER, host.at(f"spec.containers[{index}]"), message)
     started = started_with(host)
-    if started is not None and started.unclear:
+    if started is not None and started.refused:
+        message = f"iptables refuses its rules, and it never starts: {', '.join(started.refused[:3])}"
+        yield Finding(Code.LIST_REFUSED, host.at("spec.initContainers"), message)
+    elif started is not None and started.unclear:
         lines = ", ".join(started.unclear[:3])
         message = f"its rules are not understood, and it is read as if it started now: {lines}"
         yield Finding(Code.RULES_NOT_UNDERSTOOD, host.at("spec.initContainers"), message)

@@ -193,3 +193,13 @@ def test_check_names_what_the_injector_and_iptables_refuse_of_pods_and_templates
             "the pod does not start (FSE115 warning)"
         ),
     ]
+
+
+def test_a_config_that_nobody_reads_says_so() -> None:
+    told = run("config", "--as", "pod/b.curl")
+    assert told.stderr == (
+        "note: nobody reads this config: pod/b.curl has no sidecar, as its annotation declines it\n"
+    )
+    assert json.loads(told.stdout)
+    assert "nobody" not in run("config", "--as", "pod/a.curl").stderr
+    assert "nobody" not in run("config", "--as", "curl.curl").stderr

@@ -9,6 +9,7 @@ import pytest
 import random_meshes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pods import pod
 from small import ROUTES, config, egress, load, routes, service
 from thoroughness import examples
 
@@ -506,6 +507,17 @@ def test_another_account_is_nearer_in_the_same_namespace_than_by_the_same_name()
         ("source account `curl.curl`, the policy has `x.y`", "x.y"),
     ]
     assert [miss.at.path for miss in found][:3] == ["spec.sources[1]", "spec.sources[0]", "spec.sources[2]"]
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_another_account_is_near_where_some_of_its_pods_have_no_sidecar(first: str) -> None:
+    bare, other = pod(first, sidecar_injection="no"), pod("m")
+    for entry in (bare, other):
+        entry["spec"]["serviceAccountName"] = "wget"
+    policy = egress("e", "tcp 3306", sources=[random_meshes.account("wget.curl")])
+    (miss, *_) = explained(BYTES, policy, bare, other).near_misses
+    assert (str(miss.change), str(miss.rule.resource)) == ("pod/m.curl", "Egress curl/e")
+    assert miss.to_mapping()["identity"] == "pod/m.curl"
 
 
 def test_another_account_may_not_reach_the_service_that_comes_before_a_policy() -> None:

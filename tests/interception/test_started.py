@@ -88,6 +88,27 @@ def test_what_is_not_understood_is_named(rules: list[str], unclear: str) -> None
     assert read(rules).unclear == (unclear,)
 
 
+DPORTS = f"{OUT} -p tcp --match multiport --dports"
+MANY = ",".join(map(str, range(9001, 9017)))
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        (f"{OUT} -d ::/0 -j RETURN", ("`::/0`, a range of IPv6",)),
+        (f"{DPORTS} 25,70000 -j RETURN", ("port `70000`",)),
+        (
+            f"{OUT} -p tcp --match multiport --dports {MANY} -j RETURN",
+            ("16 ports in one rule, where 15 fit",),
+        ),
+        (f"{DPORTS} {MANY[5:]} -j RETURN", ()),
+        (f"{OUT} -d 10.0.0.0/8 -j RETURN", ()),
+    ],
+)
+def test_what_iptables_does_not_take_is_named(line: str, refused: tuple[str, ...]) -> None:
+    assert read([line, *PLAIN]).refused == refused
+
+
 def test_a_pod_may_have_no_rules_or_others() -> None:
     assert started(None) is None
     other = started("echo hello")

@@ -13,6 +13,9 @@ from fsm_egress.interception.injection import shares_the_sidecars_user
 from fsm_egress.linting.pods import pod_findings
 
 ODD = ["-A FSM_PROXY_OUTBOUND -m odd -j RETURN", *RULES]
+MANY = [
+    f"-A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports {','.join(map(str, range(1, 17)))} -j RETURN"
+]
 PORT = {"outbound_port_exclusion_list": "25"}
 RUNNING = "10.244.0.9"
 
@@ -37,6 +40,7 @@ def on_host(entry: dict[str, Any]) -> dict[str, Any]:
         ([pod("a", RUNNING, RULES, "sidecar")], []),
         ([pod("a", RUNNING, RULES, "sidecar", **PORT)], ["FSE113 Pod curl/a spec.initContainers"]),
         ([pod("a", RUNNING, ODD, "sidecar", **PORT)], ["FSE117 Pod curl/a spec.initContainers"]),
+        ([pod("a", RUNNING, [*MANY, *ODD], "sidecar")], ["FSE115 Pod curl/a spec.initContainers"]),
         ([pod("a"), pod("b", outbound_port_exclusion_list="25")], ["FSE114 Pod curl/b"]),
     ],
 )
