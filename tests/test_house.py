@@ -56,7 +56,7 @@ def module_of(path: Path) -> str:
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {room_of(path) for path in SOURCES}
 CLI = {"cli", "__main__"}
-TESTERS = {"policytests.document"}
+TESTERS = {"policytests.document", "policytests.running"}
 
 
 def sources_of(node: ast.ImportFrom, path: Path) -> Iterator[Path]:

@@ -85,7 +85,12 @@ class _Commands(click.Group):
             ctx.exit(BROKEN_PIPE)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit):
+        except click.exceptions.Exit:
+            raise
+        except click.ClickException as error:
+            from .output import printable  # noqa: PLC0415  # because `--help` does without
+
+            vars(error)["message"] = "\n".join(map(printable, error.message.split("\n")))
             raise
         except Exception as error:
             from .problems import stop_for_error  # noqa: PLC0415  # because `--help` does without attrs

@@ -17,7 +17,7 @@ from ..resources.core import Secret, ServiceAccount
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from .endings import stop
-from .files import write_file, write_folder
+from .files import resolved, write_file, write_folder
 from .help import examples
 from .mesh import Documents, later_mesh, mesh_and_later_options, say_conditions
 from .options import as_option, fsm_option, note_unnamed
@@ -215,8 +215,8 @@ def _codebase(
 
 
 def _write_codebase(folder: Path, files: Mapping[str, bytes]) -> None:
-    ours = {folder.resolve() / name for name in (*CONFIG_FILES, MODULE)}
     try:
+        ours = {resolved(folder) / name for name in (*CONFIG_FILES, MODULE)}
         write_folder(folder, files, ours.__contains__, private=True)
     except OSError as error:
         stop(f"{folder}: cannot be written: {why(error)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from errno import ENOTDIR, ENOTEMPTY
+from errno import ELOOP, ENOTDIR, ENOTEMPTY
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["write_file", "write_folder"]
+__all__ = ["resolved", "write_file", "write_folder"]
 
 OWNER_ONLY = 0o600
 FOLDER_OF_OWNER = 0o700
@@ -25,7 +25,7 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; then what was there is there.
     """
-    path = path.resolve()
+    path = resolved(path)
     if path.exists() and not path.is_file():  # a device or a pipe takes the bytes as they come
         path.write_bytes(content)
         return
@@ -36,6 +36,21 @@ def write_file(path: Path, content: bytes) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def resolved(path: Path) -> Path:
+    """Where a path leads, by whatever links.
+
+    Raises:
+        OSError: the links lead in a circle.
+    """
+    try:
+        found = path.resolve()
+    except RuntimeError:  # as Python up to 3.12 says it
+        found = path
+    if found.is_symlink():
+        raise OSError(ELOOP, os.strerror(ELOOP), str(path))
+    return found
 
 
 def write_folder(
@@ -52,7 +67,7 @@ def write_folder(
     Raises:
         OSError: it cannot be written, or holds something else; then what was there is there.
     """
-    folder = folder.resolve()
+    folder = resolved(folder)
     for it in (folder, folder.parent):
         if it.exists() and not it.is_dir():
             raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(it))

@@ -24,6 +24,7 @@ __all__ = [
     "many",
     "print_objects",
     "print_table",
+    "printable",
     "progress",
     "progress_by_bytes",
     "progressing",
@@ -98,21 +99,35 @@ def width_of(text: str) -> int:
     return cell_len(text)
 
 
+def printable(text: str) -> str:
+    """A text of one line with escapes for what does not print."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _printable(text: str, stream: TextIO) -> str:
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    text = printable(text)
     encoding = stream.encoding or UTF_8  # there is none while a progress bar stands in for the stream
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def print_objects(objects: Iterable[Mapping[str, Any]], output: str) -> None:
-    """Objects in order: a line of JSON each, or a document of YAML."""
+    """Objects in order: a line of JSON each, or a document of YAML; what does not print is escaped there."""
     if output == "yaml":
-        from ..manifests.dump import yaml_text  # noqa: PLC0415  # because only this output needs it
-
-        say(line for it in objects for line in yaml_text([it]).splitlines())
+        say(line for it in objects for line in _yaml(it, sys.stdout))
     else:
-        say(map(json.dumps, objects))
+        say(json.dumps(it).replace("\x7f", r"\u007f") for it in objects)
+
+
+def _yaml(tree: Mapping[str, Any], stream: TextIO) -> list[str]:
+    """The lines of a document, in which all prints on a stream: what would not is escaped as YAML does it."""
+    from ..manifests.dump import yaml_text  # noqa: PLC0415  # because only this output needs it
+
+    lines = yaml_text([tree]).split("\n")
+    if any(line != _printable(line, stream) for line in lines):
+        lines = yaml_text([tree], only_ascii=True).split("\n")
+    return lines[:-1]
 
 
 @contextmanager

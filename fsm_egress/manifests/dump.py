@@ -38,8 +38,12 @@ def dump_yaml(resources: Resource | Iterable[Resource]) -> str:
     return yaml_text(to_mapping(resource) for resource in listed)
 
 
-def yaml_text(trees: Iterable[Any]) -> str:
+def yaml_text(trees: Iterable[Any], *, only_ascii: bool = False) -> str:
     """JSON trees as YAML, a document each.
+
+    Args:
+        trees: mappings, lists and scalars.
+        only_ascii: whether all other characters are escaped.
 
     Raises:
         MissingExtra: PyYAML is not installed.
@@ -64,7 +68,7 @@ def yaml_text(trees: Iterable[Any]) -> str:
         trees,
         Dumper=Dumper,
         sort_keys=False,
-        allow_unicode=True,
+        allow_unicode=not only_ascii,
         explicit_start=True,
     )
     return text

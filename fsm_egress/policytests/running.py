@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from attrs import field
@@ -215,7 +216,7 @@ def _misnamed(name: Unnamed, test: PolicyTest) -> Problem:
 
 
 def _load(paths: tuple[str, ...]) -> Snapshot:
-    return load(*paths)
+    return load(*map(PurePath, paths))  # as a name that holds a line break would be a text
 
 
 def _changed(mesh: Snapshot, source: MeshSource) -> Snapshot:

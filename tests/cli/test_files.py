@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -123,6 +124,33 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError):
         write_folder(tmp_path / "codebase", NEW, EVERYWHERE, private=True)
     assert held(tmp_path) == {"codebase": b"old"}
+
+
+@pytest.mark.parametrize("below", ["", "x"])
+@pytest.mark.parametrize("folder", [False, True])
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path, below: str, *, folder: bool) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    path = tmp_path / "a" / below
+    write = (
+        partial(write_folder, path, NEW, EVERYWHERE, private=True)
+        if folder
+        else partial(write_file, path, b"")
+    )
+    with pytest.raises(OSError, match=r"symbolic links|File exists|Not a directory"):
+        write()
+    assert sorted(names(tmp_path)) == ["a", "b"]
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_older_pythons_say_so_in_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(path: Path) -> NoReturn:
+        raise RuntimeError(f"Symlink loop from {path}")
+
+    (tmp_path / "a").symlink_to("a")
+    monkeypatch.setattr(Path, "resolve", resolve)
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        write_file(tmp_path / "a", b"new")
 
 
 def test_a_link_to_a_folder_leads_to_what_was_written(tmp_path: Path) -> None:
