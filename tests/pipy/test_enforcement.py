@@ -32,6 +32,7 @@ NOT_CURED = {
     Code.UNKNOWN_METHOD,
     Code.CERTIFICATE_UNUSABLE,
     Code.GATEWAY_BYPASSED,
+    Code.SHARED_CONNECTIONS,  # the sidecar lends them whatever decides
 }
 PLAIN = config({"outboundIPRangeInclusionList": ["0.0.0.0/0"]})
 CERT = {"issuer": "fsm"}
