@@ -83,7 +83,7 @@ def _circuit_breaking(breaking: CircuitBreaking) -> Wire:
 
 
 def _retry_policy(policy: RetryPolicy) -> Wire:
-    """Times that are not given are left out (`controller.json`: the stock controller crashes on them)."""
+    """Times that are not given are left out: a stock controller does not write such a config."""
     return {
         "RetryOn": policy.retry_on,
         "NumRetries": policy.num_retries,

@@ -285,7 +285,7 @@ def _source_cert(value: _Value, own: Cert) -> Cert | None:
 def _matches(port: str, value: _Value, own: Cert) -> tuple[Match, ...]:
     if not (port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS):
         value.note(Problem("a port number as the key", show(port), value.path))
-    if value.value is None:  # the scripts break on it, and nothing listens
+    if value.value is None:  # no scripts read a port without a list
         value.wrong("a list")
     return tuple(_match(match, own) for match in value.items())
 

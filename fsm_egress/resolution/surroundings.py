@@ -127,7 +127,7 @@ def _retry_findings(snapshot: Snapshot, identity: Subject) -> Iterator[Finding]:
     for retry in retries_of(snapshot, identity):
         policy = retry.spec.retry_policy
         if policy.per_try_timeout is None or policy.retry_backoff_base_interval is None:
-            message = "without `perTryTimeout` or `retryBackoffBaseInterval` the stock controller crashes"
+            message = "the stock controller does not survive every Retry; here, times not given are left out"
             yield Finding(Code.RETRY_WITHOUT_TIMES, retry.at("spec.retryPolicy"), message)
 
 

@@ -187,8 +187,8 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "look at the witness, or update FSM",
     ),
     Code.RETRY_WITHOUT_TIMES: (
-        "without `perTryTimeout` or `retryBackoffBaseInterval` the controller crashes",
-        "give both",
+        "the controller does not survive every Retry",
+        "give all of its times",
     ),
 }
 

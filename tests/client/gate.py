@@ -78,7 +78,7 @@ def main(*paths: str) -> int:
     engine: fe.Engine = pickle.loads(pickle.dumps(fe.compile(mesh, identity)))  # noqa: S301  # pickled a moment ago
     for verdict in judged(engine, ESSENTIAL):
         print(*verdict)
-    print(*columns(engine, ["httpbin.org", "evil.example"]))
+    print(*columns(engine, ["httpbin.org", "other.example"]))
     print(*review(mesh, identity), sep="\n")
     told: fe.Explanation = fe.explain(mesh, identity, ESSENTIAL[1])
     print(told, *(miss.rule for miss in told.near_misses), sep="\n")

@@ -407,7 +407,7 @@ LINES = {
         [gateways("gone"), egress("a", "tcp 25")],
         seen=False,
     ),
-    "a retry crashes the controller": Line(
+    "a retry has no times": Line(
         Code.RETRY_WITHOUT_TIMES,
         "Retry curl/r spec.retryPolicy",
         "10.96.0.1:80 GET http://web.shop/",

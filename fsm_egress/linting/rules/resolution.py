@@ -249,7 +249,7 @@ RULES = (
     LintRule(
         Code.RETRY_WITHOUT_TIMES,
         "a Retry without times",
-        "The stock controller crashes on it.",
+        "The stock controller does not survive every Retry; this library leaves out times not given.",
         "give both `perTryTimeout` and `retryBackoffBaseInterval`",
         joined(
             config("featureFlags: {enableRetryPolicy: true}"),
