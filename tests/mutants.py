@@ -32,7 +32,10 @@ PACKAGE = "fsm_egress"
 
 # The wings: their modules, and the tests that mirror them, the quickest to find a fault first.
 WINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "engine": (("engine.py",), ("tests/test_engine.py", "tests/test_engine_sharing.py")),
+    "engine": (
+        ("engine.py",),
+        ("tests/test_engine.py", "tests/test_workload.py", "tests/test_engine_sharing.py"),
+    ),
     "resolution": (("resolution/*.py",), ("tests/resolution", "tests/test_engine.py")),
     "pipy": (("pipy/*.py",), ("tests/pipy", "tests/verification/test_agreement.py")),
     "partition": (

@@ -452,6 +452,26 @@ def test_a_path_is_searched_byte_by_byte_whatever_its_letters() -> None:
     assert [decision.allowed for decision in decisions] == [True, False, True, False]
 
 
+def test_a_route_asks_for_the_headers_that_it_names_and_for_the_host_by_its_name() -> None:
+    reference = {"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "g"}
+    headers = [{"x-env": "^prod$"}, {"host": "^a.com$"}]
+    mesh = small.load(
+        small.egress("e", "http 80", hosts=["a.com"], matches=[reference]),
+        small.routes("g", {"headers": headers}),
+    )
+    asked = [
+        ("a.com", {"x-env": "prod"}),
+        ("a.com", {"x-env": "a.com"}),
+        ("a.com", {}),
+        ("a.com:80", {"x-env": "prod"}),
+    ]
+    requests = [fe.HTTPRequest("GET", host, "/", sent) for host, sent in asked]
+    decisions = [
+        fe.compile(mesh, WHO).classify(fe.Connection("54.9.9.9", 80, request)).allowed for request in requests
+    ]
+    assert decisions == [True, False, False, False]
+
+
 # --- pods ------------------------------------------------------------------------------------------------
 
 STAGE_0 = {fe.Reason.NOT_INTERCEPTED, fe.Reason.NO_SIDECAR}

@@ -114,6 +114,33 @@ def test_weights_multiply_over_clusters_and_endpoints() -> None:
     assert shown(handled(config(web(route), clusters=clusters), request())) == balanced
 
 
+@pytest.mark.parametrize(
+    ("entry", "host"),
+    [
+        ({"RuleName": "a.com", "Service": "web.shop"}, "web.shop"),
+        ({"RuleName": "a.com", "Service": ""}, "a.com"),
+        ({"RuleName": "a.com"}, "a.com"),
+        ({"RuleName": "", "Service": "web.shop"}, "web.shop"),
+        ({"RuleName": ""}, "b.com"),
+    ],
+)
+def test_by_default_a_rule_sees_the_host_that_it_is_of(entry: dict[str, str], host: str) -> None:
+    rules = [
+        {**EVERYTHING, "Headers": {"host": f"^{name}$"}, "TargetClusters": {name: 1}}
+        for name in ("web.shop", "a.com", "b.com")
+    ]
+    tree = config(
+        web(
+            HttpHostPort2Service={"a.com": entry},
+            HttpServiceRouteRules={entry["RuleName"]: {"RouteRules": rules}},
+        ),
+        clusters={name: cluster(**{name.partition(".")[0]: 1}) for name in ("web.shop", "a.com", "b.com")},
+    )
+    tree["Spec"]["FeatureFlags"] = {"EnableAutoDefaultRoute": True}
+    label = host.partition(".")[0]
+    assert shown(handled(tree, request(host="b.com"))) == f"dialled to {label}.org:80"
+
+
 def test_a_share_may_end_otherwise() -> None:
     clusters = {"x": cluster(one=100)}
     route = {**EVERYTHING, "TargetClusters": {"x": 25, "gone": 75}}

@@ -34,6 +34,7 @@ from fsm_egress.values.net import (
     parse_interface,
     parse_prefix,
     read_groups,
+    read_keys,
     summarize,
 )
 from fsm_egress.values.prefix_table import PrefixTable
@@ -499,3 +500,12 @@ def test_law_the_c_library_reads_what_we_read(text: str) -> None:
 def test_a_c_library_that_is_lax_is_not_asked() -> None:
     assert ipv6_reader(read_groups) is read_groups
     assert ipv6_reader(lambda text: 1 if "%" in text else read_groups(text)) is read_groups
+
+
+@given(st.lists(addresses))
+def test_law_many_are_read_as_each_is(listed: list[Address]) -> None:
+    assert read_keys(map(str, listed)) == [address.key for address in listed]
+
+
+def test_those_of_both_families_are_read_together() -> None:
+    assert read_keys(["54.9.9.9", "2001:db8::1", "0.0.0.1"]) == [0x36090909, Address("2001:db8::1").key, 1]
