@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import meshes
 from thoroughness import examples
+from traffic import GET, TLS, log_of
 
 import fsm_egress as fe
 
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hypothesis.strategies import DataObject
+    from traffic import Record
 
 Tree = dict[str, Any]
-Path = tuple[str | int, ...]
+Way = tuple[str | int, ...]
 ODD: tuple[Any, ...] = (
     None,
     "",
@@ -39,7 +43,7 @@ ODD: tuple[Any, ...] = (
 ASKED = fe.http("192.0.2.1", 80, "GET", "http://a.com/x")
 
 
-def places(value: Any, path: Path = ()) -> Iterator[Path]:
+def places(value: Any, path: Way = ()) -> Iterator[Way]:
     """The paths of everything in a document."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -47,7 +51,7 @@ def places(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from places(item, (*path, key))
 
 
-def changed(value: Any, path: Path, put: Callable[[Any], Any]) -> Any:
+def changed(value: Any, path: Way, put: Callable[[Any], Any]) -> Any:
     """A document in which something else stands at a path; `put` may raise KeyError to have it gone."""
     if not path:
         return put(value)
@@ -80,7 +84,8 @@ def mutated(documents: list[Tree], data: DataObject) -> list[Tree]:
 
 def answers(mesh: fe.Snapshot, other: fe.Snapshot) -> None:
     """Every answer there is over a mesh."""
-    fe.lint(mesh, stock=True, suppressed=True)
+    found: Any = fe.lint(mesh, stock=True, suppressed=True)
+    fe.sarif_log(found, "1")
     fe.lint(mesh, enforce=True)
     found = fe.reachable(mesh)
     fe.as_page(found), fe.as_dot(found), fe.as_mermaid(found), fe.rows(found)
@@ -93,12 +98,42 @@ def answers(mesh: fe.Snapshot, other: fe.Snapshot) -> None:
     mesh.namespaces(), mesh.identities()
     for resource in mesh:
         fe.to_mapping(resource)
+    fe.dump_json(mesh), fe.dump_yaml(mesh)
+    of_logs(mesh, other, [str(who) for who in mesh.identities()[:3]])
     for who in everybody[:4]:
+        fe.resolve(mesh, who), fe.kinds_of_pods(who, mesh, other)
         fe.partition(mesh, who)
         fe.residual(mesh, who, fe.Partial(port=80))
         fe.compile(mesh, who, incomplete=True).classify(ASKED)
         if isinstance(who, fe.ServiceIdentity):
             of_account(mesh, who)
+
+
+def of_logs(mesh: fe.Snapshot, other: fe.Snapshot, names: list[str]) -> None:
+    """What is said of records of everybody's connections."""
+    records: list[Record] = [{**record, "identity": name} for name in names for record in (GET, TLS)]
+    for one, after in ((mesh, other), (other, mesh)):
+        fe.replay(one, [log_of(*records)], after, incomplete=True)
+    try:
+        lesson = fe.learn(mesh, [log_of(*records)], verdicts=["PASSTHROUGH", "DENIED"])
+    except fe.IncompleteMesh:
+        assert mesh.lost
+    else:
+        mesh.with_(*lesson.resources)
+
+
+# Public functions over which no mesh is asked: they read, write or change documents, or describe connections.
+WITHOUT_A_MESH = """
+    apply_set certify frame helm_set http json_schema junit_xml load loads merge_patch read_tests requests
+    rules_markdown run_tests server_first tcp tls udp
+"""
+
+
+def test_every_public_function_is_asked() -> None:
+    body = Path(__file__).read_text(encoding="utf-8")
+    asked = set(re.findall(r"fe\.([a-z_]+)\(", body))
+    functions = {name for name in fe.__all__ if callable(getattr(fe, name)) and name.islower()}
+    assert functions - asked - set(WITHOUT_A_MESH.split()) == set()
 
 
 def of_account(mesh: fe.Snapshot, who: fe.ServiceIdentity) -> None:
@@ -107,6 +142,8 @@ def of_account(mesh: fe.Snapshot, who: fe.ServiceIdentity) -> None:
     fe.explain(mesh, who, ASKED)
     fe.stock_config(mesh, who)
     fe.pipy_codebase(mesh, who, enforce=True)
+    if not mesh.lost_for(who):
+        fe.Sidecar.read(fe.pipy_config(mesh, who)).handle(ASKED)
     if not mesh.lost_for(who):  # else it decides nothing, and says so: IncompleteMesh
         fe.Workload.of(mesh, who).after(mesh)
 
