@@ -1,8 +1,7 @@
 """Needs as documents: the Egress policies and HTTPRouteGroups that grant just these.
 
-A grant is for some accounts to reach some hosts, or some ranges, on some ports. Grants that differ in one of
-these only are one; this is repeated until no two are. So every account still gets what it needs, and nothing
-that another needs.
+A grant is for some accounts to reach some hosts, or some ranges, on some ports. As few of these are made as
+can be found, so that every account gets what it needs, and nothing that another needs.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import re
 from collections import defaultdict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
-
-from attrs import evolve
 
 from ..connections.connection import Sends
 from ..patterns import parse_pattern
@@ -29,6 +26,7 @@ from ..resources.resource import ObjectMeta, ServiceIdentity
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
 from ..values.construction import frozen
 from ..values.net import Prefix
+from .boxes import fewest_boxes
 from .paths import covers
 
 if TYPE_CHECKING:
@@ -67,7 +65,6 @@ class Grant:
     routes: tuple[Route, ...] = ()
 
 
-MERGED = ("accounts", "hosts", "ports")
 _IN_ORDER = attrgetter("accounts", "ports", "hosts", "ranges", "routes")  # quicker than what attrs compares
 
 
@@ -117,26 +114,24 @@ def _routes(requests: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
 
 
 def merged(grants: Iterable[Grant]) -> list[Grant]:
-    """The same grants in fewer: no two are left that differ only in accounts, in hosts or in ports."""
-    found = sorted({*grants}, key=_IN_ORDER)
-    while True:
-        before = len(found)
-        for name in MERGED:
-            found = _merged_by(name, found)
-        if len(found) == before:
-            return found
-
-
-def _merged_by(name: str, grants: Iterable[Grant]) -> list[Grant]:
-    alike: dict[Grant, set[Any]] = defaultdict(set)
+    """The same grants in as few as can be found: some accounts, hosts and ports each."""
+    cells: dict[tuple[Any, Any], set[tuple[str, str, Port]]] = defaultdict(set)
     for grant in grants:
-        alike[evolve(grant, **_only(name))].update(getattr(grant, name))
-    whole = (evolve(rest, **_only(name, *sorted(values))) for rest, values in alike.items())
-    return sorted(whole, key=_IN_ORDER)
-
-
-def _only(name: str, *values: Any) -> Any:
-    return {name: values}
+        for account in grant.accounts:
+            for host in grant.hosts or ("",):  # which a grant of ranges has none of
+                cells[grant.ranges, grant.routes].update((account, host, port) for port in grant.ports)
+    found = (
+        Grant(
+            tuple(sorted(accounts)),
+            tuple(sorted(ports)),
+            hosts=() if ranges else tuple(sorted(hosts)),
+            ranges=ranges,
+            routes=routes,
+        )
+        for (ranges, routes), some in cells.items()
+        for accounts, hosts, ports in fewest_boxes(some)
+    )
+    return sorted(found, key=_IN_ORDER)
 
 
 def documents(grants: Iterable[Grant], taken: Iterable[tuple[str, str, str]]) -> tuple[Resource, ...]:
