@@ -205,7 +205,9 @@ def _toml(path: Path, content: bytes) -> Any:
         raise MissingExtra(f"reading {path.name}", "cli") from None
     try:
         return toml.loads(content.decode())
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _wrong(path, Problem("TOML", reason="too many levels")) from None
+    except ValueError as error:
         raise _wrong(path, Problem("TOML", reason=str(error).lower())) from None
 
 

@@ -126,9 +126,10 @@ def read_tree(content: bytes) -> Any:
         return freeze(json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_number))
     except InvalidValue:
         raise
-    except (ValueError, RecursionError) as error:
-        reason = str(error).lower() or type(error).__name__
-        raise InvalidValue(Problem("the JSON of a config", reason=reason)) from None
+    except RecursionError:
+        raise InvalidValue(Problem("the JSON of a config", reason="too many levels")) from None
+    except ValueError as error:
+        raise InvalidValue(Problem("the JSON of a config", reason=str(error).lower())) from None
 
 
 def _bounded(text: bytes) -> bytes:

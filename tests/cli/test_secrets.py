@@ -1,10 +1,12 @@
-"""What is secret is in nothing that any command says: all are walked, with marks in all that is secret."""
+"""What is secret is in nothing that commands and answers say: all are walked, with marks in all of it."""
 
 from __future__ import annotations
 
 import json
 import pickle
 from base64 import b64encode
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +95,7 @@ WALKS: dict[str, list[tuple[str, ...]]] = {
     "test": [("tests.yaml",)],
     "verify": [(*MESHES, *AS)],
 }
-OUTPUTS = ("table", "json", "yaml", "sarif", "github", "html", "mermaid", "dot", "page", "wide")
+OUTPUTS = ("table", "json", "yaml", "sarif", "github", "junit", "html", "mermaid", "dot", "page", "wide")
 
 
 @pytest.fixture(autouse=True)
@@ -190,3 +192,66 @@ def test_no_repr_and_no_error_of_the_library_does() -> None:
     assert asked.to_shown()["request"]["headers"] == dict.fromkeys(HEADERS, "(not shown)")
     assert fe.tcp("192.0.2.1", 1).to_shown() == fe.tcp("192.0.2.1", 1).to_mapping()
     assert fe.Connection.from_mapping(asked.to_mapping()) == asked == pickle.loads(pickle.dumps(asked))  # noqa: S301  # its own
+
+
+def answers() -> dict[str, Any]:
+    """An answer of each kind, about the mesh with the marks and a connection with them."""
+    mesh, asked = fe.load(MESH), fe.Connection.from_mapping(CONNECTION)
+    other = mesh.patched({"spec": {"featureFlags": {"enableEgressPolicy": False}}})
+    record = f"{json.dumps(RECORD)}\n".encode()
+
+    def logs() -> list[fe.Log]:
+        return [fe.Log(BytesIO(record), "access")]
+
+    engine, sidecar = fe.compile(mesh, "curl.curl"), fe.Sidecar.read(fe.pipy_config(mesh, "curl.curl"))
+    return {
+        "engine": engine,
+        "decision": engine.classify(asked),
+        "sidecar": sidecar,
+        "outcome": sidecar.handle(asked),
+        "partition": fe.partition(mesh, "curl.curl"),
+        "reach": fe.reachable(mesh),
+        "residual": fe.residual(mesh, "curl.curl", fe.Partial(port=80)),
+        "diff": fe.diff(mesh, other),
+        "lint": fe.lint(mesh),
+        "replay": fe.replay(mesh, logs()),
+        "never": fe.never(mesh, fe.Where.to("192.0.2.0/24")),
+        "verify": fe.verify(mesh, "curl.curl"),
+        "policy": fe.resolve(mesh, "curl.curl"),
+        "learn": fe.learn(mesh, logs()),
+        "changes": fe.replay(mesh, logs(), other),
+        "explain": fe.explain(mesh, "curl.curl", asked),
+    }
+
+
+WITH_THEIR_MESH = {"never", "verify", "policy", "learn"}  # as these can be asked on, wherever they come to
+WITH_CONNECTIONS = {"changes", "explain"}  # as these can be decided about anew
+
+
+def test_no_answer_shows_what_is_secret_in_any_form() -> None:
+    for name, answer in answers().items():
+        shown = [repr(answer), str(answer)]
+        shown += [it() or "" for it in (getattr(answer, "_repr_html_", None),) if it]
+        with suppress(fe.InvalidValue):
+            shown += [json.dumps(fe.rows(answer)), fe.frame(answer).to_csv()]
+        with suppress(AttributeError, TypeError):
+            shown.append(json.dumps(answer.to_mapping()))
+        assert not any(map(shows, shown)), name
+        assert len(shown) > 2 or name in {"engine", "sidecar"}, name
+
+
+def test_pickles_hold_no_more_than_they_need() -> None:
+    """Of those that are not listed here nothing is to be kept from whoever may see an answer."""
+    pickled = {name: pickle.dumps(answer) for name, answer in answers().items()}
+    assert {
+        name for name, content in pickled.items() if MARK.encode() in content or CODED.encode() in content
+    } == WITH_THEIR_MESH | WITH_CONNECTIONS
+
+
+def test_pages_and_graphs_show_nothing_of_it() -> None:
+    mesh = fe.load(MESH)
+    found = fe.reachable(mesh)
+    record = BytesIO(f"{json.dumps(RECORD)}\n".encode())
+    pages = [fe.as_page(found, fe.lint(mesh)), fe.as_mermaid(found), fe.as_dot(found)]
+    assert not any(map(shows, [*pages, json.dumps(fe.sarif_log(fe.lint(mesh), "0"))]))
+    assert not shows(str(fe.learn(mesh, [fe.Log(record, "access")])))

@@ -463,7 +463,7 @@ def truncated() -> bytes:
     [
         (b"{", "expected the JSON of a config: expecting property name"),
         (b"\xff", "expected the JSON of a config: 'utf-8' codec"),
-        (b"[" * 100_000, "expected the JSON of a config: maximum recursion depth"),
+        (b"[" * 100_000, "expected the JSON of a config: too many levels"),
         (b"\x1f\x8b", "expected the JSON of a config: "),
         (b"\x1f\x8b\x00\x00", "expected the JSON of a config: "),
         (truncated(), "expected the JSON of a config: the gzip file is incomplete"),
