@@ -38,7 +38,7 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.boolean: {"type": "boolean"},
     checks.cluster_ip: _STRING,
     checks.number: {"type": "number"},
-    checks.egress_protocol: {"type": "string", "examples": [protocol.value for protocol in checks.Protocol]},
+    checks.egress_protocol: {"type": "string", "examples": [it.value for it in checks.EGRESS_PROTOCOLS]},
     checks.hosts: _STRINGS,
     checks.http_methods: _STRINGS,
     checks.optional_boolean: {"type": "boolean"},

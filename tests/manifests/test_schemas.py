@@ -15,11 +15,14 @@ from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress import strategies as fst
+from fsm_egress.manifests.schemas import _BY_CHECK as BY_CHECK
 from fsm_egress.manifests.wire_names import FIELDS
-from fsm_egress.resources.kinds import KINDS
+from fsm_egress.resources.kinds import KINDS, READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fsm_egress.resources.resource import Resource
 
 EVERY = Draft202012Validator(fe.json_schema())
 NAMES = [kind.kind for kind in KINDS]
@@ -81,6 +84,34 @@ def test_law_every_kind_validates(tree: dict[str, Any]) -> None:
 def test_law_no_schema_is_stricter_than_the_loader(tree: dict[str, Any]) -> None:
     """What is invalid may pass a schema; what a schema refuses, the loader refuses, too."""
     assert not loads(tree)
+
+
+def test_what_a_schema_offers_the_loader_takes() -> None:
+    """An editor completes the values of `enum` and `examples`, wherever in a document they stand."""
+    offered = [
+        (attribute.metadata["check"], value)
+        for fields in FIELDS.values()
+        for attribute in fields.values()
+        if "check" in attribute.metadata
+        for schema in [BY_CHECK.get(attribute.metadata["check"], {})]
+        for value in (*schema.get("enum", ()), *schema.get("examples", ()))
+    ]
+    assert {value for _, value in offered if isinstance(value, str)} >= {"http", "tcp", "mixed", "Locality"}
+    for check, value in offered:
+        check(value)
+    protocols = fe.json_schema("Egress")["$defs"]["EgressPort"]["properties"]["protocol"]
+    for protocol in protocols["examples"]:
+        assert loads(egress("web", f"{protocol} 80"))
+
+
+@pytest.mark.parametrize("kind", READ, ids=lambda kind: kind.kind)
+def test_every_version_that_a_schema_offers_is_read(kind: type[Resource]) -> None:
+    properties = fe.json_schema(kind.kind)["$defs"][kind.kind]["properties"]
+    for version in properties["apiVersion"]["enum"]:
+        document = {"apiVersion": version, "kind": kind.kind, "metadata": {"name": "a"}}
+        problems = fe.load(document, strict=False).problems
+        errors = [it for it in problems if it.severity is fe.Severity.ERROR]
+        assert not [it for it in errors if it.path in {"apiVersion", "kind"}]
 
 
 POLICY = egress("web", "http 80", hosts=["a.com"], ipAddresses=["54.0.0.0/8"])
