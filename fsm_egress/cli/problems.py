@@ -25,6 +25,7 @@ __all__ = ["excerpt", "print_problems", "problem_line", "stop_for", "stop_for_er
 TAB = " " * 4
 CUT = "…"
 NARROWEST = 20
+MAX_EXCERPTS = 100
 _BREAK = re.compile("\r\n|\r|\n")
 _KEYS = re.compile(  # what may stand beside them is not shown
     r"PRIVATE KEY|PrivateKey|tls\.key|stringData|authorization|cookie|password", re.IGNORECASE
@@ -41,10 +42,13 @@ def problem_line(problem: Problem) -> str:
 
 
 def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
-    """A line for each problem; on a terminal the line of the document too, with a caret at the place."""
+    """A line for each problem; on a terminal the line of the document too, with a caret at the place.
+
+    The first hundred are shown so: for each its document is read again.
+    """
     console = terminal(err=err)
-    for problem in problems:
-        shown = _shown(problem, console.width) if console else ()
+    for number, problem in enumerate(problems):
+        shown = _shown(problem, console.width) if console and number < MAX_EXCERPTS else ()
         say([problem_line(problem), *shown], err=err)
 
 

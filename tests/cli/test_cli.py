@@ -1723,6 +1723,18 @@ class TestExcerpts:
         shown = run("check", "-f", "policies").stdout.splitlines()
         assert shown == [piped[0], "    8 |     - {number: 0, protocol: http}", "      |                ^"]
 
+    def test_of_very_many_lines_the_first_are_shown(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The document is read again for each, so that none takes long."""
+        monkeypatch.setattr(problems, "MAX_EXCERPTS", 2)
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+        bad = "---\n".join([POLICY.replace("80,", "0,").replace("httpbin,", f"bad{it},") for it in range(4)])
+        (folder / "policies" / "bad.yaml").write_text(bad)
+        shown = run("check", "-f", "policies").stdout.splitlines()
+        assert len(shown) == 4 + 2 * 2
+
     @pytest.mark.parametrize(
         "text",
         [
