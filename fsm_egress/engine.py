@@ -54,13 +54,14 @@ if TYPE_CHECKING:
     )
     from .values.references import FieldRef
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "used_gateways"]
 
 ORIGINAL = (ORIGINAL_DESTINATION,)
 PARTS = attrgetter("parts")
 SOCKET = attrgetter("host", "port")
 FORBIDDEN = 403
 NOT_FOUND = 404
+STREAM_WEIGHT = 100  # of an endpoint that has none
 KINDS_NAMED = 3  # of pods, where they differ
 
 
@@ -279,22 +280,27 @@ def _around(policy: OutboundPolicy) -> tuple[object, ...]:
     return policy.identity, policy.spec, policy.switch, policy.interception, policy.clusters, policy.forward
 
 
+def used_gateways(policy: OutboundPolicy) -> tuple[UsedGateway, ...]:
+    """The egress gateways that carry anything."""
+    return tuple(
+        UsedGateway(
+            gateway.name,
+            gateway.weight,
+            gateway.mode,
+            tuple(socket_address(endpoint.host, endpoint.port) for endpoint in gateway.endpoints),
+        )
+        for gateway in (policy.forward.gateways if policy.forward else ())
+        if gateway.endpoints
+    )
+
+
 class _Compiler:
     """Makes every decision of a policy once."""
 
     def __init__(self, policy: OutboundPolicy) -> None:
         self.policy = policy
         self.clusters = {cluster.name: cluster for cluster in policy.clusters}
-        self.gateways = tuple(
-            UsedGateway(
-                gateway.name,
-                gateway.weight,
-                gateway.mode,
-                tuple(socket_address(endpoint.host, endpoint.port) for endpoint in gateway.endpoints),
-            )
-            for gateway in (policy.forward.gateways if policy.forward else ())
-            if gateway.endpoints
-        )
+        self.gateways = used_gateways(policy)
 
     def engine(self, unclaimed: Leaf, known: Mapping[int, Segments[Leaf]]) -> Engine:
         """All ports, those apart that are known already, and what holds on every other."""
@@ -399,7 +405,7 @@ class _Compiler:
             for cluster in clusters
             if cluster.name in self.clusters
         ]
-        targets = _targets(known)
+        targets = _targets(known if refusal else _streamed(known))
         if not targets:
             return Decision(Verdict.DENIED, Reason.NO_ENDPOINTS, rule, taken, (), (), refusal, route, owners)
         return Decision(
@@ -569,6 +575,19 @@ def _route_table(entries: Sequence[tuple[HTTPRoute, Decision]], otherwise: Decis
                 continue
             by_method[method] = decision if takes_all and not known and not route.headers else known + entry
     return RouteTable(by_method, otherwise)
+
+
+def _streamed(clusters: Iterable[tuple[Cluster, int]]) -> list[tuple[Cluster, int]]:
+    """Clusters as streams are shared over them: an endpoint without weight counts as any other."""
+    return [
+        (cluster if all(it.weight for it in cluster.endpoints) else _evenly(cluster), share)
+        for cluster, share in clusters
+    ]
+
+
+def _evenly(cluster: Cluster) -> Cluster:
+    endpoints = (evolve(it, weight=it.weight or STREAM_WEIGHT) for it in cluster.endpoints)
+    return evolve(cluster, endpoints=tuple(endpoints))
 
 
 def _targets(clusters: Sequence[tuple[Cluster, int]]) -> tuple[Target, ...]:

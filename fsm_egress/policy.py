@@ -51,12 +51,16 @@ class Endpoint:
 
     Attributes:
         outside: whether it is of a service of the mesh, and yet no pod's address, as far as is known.
+        key: the other cluster that it leads to, if it leads to one.
+        path: what the sidecar puts before the path of a request there.
     """
 
     host: str
     port: int
     weight: int = 100
     outside: bool = False
+    key: str = ""
+    path: str = ""
 
 
 @frozen(order=True)

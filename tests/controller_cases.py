@@ -13,6 +13,9 @@ CASES = json.loads((Path(__file__).parent / "vectors" / "controller.json").read_
 FURTHER = json.loads((Path(__file__).parent / "vectors" / "controller-2.json").read_text(encoding="utf-8"))[
     "cases"
 ]
+ELSEWHERE = json.loads((Path(__file__).parent / "vectors" / "multicluster.json").read_text(encoding="utf-8"))[
+    "cases"
+]
 EQUAL = [case for case in CASES if "deviates" not in case]
 BY_NAME = {case["name"]: case for case in CASES}
 GONE = "not written"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..values.errors import InvalidValue
+from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY
 from .connection import (
     BYTES,
@@ -44,6 +44,7 @@ _URL = re.compile(
     r"(?:http://)?((?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*(?::(?!80\b)[1-9][0-9]{0,3})?)"
     r"((?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)?)+(?:\?[A-Za-z0-9._~!$&()*+,;=:@/?-]*)?)?"
 )
+_LISTED = {"cookie": "cookie: a=1; b=2", "set-cookie": None}  # with what clients send instead
 _SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
 
 
@@ -113,8 +114,11 @@ def http(
 def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
     """Headers by name in lower case, of equal names the last: that is the one that the sidecar reads.
 
+    Of several cookies it makes a list, which no pattern of a route reads: a request that comes to one is
+    closed, and one that does not is passed on.
+
     Raises:
-        InvalidValue: it is neither a mapping nor pairs, or a name cannot be.
+        InvalidValue: it is neither a mapping nor pairs, a name cannot be, or there are several cookies.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     try:
@@ -126,6 +130,12 @@ def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict
     for name, _ in named:
         if not isinstance(name, str):
             raise InvalidValue.of("a header name", name).at("headers")
+    for cookie, proposal in _LISTED.items():
+        count = sum(name.lower() == cookie for name, _ in named)
+        if count > 1:
+            reason = "the sidecar makes a list of them, and closes the connection where a route looks at it"
+            expected = f"one header `{cookie}`"
+            raise InvalidValue(Problem(expected, str(count), "headers", reason=reason, proposal=proposal))
     return {str(name).lower(): value for name, value in named}
 
 

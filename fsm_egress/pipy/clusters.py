@@ -44,7 +44,12 @@ def cluster_config(cluster: Cluster) -> Wire:
 
 def endpoints_of(endpoints: Iterable[Endpoint]) -> Wire | None:
     """Endpoints as FSM writes them, an IPv6 address without brackets; null where there is none."""
-    return {f"{endpoint.host}:{endpoint.port}": {"Weight": endpoint.weight} for endpoint in endpoints} or None
+    return {f"{endpoint.host}:{endpoint.port}": _endpoint(endpoint) for endpoint in endpoints} or None
+
+
+def _endpoint(endpoint: Endpoint) -> Wire:
+    given = {"Key": endpoint.key, "Path": endpoint.path}
+    return {"Weight": endpoint.weight, **{name: text for name, text in given.items() if text}}
 
 
 def _connection_settings(settings: ConnectionSettings) -> Wire:

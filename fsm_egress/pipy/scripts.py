@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from attrs import evolve
+from attrs import evolve, field
 
 from ..values.construction import frozen
 from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem, show
@@ -45,10 +45,14 @@ SECRETS = frozenset({"Certificate", "SourceCert"})  # of what is in them no prob
 
 @frozen
 class Cert:
-    """A certificate for TLS towards the target; unusable ones fail when the connection is made."""
+    """A certificate for TLS towards the target; unusable ones fail when the connection is made.
+
+    `chain` is what is shown, and tells certificates apart.
+    """
 
     fsm_issued: bool
     usable: bool
+    chain: str = field(default="", repr=False)
 
 
 @frozen
@@ -273,8 +277,11 @@ class _Value:
 def _cert(value: _Value, own: Cert | None) -> Cert:
     """A certificate; one that FSM issued is the sidecar's own, where it has one that can be used."""
     fsm_issued = value.at("FsmIssued").boolean()
-    complete = all([value.at("CertChain").text(), value.at("PrivateKey").text()])
-    return Cert(fsm_issued, complete or (fsm_issued and own is not None and own.usable))
+    chain = value.at("CertChain").text()
+    complete = all([chain, value.at("PrivateKey").text()])
+    if fsm_issued and own is not None and own.usable:
+        return Cert(fsm_issued, usable=True, chain=own.chain)
+    return Cert(fsm_issued, complete, chain)
 
 
 def _source_cert(value: _Value, own: Cert) -> Cert | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .rules import ReadRule
     from .scripts import Host
 
-__all__ = ["Sidecar"]
+__all__ = ["Sidecar", "mixed"]
 
 T = TypeVar("T")
 
@@ -420,6 +420,13 @@ def _target(address: str) -> Target:
     """`host:port`, the host perhaps an IPv6 address without brackets."""
     host, _, port = address.rpartition(":")
     return Target(host.strip("[]"), int(port) if port.isdecimal() else 0)
+
+
+def mixed(ways: Iterable[tuple[Outcome, Target]]) -> Outcome:
+    """One outcome for targets that are reached in unlike ways, each with its weight."""
+    return _united(
+        _Way(Fraction(target.weight), how, evolve(target, weight=DEFAULT_WEIGHT)) for how, target in ways
+    )
 
 
 def _united(ways: Iterable[_Way]) -> Outcome:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from ..connections.findings import Code, Finding
 from ..interception.hosts import HOST_KINDS
 from ..interception.kinds import interception_of
-from ..resources.checks import LoadBalancing
-from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, TRUST_DOMAIN
+from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, MULTI_CLUSTERS, TRUST_DOMAIN
 from ..resources.core import MONITORED_BY, Namespace, Pod, Service
 from ..resources.egress import TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
-from ..resources.multicluster import GlobalTrafficPolicy, ServiceImport
 from ..snapshot import CONTROL_PLANE_KINDS
+from .imports import IMPORT_KINDS, imports_of
 from .plugins import PLUGIN_KINDS, plugins_of
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ GENERAL_KINDS = (
     *CONTROL_PLANE_KINDS,
     Service,
     UpstreamTrafficSetting,
-    ServiceImport,
-    GlobalTrafficPolicy,
+    *IMPORT_KINDS,
     TrafficWarmup,
 )
 CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine, *HOST_KINDS, *PLUGIN_KINDS)
@@ -64,9 +62,9 @@ def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Findi
 
 def _for_all(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What could change answers about anybody."""
-    parts = (_of_config, _of_services, _of_clusters, _of_warming)
+    parts = (_of_config, _of_services, _of_warming)
     used = (told for part in parts for told in part(snapshot))
-    unsaid = (*_of_names(snapshot), *_of_trust(snapshot))
+    unsaid = (*_of_names(snapshot), *_of_trust(snapshot), *_of_clusters(snapshot))
     return (
         *(_not_modelled(rule, what) for rule, what in used),
         *(Finding(Code.NOT_MODELLED, rule, message) for rule, message in unsaid),
@@ -102,15 +100,6 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
     for path, (is_used, what) in used.items():
         if is_used:
             yield config.at(path), what
-
-
-def _of_clusters(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
-    """Services of other clusters: with a policy that lets them take part."""
-    for policy in snapshot.kind(GlobalTrafficPolicy):
-        imported = snapshot.kind(ServiceImport).get(policy.namespace, policy.name)
-        is_shared = policy.spec.lb_type is not LoadBalancing.LOCALITY
-        if is_shared and imported is not None and any(port.endpoints for port in imported.spec.ports):
-            yield policy.at("spec.lbType"), "other clusters have the service, too, and take a share of it"
 
 
 def _of_warming(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
@@ -156,6 +145,14 @@ def _of_trust(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
         if domain:
             message = f"the host is a service in trust domain `{domain}`, the mesh's is taken for"
             yield setting.at("spec.host"), f"{message} `{DEFAULT_TRUST_DOMAIN}`, {_untold(TRUST_DOMAIN)}"
+
+
+def _of_clusters(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """Services of other clusters, where no document says whether the controller looks at any."""
+    for shared in () if snapshot.told(MULTI_CLUSTERS) else imports_of(snapshot).values():
+        if any(port.endpoints for port in shared.service.spec.ports):
+            message = "other clusters are taken to have a share of the service"
+            yield shared.policy.at("spec.lbType"), f"{message}, {_untold(MULTI_CLUSTERS)}"
 
 
 def _untold(flag: str) -> str:

@@ -19,14 +19,17 @@ from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject
 from ..resources.workloads import Deployment
 from ..values.construction import frozen
-from ..values.net import Address, Prefix
+from ..values.net import Prefix
+from .imports import IMPORT_KINDS, spread
+from .mesh_service import MeshService, hostnames_of, together
 from .retries import Account, retry_for
-from .routes import balanced, routes_of, to_clusters, united, wildcard
-from .services import MeshService, hostnames_of, reached_services, target_port
+from .routes import WHOLE_WEIGHT, balanced, routes_of, to_clusters, united, wildcard
+from .services import reached_services, target_port
 
 if TYPE_CHECKING:
     from ..resources.egress import RetryPolicy
     from ..snapshot import Snapshot
+    from ..values.net import Address
 
 __all__ = [
     "Backends",
@@ -61,6 +64,7 @@ IN_MESH_KINDS = (
     UpstreamTrafficSetting,
     Isolation,
     Retry,
+    *IMPORT_KINDS,
 )
 """What the in-mesh part of a policy depends on."""
 
@@ -111,7 +115,7 @@ class Backends:
         """The clusters of a stream service."""
         splits = self.splits_of(service)
         if not splits:
-            return (WeightedCluster(service.cluster),)
+            return service.clusters
         weights = {cluster.name: cluster for split in splits for cluster in self._backends(service, split)}
         return tuple(weights.values())
 
@@ -123,7 +127,7 @@ class Backends:
         splits = self.splits_of(service)
         everything = wildcard(service.rule)
         if not splits:
-            return to_clusters((everything,), WeightedCluster(service.cluster))
+            return to_clusters((everything,), *service.clusters)
         routes: list[HTTPRoute] = []
         rest: dict[str, WeightedCluster] = {}
         for split in splits:
@@ -155,13 +159,12 @@ class Backends:
             before, slash, after = backend.service.partition("/")
             namespace, name = (before, after) if slash else (service.namespace, backend.service)
             target = self._target_port(namespace, name, service.port)
-            if target is None:
+            found = spread(self.snapshot, namespace, name, service.port, target, backend.weight)
+            if not found:
                 message = f"service `{namespace}/{name}` has no endpoints for port {service.port}"
                 rule = split.at(f"spec.backends[{index}]")
                 self.findings.append(Finding(Code.MISSING_BACKEND, rule, message))
-                continue
-            cluster = f"{namespace}/{name}|{target}"
-            clusters[cluster] = WeightedCluster(cluster, backend.weight)
+            clusters.update((cluster.name, cluster) for cluster in found)
         return tuple(clusters.values())
 
     def _target_port(self, namespace: str, name: str, port: int) -> int | None:
@@ -199,6 +202,7 @@ def matches_on(
     findings: list[Finding],
 ) -> list[MeshMatch]:
     """The matches of one port: all HTTP services together, each stream service by itself."""
+    services = together(services)
     owned = _owned_addresses(services, findings)
     http = [service for service in services if service.is_http]
     matches = [
@@ -338,21 +342,39 @@ def _cluster(
     leading: tuple[Account, ...],
     findings: list[Finding],
 ) -> Cluster:
-    endpoints = sorted({(ip.key, service.port) for service in services for ip in service.endpoints})
-    outside = {ip.key for service in services for ip in service.outside}
+    endpoints = _endpoints(services)
     if not endpoints:
         message = f"{services[0].full_name} has no ready endpoint that the source may reach"
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]
-    reached = (Endpoint(str(Address.from_key(key)), port, outside=key in outside) for key, port in endpoints)
     return Cluster(
         name,
-        tuple(reached),
+        endpoints,
         first.rule,
         _settings_for(snapshot, first),
         _retry_of(snapshot, identity, (first.name, first.namespace), leading),
     )
+
+
+def _endpoints(services: Iterable[MeshService]) -> tuple[Endpoint, ...]:
+    """Where connections to a cluster end, each once: here by the port of the service, elsewhere by theirs."""
+    listed = list(services)
+    outside = {ip.key for service in listed for ip in service.outside}
+    found: dict[tuple[int, int], Endpoint] = {}
+    for service in listed:
+        for ip in service.endpoints:
+            found[ip.key, service.port] = Endpoint(str(ip), service.port, outside=ip.key in outside)
+    has_own = bool(found) or any(not it.key for service in listed for it in service.remotes)
+    for service in listed:
+        for it in service.remotes:
+            port = it.port if it.key else service.port
+            spare = 0 if has_own else WHOLE_WEIGHT
+            weight = spare if it.weight is None else it.weight
+            found[it.address.key, port] = Endpoint(
+                str(it.address), port, weight, outside=True, key=it.key, path=it.path
+            )
+    return tuple(found[place] for place in sorted(found))
 
 
 def _retry_of(

@@ -11,27 +11,29 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
-from ..resources.checks import STREAMS, Protocol, ServiceAccessMode
+from ..resources.checks import Protocol, ServiceAccessMode
 from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service, ServicePort
-from ..resources.egress import Isolation
 from ..resources.machines import VirtualMachine
+from ..resources.multicluster import ServiceImport
 from ..resources.smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
 from ..values.net import Address, Prefix, parse_address
-from ..values.references import FieldRef, item_path
+from ..values.references import item_path
+from .imports import imports_of
+from .mesh_service import MeshService, isolated, not_isolated, unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..resources.multicluster import ImportedPort
     from ..resources.subjects import Subject
+    from ..values.references import FieldRef
+    from .imports import Import
 
 __all__ = [
     "HEALTH_CHECK",
     "UNTARGETED",
-    "MeshService",
-    "hostnames_of",
-    "isolated",
     "left_out",
     "port_target",
     "reached_services",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 UNTARGETED = 0
+ANY_ACCOUNT = "*"
 TARGET_RULES = {"HTTPRouteGroup", "TCPRoute"}
 _PREFIXED = (Protocol.TCP_SERVER_FIRST, Protocol.HTTP, Protocol.TCP, Protocol.GRPC)
 _BY_NAME = {protocol.value: protocol for protocol in Protocol}
@@ -46,58 +49,6 @@ EXCLUSION = "flomesh.io/service-exclusion"
 EXCLUSION_LIST = "flomesh.io/service-exclusion-list"
 HEALTH_CHECK = "flomesh.io/cloud-health-check-service"
 _EXCLUDED = {"enabled", "yes", "true"}
-
-
-@frozen
-class MeshService:
-    """One port of one service, or of one named pod of a headless service.
-
-    Attributes:
-        name: of the service, or `hostname.service`.
-        target_port: where the pods listen; it names the cluster.
-        addresses: what connections to the service are addressed to, the ClusterIP first.
-        endpoints: the pods' addresses that the source may be sent to.
-        rule: the port in the Service.
-        outside: those of them that are no pods' addresses after all.
-        everyones: addresses that are every service's, as the DNS proxy answers with them to unknown names.
-    """
-
-    name: str
-    namespace: str
-    port: int
-    target_port: int
-    protocol: Protocol
-    cluster_ip: Address | None
-    addresses: tuple[Address, ...]
-    endpoints: tuple[Address, ...]
-    rule: FieldRef
-    outside: frozenset[Address] = frozenset()
-    everyones: tuple[Address, ...] = ()
-
-    @property
-    def reached_at(self) -> tuple[Address, ...]:
-        """All that connections to the service may be addressed to."""
-        return _unique((*self.addresses, *self.everyones)) if self.everyones else self.addresses
-
-    @property
-    def full_name(self) -> str:
-        """`name.namespace`, which also names the service's HTTP rules."""
-        return f"{self.name}.{self.namespace}"
-
-    @property
-    def cluster(self) -> str:
-        """The name of its cluster."""
-        return f"{self.namespace}/{self.name}|{self.target_port}"
-
-    @property
-    def is_http(self) -> bool:
-        """Whether its requests are routed one by one."""
-        return self.protocol in {Protocol.HTTP, Protocol.GRPC}
-
-    @property
-    def is_routed(self) -> bool:
-        """Whether it has routes at all: streams have none."""
-        return self.protocol not in STREAMS
 
 
 def reached_services(
@@ -118,7 +69,20 @@ def reached_services(
             yield from _ports_of(snapshot, service, findings, untargeted=untargeted)
         elif any(_selects(service, pod) for pod in allowed.pods.get(service.namespace, ())):
             for found in _ports_of(snapshot, service, findings, untargeted=untargeted):
-                yield evolve(found, endpoints=tuple(ip for ip in found.endpoints if ip in allowed.addresses))
+                yield _restricted(found, allowed.addresses)
+    for name, shared in imports_of(snapshot).items():
+        if allowed is None or name in allowed.imports:
+            for found in _imported(snapshot, shared, findings):
+                yield found if allowed is None else _restricted(found, allowed.addresses)
+
+
+def _restricted(service: MeshService, addresses: frozenset[Address]) -> MeshService:
+    """A service with those of its ends alone that are at these addresses."""
+    return evolve(
+        service,
+        endpoints=tuple(ip for ip in service.endpoints if ip in addresses),
+        remotes=tuple(it for it in service.remotes if it.address in addresses),
+    )
 
 
 def left_out(snapshot: Snapshot, service: Service) -> str:
@@ -146,10 +110,12 @@ class _Allowed:
     Attributes:
         pods: pods and machines by namespace: what has one of them behind it is reached.
         addresses: of those that connections may end at.
+        imports: the services of other clusters that are reached, by namespace and name.
     """
 
     pods: Mapping[str, list[Pod | VirtualMachine]]
     addresses: frozenset[Address]
+    imports: frozenset[tuple[str, str]]
 
 
 def _allowed(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> _Allowed | None:
@@ -172,6 +138,11 @@ def _allowed(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> 
             shown.add((destination.namespace, destination.name))
             if SERVICE_ACCOUNT in kinds and destination.kind == SERVICE_ACCOUNT:
                 opened.add((destination.namespace, destination.name))
+    return _behind(snapshot, shown, opened)
+
+
+def _behind(snapshot: Snapshot, shown: set[tuple[str, str]], opened: set[tuple[str, str]]) -> _Allowed:
+    """What runs under accounts that are shown, and the addresses of those of them that are opened."""
     pods: dict[str, list[Pod | VirtualMachine]] = {}
     addresses: set[Address] = set()
     running: tuple[Pod | VirtualMachine, ...] = (*snapshot.kind(Pod), *snapshot.kind(VirtualMachine))
@@ -181,7 +152,21 @@ def _allowed(snapshot: Snapshot, identity: Subject, findings: list[Finding]) -> 
             pods.setdefault(pod.namespace, []).append(pod)
             if account in opened:
                 addresses.update(_addresses_of(pod))
-    return _Allowed(pods, frozenset(addresses))
+    imports: set[tuple[str, str]] = set()
+    for service in snapshot.kind(ServiceImport):
+        if _is_of(service, shown):
+            imports.add((service.namespace, service.name))
+        if _is_of(service, opened):
+            addresses.update(end.target.ip for port in service.spec.ports for end in port.endpoints)
+    return _Allowed(pods, frozenset(addresses), frozenset(imports))
+
+
+def _is_of(service: ServiceImport, accounts: set[tuple[str, str]]) -> bool:
+    """Whether what other clusters have of a service runs under one of these accounts."""
+    name = service.spec.service_account_name
+    return any(
+        service.namespace == namespace and name in {account, ANY_ACCOUNT} for namespace, account in accounts
+    )
 
 
 def _addresses_of(running: Pod | VirtualMachine) -> Iterator[Address]:
@@ -225,9 +210,9 @@ def _ports_of(
     endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
     if untargeted:
         endpoints = endpoints or Endpoints(service.metadata)
-    domain = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
     closed = isolated(snapshot)
     everyones = snapshot.mesh_config.spec.sidecar.local_dns_proxy.everyones
+    shared = imports_of(snapshot).get((service.namespace, service.name))
     for index, port in enumerate(service.spec.ports):
         rule = service.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings)
@@ -241,7 +226,7 @@ def _ports_of(
         found: list[MeshService] = []
         if service.spec.headless:
             for name, listed in _named_pods(service.name, entries).items():
-                ips = _outside(closed, listed)
+                ips = not_isolated(closed, listed)
                 found.append(
                     MeshService(
                         name,
@@ -258,8 +243,6 @@ def _ports_of(
                     )
                 )
         else:
-            cluster_ip = parse_address(service.spec.cluster_ip)
-            ready = () if domain else (entry.ip for subset in endpoints.subsets for entry in subset.addresses)
             found.append(
                 MeshService(
                     service.name,
@@ -267,14 +250,16 @@ def _ports_of(
                     port.port,
                     target,
                     protocol,
-                    cluster_ip,
-                    _outside(closed, _unique((cluster_ip, *ready))),
-                    _outside(closed, _unique(entry.ip for entry in entries)),
+                    parse_address(service.spec.cluster_ip),
+                    not_isolated(closed, _resolved(snapshot, service, endpoints, entries)),
+                    not_isolated(closed, unique(entry.ip for entry in entries)),
                     rule,
                     outside,
                     everyones,
                 )
             )
+        if shared:
+            found = [_joined(it, shared, closed) if it.name == service.name else it for it in found]
         if not all(it.reached_at for it in found):
             if service.spec.headless and not entries:
                 code, message = (
@@ -290,16 +275,61 @@ def _ports_of(
         yield from found
 
 
-def isolated(snapshot: Snapshot) -> tuple[Prefix, ...]:
-    """The ranges at which no service is reached, of Isolations in any namespace."""
-    return tuple(prefix for isolation in snapshot.kind(Isolation) for prefix in isolation.spec.cidrs)
+def _resolved(
+    snapshot: Snapshot, service: Service, endpoints: Endpoints | None, entries: Iterable[EndpointAddress]
+) -> tuple[Address, ...]:
+    """What connections to a service are addressed to: its ClusterIP, and in some modes those of its pods."""
+    if service.spec.headless:
+        return tuple(entry.ip for entry in entries)
+    is_by_name = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
+    subsets = endpoints.subsets if endpoints and not is_by_name else ()
+    ready = (entry.ip for subset in subsets for entry in subset.addresses)
+    return unique((parse_address(service.spec.cluster_ip), *ready))
 
 
-def _outside(closed: tuple[Prefix, ...], addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-    """The addresses that are not isolated."""
-    if not closed:
-        return addresses
-    return tuple(ip for ip in addresses if not any(ip in prefix for prefix in closed))
+def _joined(service: MeshService, shared: Import, closed: tuple[Prefix, ...]) -> MeshService:
+    """A service with what other clusters have of it at its target port."""
+    other = shared.address_for(service.port, service.target_port)
+    return evolve(
+        service,
+        addresses=not_isolated(closed, unique((*service.addresses, *([other] if other else ())))),
+        remotes=tuple(
+            it for it in shared.remotes(service.target_port) if not_isolated(closed, (it.address,))
+        ),
+    )
+
+
+def _imported(snapshot: Snapshot, shared: Import, findings: list[Finding]) -> Iterator[MeshService]:
+    """What other clusters have of a service, port by port and target port by target port.
+
+    The service itself may be there too, also where it would take no part by itself.
+    """
+    imported = shared.service
+    service = snapshot.kind(Service).get(imported.namespace, imported.name)
+    endpoints = snapshot.kind(Endpoints).get(imported.namespace, imported.name)
+    closed = isolated(snapshot)
+    for index, port in enumerate(imported.spec.ports):
+        rule = imported.at(item_path("spec.ports", index))
+        protocol = _protocol(port, rule, findings) if port.endpoints else None
+        for target in shared.targets(port.port):
+            if protocol is None:
+                continue
+            entries = tuple(_entries(endpoints, target)) if endpoints else ()
+            found = MeshService(
+                imported.name,
+                imported.namespace,
+                port.port,
+                target,
+                protocol,
+                parse_address(service.spec.cluster_ip) if service and not service.spec.headless else None,
+                _resolved(snapshot, service, endpoints, entries) if service else (),
+                not_isolated(closed, unique(entry.ip for entry in entries)),
+                rule,
+                frozenset(entry.ip for entry in entries if not _is_of_a_pod(snapshot, service, entry)),
+                snapshot.mesh_config.spec.sidecar.local_dns_proxy.everyones,
+                share=shared.share(port),
+            )
+            yield _joined(found, shared, closed)
 
 
 @frozen
@@ -321,7 +351,7 @@ class _Pods:
         )
 
 
-def _is_of_a_pod(snapshot: Snapshot, service: Service, entry: EndpointAddress) -> bool:
+def _is_of_a_pod(snapshot: Snapshot, service: Service | None, entry: EndpointAddress) -> bool:
     """Whether the address of an endpoint is a pod's, as far as is known.
 
     It is if a pod has it. Where the pods of the namespace are not known, those of a service with a selector
@@ -332,6 +362,8 @@ def _is_of_a_pod(snapshot: Snapshot, service: Service, entry: EndpointAddress) -
         return True
     reference = entry.extra.get("targetRef")
     is_named = isinstance(reference, Mapping) and reference.get("kind") == Pod.kind
+    if service is None:
+        return is_named
     return service.namespace not in pods.namespaces and (bool(service.spec.selector) or is_named)
 
 
@@ -339,14 +371,14 @@ def _named_pods(name: str, entries: tuple[EndpointAddress, ...]) -> Mapping[str,
     """The addresses of a headless service: by `hostname.service` where any has a hostname, else together."""
     hostnames = sorted({entry.hostname for entry in entries if entry.hostname})
     if not hostnames:
-        return {name: _unique(entry.ip for entry in entries)}
+        return {name: unique(entry.ip for entry in entries)}
     return {
-        f"{hostname}.{name}": _unique(entry.ip for entry in entries if entry.hostname == hostname)
+        f"{hostname}.{name}": unique(entry.ip for entry in entries if entry.hostname == hostname)
         for hostname in hostnames
     }
 
 
-def _protocol(port: ServicePort, rule: FieldRef, findings: list[Finding]) -> Protocol | None:
+def _protocol(port: ServicePort | ImportedPort, rule: FieldRef, findings: list[Finding]) -> Protocol | None:
     """`appProtocol`, else the prefix of the port's name, else HTTP; None for what takes no part."""
     if port.protocol != "TCP":
         message = f"a {port.protocol} port takes no part: the sidecar proxies TCP only"
@@ -389,25 +421,3 @@ def _entries(endpoints: Endpoints, target: int) -> Iterator[EndpointAddress]:
     for subset in endpoints.subsets:
         if any(target in {UNTARGETED, port.port} for port in subset.ports):
             yield from subset.addresses
-
-
-def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
-    return tuple({address.key: address for address in addresses}.values())
-
-
-def hostnames_of(snapshot: Snapshot, identity: Subject, service: MeshService) -> tuple[str, ...]:
-    """The Host headers by which an identity may address a service (`docs/decision.md`)."""
-    traffic = snapshot.mesh_config.spec.traffic
-    names: list[str] = []
-    if traffic.service_access_mode is not ServiceAccessMode.IP:
-        if identity.namespace == service.namespace or not traffic.service_access_names.must_with_namespace:
-            names.append(service.name)
-        names.append(service.full_name)
-        if traffic.service_access_names.with_trust_domain:
-            names.append(f"{service.full_name}.svc")
-            for part in filter(None, snapshot.trust_domain.split(".")):
-                names.append(f"{names[-1]}.{part}")
-    if traffic.service_access_mode is not ServiceAccessMode.DOMAIN:
-        names.extend(map(str, service.addresses))
-    bare = () if traffic.service_access_names.must_with_service_port else names
-    return tuple(dict.fromkeys((*bare, *(f"{name}:{service.port}" for name in names))))

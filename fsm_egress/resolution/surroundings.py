@@ -24,10 +24,10 @@ from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.references import FieldRef
 from .conditions import CONDITION_KINDS, conditions_of
+from .mesh_service import isolated
 from .plugins import Plugins, modules_with, plugins_of
 from .retries import retries_of
 from .routes import WHOLE_WEIGHT
-from .services import isolated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,17 +10,17 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from attrs import field
+from attrs import evolve, field
 
 from ..connections.connection import Connection, HTTPRequest, Sends
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import dialled
-from ..engine import Engine
+from ..engine import Engine, used_gateways
 from ..pipy.config import PipyConfig, in_version, write_config
 from ..pipy.enforcement import write_enforced_config
 from ..pipy.outcome import Fate, Outcome
-from ..pipy.sidecar import Sidecar
+from ..pipy.sidecar import Sidecar, mixed
 from ..pipy.versions import fsm_version
 from ..policy import OutboundPolicy
 from ..resolution import resolve
@@ -171,7 +171,12 @@ class Sides:
         if not decision.allowed:
             return Outcome(Fate.ANSWERED if decision.status else Fate.CLOSED, status=decision.status)
         mtls = self._mtls_due(decision)
-        return Outcome(Fate.DIALLED, decision.targets, mtls=mtls, gateways=decision.gateways)
+        outcome = Outcome(Fate.DIALLED, mtls=mtls, gateways=decision.gateways)
+        if decision.verdict is Verdict.IN_MESH and decision.reason is Reason.HTTP_ROUTE and self._elsewhere:
+            away = Outcome(Fate.DIALLED, gateways=used_gateways(self.policy))
+            places = [((target.host, target.port) in self._elsewhere, target) for target in decision.targets]
+            return mixed((away if is_away else outcome, target) for is_away, target in places)
+        return evolve(outcome, targets=decision.targets)
 
     def _mtls_due(self, decision: Decision) -> bool:
         """Whether TLS by the sidecar is due: in the mesh, and where a policy shows a certificate.
@@ -187,6 +192,12 @@ class Sides:
     def certified(self, decision: Decision) -> bool:
         """Whether the policy that decides shows a certificate."""
         return decision.rule in self._certified_rules
+
+    @cached_property
+    def _elsewhere(self) -> frozenset[tuple[str, int]]:
+        """Where other clusters take requests below a path: in the clear, and through the mesh's gateways."""
+        ends = (end for cluster in self.policy.clusters for end in cluster.endpoints)
+        return frozenset((end.host, end.port) for end in ends if end.path)
 
     @cached_property
     def _certified_rules(self) -> frozenset[FieldRef]:

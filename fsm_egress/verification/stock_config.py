@@ -26,6 +26,7 @@ from ..resolution.plugins import plugins_of, with_plugins
 from ..resolution.retries import retry_for, service_called
 from ..resolution.routes import to_clusters
 from ..resources.checks import Protocol
+from ..resources.core import Service
 from ..snapshot import Snapshot
 from ..values.typed import takes
 from .stock_order import RANGES, matches_in_order, routes_in_order
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..pipy.config import PipyConfig
     from ..pipy.versions import FSMVersion
     from ..policy import Claim, HTTPRoute, MeshMatch
-    from ..resolution.services import MeshService
+    from ..resolution.mesh_service import MeshService
     from ..resources.subjects import Subject
     from ..values.net import Prefix
 
@@ -134,7 +135,8 @@ def _mesh_matches(view: StockView, identity: Subject, clusters: Wire) -> Iterato
         (told,) = with_plugins((_as_written(view, match),), plugins)
         wire = mesh_match(told)
         wire[RANGES] = dict.fromkeys(map(_as_ipv4, wire[RANGES])) or None
-        if any(service.protocol is Protocol.GRPC for service in group):
+        first = [it for it in group if it.rule.resource.kind == Service.kind] or group  # of this cluster
+        if any(service.protocol is Protocol.GRPC for service in first):
             wire["Protocol"] = GRPC
         unknown = view.unknown.get(group[0].rule)
         if unknown is None:

@@ -27,7 +27,7 @@ from .stock_splits import StockBackends
 
 if TYPE_CHECKING:
     from ..manifests.loader import Refused
-    from ..resolution.services import MeshService
+    from ..resolution.mesh_service import MeshService
     from ..values.net import Prefix
 
 __all__ = ["suspicions"]

@@ -12,7 +12,7 @@ from ..connections.findings import Code
 from ..pipy.outcome import Fate
 from ..pipy.sidecar import Sidecar
 from ..policy import Claim, OutboundPolicy
-from ..resolution.services import MeshService, hostnames_of
+from ..resolution.mesh_service import MeshService, hostnames_of
 from ..resources.checks import Protocol
 from ..snapshot import Snapshot
 from ..values.construction import frozen

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from ..connections.connection import HTTPRequest, TLSClientHello
 from ..connections.findings import Code
 from ..resolution.inmesh import Backends, references_of
+from ..resolution.mesh_service import isolated
 from ..resolution.retries import retry_for
 from ..resolution.routes import balanced, in_order, united
-from ..resolution.services import isolated
 from ..resources.core import Pod
 from ..resources.egress import EgressGateway
 from .stock_mesh import StockMesh, Suspicion, to_claim, to_service, touching
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
     from ..policy import HTTPRoute
-    from ..resolution.services import MeshService
+    from ..resolution.mesh_service import MeshService
     from ..resources.egress import EgressPolicy
     from ..values.references import FieldRef, ResourceRef
     from .stock_mesh import Shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..policy import WeightedCluster
+from ..resolution.imports import spread
 from ..resolution.inmesh import Backends
 from ..resolution.routes import WILDCARD_PATH, routes_of, to_clusters, wildcard
 from ..resolution.services import target_port
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..policy import HTTPRoute
-    from ..resolution.services import MeshService
+    from ..resolution.mesh_service import MeshService
     from ..resources.smi import TrafficSplit
     from ..snapshot import Snapshot
     from .stock_view import StockView
@@ -59,7 +60,7 @@ class StockBackends(Backends):
         splits = self.splits_of(service)
         everything = wildcard(service.rule)
         if not splits:
-            return to_clusters((everything,), WeightedCluster(service.cluster))
+            return to_clusters((everything,), *service.clusters)
         ways = [(split, self._listed(service, split)) for split in splits]
         routes: dict[object, HTTPRoute] = {}
         for split, clusters in ways:
@@ -86,14 +87,17 @@ class StockBackends(Backends):
 
     def _listed(self, service: MeshService, split: TrafficSplit) -> tuple[WeightedCluster, ...]:
         """The backends in their order, one that is named twice twice."""
-        found = (self._backend(service, backend.service, backend.weight) for backend in split.spec.backends)
-        return tuple(cluster for cluster in found if cluster is not None)
+        return tuple(
+            cluster
+            for backend in split.spec.backends
+            for cluster in self._backend(service, backend.service, backend.weight)
+        )
 
-    def _backend(self, service: MeshService, text: str, weight: int) -> WeightedCluster | None:
+    def _backend(self, service: MeshService, text: str, weight: int) -> tuple[WeightedCluster, ...]:
         before, slash, after = text.partition("/")
         namespace, name = (before, after) if slash else (service.namespace, text)
         target = self._target_port(namespace, name, service.port)
-        return None if target is None else WeightedCluster(f"{namespace}/{name}|{target}", weight)
+        return spread(self.snapshot, namespace, name, service.port, target, weight)
 
     def _target_port(self, namespace: str, name: str, port: int) -> int | None:
         """A port that the service does not have is looked for without a name."""

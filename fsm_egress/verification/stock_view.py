@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import evolve, field
 
@@ -25,6 +25,7 @@ from ..resources.checks import EGRESS_PROTOCOLS_BY_NAME, LAST_PORT, Protocol
 from ..resources.core import Service
 from ..resources.egress import EgressPolicy, Isolation, UpstreamTrafficSetting
 from ..resources.meshconfig import ServiceAccessNames, WildcardDN
+from ..resources.multicluster import ServiceImport
 from ..resources.smi import HTTPRouteGroup
 from ..snapshot import Snapshot
 from ..values.construction import frozen
@@ -34,13 +35,14 @@ from ..values.net import parse_prefix
 from ..values.references import FieldRef, ResourceRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..manifests.loader import Refused
     from ..policy import Claim, HTTPRoute
-    from ..resolution.services import MeshService
+    from ..resolution.mesh_service import MeshService
     from ..resources.core import ServicePort
     from ..resources.egress import EgressSource, SourceMTLS
+    from ..resources.multicluster import ImportedPort
     from ..resources.subjects import Subject
 
 __all__ = ["LEGACY_SETTING", "StockView", "group_as_taken", "is_range", "stock_claims", "view_of"]
@@ -48,6 +50,8 @@ __all__ = ["LEGACY_SETTING", "StockView", "group_as_taken", "is_range", "stock_c
 KNOWN_PROTOCOLS = {protocol.value for protocol in Protocol}
 NO_CERTIFICATE = SourceCert(fsm_issued=False)
 LEGACY_SETTING = "policy.openservicemesh.io/v1alpha1"
+
+S = TypeVar("S", Service, ServiceImport)
 
 Spelled = Mapping[str, tuple[str, ...]]
 
@@ -116,6 +120,7 @@ def view_of(snapshot: Snapshot, version: FSMVersion = LATEST) -> StockView:
     taken = dict(filter(None, map(_as_taken, snapshot.refused)))
     groups = tuple(filter(None, map(group_as_taken, snapshot.refused)))
     services = [service for service in snapshot.kind(Service) if any(map(_is_odd, service.spec.ports))]
+    imports = [service for service in snapshot.kind(ServiceImport) if any(map(_is_odd, service.spec.ports))]
     everyones = (it for it in snapshot.kind(UpstreamTrafficSetting) if not it.spec.host)
     written = {
         **{ref: Written(hosts=hosts) for ref, hosts in _capitals(snapshot).items()},
@@ -127,14 +132,13 @@ def view_of(snapshot: Snapshot, version: FSMVersion = LATEST) -> StockView:
             *(_as_read(policy) for policy in (*snapshot.kind(EgressPolicy), *taken)),
             *groups,
             *map(_over_tcp, services),
+            *map(_over_tcp, imports),
         ),
         {policy.ref: found.ranges for policy, found in taken.items()},
         written,
         {
-            service.at(f"spec.ports[{index}]"): (port.app_protocol or "").lower()
-            for service in services
-            for index, port in enumerate(service.spec.ports)
-            if _is_unknown(port)
+            **dict(found for service in services for found in _unknown_protocols(service)),
+            **dict(found for service in imports for found in _unknown_protocols(service)),
         },
         {
             group.at(f"spec.matches[{index}]"): tuple(sorted(match.headers.items(), key=itemgetter(0)))
@@ -397,15 +401,23 @@ def _unread_in(holder: dict[str, Any], name: str) -> Unread | None:
 # --- services --------------------------------------------------------------------------------------------
 
 
-def _is_unknown(port: ServicePort) -> bool:
+def _is_unknown(port: ServicePort | ImportedPort) -> bool:
     return port.app_protocol is not None and port.app_protocol.lower() not in KNOWN_PROTOCOLS
 
 
-def _is_odd(port: ServicePort) -> bool:
+def _unknown_protocols(service: Service | ServiceImport) -> Iterator[tuple[FieldRef, str]]:
+    """The ports of a service whose protocol the sidecar does not know, each with that."""
+    ports: Sequence[ServicePort | ImportedPort] = service.spec.ports
+    for index, port in enumerate(ports):
+        if _is_unknown(port):
+            yield service.at(f"spec.ports[{index}]"), (port.app_protocol or "").lower()
+
+
+def _is_odd(port: ServicePort | ImportedPort) -> bool:
     return port.protocol != "TCP" or _is_unknown(port)
 
 
-def _over_tcp(service: Service) -> Service:
+def _over_tcp(service: S) -> S:
     """Every port a TCP port, and what is spoken there at least a stream."""
     ports = (
         evolve(port, protocol="TCP", app_protocol="tcp" if _is_unknown(port) else port.app_protocol)

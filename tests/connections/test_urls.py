@@ -411,6 +411,14 @@ def test_a_host_header_takes_the_place_of_the_urls_host() -> None:
     assert asked("http://a.com:8080/x", headers={"Host": "B.com"}) == ["/x", "B.com"]
 
 
+def test_several_cookies_are_refused() -> None:
+    """Seen with a real sidecar: `cookies` in `ways.json`."""
+    twice = refused("a.com/", headers=[("Cookie", "a=1"), ("cookie", "b=2")])
+    assert (twice.found, twice.proposal) == ("2", "cookie: a=1; b=2")
+    assert refused("a.com/", headers=[("set-cookie", "a=1"), ("set-cookie", "a=1")]).proposal is None
+    assert asked("http://a.com/", headers=[("cookie", "a=1; b=2")])
+
+
 @pytest.mark.parametrize("headers", ["x-env: prod", 3, [("x-env",)], [(1, "prod")]])
 def test_headers_that_cannot_be(headers: Any) -> None:
     assert refused("a.com/", headers=headers).path == "headers"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
 from fsm_egress.pipy.outcome import Fate
-from fsm_egress.pipy.versions import LATEST, fsm_version
+from fsm_egress.pipy.versions import _TABLE, LATEST, fsm_version
 
 MESH = load(
     config(sidecar={"compressConfig": True}),
@@ -74,6 +76,41 @@ def test_what_a_controller_does_otherwise(text: str, says: str) -> None:
     }
     assert [name for name, is_so in told.items() if is_so] == says.split()
     assert version.isolates_sources is (version.since >= (1, 4, 4))
+
+
+KEPT = json.loads((Path(__file__).parents[1] / "vectors" / "versions.json").read_text())
+SCRIPTS = [(text, it["seen"]) for it in KEPT["observed"] for text in it["versions"]]
+SOURCES = [(text, it["has"]) for it in KEPT["read"] for text in it["versions"]]
+
+
+@pytest.mark.parametrize(("text", "seen"), SCRIPTS)
+def test_the_scripts_of_each_version_were_seen_to_do_so(text: str, seen: dict[str, str]) -> None:
+    """What was observed with the scripts of the version is what the model of it says."""
+
+    def told(config: str, host: str) -> str:
+        outcome = fe.Sidecar.read(KEPT["configs"][config], text).handle(
+            fe.http("9.9.9.9", 80, "GET", f"{host}/")
+        )
+        return f"answered {outcome.status}" if outcome.status else outcome.fate.value
+
+    assert {
+        "written": told("written", "a.com"),
+        "plain": told("plain", "a.com"),
+        "unknown written": told("written", "b.com"),
+        "unknown plain": told("plain", "b.com"),
+        "gzip": "dialled" if fsm_version(text).reads_gzip else seen["gzip"],
+    } == seen
+    assert (seen["gzip"] == "dialled") is fsm_version(text).reads_gzip
+
+
+@pytest.mark.parametrize(("text", "has"), SOURCES)
+def test_the_sources_of_each_version_have_it_so(text: str, has: dict[str, bool]) -> None:
+    assert {name: getattr(fsm_version(text), name) for name in has} == has
+
+
+def test_every_version_that_was_released_was_looked_at() -> None:
+    assert [text for text, _ in SCRIPTS] == [text for text, _ in SOURCES]
+    assert {fsm_version(text).since for text, _ in SCRIPTS} == {it.since for it in _TABLE}
 
 
 @pytest.mark.parametrize(("writer", "reader"), [("1.2", "1.5"), ("1.5", "1.2")])

@@ -10,7 +10,8 @@ from small import WHO, config, flat, found, load, resolved, routes, service
 
 import fsm_egress as fe
 from fsm_egress.resolution.inmesh import resolve_in_mesh
-from fsm_egress.resolution.services import hostnames_of, reached_services
+from fsm_egress.resolution.mesh_service import hostnames_of
+from fsm_egress.resolution.services import reached_services
 
 if TYPE_CHECKING:
     from fsm_egress.policy import Cluster, MeshMatch, VirtualHost

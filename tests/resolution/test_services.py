@@ -8,7 +8,8 @@ import pytest
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code, Finding
-from fsm_egress.resolution.services import MeshService, hostnames_of, left_out, reached_services
+from fsm_egress.resolution.mesh_service import MeshService, hostnames_of
+from fsm_egress.resolution.services import left_out, reached_services
 
 CURL = fe.ServiceIdentity("curl", "curl")
 

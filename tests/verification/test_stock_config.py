@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
-from controller_cases import BY_NAME, CASES, FURTHER, RANGES, Path_, replaced
+from controller_cases import BY_NAME, CASES, ELSEWHERE, FURTHER, RANGES, Path_, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import resource
@@ -127,7 +127,7 @@ def _rule(entry: Wire) -> Wire:
     }
 
 
-@pytest.mark.parametrize("case", FURTHER, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", [*FURTHER, *ELSEWHERE], ids=lambda case: case["name"])
 def test_what_is_written_is_one_of_the_outcomes_of_the_controller(case: dict[str, Any]) -> None:
     mesh = fe.load(case["resources"], strict=False)
     found = normal(stock_config(mesh, case["identity"]).to_mapping())

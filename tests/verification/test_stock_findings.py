@@ -794,9 +794,10 @@ def test_law_the_config_differs_only_where_a_finding_says_so(
 
 
 def outbound(config: fe.PipyConfig) -> Any:
-    """The outbound part, without ranges that lie inside others of their match, which say nothing."""
+    """The outbound part without what says nothing: ranges inside others of their match, repeated matches."""
     found = config.to_mapping()["Outbound"]
-    for matches in found["TrafficMatches"].values() if found else ():
+    for port, matches in found["TrafficMatches"].items() if found else ():
+        found["TrafficMatches"][port] = [it for at, it in enumerate(matches) if it not in matches[:at]]
         for match in matches:
             nets: dict[str, Any] = {
                 text: ip_network(text, strict=False) for text in match["DestinationIPRanges"] or {}
