@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ..connections.decision import Decision
     from ..replaying.tally import Ruling
@@ -159,24 +160,69 @@ def progressing(doing: str) -> Callable[[Sequence[T]], Iterable[T]]:
 
 
 def print_table(columns: Row, rows: Sequence[Row]) -> None:
-    """A table for people: in colour on a terminal, else aligned text that is never cut or wrapped."""
+    """A table for people: in colour on a terminal, else aligned text that is never cut or wrapped.
+
+    On a terminal that is too narrow for the words of a row side by side, they stand below each other.
+    """
     console = terminal()
-    if console is not None:
-        console.print(_table(columns, rows))
-    else:
+    if console is None:
         say(_aligned([tuple(map(str.upper, columns)), *rows]))
+        return
+    told = [[_printable(cell, sys.stdout) for cell in row] for row in rows]
+    widths = _widths(columns, told, console.width)
+    console.print(_table(columns, told, widths) if widths else _records(columns, told))
 
 
-def _table(columns: Row, rows: Iterable[Row]) -> Table:
+def _widths(columns: Row, rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """The widths of columns that cut no word; none where there is no room for that."""
+    cells = [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
+    most = [max(map(width_of, column)) for column in cells]
+    least = [
+        width if name in UNBROKEN else max(width_of(word) for cell in column for word in cell.split(" "))
+        for name, column, width in zip(columns, cells, most, strict=True)
+    ]
+    spare = room - len(GAP) * len(columns) - sum(least)  # as rich reckons with a gap at the edge, too
+    if spare < 0:
+        return []
+    widths = list(least)
+    while spare and widths != most:
+        narrow = min((at for at in range(len(most)) if widths[at] < most[at]), key=widths.__getitem__)
+        widths[narrow] += 1
+        spare -= 1
+    return widths
+
+
+def _table(columns: Row, rows: Iterable[Sequence[str]], widths: Iterable[int]) -> Table:
+    from rich.table import Table  # noqa: PLC0415  # because this is a terminal
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_styled, row))
+    return table
+
+
+def _records(columns: Row, rows: Sequence[Sequence[str]]) -> Table:
+    """Each cell of a row on lines of its own, behind the name of its column."""
     from rich.table import Table  # noqa: PLC0415  # because this is a terminal
     from rich.text import Text  # noqa: PLC0415  # ditto
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in UNBROKEN)
-    for row in rows:
-        table.add_row(*(Text(_printable(cell, sys.stdout), STYLES.get(cell, "")) for cell in row))
+    table = Table.grid(padding=(0, len(GAP), 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, row in enumerate(rows):
+        if number:
+            table.add_row("", "")
+        for name, cell in zip(columns, row, strict=True):
+            table.add_row(Text(name, "bold"), _styled(cell))
     return table
+
+
+def _styled(cell: str) -> Text:
+    from rich.text import Text  # noqa: PLC0415  # because this is a terminal
+
+    return Text(cell, STYLES.get(cell, ""))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
