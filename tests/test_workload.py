@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import random_meshes
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from pods import pod
@@ -14,6 +15,7 @@ from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
 from fsm_egress.engine import Engine
+from fsm_egress.policy import Interception
 
 Mesh = list[dict[str, Any]]
 Case = tuple[Mesh, str, Mesh]
@@ -124,6 +126,30 @@ def test_tables_of_another_identity_are_no_start() -> None:
     engine = Engine.compile(policy).recompiled(policy, other)
     assert engine.identity == other.identity
     assert engine.classify(fe.tcp("54.9.9.9", 80)).reason is fe.Reason.EGRESS_DISABLED
+
+
+ANYWHERE = fe.FieldRef(fe.ResourceRef("MeshConfig", "fsm-system", "fsm-mesh-config"), "spec.traffic")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"identity": fe.ServiceIdentity("wget", "curl")},
+        {"interception": Interception(excluded_ports=((25, ANYWHERE),))},
+        {"clusters": ()},
+        {"spec": "opened"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_whatever_else_of_a_policy_changes_no_table_of_a_port_stays(changed: dict[str, Any]) -> None:
+    before = fe.resolve(load(egress("a", "tcp 25"), service("db", "tcp-x 3306")), WHO)
+    opened = {"spec": evolve(before.spec, enable_egress=True)}
+    after = evolve(before, **(opened if changed == {"spec": "opened"} else changed))
+    assert all(a is b for a, b in zip(before.ports, after.ports, strict=True))
+    engine = Engine.compile(before).recompiled(before, after)
+    for connection in (fe.tcp("10.96.0.1", 3306), fe.tcp("54.9.9.9", 25), fe.tcp("54.9.9.9", 26)):
+        assert engine.classify(connection) == Engine.compile(after).classify(connection)
+    assert engine.identity == after.identity
 
 
 def test_a_workload_of_pods_that_differ_has_a_config_and_no_engine() -> None:

@@ -16,7 +16,7 @@ from attrs import frozen
 from controller_cases import BY_NAME, CASES, EQUAL, GONE, RANGES, Path_, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_meshes import resource
+from random_meshes import mesh_config, resource
 from small import WHO, config, egress, load, routes, service
 from thoroughness import examples
 
@@ -203,6 +203,18 @@ def test_the_empty_mesh_has_a_whole_config() -> None:
     assert [tree[part] for part in parts] == [None, False, None, None, None, {}]
     assert tree["Spec"]["ServiceIdentity"] == WHO
     assert tree["Chains"]["outbound-tcp"][0] == "modules/outbound-tcp-routing.js"
+
+
+@pytest.mark.parametrize(
+    ("properties", "written"),
+    [([], {}), ([{"name": "CLUSTER", "value": "a"}], {"ClusterSet": {"CLUSTER": "a"}})],
+)
+def test_the_properties_of_the_cluster_set_are_written_where_there_are_any(
+    properties: list[dict[str, str]], written: dict[str, Any]
+) -> None:
+    mesh = fe.load(mesh_config("v1alpha3", {"clusterSet": {"properties": properties}}))
+    spec = json.loads(fe.pipy_config(mesh, "curl.curl").to_json())["Spec"]
+    assert {key: value for key, value in spec.items() if key == "ClusterSet"} == written
 
 
 def test_parts_that_are_carried_are_written_as_they_are_given() -> None:

@@ -141,6 +141,23 @@ def test_by_default_a_rule_sees_the_host_that_it_is_of(entry: dict[str, str], ho
     assert shown(handled(tree, request(host="b.com"))) == f"dialled to {label}.org:80"
 
 
+@pytest.mark.parametrize(
+    ("first", "ends"),
+    [
+        ({}, "dialled to the original destination (1), two.org:80 (1)"),
+        ({"x": {"Endpoints": {}}}, "dialled to the original destination (1), two.org:80 (1)"),
+        (
+            {"x": {**cluster(one=1), "SourceCert": {"FsmIssued": True}}},
+            "dialled to two.org:80; else closed",
+        ),
+    ],
+)
+def test_a_cluster_that_leads_nowhere_keeps_no_other_from_its_share(first: dict[str, Any], ends: str) -> None:
+    both = stream(TargetClusters={"x": 1, "y": 1})
+    tree = config(both, clusters={**first, "y": cluster(two=1)}, enable_egress=True)
+    assert shown(handled(tree)) == ends
+
+
 def test_a_share_may_end_otherwise() -> None:
     clusters = {"x": cluster(one=100)}
     route = {**EVERYTHING, "TargetClusters": {"x": 25, "gone": 75}}
