@@ -12,7 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import fsm_egress as fe
+from fsm_egress import documents
 from fsm_egress.cli.app import app
+from fsm_egress.manifests import loader
+from fsm_egress.pipy import config as pipy_config
+from fsm_egress.replaying import logs
+from fsm_egress.values import errors
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -93,3 +98,21 @@ def test_the_files_that_it_links_to_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     found = ((page.parent / link).resolve() for link in links)
     assert [path for path in found if not path.exists() and path not in GENERATED] == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"| {documents.MAX_TEXT // 2**20} MiB |",
+        f"| {documents.MAX_DEPTH} levels, {documents.MAX_NODES:,} values |",
+        f"| {documents.MAX_DOCUMENTS:,} |",
+        f"| {documents.MAX_ALIASED:,} values and characters |",
+        f"| {documents.MAX_DIGITS} digits |",
+        f"| {loader.MAX_ERRORS:,}; {errors.MAX_PROBLEMS:,} of one ",
+        f"| {loader.MAX_FOREIGN:,} are listed, the others counted; {loader.MAX_KINDS:,} kinds |",
+        f"| {pipy_config.MAX_VALUES:,} values |",
+        f"| {logs.MAX_LINE // 2**20} MiB; of CSV, {logs.MAX_LINES} lines of one row |",
+    ],
+)
+def test_how_much_is_read_stands_in_the_documentation(said: str) -> None:
+    assert said in (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
