@@ -328,3 +328,9 @@ def test_what_modules_call_public_exists() -> None:
     public = [(module, name) for module in modules for name in getattr(module, "__all__", [])]
     assert len(public) > 100
     assert [f"{module.__name__}.{name}" for module, name in public if not hasattr(module, name)] == []
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They are no package, so that one of two would stand for both, and the other would not be run."""
+    names = [path.name for path in TESTS.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
