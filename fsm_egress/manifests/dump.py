@@ -53,15 +53,18 @@ def yaml_text(trees: Iterable[Any], *, only_ascii: bool = False) -> str:
     except ImportError:
         raise MissingExtra("writing YAML", "yaml") from None
 
-    class Dumper(yaml.SafeDumper):
+    styles: dict[str, str | None] = {}  # most texts stand there many times
+
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # it has no other name
         """Writes every value where it stands, and no string that reads as something else."""
 
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # because PyYAML calls it so
             return True
 
         def represent_str(self, data: str) -> yaml.ScalarNode:
-            style = None if is_plain_text(data) and _UNICODE_BREAKS.isdisjoint(data) else '"'
-            return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+            if data not in styles:
+                styles[data] = None if is_plain_text(data) and _UNICODE_BREAKS.isdisjoint(data) else '"'
+            return self.represent_scalar("tag:yaml.org,2002:str", data, styles[data])
 
     Dumper.add_representer(str, Dumper.represent_str)
     text: str = yaml.dump_all(
