@@ -2,16 +2,18 @@
 
 The tables are laid out by port, then by place on the line of all addresses; at each place stands a *leaf*,
 which holds for every kind of payload either the decision or the table of hosts or server names that leads
-to it. All decisions are made when the engine is compiled (`docs/decision.md`).
+to it (`docs/decision.md`). What a host or a server name leads to is laid out when it is first asked for, so
+that many ranges within what many policies claim are not the product of both.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from math import gcd, lcm
 from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve, field
 
@@ -28,8 +30,9 @@ from .connections.decision import (
 )
 from .connections.findings import Finding
 from .patterns import searchable
+from .policy import EgressGroup
 from .resolution.routes import united
-from .resources.checks import FORWARDED_METHODS, STREAMS, Protocol
+from .resources.checks import FORWARDED_METHODS, Protocol
 from .resources.losses import Loss
 from .resources.subjects import Subject, Unnamed
 from .values.construction import frozen
@@ -41,9 +44,7 @@ from .values.prefix_table import PrefixTable
 if TYPE_CHECKING:
     from .patterns import Pattern
     from .policy import (
-        Claim,
         Cluster,
-        EgressGroup,
         HTTPRoute,
         Interception,
         MeshMatch,
@@ -63,6 +64,7 @@ FORBIDDEN = 403
 NOT_FOUND = 404
 STREAM_WEIGHT = 100  # of an endpoint that has none
 KINDS_NAMED = 3  # of pods, where they differ
+FEW = 32  # claims of a group, which are laid out though others share them
 
 
 V = TypeVar("V")
@@ -82,18 +84,34 @@ class RouteTable:
 
 @frozen(eq=False)
 class HostTable:
-    """The hosts of one HTTP match."""
+    """The hosts of one HTTP match.
 
-    by_host: Mapping[str, RouteTable]
+    Attributes:
+        by_host: those that are laid out.
+        otherwise: the routes of every other host, where it has any.
+        unknown: what is decided where there are none.
+        allowed: of what the routes of a host are laid out when it is first asked for.
+    """
+
+    by_host: dict[str, RouteTable]
     otherwise: RouteTable | None
     unknown: Decision
+    allowed: _Requests | None = None
+
+    def __reduce__(self) -> tuple[type[HostTable], tuple[Any, ...]]:
+        allowed, by_host = self.allowed, self.by_host
+        if allowed is not None and allowed.allowed.is_small:
+            by_host, allowed = allowed.tables(), None  # which is less than what they are made of
+        return HostTable, (by_host, self.otherwise, self.unknown, allowed)
 
     def decide(self, parts: tuple[str, str, str, Mapping[str, str], str | None]) -> Decision:
         """The decision of the first route of the host that matches."""
         authority, method, path, headers, host = parts
-        table = self.by_host.get(authority, self.otherwise)
+        table = self.by_host.get(authority)
         if table is None:
-            return self.unknown
+            table = self._other(authority)
+            if table is None:
+                return self.unknown
         routes = table.by_method.get(method, ())
         if type(routes) is Decision:
             return routes
@@ -106,6 +124,14 @@ class HostTable:
                 return decision
         return table.otherwise
 
+    def _other(self, authority: str) -> RouteTable | None:
+        """The routes of a host that is not laid out, if it has any."""
+        name = None if self.allowed is None else self.allowed.name_of(authority)
+        if name is None or self.allowed is None:
+            return self.otherwise
+        table = self.by_host.get(name) or self.by_host.setdefault(name, self.allowed.table(name))
+        return self.by_host.setdefault(authority, table)
+
 
 def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str | None) -> bool:
     """Whether each pattern is found in its header; a missing one reads as the empty string."""
@@ -114,19 +140,7 @@ def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str | None) -
     )
 
 
-@frozen(eq=False)
-class ServerNameTable:
-    """The server names that TLS connections may ask for."""
-
-    by_name: Mapping[str, Decision]
-    otherwise: Decision
-
-    def decide(self, parts: tuple[str, str | None]) -> Decision:
-        """The decision for the server name."""
-        return self.by_name.get(parts[0], self.otherwise)
-
-
-Cell: TypeAlias = "Decision | HostTable | ServerNameTable"
+Cell: TypeAlias = "Decision | HostTable | _ServerNames | _Later"
 Leaf: TypeAlias = "tuple[Cell, Cell, Cell, Cell, Cell]"
 """What is decided at one port and place: a cell for each of `KINDS`, in that order."""
 
@@ -425,100 +439,219 @@ class _Compiler:
 
     def group_leaf(self, group: EgressGroup) -> Leaf:
         """What the union of a group's claims allows, and why the rest is denied."""
-        rules = tuple([claim.rule for claim in group.claims])
-        if group.stream:
-            taken = TrafficMatch(group.port, "tcp", group.prefixes)
-            return _everything(
-                self.allowed(Reason.TCP_PORT, group.stream.rule, ORIGINAL_DESTINATION, taken, rules)
-            )
-        protocol = "http" if group.has(Protocol.HTTP) else group.claims[0].protocol.value
-        taken = TrafficMatch(group.port, protocol, group.prefixes)
-        denied = _denied(Reason.PROTOCOL_MISMATCH, rules[0], taken, rules)
-        if group.has(*STREAMS):
-            # Only a certificate that is missing keeps a stream from being opened.
-            lacking = next(claim.rule for claim in group.claims if claim.protocol in STREAMS)
-            denied = _denied(Reason.NO_CERTIFICATE, lacking, taken, rules)
-        tls: Cell = self.server_names(denied, group) if group.has(Protocol.HTTPS) else denied
-        http: Cell = self.requests(denied, group) if group.has(Protocol.HTTP) else denied
-        return _leaf(denied, tls=tls, http=http)
+        allowed = _Allowed(group, self.gateways, has_default=self.policy.spec.enable_auto_default_route)
+        if allowed.is_small:
+            return allowed.leaf
+        first, second, third, fourth, fifth = (_Later(allowed, slot) for slot in range(len(KINDS)))
+        return first, second, third, fourth, fifth
 
-    def allowed(
-        self,
-        reason: Reason,
-        rule: FieldRef,
-        target: Target,
-        taken: TrafficMatch | None,
-        rules: tuple[FieldRef, ...],
-        route: FieldRef | None = None,
-    ) -> Decision:
+
+@frozen(eq=False)
+class _Allowed:
+    """What the union of a group's claims allows."""
+
+    group: EgressGroup
+    gateways: tuple[UsedGateway, ...]
+    has_default: bool
+
+    def __reduce__(self) -> tuple[type[_Allowed], tuple[EgressGroup, tuple[UsedGateway, ...], bool]]:
+        return _Allowed, (self.group, self.gateways, self.has_default)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether to lay all of it out is little work, however many groups share what lies around them."""
+        return self.group.around is None or self.group.size <= FEW
+
+    @cached_property
+    def rules(self) -> tuple[FieldRef, ...]:
+        """What is considered."""
+        return tuple([claim.rule for claim in self.group.claims])
+
+    @cached_property
+    def taken(self) -> TrafficMatch:
+        """The match by which connections are taken."""
+        group = self.group
+        protocol = (
+            "tcp" if group.stream else "http" if group.has(Protocol.HTTP) else group.lead.protocol.value
+        )
+        return TrafficMatch(group.port, protocol, group.prefixes)
+
+    @cached_property
+    def leaf(self) -> Leaf:
+        """What is decided about each kind of payload."""
+        group = self.group
+        if group.stream:
+            return _everything(self.by(Reason.TCP_PORT, group.stream.rule, ORIGINAL_DESTINATION))
+        tls: Cell = self.server_names if group.has(Protocol.HTTPS) else self.denied
+        http: Cell = _Requests.of(self) if group.has(Protocol.HTTP) else self.denied
+        return _leaf(self.denied, tls=tls, http=http)
+
+    @cached_property
+    def denied(self) -> Decision:
+        """What is decided about all that no claim speaks of."""
+        lacking = self.group.first("stream")
+        if lacking is not None:  # only a certificate that is missing keeps a stream from being opened
+            return _denied(Reason.NO_CERTIFICATE, lacking.rule, self.taken, self.rules)
+        return _denied(Reason.PROTOCOL_MISMATCH, self.group.lead.rule, self.taken, self.rules)
+
+    def by(self, reason: Reason, rule: FieldRef, target: Target, route: FieldRef | None = None) -> Decision:
         """Allowed by an Egress policy, through the mesh's gateways where it has any."""
         return Decision(
-            Verdict.EGRESS_POLICY, reason, rule, taken, (target,), self.gateways, None, route, rules
+            Verdict.EGRESS_POLICY,
+            reason,
+            rule,
+            self.taken,
+            (target,),
+            self.gateways,
+            None,
+            route,
+            self.rules,
         )
 
-    def server_names(self, denied: Decision, group: EgressGroup) -> Cell:
+    @cached_property
+    def server_names(self) -> Cell:
         """TLS: any, or by server name; a claim whose certificate is missing allows none of its names."""
-        taken, rules = denied.match, denied.considered
-        if group.any_tls:
-            return self.allowed(Reason.TLS_ANY, group.any_tls.rule, ORIGINAL_DESTINATION, taken, rules)
-        names: dict[str, Decision] = {}
-        if denied.reason is not Reason.NO_CERTIFICATE:
-            https = [claim for claim in group.claims if claim.protocol is Protocol.HTTPS]
-            denied = _denied(Reason.NO_SERVER_NAME, https[0].rule, taken, rules)
-            lacking = [claim for claim in https if claim.broken]
-            anything = next((claim for claim in lacking if not claim.hosts), None)
-            if anything:
-                denied = _denied(Reason.NO_CERTIFICATE, anything.rule, taken, rules)
-            else:
-                for claim in reversed(lacking):
-                    refused = _denied(Reason.NO_CERTIFICATE, claim.rule, taken, rules)
-                    names.update(dict.fromkeys(claim.hosts, refused))
-        for name in group.server_names:
-            target = Target(name.host, group.port)
-            names[name.host] = self.allowed(Reason.TLS_SERVER_NAME, name.rule, target, taken, rules)
-        return ServerNameTable(names, denied)
+        if self.group.any_tls:
+            return self.by(Reason.TLS_ANY, self.group.any_tls.rule, ORIGINAL_DESTINATION)
+        denied, is_lacking = self.denied, False
+        https, anything = self.group.first("https"), self.group.first("no_tls")
+        if denied.reason is not Reason.NO_CERTIFICATE and https is not None:
+            reason, claim = (
+                (Reason.NO_SERVER_NAME, https) if anything is None else (Reason.NO_CERTIFICATE, anything)
+            )
+            denied, is_lacking = _denied(reason, claim.rule, self.taken, self.rules), anything is None
+        return _ServerNames(self, denied, is_lacking)
 
-    def requests(self, denied: Decision, group: EgressGroup) -> HostTable:
-        """HTTP: by host, then by route; those of a claim without its certificate come last, and refuse."""
-        taken, rules = denied.match, denied.considered
-        firsts: dict[str, FieldRef] = {}
-        lacking: dict[str, list[Claim]] = {}
-        http = [claim for claim in group.claims if claim.protocol is Protocol.HTTP]
-        for claim in http:
-            for host in claim.hosts:
-                firsts.setdefault(host, claim.rule)
-                if claim.broken:
-                    lacking.setdefault(host, []).append(claim)
-        is_mismatch = denied.reason is Reason.PROTOCOL_MISMATCH
-        routed = {host.name: host for host in group.virtual_hosts}
-        default = min(routed) if routed and self.policy.spec.enable_auto_default_route else None
 
-        def refused(reason: Reason, rule: FieldRef | None, route: FieldRef | None = None) -> Decision:
-            if not is_mismatch:
-                reason, rule, route = denied.reason, denied.rule, None
-            return _denied(reason, rule, taken, rules, FORBIDDEN, route)
+@frozen(eq=False)
+class _Later:
+    """A cell of a leaf that is laid out when it is first asked for, as its claims are many and others'."""
 
-        def table(host: str, served: str | None) -> RouteTable:
-            entries: list[tuple[HTTPRoute, Decision]] = []
-            if served is not None:
-                target = Target(served, group.port)
-                entries.extend(
-                    (route, self.allowed(Reason.HTTP_ROUTE, route.rule, target, taken, rules, route.route))
-                    for route in routed[served].routes
-                )
-            if is_mismatch and host in lacking:
-                kept_out = united(route for claim in lacking[host] for route in claim.routes)
-                entries.extend(
-                    (route, refused(Reason.NO_CERTIFICATE, route.rule, route.route)) for route in kept_out
-                )
-            return _route_table(entries, refused(Reason.NO_ROUTE, firsts[served or host]))
+    allowed: _Allowed
+    slot: int
 
-        by_host: dict[str, RouteTable] = {}
-        for host in sorted(firsts):
-            made = table(host, host if host in routed else default)
-            by_host[host] = by_host[f"{host}:{group.port}"] = made
-        otherwise = table("", default) if default is not None else None
-        return HostTable(by_host, otherwise, refused(Reason.NO_HOST, http[0].rule))
+    def decide(self, sent: Any) -> Decision:
+        """What the cell that stands here decides."""
+        cell = self.allowed.leaf[self.slot]
+        return cell if type(cell) is Decision else cell.decide(sent)
+
+
+@frozen(eq=False)
+class _ServerNames:
+    """The server names that TLS connections may ask for.
+
+    Attributes:
+        denied: what is decided about all that no claim names.
+        is_lacking: whether a name may be refused for want of a certificate.
+    """
+
+    allowed: _Allowed | None
+    denied: Decision
+    is_lacking: bool
+    by_name: dict[str, Decision] = field(factory=dict)
+
+    def __reduce__(self) -> tuple[type[_ServerNames], tuple[Any, ...]]:
+        allowed, by_name = self.allowed, self.by_name
+        if allowed is not None and allowed.is_small:
+            https = (claim for claim in allowed.group.claims if claim.protocol is Protocol.HTTPS)
+            named = {host for claim in https for host in claim.hosts}
+            by_name, allowed = {name: self._decided(allowed, name) for name in named}, None
+        return _ServerNames, (allowed, self.denied, self.is_lacking, by_name)
+
+    def decide(self, parts: tuple[str, str | None]) -> Decision:
+        """The decision for the server name."""
+        name = parts[0]
+        found = self.by_name.get(name)
+        if found is None:
+            if self.allowed is None or not self.allowed.group.naming(Protocol.HTTPS, name):
+                return self.denied
+            found = self.by_name.setdefault(name, self._decided(self.allowed, name))
+        return found
+
+    def _decided(self, allowed: _Allowed, name: str) -> Decision:
+        claims = [claim for _, claim in allowed.group.naming(Protocol.HTTPS, name)]
+        whole = next((claim for claim in claims if not claim.broken), None)
+        if whole is not None:
+            return allowed.by(Reason.TLS_SERVER_NAME, whole.rule, Target(name, allowed.group.port))
+        if self.is_lacking:
+            return _denied(Reason.NO_CERTIFICATE, claims[0].rule, allowed.taken, allowed.rules)
+        return self.denied
+
+
+@frozen(eq=False)
+class _Requests:
+    """The routes of the hosts that `http` claims name; those of broken claims come last, and refuse.
+
+    Attributes:
+        default: the host whose routes an unknown one has.
+    """
+
+    allowed: _Allowed
+    default: str | None
+
+    @classmethod
+    def of(cls, allowed: _Allowed) -> HostTable:
+        """The table of these hosts, none of which is laid out yet."""
+        default = min(allowed.group.hosts, default=None) if allowed.has_default else None
+        found = cls(allowed, default)
+        otherwise = None if default is None else found.laid_out("", default)
+        http = allowed.group.first("http")
+        return HostTable(
+            {}, otherwise, found.refused(Reason.NO_HOST, None if http is None else http.rule), found
+        )
+
+    def tables(self) -> dict[str, RouteTable]:
+        """Those of all hosts that are named."""
+        group = self.allowed.group
+        hosts = sorted(
+            {host for claim in group.claims if claim.protocol is Protocol.HTTP for host in claim.hosts}
+        )
+        found: dict[str, RouteTable] = {}
+        for host in hosts:
+            found[host] = found[f"{host}:{group.port}"] = self.table(host)
+        return found
+
+    def name_of(self, authority: str) -> str | None:
+        """The host that is named, with its port or without; None where none is."""
+        group = self.allowed.group
+        names = authority, authority.removesuffix(f":{group.port}")
+        return next((name for name in names if group.naming(Protocol.HTTP, name)), None)
+
+    def table(self, host: str) -> RouteTable:
+        """The routes of a host that is named."""
+        return self.laid_out(host, host if self.allowed.group.host(host) else self.default)
+
+    def laid_out(self, host: str, served: str | None) -> RouteTable:
+        """The routes of a host, which may be served as another one."""
+        group = self.allowed.group
+        entries: list[tuple[HTTPRoute, Decision]] = []
+        routed = None if served is None else group.host(served)
+        if routed is not None:
+            target = Target(routed.name, group.port)
+            entries.extend(
+                (route, self.allowed.by(Reason.HTTP_ROUTE, route.rule, target, route.route))
+                for route in routed.routes
+            )
+        if self.is_mismatch:
+            lacking = (claim for _, claim in group.naming(Protocol.HTTP, host) if claim.broken)
+            entries.extend(
+                (route, self.refused(Reason.NO_CERTIFICATE, route.rule, route.route))
+                for route in united(route for claim in lacking for route in claim.routes)
+            )
+        _, first = group.naming(Protocol.HTTP, served or host)[0]
+        return _route_table(entries, self.refused(Reason.NO_ROUTE, first.rule))
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether no stream is refused besides."""
+        return self.allowed.denied.reason is Reason.PROTOCOL_MISMATCH
+
+    def refused(self, reason: Reason, rule: FieldRef | None, route: FieldRef | None = None) -> Decision:
+        """That a request is denied, as the stream is where one is refused."""
+        denied = self.allowed.denied
+        if not self.is_mismatch:
+            reason, rule, route = denied.reason, denied.rule, None
+        return _denied(reason, rule, self.allowed.taken, self.allowed.rules, FORBIDDEN, route)
 
 
 # --- parts of tables -------------------------------------------------------------------------------------

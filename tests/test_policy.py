@@ -88,12 +88,12 @@ def test_requests_are_routed_one_by_one_where_http_is_spoken(protocol: Protocol,
 
 def test_a_group_has_the_protocols_of_its_claims() -> None:
     claims = (Claim(RULE, 80, Protocol.HTTP, prefixes=()), Claim(RULE, 80, Protocol.TCP, prefixes=()))
-    group = EgressGroup(80, (), claims, claims[1], None, (), (), "80-tls")
+    group = EgressGroup(80, (), claims, None, (), (), "80-tls", (0, 1))
     assert group.has(Protocol.HTTP)
     assert group.has(Protocol.HTTPS, Protocol.TCP)
     assert not group.has(Protocol.HTTPS, Protocol.TCP_SERVER_FIRST)
     assert not group.has()
-    assert not attrs.evolve(group, claims=()).has(*Protocol)
+    assert not attrs.evolve(group, own=(), places=()).has(*Protocol)
 
 
 def test_endpoints_and_clusters_have_a_canonical_order() -> None:

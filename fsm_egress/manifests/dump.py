@@ -64,7 +64,8 @@ def yaml_text(trees: Iterable[Any], *, only_ascii: bool = False) -> str:
         def represent_str(self, data: str) -> yaml.ScalarNode:
             if data not in styles:
                 styles[data] = None if is_plain_text(data) and _UNICODE_BREAKS.isdisjoint(data) else '"'
-            return self.represent_scalar("tag:yaml.org,2002:str", data, styles[data])
+            node: yaml.ScalarNode = self.represent_scalar("tag:yaml.org,2002:str", data, styles[data])
+            return node
 
     Dumper.add_representer(str, Dumper.represent_str)
     text: str = yaml.dump_all(

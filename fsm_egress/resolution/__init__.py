@@ -18,7 +18,6 @@ from ..policy import (
     Claim,
     Cluster,
     EgressGroup,
-    Endpoint,
     OutboundPolicy,
     PortPolicy,
 )
@@ -37,7 +36,7 @@ from .retries import retries_of, retry_for, service_called
 from .surroundings import SURROUNDING_KINDS, surroundings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..policy import MeshMatch
 
@@ -154,24 +153,28 @@ def _port(
     hosts, findings = host_clusters(port, claims)
     clusters: dict[str, Cluster] = {}
     is_retried = any(True for _ in retries_of(snapshot, identity))
-    for group in groups:
-        if group.stream is None:
-            for host in group.virtual_hosts:
-                if host.routes:
-                    name = f"{host.name}:{port}"
-                    clusters[name] = hosts[name]
-                    if is_retried:
-                        retried = retry_for(snapshot, identity, service_called(name))
-                        clusters[name] = evolve(hosts[name], retry_policy=retried)
-            if group.server_names and group.any_tls is None:
-                clusters[group.tls_cluster] = Cluster(
-                    group.tls_cluster,
-                    tuple([Endpoint(name.host, port) for name in group.server_names]),
-                    group.server_names[0].rule,
-                )
+    for group in _layers(groups):
+        for host in group.own_hosts:
+            if host.routes:
+                name = f"{host.name}:{port}"
+                clusters[name] = hosts[name]
+                if is_retried:
+                    retried = retry_for(snapshot, identity, service_called(name))
+                    clusters[name] = evolve(hosts[name], retry_policy=retried)
     policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
     met = [finding for group in groups for finding in _meetings(group)]
     return ResolvedPort(claims, policy, tuple(dict.fromkeys([*findings, *met])))
+
+
+def _layers(groups: Iterable[EgressGroup]) -> Iterator[EgressGroup]:
+    """The groups that open no stream and those around them, each once."""
+    known: set[int] = set()
+    for group in groups:
+        layer = None if group.stream else group
+        while layer is not None and id(layer) not in known:
+            known.add(id(layer))
+            yield layer
+            layer = layer.around
 
 
 def _meetings(group: EgressGroup) -> Iterator[Finding]:
@@ -181,7 +184,7 @@ def _meetings(group: EgressGroup) -> Iterator[Finding]:
         where = ", ".join(map(str, group.prefixes)) or "any address"
         met = " and ".join(f"`{kind}`" for kind in kinds)
         message = f"{met} claims meet on port {group.port}, {where}: the stock sidecar uses `{kinds[0]}` only"
-        yield Finding(Code.PROTOCOLS_MEET, group.claims[0].rule, message)
+        yield Finding(Code.PROTOCOLS_MEET, group.lead.rule, message)
 
 
 _MATCHED_AS = (("tcp", STREAMS), ("http", (Protocol.HTTP,)), ("https", (Protocol.HTTPS,)))

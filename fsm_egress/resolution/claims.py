@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ..connections.findings import Code, Finding
 from ..policy import (
     Claim,
@@ -27,6 +29,7 @@ from ..resources.smi import HTTPRouteGroup
 from ..resources.subjects import account_of
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
+from ..values.identity import Memory
 from ..values.net import BY_PLACE, LAST_KEY
 from ..values.references import ResourceRef, item_path
 from .routes import routes_of, to_clusters, united, wildcard
@@ -322,78 +325,121 @@ def _without_effect(
 
 def groups_of(port: int, claims: Iterable[Claim], taken: frozenset[Prefix]) -> tuple[EgressGroup, ...]:
     """The range groups of a port in canonical order; `taken` are the prefixes of its in-mesh addresses."""
-    listed = tuple(claims)
-    anywhere = tuple(index for index, claim in enumerate(listed) if not claim.prefixes)
-    by_cover: dict[tuple[int, ...], list[Prefix]] = {}
-    for prefix, cover in _covers(listed, anywhere):
-        if prefix not in taken:
-            group = by_cover.setdefault(cover, [])
-            if not (group and group[-1].covers(prefix)):
-                group.append(prefix)
-    ranged = sorted(by_cover.items(), key=lambda item: (-len(item[0]), BY_PLACE(item[1][0])))
-    sections = [*ranged, *([(anywhere, [])] if anywhere else [])]
+    covers = _Covers(tuple(claims))
+    ranged: list[tuple[_Cover, list[Prefix]]] = []
+    for cover, prefixes in covers.ranged():
+        outer: list[Prefix] = []
+        for prefix in prefixes:
+            if prefix not in taken and not (outer and outer[-1].covers(prefix)):
+                outer.append(prefix)
+        if outer:
+            ranged.append((cover, outer))
+    ranged.sort(key=lambda it: (-it[0].size, BY_PLACE(it[1][0])))
+    sections = [*ranged, *([(covers.anywhere, [])] if covers.anywhere else [])]
+    layers = _Layers(port, covers.claims)
     only = len(sections) == 1
-    return tuple(
-        _group(port, tuple(prefixes), tuple([listed[index] for index in cover]), only=only)
-        for cover, prefixes in sections
-    )
+    return tuple([layers.group(cover, tuple(prefixes), only=only) for cover, prefixes in sections])
 
 
-def _covers(claims: tuple[Claim, ...], anywhere: tuple[int, ...]) -> Iterator[tuple[Prefix, tuple[int, ...]]]:
-    """Each distinct prefix in order, with the indexes of the claims that cover it and of those anywhere."""
-    own: dict[Prefix, list[int]] = {}
-    for index, claim in enumerate(claims):
-        for prefix in claim.prefixes:
-            own.setdefault(prefix, []).append(index)
-    around: list[tuple[int, tuple[int, ...]]] = [
-        (LAST_KEY, anywhere)
-    ]  # the ends of prefixes, and their covers
-    for prefix in sorted(own, key=BY_PLACE):
-        while around[-1][0] < prefix.first:
-            around.pop()
-        cover = tuple(sorted({*own[prefix], *around[-1][1]}))
-        around.append((prefix.last, cover))
-        yield prefix, cover
+@frozen(eq=False)
+class _Cover:
+    """The claims that cover some addresses, by their places: its own, and those of what lies around."""
+
+    own: tuple[int, ...]
+    around: _Cover | None
+    size: int
+    mark: int
+
+    def __contains__(self, place: int) -> bool:
+        return place in self.own or (self.around is not None and place in self.around)
+
+    def places(self) -> frozenset[int]:
+        """All of them."""
+        return frozenset(self.own) | (self.around.places() if self.around else frozenset())
 
 
-def _group(port: int, prefixes: tuple[Prefix, ...], claims: tuple[Claim, ...], *, only: bool) -> EgressGroup:
-    """The union of what the claims of a group allow; a broken claim allows nothing."""
-    name = str(port) if only or not prefixes else f"{port}@{prefixes[0]}"
-    any_tls = next(
-        (
-            claim
-            for claim in claims
-            if not claim.hosts and claim.protocol is Protocol.HTTPS and not claim.broken
-        ),
-        None,
-    )
-    for claim in claims:
-        if claim.protocol in STREAMS and not claim.broken:
-            return EgressGroup(port, prefixes, claims, claim, any_tls, (), (), name)
-    names: dict[str, ServerName] = {}
-    hosts: dict[str, Claim] = {}
-    routes: dict[str, list[HTTPRoute]] = {}
-    for claim in claims:
-        if claim.broken:
-            continue
-        if claim.protocol is Protocol.HTTP:
-            for host in claim.hosts:
-                hosts.setdefault(host, claim)
-                routes.setdefault(host, []).extend(claim.routes)
-            continue
-        for host in claim.hosts:
-            if host not in names:
-                names[host] = ServerName(host, claim.rule)
-    return EgressGroup(
-        port,
-        prefixes,
-        claims,
-        None,
-        any_tls,
-        tuple([names[host] for host in sorted(names)]),
-        tuple([_virtual_host(host, port, routes[host], hosts[host].rule) for host in sorted(hosts)]),
-        name,
-    )
+class _Covers:
+    """The covers of a port's addresses, each once, however it comes about."""
+
+    def __init__(self, claims: tuple[Claim, ...]) -> None:
+        self.claims = claims
+        self.known: dict[tuple[int, int], list[_Cover]] = {}
+        everywhere = tuple(index for index, claim in enumerate(claims) if not claim.prefixes)
+        self.anywhere = self.cover(everywhere, None) if everywhere else None
+
+    def cover(self, own: Iterable[int], around: _Cover | None) -> _Cover:
+        """The cover of these claims and those of what lies around."""
+        more = tuple(sorted(it for it in own if around is None or it not in around))
+        if around is not None and not more:
+            return around
+        size, mark = (around.size, around.mark) if around else (0, 0)
+        size, mark = size + len(more), mark + sum(hash((place, place)) for place in more)
+        found = _Cover(more, around, size, mark)
+        listed = self.known.setdefault((size, mark), [])
+        same = next((it for it in listed if it.own == more and it.around is around), None)
+        if same is None and listed:
+            places = found.places()
+            same = next((it for it in listed if it.places() == places), None)
+        if same is None:
+            listed.append(found)
+        return same or found
+
+    def ranged(self) -> Iterable[tuple[_Cover, list[Prefix]]]:
+        """Each cover of ranges, with those in their order."""
+        own: dict[Prefix, list[int]] = {}
+        for index, claim in enumerate(self.claims):
+            for prefix in claim.prefixes:
+                own.setdefault(prefix, []).append(index)
+        inside: list[tuple[int, _Cover | None]] = [(LAST_KEY, self.anywhere)]  # the ends of prefixes
+        found: dict[int, tuple[_Cover, list[Prefix]]] = {}
+        for prefix in sorted(own, key=BY_PLACE):
+            while inside[-1][0] < prefix.first:
+                inside.pop()
+            cover = self.cover(own[prefix], inside[-1][1])
+            inside.append((prefix.last, cover))
+            found.setdefault(id(cover), (cover, []))[1].append(prefix)
+        return found.values()
+
+
+class _Layers:
+    """The groups of covers, each made of what it adds to the one around it."""
+
+    def __init__(self, port: int, claims: tuple[Claim, ...]) -> None:
+        self.port = port
+        self.claims = claims
+        self.known: Memory[EgressGroup] = Memory()
+
+    def group(self, cover: _Cover, prefixes: tuple[Prefix, ...], *, only: bool) -> EgressGroup:
+        """The group of a cover at these addresses."""
+        name = str(self.port) if only or not prefixes else f"{self.port}@{prefixes[0]}"
+        layer = self.layer(cover)
+        if not prefixes and layer.tls_cluster == name:
+            return layer
+        return evolve(layer, prefixes=prefixes, tls_cluster=name)
+
+    def layer(self, cover: _Cover) -> EgressGroup:
+        """The group of a cover without addresses, worked out once."""
+        return self.known.once(cover, self.laid)
+
+    def laid(self, cover: _Cover) -> EgressGroup:
+        """The same, worked out."""
+        around = self.layer(cover.around) if cover.around else None
+        own = tuple([self.claims[place] for place in cover.own])
+        group = EgressGroup(self.port, (), own, around, (), (), str(self.port), cover.own)
+        return group if group.stream else self.opened(group)
+
+    def opened(self, group: EgressGroup) -> EgressGroup:
+        """The group with what its claims allow of the hosts that its own name; broken ones allow nothing."""
+        names: list[ServerName] = []
+        hosts: list[VirtualHost] = []
+        for protocol, host in sorted(group.named):
+            whole = [claim for _, claim in group.naming(protocol, host) if not claim.broken]
+            if whole and protocol is Protocol.HTTP:
+                routes = (route for claim in whole for route in claim.routes)
+                hosts.append(_virtual_host(host, self.port, routes, whole[0].rule))
+            elif whole:
+                names.append(ServerName(host, whole[0].rule))
+        return evolve(group, own_names=tuple(names), own_hosts=tuple(hosts)) if names or hosts else group
 
 
 def _virtual_host(host: str, port: int, routes: Iterable[HTTPRoute], rule: FieldRef) -> VirtualHost:
