@@ -160,7 +160,7 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bo
         return it.differs and not it.at(claim.prefixes) and (it.reaches(claim.hosts) or is_default)
 
     def is_beyond(it: Shown) -> bool:
-        return it.differs and not it.at(claim.prefixes)
+        return (it.differs and not it.at(claim.prefixes)) or (bool(ranges) and is_elsewhere(it))
 
     def is_taken(it: Shown) -> bool:
         match = mesh.match(it.connection)

@@ -73,7 +73,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "leave the addresses of the mesh out of `ipAddresses`",
     ),
     Code.RANGES_LOST: (
-        "without hosts and routes the `ipAddresses` are lost: the policy claims its port at every address",
+        "without hosts and routes the `ipAddresses` are lost: every address is claimed, or the neighbours'",
         "give the policy hosts, and route groups that exist",
     ),
     Code.CERTIFICATE_OF_NEIGHBOUR: (

@@ -649,6 +649,21 @@ def test_ranges_that_are_lost_without_harm_are_a_remark() -> None:
     assert (str(finding.rule), finding.severity) == ("Egress curl/b spec.ports[0]", fe.Severity.INFO)
 
 
+def test_lost_ranges_are_shown_where_a_neighbour_has_its_own() -> None:
+    """A connection to the ranges that are lost comes to no match, and is closed instead of answered 403."""
+    (finding,) = stock_findings(
+        meshed(
+            egress("named", "http 80", hosts=["a.com"], ipAddresses=["3.0.0.0/16"]),
+            egress("bare", "http 80", ipAddresses=["198.51.100.7/32"]),
+        ),
+        WHO,
+    )
+    assert (finding.code, finding.severity) == (Code.RANGES_LOST, fe.Severity.ERROR)
+    assert str(finding.rule) == "Egress curl/bare spec.ports[0]"
+    assert finding.witness is not None
+    assert str(finding.witness.destination) == "198.51.100.7"
+
+
 def test_tls_without_hosts_is_a_remark_where_it_goes_out_all_the_same() -> None:
     for mesh, severity in ((OPEN, fe.Severity.INFO), (config(), fe.Severity.ERROR)):
         (finding,) = stock_findings(meshed(mesh, egress("a", "https 443")), WHO)
@@ -793,11 +808,28 @@ def test_law_the_config_differs_only_where_a_finding_says_so(
         assert findings
 
 
+def _comes_by_ipv4(match: Any) -> bool:
+    """Whether anything over IPv4 comes to a match; its ranges of IPv6 are taken out."""
+    ranges = match["DestinationIPRanges"]
+    if ranges is None:
+        return True
+    for text in [it for it in ranges if ip_network(it, strict=False).version == 6]:
+        del ranges[text]
+    return bool(ranges)
+
+
 def outbound(config: fe.PipyConfig) -> Any:
-    """The outbound part without what says nothing: ranges inside others of their match, repeated matches."""
+    """The outbound part without what says nothing.
+
+    That are ranges inside others of their match, matches that are repeated, and whatever is of IPv6, which
+    comes to no sidecar.
+    """
     found = config.to_mapping()["Outbound"]
-    for port, matches in found["TrafficMatches"].items() if found else ():
+    for port, listed in list(found["TrafficMatches"].items()) if found else ():
+        matches = list(filter(_comes_by_ipv4, listed))
         found["TrafficMatches"][port] = [it for at, it in enumerate(matches) if it not in matches[:at]]
+        if not matches:
+            del found["TrafficMatches"][port]
         for match in matches:
             nets: dict[str, Any] = {
                 text: ip_network(text, strict=False) for text in match["DestinationIPRanges"] or {}
