@@ -112,6 +112,8 @@ def _print_summary(summary: Summary, unused: Iterable[FieldRef], unused_after: I
         parts.append(f"{many(summary.unreadable, 'record')} cannot be read")
     say([", ".join(parts)])
     say(f"left out: {many(count, 'record')}, {reason}" for reason, count in summary.left_out.items())
+    if summary.lost:
+        say([f"not in the logs: {many(summary.lost, 'record')} that whoever wrote them left out"])
     if summary.counts:
         print_table(RULING, [_ruling_row(*counted) for counted in ordered(summary.counts)])
     if summary.denied:

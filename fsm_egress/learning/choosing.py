@@ -133,7 +133,7 @@ class Learner:
         untimed = sum(alike.moments.count(None) for ones in found.values() for alike in ones)
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
         seen = {need: _seen(records, ones) for need, ones in found.items()}
-        return Evidence(seen, dict(left_out), untimed, dict(unlike), tuple(first))
+        return Evidence(seen, dict(left_out), untimed, dict(unlike), tuple(first), records.lost)
 
     def counted(self, records: Records, decided: Decided, left_out: Counter[str]) -> Iterator[_Alike]:
         """The connections that count, those that are written alike together; why others do not is counted."""
@@ -234,6 +234,7 @@ class Prover:
             first_unreadable=tuple(first),
             left_out=left_out,
             denied=denied,
+            lost=records.lost,
         )
 
 

@@ -156,6 +156,7 @@ class Evidence:
         unlike: requests whose Host is not the server name that their TLS connection asked for: both names,
             and how many.
         first_unreadable: the first records that could not be read.
+        lost: how many more records there would be, had whoever wrote the logs not left them out.
     """
 
     seen: Mapping[Need, Seen] = field(factory=dict)
@@ -163,24 +164,26 @@ class Evidence:
     untimed: int = 0
     unlike: Mapping[tuple[str, str], int] = field(factory=dict)
     first_unreadable: tuple[Unreadable, ...] = ()
+    lost: int = 0
 
     @classmethod
     def of(cls, parts: Iterable[Evidence]) -> Evidence:
         """The evidence of everything that the parts are of, in whatever order they come."""
         seen = _Totals()
         left_out: Counter[str] = Counter()
-        untimed = 0
+        untimed = lost = 0
         unlike: Counter[tuple[str, str]] = Counter()
         first: list[Unreadable] = []
         for part in parts:
             seen.add(part.seen)
             left_out.update(part.left_out)
             untimed += part.untimed
+            lost += part.lost
             unlike.update(part.unlike)
             if part.first_unreadable:
                 listed = sorted((*first, *part.first_unreadable), key=lambda it: (it.place, str(it)))
                 first = listed[:SHOWN]
-        return cls(seen.seen(), dict(left_out), untimed, dict(unlike), tuple(first))
+        return cls(seen.seen(), dict(left_out), untimed, dict(unlike), tuple(first), lost)
 
     @property
     def counted(self) -> int:

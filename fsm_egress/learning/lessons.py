@@ -405,6 +405,9 @@ def _remarks(evidence: Evidence, refused: Mapping[Need, str]) -> Iterator[Remark
     for (host, server_name), count in sorted(evidence.unlike.items()):
         text = f"requests for `{host}` in connections to the server name `{server_name}`"
         yield Remark("a Host that is not the server name", text, count)
+    if evidence.lost:
+        text = "whoever wrote the logs left records out: what was in them may be denied"
+        yield Remark("records that are not in the logs", text, evidence.lost)
     named = {need: seen.count for need, seen in evidence.seen.items() if need.name}
     yield from _literal_hosts(named)
     yield from _many_names(named)

@@ -233,7 +233,9 @@ class Decider:
         ]
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
         left_out = Counter(records.left_out) + Counter(record.reason for record in unreadable)
-        rest = Summary(unreadable=len(unreadable), first_unreadable=tuple(first), left_out=left_out)
+        rest = Summary(
+            unreadable=len(unreadable), first_unreadable=tuple(first), left_out=left_out, lost=records.lost
+        )
         return Summary.of([*parts, rest])
 
 

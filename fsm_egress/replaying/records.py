@@ -48,6 +48,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "path": ("path", "request.path"),
     "headers": ("headers", "request.headers"),
     "time": ("time", "timestamp", "@timestamp", "start_time"),
+    "lost": ("lost",),
 }
 SOURCE = "address/"  # what stands before the address of a pod, where its name is not known
 NOT_GIVEN = ("", "-")  # how logs write that there is nothing, besides null
@@ -175,6 +176,7 @@ class Records:
         server_names: beside the Host of a request, as it is written; None where none of them says.
         unreadable: lines among them that are no records.
         left_out: how many records tell of no connection that a pod has made, by reason.
+        lost: how many more there would be, had whoever wrote the log not left them out, as records say.
     """
 
     layout: Layout
@@ -187,6 +189,7 @@ class Records:
     server_names: Column | None = None
     pods: Sequence[str] = ()
     left_out: Mapping[str, int] = field(factory=dict)
+    lost: int = 0
 
     @classmethod
     def of(
@@ -225,7 +228,8 @@ class Records:
         ]
         told = tuple(sorted(unreadable, key=lambda each: each.place))
         times, names = cells["time"], cells["server_name"]
-        return cls(layout, first, lines, whose, connections, told, times, names, pods, left_out)
+        lost = sum(count for count in cells["lost"] or () if type(count) is int and count > 0)
+        return cls(layout, first, lines, whose, connections, told, times, names, pods, left_out, lost)
 
     @classmethod
     def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:

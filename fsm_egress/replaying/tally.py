@@ -144,6 +144,7 @@ class Summary(Shown):
         first_unreadable: the first of those.
         left_out: how many records tell of no connection that a pod has made, or cannot be read, by reason;
             with `connections` these are all that were read; of more than `REASONS` the first ones by name.
+        lost: how many more records there would be, had whoever wrote the logs not left them out.
         denied: how many connections were denied, by identity and by what they asked for, a name or an address
             with its port; of more than `DESTINATIONS` the first ones by name.
     """
@@ -155,6 +156,7 @@ class Summary(Shown):
     first_unreadable: tuple[Unreadable, ...] = ()
     left_out: Mapping[str, int] = field(factory=dict)
     denied: Mapping[tuple[str, str], int] = field(factory=dict)
+    lost: int = 0
 
     @classmethod
     def of(cls, parts: Iterable[Summary]) -> Summary:
@@ -162,7 +164,7 @@ class Summary(Shown):
         counts: dict[Ruling, int] = {}
         counts_after: dict[Ruling, int] = {}
         changes: dict[Change, Changed] = {}
-        unreadable = 0
+        unreadable = lost = 0
         first: tuple[Unreadable, ...] = ()
         left_out: Counter[str] = Counter()
         denied: Counter[tuple[str, str]] = Counter()
@@ -174,6 +176,7 @@ class Summary(Shown):
                 known = changes.get(change)
                 changes[change] = _both(known, changed) if known else changed
             unreadable += part.unreadable
+            lost += part.lost
             left_out.update(part.left_out)
             if len(left_out) > 2 * REASONS:
                 left_out = _bounded(left_out)
@@ -185,7 +188,7 @@ class Summary(Shown):
                 first = tuple(refused[:SHOWN])
         some = dict(sorted(denied.items())[:DESTINATIONS])
         reasons = dict(sorted(_bounded(left_out).items()))
-        return cls(counts, counts_after, changes, unreadable, first, reasons, some)
+        return cls(counts, counts_after, changes, unreadable, first, reasons, some, lost)
 
     def merged(self, other: Summary) -> Summary:
         """The summary of what both are of."""
@@ -230,6 +233,7 @@ class Summary(Shown):
             "connections": self.connections,
             "unreadable": self.unreadable,
             "left_out": dict(self.left_out),
+            **({"lost": self.lost} if self.lost else {}),
             "denied": [
                 {"identity": identity, "destination": destination, "count": count}
                 for (identity, destination), count in self.ordered_denied()

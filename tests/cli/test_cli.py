@@ -962,6 +962,11 @@ class TestReplay:
             str(Path("logs", name)) for name in ("old/access.log.2", "no.time", "access.log.1", "access.log")
         ]
 
+    def test_records_that_are_not_in_the_logs_are_told(self) -> None:
+        record = {"identity": "curl.curl", "destination": "54.9.9.9:9", "lost": 2}
+        told = run(*REPLAY, "-", stdin=json.dumps(record)).stdout.splitlines()
+        assert told[1] == "not in the logs: 2 records that whoever wrote them left out"
+
     def test_a_log_of_another_program_is_said_to_be_one(self) -> None:
         entry = json.dumps([ENTRY, {**ENTRY, "type": "inbound"}])
         result = run(*REPLAY, "-", stdin=entry)

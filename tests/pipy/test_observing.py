@@ -169,6 +169,14 @@ def test_what_is_learned_from_records_allows_them() -> None:
     lesson = fe.learn(TODAY, [fe.Log(io.BytesIO(lines.encode()), "sidecar.jsonl")])
     assert len(lesson.openings) == 3
     assert lesson.denied == ()
+    (remark,) = (it for it in lesson.remarks if it.about == "records that are not in the logs")
+    assert remark.count == lesson.evidence.lost == 2
+    summary = fe.replay(TODAY, [fe.Log(io.BytesIO(lines.encode()), "sidecar.jsonl")])
+    assert (summary.lost, summary.to_mapping()["lost"]) == (2, 2)
+    assert "lost" not in fe.replay(TODAY, []).to_mapping()
+    proven = lesson.proven([fe.Log(io.BytesIO(lines.encode()), "sidecar.jsonl")]).replayed
+    assert proven is not None
+    assert proven.lost == 2
 
 
 def test_what_fsm_s_own_script_closes_no_module_sees() -> None:

@@ -236,3 +236,10 @@ class TestLayout:
 def test_places_are_in_the_order_of_logs_and_lines() -> None:
     places = [Place(1, 1, "a"), Place(0, 10, "b"), Place(0, 9, "b")]
     assert list(map(str, sorted(places))) == ["b:9", "b:10", "a:1"]
+
+
+def test_what_is_said_to_be_lost_adds_up() -> None:
+    listed = [{"destination": "54.9.9.9:80", "lost": lost} for lost in (2, None, 0, -1, True, "3", 1)]
+    layout = Layout()
+    assert Records.following(column_of(listed), layout, Place(0, 1, "log"), len(listed)).lost == 3
+    assert Records.following(column_of(listed[1:2]), layout, Place(0, 1, "log"), 1).lost == 0
