@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import random_meshes
 from attrs import frozen
-from controller_cases import CASES, FURTHER
+from controller_cases import CASES, ELSEWHERE, FURTHER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import account, resource
@@ -841,7 +841,7 @@ def outbound(config: fe.PipyConfig) -> Any:
     return found
 
 
-@pytest.mark.parametrize("case", [*FURTHER, *CASES], ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", [*FURTHER, *CASES, *ELSEWHERE], ids=lambda case: case["name"])
 def test_of_the_controllers_outcomes_none_differs_unannounced(case: dict[str, Any]) -> None:
     snapshot, identity = fe.load(case["resources"], strict=False), case["identity"]
     ours, theirs = (fe.pipy_config(snapshot, identity), stock_config(snapshot, identity))
