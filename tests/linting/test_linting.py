@@ -1076,6 +1076,48 @@ def test_law_nobody_misses_what_is_called_dead_one_by_one_or_all_at_once(
                 assert meaning(before) == meaning(after), gone
 
 
+SMALL_PORTS = st.fixed_dictionaries(
+    {
+        "port": st.sampled_from(["tcp 25", "tcp-server-first 25", "http 25", "https 25"]),
+        "ranges": st.sampled_from([[], ["54.0.0.0/8"], ["54.1.0.0/16"]]),
+        "hosts": st.sampled_from([["a.com"], ["a.com", "b.com"]]),
+        "accounts": st.sampled_from([[WHO], [WHO, "other.curl"]]),
+    }
+)
+
+
+@given(
+    st.lists(SMALL_PORTS, min_size=2, max_size=3),
+    st.permutations("abc"),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["", "tcp-x 25", "http-x 25"]),
+)
+@settings(max_examples=examples(60), deadline=None)
+def test_law_a_port_that_nobody_would_miss_is_told_whatever_the_names(
+    listed: list[dict[str, Any]], names: list[str], enable_egress: bool, by_default: bool, served: str
+) -> None:
+    mesh = load(
+        config({"enableEgress": enable_egress}, featureFlags={"enableAutoDefaultRoute": by_default}),
+        *(
+            egress(
+                name,
+                it["port"],
+                ipAddresses=it["ranges"],
+                sources=list(map(account, it["accounts"])),
+                **({"hosts": it["hosts"]} if it["port"].startswith("http") else {}),
+            )
+            for name, it in zip(names, listed, strict=False)
+        ),
+        *([service("db", served)] if served else []),
+    )
+    left = without(mesh, lint(mesh, only=[*PORTS_CALLED_DEAD, Code.DUPLICATE_POLICY]))
+    for policy in left.kind(EgressPolicy):
+        if policy.spec.ports:
+            gone = without_ports(left, [policy.at("spec.ports[0]")])
+            assert any(meaning(before) != meaning(after) for before, after in decisions(left, gone))
+
+
 @given(random_meshes.meshes(), st.data())
 @settings(max_examples=examples(15), deadline=None)
 def test_law_permuted_documents_have_the_same_findings(
