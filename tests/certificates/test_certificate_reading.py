@@ -3,86 +3,28 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import random_meshes
 import small
-import z3
 from hypothesis import given
 from hypothesis import strategies as st
 from random_meshes import FLOMESH, resource
 from small import WHO, config, egress, load, routes, service
-from solving import many
+from solving import Asking, fate_of, many
 from universe import aimed, drawn
 
 import fsm_egress as fe
 from fsm_egress.certificates.connection import Vocabulary
-from fsm_egress.certificates.reading import Fate, decided, fates_of, where_so
+from fsm_egress.certificates.reading import Fate, decided, fates_of
 from fsm_egress.resolution import resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fsm_egress.policy import OutboundPolicy
 
 PER_MESH = 30
 
 
-def shares(entries: Iterable[tuple[Any, int]]) -> tuple[tuple[Any, Fraction], ...]:
-    """Weights as shares of one."""
-    listed = list(entries)
-    total = sum(weight for _, weight in listed) or 1
-    return tuple(sorted((it, Fraction(weight, total)) for it, weight in listed))
-
-
-def fate_of(decision: fe.Decision) -> Fate:
-    """What the engine decides, in the terms of the third reading."""
-    targets = shares(((target.host, target.port), target.weight) for target in decision.targets)
-    used = shares(
-        ((it.name, it.mode, tuple(sorted(set(it.endpoints)))), it.weight) for it in decision.gateways
-    )
-    return Fate(
-        decision.verdict,
-        decision.reason,
-        decision.status,
-        targets,
-        tuple((*it, share) for it, share in used),
-        decision.leads_outside,
-    )
-
-
-class Asking:
-    """A solver that has read a policy, and is asked about one connection after the other."""
-
-    def __init__(self, policy: OutboundPolicy) -> None:
-        self.words = Vocabulary()
-        tree = decided(policy, self.words)
-        self.fates = {fate: f"fate-{number}" for number, fate in enumerate(sorted(fates_of(tree), key=repr))}
-        terms = {fate: where_so(tree, frozenset([fate])) for fate in self.fates}
-        self.needed = self.words.needed_by(*terms.values())
-        lines = [*self.words.declarations(self.needed), *self.words.definitions.lines(self.needed)]
-        for fate, name in self.fates.items():
-            lines.append(f"(declare-const {name} Bool)\n(assert (= {name} {terms[fate]}))")
-        self.solver = z3.Solver()
-        self.solver.from_string("\n".join(lines))
-
-    def is_so(self, connection: fe.Connection, fate: Fate) -> bool:
-        """Whether this, and only this, may become of the connection."""
-        if fate not in self.fates:
-            return False
-        name = self.fates[fate]
-        fixed = [f"(assert {term})" for term in self.words.fixed(connection, self.needed)]
-        others = [f"(assert (not {other}))" for other in self.fates.values() if other != name]
-        self.solver.push()
-        self.solver.from_string("\n".join([*fixed, f"(assert {name})", *others]))
-        found = self.solver.check()
-        self.solver.pop()
-        return bool(found == z3.sat)
-
-
 @given(random_meshes.cases(PER_MESH // 3), drawn(PER_MESH - PER_MESH // 3), st.data())
-@many(5, 3_400)
+@many(3, 3_400)
 def test_law_the_solver_agrees_with_the_engine_about_each_connection(
     case: tuple[list[Any], str, list[Any]], some: list[fe.Connection], data: st.DataObject
 ) -> None:

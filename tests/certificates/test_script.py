@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
 import random_meshes
 import small
 from hypothesis import given
 from hypothesis import strategies as st
 from small import WHO, config, egress, load, routes, service
-from solving import many, solved
+from solving import agrees, many, solved
 from universe import changes
 
 import fsm_egress as fe
@@ -55,22 +54,6 @@ def _all(them: list[fe.Where]) -> fe.Where:
     for it in others:
         first = first & it
     return first
-
-
-def open_question(answer: fe.Answer) -> str:
-    """The script of what was asked, without its witness; satisfied where it is refuted."""
-    return attrs.evolve(answer, proven=True, witness=None).certificate()
-
-
-def agrees(answer: fe.Answer) -> bool:
-    """Whether the solver finds what we have found; what is left out may only keep it from proving."""
-    if answer.proven is None:
-        return True
-    script = open_question(answer)
-    found = solved(script)
-    if answer.proven:
-        return found == "unsat" or (found == "sat" and "\n; left out: " in script)
-    return found == "sat" and solved(answer.certificate()) == "sat"
 
 
 @given(random_meshes.cases(0), questions())

@@ -1,0 +1,307 @@
+"""Faults that are planted in one of the readings, each in a copy: the other reading and the solver show it.
+
+The usual run plants one in each; `--hypothesis-profile long` all of them, and none.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import small
+from small import WHO, config, egress, load, routes, service
+from solving import Asking, agrees, fate_of, many
+
+import fsm_egress as fe
+from fsm_egress.resolution import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Where = fe.Where
+IS_LONG = many(1, 2).max_examples == 2
+
+# The module, what stands in it, and what stands there instead.
+Fault = tuple[str, str, str]
+ENGINE: list[Fault] = [
+    ("engine", "self.by_host.get(authority, self.otherwise)", "self.by_host.get(host, self.otherwise)"),
+    ("engine", "return all(\n        pattern.search(", "return any(\n        pattern.search("),
+    ("engine", "if group.stream:", "if group.stream and group.prefixes:"),
+    ("engine", "reversed(interception.excluded_ports)", "()"),
+    ("engine", "dict.fromkeys(interception.local, ", "dict.fromkeys(interception.own, "),
+    ("engine", "for method in route.methods or FORWARDED_METHODS:", "for method in FORWARDED_METHODS:"),
+    ("engine", "if not targets:", "if targets is None:"),
+    ("engine", 'by_host[host] = by_host[f"{host}:{group.port}"] = made', "by_host[host] = made"),
+    ("engine", "if group.any_tls:", "if group.any_tls and group.server_names:"),
+    ("engine", 'otherwise = table("", default) if default is not None else None', "otherwise = None"),
+    ("engine", "if self.policy.spec.enable_egress:", "if not self.policy.spec.enable_egress:"),
+    (
+        "engine",
+        "return _over(_cut(PrefixTable(owned, None)), _cut(PrefixTable(claimed, anywhere)))",
+        "return _cut(PrefixTable(claimed, anywhere))",
+    ),
+    (
+        "engine",
+        "mismatch = _denied(Reason.PROTOCOL_MISMATCH, rule, taken, owners)",
+        "mismatch = _denied(Reason.PROTOCOL_MISMATCH, rule, taken, owners, FORBIDDEN)",
+    ),
+]
+PARTITION: list[Fault] = [
+    (
+        "division.criteria",
+        "lines.update((number, passed) for number, _ in policy.interception.excluded_ports)",
+        "lines.update(())",
+    ),
+    ("division.criteria", "_table((prefix, Place()) for prefix, _ in interception.excluded)", "_table(())"),
+    ("division.criteria", "if group.stream:", "if group.stream or group.any_tls:"),
+    (
+        "division.criteria",
+        "https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)",
+        "https = (claim for claim in group.claims if claim.protocol is Protocol.TCP)",
+    ),
+    ("division.criteria", "for hostname in host.hostnames}", "for hostname in host.hostnames[:1]}"),
+    (
+        "division.criteria",
+        "by_host[min(by_host)] if by_host and default else ()",
+        "by_host[min(by_host)] if not by_host else ()",
+    ),
+    (
+        "division.criteria",
+        "in _asked(route.methods or FORWARDED_METHODS, path, route.headers)",
+        "in _asked(FORWARDED_METHODS, path, route.headers)",
+    ),
+    (
+        "division.criteria",
+        'sent = tuple(header for header in headers if _can_be(headers={header[0]: ""}))',
+        "sent = ()",
+    ),
+    (
+        "division.requests",
+        "yield _Host(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))",
+        "yield from ()",
+    ),
+    ("division.dividing", "for kind in plain if kind in within.kinds", "for kind in plain[:1]"),
+    (
+        "division.dividing",
+        "if part.appeal is not Appeal.NOWHERE",
+        "if part.appeal is not Appeal.NOWHERE and part.port is not None",
+    ),
+    (
+        "division.dividing",
+        'yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, Among(frozenset(["", *names])))',
+        "yield from ()",
+    ),
+]
+WRITER: list[Fault] = [
+    ("certificates.reading", "[(self.passing(), unseen)]", "[(sends(Sends.DATAGRAM), unseen)]"),
+    ("certificates.reading", "self.words.to(claim.prefixes) if claim.prefixes else TRUE", "TRUE"),
+    (
+        "certificates.reading",
+        "whole = [claim for claim in claims if not claim.broken]",
+        "whole = list(claims)",
+    ),
+    ("certificates.reading", "in route.methods or FORWARDED_METHODS)", "in FORWARDED_METHODS)"),
+    (
+        "certificates.reading",
+        "for name, pattern in route.headers)",
+        "for name, pattern in route.headers[1:])",
+    ),
+    ("certificates.reading", "return fork(owned, egress)", "return egress"),
+    ("certificates.reading", "anything = [it for it in whole if", "anything = [it for it in () if"),
+    ("certificates.reading", 'ported = f"{host}:{port}"', "ported = host"),
+    (
+        "certificates.reading",
+        "unknown = self.in_order(defaults, unknown)",
+        "unknown = self.in_order(defaults[1:], unknown)",
+    ),
+    ("certificates.reading", "weighted.weight * endpoint.weight", "0 * endpoint.weight"),
+    (
+        "certificates.expressions",
+        "return {side: _both(EMPTY, rest[side]) for side in SIDES}",
+        "return rest",
+    ),
+    (
+        "certificates.expressions",
+        "_BEFORE_OTHER if (side == WORD) is is_boundary else _BEFORE_WORD",
+        "_BEFORE_WORD if (side == WORD) is is_boundary else _BEFORE_OTHER",
+    ),
+    (
+        "certificates.connection",
+        "((_ extract {bits - 1} {bits - prefix.length})",
+        "((_ extract {prefix.length - 1} 0)",
+    ),
+    (
+        "certificates.predicates",
+        "frozenset({Verdict.EGRESS_POLICY, Verdict.PASSTHROUGH})",
+        "frozenset({Verdict.EGRESS_POLICY})",
+    ),
+    ("certificates.script", "any_of(seen, unseen) if beside else seen", "seen"),
+]
+FAULTS = [*ENGINE, *PARTITION, *WRITER]
+PLANTED = FAULTS if IS_LONG else [ENGINE[1], PARTITION[3], WRITER[3]]
+
+GROUP = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
+GET = routes("r", {"pathRegex": r"^/v1\b.*x$", "methods": ["PUT"], "headers": [{"x-a": "^1$"}, {"x-b": "2"}]})
+LACKING = {"issuer": "other"}
+RANGES = ["54.0.0.0/8", "10.9.0.0/16"]
+LISTS = {"outboundPortExclusionList": [7], "outboundIPRangeExclusionList": ["198.51.100.0/24"]}
+DEFAULT = {"enableAutoDefaultRoute": True}
+WEB = service("web", "http-web 80", ip="54.9.9.9", pods=["10.0.0.1"])
+MESHES: list[list[Any]] = [
+    [
+        config(),
+        GET,
+        egress("routed", "http 80", hosts=["a.com"], matches=GROUP),
+        egress("named", "https 443", hosts=["a.com"]),
+        egress("any", "https 8443"),
+        egress("ranged", "tcp 80", ipAddresses=RANGES),
+        WEB,
+    ],
+    [
+        config({"enableEgress": True, **LISTS}, featureFlags=DEFAULT),
+        egress("ranged", "http 80", hosts=["a.com"], ipAddresses=RANGES),
+        egress("wide", "http 80", "https 80", "tcp 25", hosts=["b.com"]),
+        egress("lacking", "http 80", "https 443", hosts=["c.org"], mtls=LACKING),
+        service("db", "tcp-db 5432", ip="10.96.0.2", pods=[]),
+        WEB,
+    ],
+    [
+        config(featureFlags=DEFAULT),
+        GET,
+        egress("routed", "http 80", hosts=["a.com"], matches=GROUP),
+        egress("any", "https 80", hosts=[]),
+        WEB,
+    ],
+    [config({"outboundPortExclusionList": [7]}), egress("any", "https 443"), WEB],
+]
+BOTH = {"x-a": "1", "x-b": "2"}
+REQUESTS = [
+    fe.HTTPRequest(method, host, path, headers)
+    for host in ("a.com", "A.com:80", "b.com", "c.org", "nobody.org", "web.shop")
+    for method in ("PUT", "GET")
+    for path, headers in (
+        ("/v1/x", BOTH),
+        ("/v1/x", {"x-a": "1"}),
+        ("/v1/x", {"x-b": "2"}),
+        ("/v1/xy", BOTH),
+        ("/v1x", BOTH),
+    )
+]
+SENT: list[Any] = [
+    fe.Sends.BYTES,
+    fe.Sends.DATAGRAM,
+    *map(fe.TLSClientHello, (None, "a.com", "z.net")),
+    *REQUESTS,
+]
+CONNECTIONS = [
+    fe.Connection(address, port, sent)
+    for address, port in (
+        ("54.9.9.8", 80), ("203.0.113.7", 80), ("54.9.9.9", 80), ("203.0.113.7", 8443), ("203.0.113.7", 25),
+        ("203.0.113.7", 7), ("127.0.0.1", 443), ("10.96.0.2", 5432), ("10.96.0.2", 9),
+    )
+    for sent in (SENT if port == 80 else SENT[:5])
+]  # fmt: skip
+OUT = Where.outside()
+QUESTIONS = [
+    OUT & Where.host("a.com") & ~Where.method("PUT"),
+    OUT & ~Where.to(*RANGES) & Where.port(80) & Where.sends("http") & Where.host("b.com:80"),
+    OUT & Where.port(443) & Where.sends("tls"),
+    OUT & Where.port(7),
+    OUT & Where.to("198.51.100.0/24") & Where.port(80),
+    OUT & ~Where.port(80) & ~Where.port(443) & ~Where.port(8443),
+    OUT & Where.port(80) & Where.host("nobody.org"),
+    OUT & Where.port(80) & Where.sends("http") & ~Where.to(*RANGES),
+    OUT & Where.port(80) & Where.sends("tls") & ~Where.to(*RANGES),
+    OUT & Where.port(80) & Where.sends("http") & ~Where.host("a.com", "a.com:80", "b.com", "b.com:80"),
+    OUT & Where.sends("bytes"),
+    OUT & Where.sends("bytes") & ~Where.to("54.0.0.0/8"),
+    Where.verdict("IN_MESH") & Where.sends("http") & ~Where.host("10.0.0.1"),
+    Where.sends("datagram"),
+    Where.sends("nothing") & Where.to(RANGES[0]),
+    Where.verdict("IN_MESH") & Where.host("web.shop.svc"),
+    Where.reason("no_certificate") & Where.host("c.org:80"),
+    Where.reason("no_server_name") & ~Where.host("", "a.com", "c.org"),
+    Where.reason("http_route") & ~Where.method("PUT") & ~Where.host("web.shop"),
+]
+
+
+@cache
+def mesh(number: int) -> fe.Snapshot:
+    return load(*MESHES[number])
+
+
+def disagreements(numbers: Iterable[int] = range(len(MESHES))) -> Iterator[str]:
+    """Where the readings differ: about connections, about what never happens, about what a change does."""
+    for number in numbers:
+        policy = resolve(mesh(number), WHO)
+        engine, asking = fe.Engine.compile(policy), Asking(policy)
+        for connection in CONNECTIONS:
+            if not asking.is_so(connection, fate_of(engine.classify(connection))):
+                yield f"{number}: {connection}"
+    for number in numbers:
+        for where in QUESTIONS:
+            if not agrees(fe.never(mesh(number), where, WHO)):
+                yield f"{number}: {where}"
+        for other in range(number):
+            if not agrees(fe.implies(mesh(number), mesh(other), WHO)):
+                yield f"{number}, {other}"
+
+
+def source_of(room: str) -> str:
+    """The text of a module of the package."""
+    file = import_module(f"fsm_egress.{room}").__file__
+    assert file is not None
+    return Path(file).read_text(encoding="utf-8")
+
+
+def plant(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a copy of a module with the fault in the place of the module, wherever it is known."""
+    room, old, new = fault
+    for known in (*fe.__all__, "certificates.script", "certificates.documents", *(it for it, *_ in FAULTS)):
+        _ = getattr(fe, known, None) or import_module(f"fsm_egress.{known}")  # else it would keep the fault
+    original = import_module(f"fsm_egress.{room}")
+    name = original.__name__
+    copy = ModuleType(name)
+    copy.__package__ = name.rpartition(".")[0]
+    exec(compile(source_of(room).replace(old, new), name, "exec"), vars(copy))  # noqa: S102  # because it is ours
+    own = {
+        id(value): key for key, value in vars(original).items() if getattr(value, "__module__", "") == name
+    }
+    for module in [it for key, it in sys.modules.items() if key.startswith(("fsm_egress", "solving"))]:
+        for key, value in list(vars(module).items()):
+            if id(value) in own:
+                monkeypatch.setattr(module, key, vars(copy)[own[id(value)]])
+
+
+def told(fault: Fault) -> str:
+    return f"{fault[0]}: {fault[1][:40]}"
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=told)
+def test_a_planted_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(fault, monkeypatch)
+    try:
+        found = next(disagreements(), None)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        found = str(error)
+    assert found is not None
+
+
+@pytest.mark.parametrize("number", range(len(MESHES)) if IS_LONG else [2])
+def test_where_no_fault_is_planted_none_is_found(number: int) -> None:
+    assert next(disagreements([number]), None) is None
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=told)
+def test_each_fault_can_be_planted(fault: Fault) -> None:
+    room, old, new = fault
+    assert (source_of(room).count(old), old != new) == (1, True)
+
+
+def test_there_are_a_dozen_in_each_reading() -> None:
+    assert min(map(len, (ENGINE, PARTITION, WRITER))) >= 12
