@@ -29,16 +29,16 @@ IS_LONG = many(1, 2).max_examples == 2
 # The module, what stands in it, and what stands there instead.
 Fault = tuple[str, str, str]
 ENGINE: list[Fault] = [
-    ("engine", "self.by_host.get(authority, self.otherwise)", "self.by_host.get(host, self.otherwise)"),
+    ("engine", "self.by_host.get(authority)", "self.by_host.get(host)"),
     ("engine", "return all(\n        pattern.search(", "return any(\n        pattern.search("),
     ("engine", "if group.stream:", "if group.stream and group.prefixes:"),
     ("engine", "reversed(interception.excluded_ports)", "()"),
     ("engine", "dict.fromkeys(interception.local, ", "dict.fromkeys(interception.own, "),
     ("engine", "for method in route.methods or FORWARDED_METHODS:", "for method in FORWARDED_METHODS:"),
     ("engine", "if not targets:", "if targets is None:"),
-    ("engine", 'by_host[host] = by_host[f"{host}:{group.port}"] = made', "by_host[host] = made"),
-    ("engine", "if group.any_tls:", "if group.any_tls and group.server_names:"),
-    ("engine", 'otherwise = table("", default) if default is not None else None', "otherwise = None"),
+    ("engine", 'authority.removesuffix(f":{group.port}")', "authority"),
+    ("engine", "if self.group.any_tls:", "if self.group.any_tls and self.group.server_names:"),
+    ("engine", "None if default is None else found.laid_out", "None if default else found.laid_out"),
     ("engine", "if self.policy.spec.enable_egress:", "if not self.policy.spec.enable_egress:"),
     (
         "engine",
