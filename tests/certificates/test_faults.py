@@ -29,7 +29,6 @@ IS_LONG = many(1, 2).max_examples == 2
 # The module, what stands in it, and what stands there instead.
 Fault = tuple[str, str, str]
 ENGINE: list[Fault] = [
-    ("engine", "self.by_host.get(authority)", "self.by_host.get(host)"),
     ("engine", "return all(\n        pattern.search(", "return any(\n        pattern.search("),
     ("engine", "if group.stream:", "if group.stream and group.prefixes:"),
     ("engine", "reversed(interception.excluded_ports)", "()"),
@@ -143,7 +142,7 @@ WRITER: list[Fault] = [
     ("certificates.script", "any_of(seen, unseen) if beside else seen", "seen"),
 ]
 FAULTS = [*ENGINE, *PARTITION, *WRITER]
-PLANTED = FAULTS if IS_LONG else [ENGINE[1], PARTITION[3], WRITER[3]]
+PLANTED = FAULTS if IS_LONG else [ENGINE[0], PARTITION[3], WRITER[3]]
 
 GROUP = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
 GET = routes("r", {"pathRegex": r"^/v1\b.*x$", "methods": ["PUT"], "headers": [{"x-a": "^1$"}, {"x-b": "2"}]})
