@@ -8,6 +8,7 @@ from typing import Any
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.errors import InvalidValue, MissingExtra
+from ..values.typed import takes
 
 __all__ = ["Certified", "Found", "certify"]
 
@@ -82,6 +83,7 @@ class Certified:
         return "\n".join(lines)
 
 
+@takes(certificate=str)
 def certify(certificate: str) -> Certified:
     """What the solver z3 says of a certificate.
 

@@ -30,10 +30,10 @@ __all__ = ["certificate_option", "certify", "write_certificate"]
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @output_option()
 def certify(files: tuple[str, ...], output: str) -> None:
-    """Check certificates with a solver that knows nothing of meshes.
+    """Check certificates of proofs with a solver.
 
-    It says what was proved, of whom, and about which documents, whose digests stand in the certificate.
-    Exit code 1 where one does not hold, 3 where the solver could not tell.
+    The solver knows nothing of meshes. You hear what was proved, of whom, and about which documents, whose
+    digests stand in the certificate. Exit code 1 where one does not hold, 3 where the solver could not tell.
     """
     from ..certificates.checking import certify as certified  # noqa: PLC0415  # because `never` writes only
 

@@ -64,7 +64,7 @@ LINTING = VERIFYING | {"linting"}
 LOADED: dict[str, set[str]] = {
     "--version": {"cli"},
     "--help": {"cli"},
-    "certify": {"certificates", "cli", "values"},
+    "certify": READING | {"certificates", "pipy"},
     "check": READING,
     "completion": {"cli"},
     "config": WRITING,

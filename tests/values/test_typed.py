@@ -20,6 +20,7 @@ GOOD: dict[str, Any] = {
     **dict.fromkeys(("mesh", "snapshot", "before", "after", "a", "b", "resources"), MESH),
     "account": WHO,
     "address": "54.9.9.9",
+    "certificate": "(check-sat)",
     "connection": fe.tcp("54.9.9.9", 25),
     "content": "{}",
     "destination": "54.9.9.9",
