@@ -29,7 +29,7 @@ def many(usual: int, long: int) -> settings:
 
 def solved(script: str) -> str:
     """What the solver says of a script: `sat`, `unsat` or `unknown`."""
-    solver = z3.Solver()
+    solver = z3.Solver(ctx=z3.Context())  # one that has read nothing else
     solver.set("timeout", PATIENCE)
     solver.from_string(script)
     return str(solver.check())

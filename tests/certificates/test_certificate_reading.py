@@ -173,6 +173,21 @@ def test_what_rules_seldom_come_to(documents: list[Any], sent: Any, reason: str)
     assert not any(asking.is_so(connection, fate) for fate in asking.fates if fate != fate_of(decision))
 
 
+def test_a_pod_without_a_sidecar_is_let_out() -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "curl"},
+        "spec": {"serviceAccountName": "curl", "hostNetwork": True},
+    }
+    engine, asking = asked_of(config(), egress("e", "tcp 25"), pod)
+    for sent, reason in ((fe.Sends.BYTES, "no_sidecar"), (fe.Sends.DATAGRAM, "not_intercepted")):
+        connection = fe.Connection("54.9.9.9", 26, sent)
+        decision = engine.classify(connection)
+        assert decision.reason.value == reason
+        assert asking.is_so(connection, fate_of(decision))
+
+
 def test_what_gateways_carry() -> None:
     ports = [{"name": "tcp-proxy", "port": 1080}]
     gateways = [

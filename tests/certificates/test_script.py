@@ -210,6 +210,15 @@ def test_what_is_neither_proven_nor_refuted_has_no_certificate() -> None:
         answer.certificate()
 
 
+def test_what_becomes_of_all_connections_alike_is_compared_too() -> None:
+    mesh = load(config({"outboundIPRangeExclusionList": ["0.0.0.0/0"]}))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "curl"},
+           "spec": {"serviceAccountName": "curl", "hostNetwork": True}}  # fmt: skip
+    same = load(config(), pod)
+    assert agrees(fe.equivalent(same, load(config(), pod, egress("e", "tcp 25")), WHO))
+    assert agrees(fe.equivalent(same, mesh, WHO))
+
+
 def test_many_identities_are_counted() -> None:
     mesh = load(config(), egress("e", "tcp 25"))
     whom = [f"a{number}.curl" for number in range(25)]
