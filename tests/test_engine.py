@@ -525,3 +525,31 @@ def test_law_what_the_sidecar_never_sees_is_no_difference_from_it(case: Case) ->
     for it in fe.verify(snapshot, who).disagreements:
         assert can_be_dialled(it.connection.key, own)
         assert it.decision.reason is not fe.Reason.NO_SIDECAR
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_what_many_policies_open_everywhere_holds_within_the_range_of_one(enabled: bool) -> None:
+    """A range within what more policies cover than are laid out at once is decided as any other."""
+    mesh = [
+        small.config({"enableEgress": enabled}),
+        *(small.egress(f"tls-{index:02}", "https 443", hosts=[f"h{index}.com"]) for index in range(20)),
+        *(small.egress(f"web-{index:02}", "http 443", hosts=[f"h{index}.com"]) for index in range(20)),
+        small.egress("range", "https 443", hosts=["inside.com"], ipAddresses=["54.9.0.0/16"]),
+        small.egress("other", "http 443", hosts=["inside.com"], ipAddresses=["54.8.0.0/16"]),
+    ]
+    names = ("h7.com", "inside.com", "elsewhere.com")
+    requests = [{"method": "GET", "host": name, "path": "/", "headers": {}} for name in names]
+    sendings: list[dict[str, Any]] = [
+        *({"sends": sends} for sends in ("bytes", "nothing", "tls")),
+        *({"sends": "tls", "sni": name} for name in names),
+        *({"sends": "http", "request": request} for request in requests),
+    ]
+    addresses = ("54.9.0.1", "54.8.0.1", "54.7.0.1")
+    connections = [{"destination": it, "port": 443, **sent} for it in addresses for sent in sendings]
+    engine = engine_of(mesh, "curl.curl")
+    expected = [reference.decide(mesh, "curl.curl", connection) for connection in connections]
+    pickled = pickle.loads(pickle.dumps(engine))  # noqa: S301  # because it is ours
+    again = pickle.loads(pickle.dumps(pickled))  # noqa: S301  # ditto
+    for asked in (engine, pickled, again):
+        assert [decided(asked, connection) for connection in connections] == expected
+    assert len({str(entry["rule"]) for entry in expected}) > 3

@@ -252,7 +252,7 @@ def found_in(pattern: Pattern) -> str:
 
 
 def _found(tree: syntax.Node) -> Row:
-    anything = dict.fromkeys(SIDES, ANYTHING)
+    anything: _Rest = dict.fromkeys(SIDES, ANYTHING)
     kept = _without_head(tree)
     later = _before(kept, anything, from_look=False)
     first = _before(kept, anything, from_look=True)[START]

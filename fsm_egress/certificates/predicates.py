@@ -33,10 +33,12 @@ class Asked(Protocol):
     @property
     def what(self) -> str:
         """What is looked at."""
+        ...
 
     @property
     def values(self) -> tuple[Any, ...]:
         """Those of which it is to be one."""
+        ...
 
 
 def _among(tree: Tree, chosen: Callable[[Fate], bool]) -> str:

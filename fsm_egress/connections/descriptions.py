@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY
@@ -122,7 +122,7 @@ def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     try:
-        named = [(name, value) for name, value in pairs]
+        named: list[tuple[Any, Any]] = [(name, value) for name, value in pairs]
     except (TypeError, ValueError):
         raise InvalidValue.of("headers by name, or pairs of names and values", headers).at(
             "headers"

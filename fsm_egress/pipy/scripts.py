@@ -7,6 +7,7 @@ Only the outbound part is read, and of that only what the scripts look at (fsm, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
 
 from attrs import evolve, field
@@ -47,12 +48,12 @@ SECRETS = frozenset({"Certificate", "SourceCert"})  # of what is in them no prob
 class Cert:
     """A certificate for TLS towards the target; unusable ones fail when the connection is made.
 
-    `chain` is what is shown, and tells certificates apart.
+    `digest` is that of the chain that is shown, and tells certificates apart.
     """
 
     fsm_issued: bool
     usable: bool
-    chain: str = field(default="", repr=False)
+    digest: str = field(default="", repr=False)
 
 
 @frozen
@@ -280,8 +281,8 @@ def _cert(value: _Value, own: Cert | None) -> Cert:
     chain = value.at("CertChain").text()
     complete = all([chain, value.at("PrivateKey").text()])
     if fsm_issued and own is not None and own.usable:
-        return Cert(fsm_issued, usable=True, chain=own.chain)
-    return Cert(fsm_issued, complete, chain)
+        return Cert(fsm_issued, usable=True, digest=own.digest)
+    return Cert(fsm_issued, complete, sha256(chain.encode()).hexdigest())
 
 
 def _source_cert(value: _Value, own: Cert) -> Cert | None:

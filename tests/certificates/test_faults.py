@@ -267,7 +267,7 @@ def plant(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     name = original.__name__
     copy = ModuleType(name)
     copy.__package__ = name.rpartition(".")[0]
-    exec(compile(source_of(room).replace(old, new), name, "exec"), vars(copy))  # noqa: S102  # because it is ours
+    exec(compile(source_of(room).replace(old, new), f"<{name}>", "exec"), vars(copy))  # noqa: S102  # because it is ours
     own = {
         id(value): key for key, value in vars(original).items() if getattr(value, "__module__", "") == name
     }

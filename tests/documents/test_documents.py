@@ -718,6 +718,17 @@ def test_what_aliases_stand_for_is_counted_with_its_characters(
 
 
 @pytest.mark.usefixtures("parser")
+def test_values_are_counted_each_alias_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "{a: &a [v, w], b: *a}"
+    monkeypatch.setattr(documents, "MAX_NODES", 7)
+    assert problems_of(text) == []
+    monkeypatch.setattr(documents, "MAX_NODES", 6)
+    assert problems_of(text) == [
+        "a.yaml:1:19: expected at most 6 values, aliases counted in full, found more"
+    ]
+
+
+@pytest.mark.usefixtures("parser")
 def test_and_for_all_documents_of_a_text_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MAX_ALIASED", 28)
     one = "{a: &a xxxxxxxx, b: [*a, *a]}\n"
@@ -1034,7 +1045,7 @@ def test_numbers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_at_once_or_not_a_text_has_so_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_NODES", 8)
+    monkeypatch.setattr(documents, "MAX_NODES", 6)
     for numbers, items in ((2, [1, [2, "345"]]), (3, [1, [2, 3], "45"]), (3, [1, [], {}, 2, 3])):
         text = json.dumps({"items": items, "n": list(range(numbers))})
         careful = read(text, "a.json")[0]
