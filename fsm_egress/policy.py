@@ -239,7 +239,7 @@ class EgressGroup:
 
     Attributes:
         prefixes: the addresses, sorted, none inside another; empty for every address that no other group has.
-        own: the claims that cover the addresses besides those of what lies around, each with its place.
+        own: the claims that cover the addresses besides those of what lies around.
         around: the group of what lies around, if any claim covers that.
         own_names: what `https` claims allow, by host, where it is not as it is around.
         own_hosts: what `http` claims allow, likewise.
@@ -254,6 +254,14 @@ class EgressGroup:
     own_hosts: tuple[VirtualHost, ...]
     tls_cluster: str
     _places: tuple[int, ...] = field(eq=False, repr=False)
+
+    @property
+    def layers(self) -> Iterator[EgressGroup]:
+        """The group, and what lies around it, the nearest first."""
+        layer: EgressGroup | None = self
+        while layer is not None:
+            yield layer
+            layer = layer.around
 
     @cached_property
     def placed(self) -> tuple[Placed, ...]:

@@ -17,6 +17,7 @@ from ..resources.egress import EgressPolicy
 from ..resources.meshconfig import MeshConfig
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
+from ..values.identity import Memory
 from ..values.times import read_time
 from .evidence import Evidence, Need, Seen, Times
 
@@ -162,12 +163,10 @@ class Learner:
         listed = (columns.hosts, columns.methods, columns.paths if self.routes else None)
         optional = (repeat(None) if values is None else values for values in listed)
         written = zip(columns.destinations, columns.ports, columns.sends, *optional, strict=False)
-        why: dict[int, str | None] = {}
+        why: Memory[str | None] = Memory()
         groups: dict[Any, list[int]] = {}
         for at, (decision, key) in enumerate(zip(decided.before, written, strict=False)):
-            if id(decision) not in why:
-                why[id(decision)] = self.choice.passed_over(decision)
-            reason = why[id(decision)]
+            reason = why.once(decision, self.choice.passed_over)
             if reason:
                 left_out[reason] += 1
             else:

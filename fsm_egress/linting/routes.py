@@ -16,6 +16,7 @@ from ..patterns.shortest import least_length
 from ..patterns.syntax import Alternation, Chars, Group, Sequence
 from ..resources.checks import FORWARDED_METHODS
 from ..values.errors import InvalidValue
+from ..values.identity import each_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -108,14 +109,14 @@ def covered(narrow: HTTPRoute, wide: Collection[HTTPRoute]) -> tuple[HTTPRoute, 
     one = next((route for route in wide if covers(route, narrow)), None)
     if one is not None:
         return (one,)
-    found: dict[int, HTTPRoute] = {}
+    found: list[HTTPRoute] = []
     for method in sorted(_methods(narrow)):
         apt = [it for it in wide if method in _methods(it) and _has_headers_of(it, narrow)]
         enough = next(([it] for it in apt if _is_within(narrow.path, it.path)), apt)
         if enough is apt and not (apt and _is_within_all(narrow.path, [it.path for it in apt])):
             return ()
-        found.update((id(it), it) for it in enough)
-    return tuple(found.values())
+        found.extend(enough)
+    return each_once(found)
 
 
 def _has_headers_of(wide: HTTPRoute, narrow: HTTPRoute) -> bool:

@@ -149,12 +149,9 @@ class _Reader:
         self.in_folder = False  # where not every file is one of the mesh
         self.reading = Reading()
         self.found: list[Resource] = []
-        self.tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(
-            dict
-        )  # of equal names the first
-        self.documents: dict[
-            tuple[type[Resource], Name], str
-        ] = {}  # what they stand in, where that is no text
+        # The first of equal names; and what those stand in that stand in no text.
+        self.tables: dict[type[Resource], dict[Name, Resource]] = defaultdict(dict)
+        self.documents: dict[tuple[type[Resource], Name], str] = {}
         self.twins: set[tuple[type[Resource], Name]] = set()
         self.problems: list[Problem] = []
         self.refused: list[Refused] = []

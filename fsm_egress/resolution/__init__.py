@@ -27,6 +27,7 @@ from ..resources.kinds import KINDS
 from ..resources.subjects import Subject, read_subject
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.construction import frozen
+from ..values.identity import each_once
 from ..values.typed import takes
 from .absence import certain
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
@@ -36,7 +37,7 @@ from .retries import retries_of, retry_for, service_called
 from .surroundings import SURROUNDING_KINDS, surroundings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from ..policy import MeshMatch
 
@@ -153,8 +154,8 @@ def _port(
     hosts, findings = host_clusters(port, claims)
     clusters: dict[str, Cluster] = {}
     is_retried = any(True for _ in retries_of(snapshot, identity))
-    for group in _layers(groups):
-        for host in group.own_hosts:
+    for layer in each_once(layer for group in groups if not group.stream for layer in group.layers):
+        for host in layer.own_hosts:
             if host.routes:
                 name = f"{host.name}:{port}"
                 clusters[name] = hosts[name]
@@ -164,17 +165,6 @@ def _port(
     policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
     met = [finding for group in groups for finding in _meetings(group)]
     return ResolvedPort(claims, policy, tuple(dict.fromkeys([*findings, *met])))
-
-
-def _layers(groups: Iterable[EgressGroup]) -> Iterator[EgressGroup]:
-    """The groups that open no stream and those around them, each once."""
-    known: set[int] = set()
-    for group in groups:
-        layer = None if group.stream else group
-        while layer is not None and id(layer) not in known:
-            known.add(id(layer))
-            yield layer
-            layer = layer.around
 
 
 def _meetings(group: EgressGroup) -> Iterator[Finding]:
