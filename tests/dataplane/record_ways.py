@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
+from record_shared import asked  # noqa: E402  # because the folder is to be found first
+
 Wire = dict[str, Any]
 
 KEPT = TESTS / "vectors" / "ways.json"
@@ -117,35 +119,6 @@ def _answer_http2(connection: socket.socket, data: bytes, body: bytes) -> None:
         data += more
 
 
-def asked(sequence: list[Wire]) -> list[Wire]:
-    """The way of each request of a sequence; a connection of a client is opened when it is first used."""
-    clients: dict[int, socket.socket] = {}
-    ways = []
-    for step in sequence:
-        number = step["client"]
-        if number not in clients:
-            clients[number] = socket.create_connection((BY[step["by"]], 80), timeout=10)
-        clients[number].sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
-        ways.append(_said(clients[number]))
-        if step["closes"]:
-            clients.pop(number).close()
-    for client in clients.values():
-        client.close()
-    return ways
-
-
-def _said(client: socket.socket) -> Wire:
-    """What the server says of the way, which may come in pieces."""
-    data = client.recv(65536)
-    while b"}" not in data and b" 200 " in data[:20]:
-        data += client.recv(65536)
-    if b" 200 " not in data[:20]:
-        return {"status": int(data.split(b" ")[1])}
-    text = data[data.index(b"{") : data.index(b"}") + 1]
-    way: Wire = json.loads(text)
-    return way
-
-
 def inside() -> None:
     """Serve, ask, print."""
     task = json.load(sys.stdin)
@@ -154,7 +127,7 @@ def inside() -> None:
         pem.write_text(task["server"])
         authorities.write_text(task["authorities"])
         Keeping(80, str(pem), str(authorities))
-    json.dump(asked(task["sequence"]), sys.stdout)
+    json.dump(asked(task["sequence"], lambda step: (BY[step["by"]], HOST)), sys.stdout)
 
 
 # --- outside ---------------------------------------------------------------------------------------------
