@@ -255,14 +255,6 @@ class EgressGroup:
     tls_cluster: str
     _places: tuple[int, ...] = field(eq=False, repr=False)
 
-    @property
-    def layers(self) -> Iterator[EgressGroup]:
-        """The group, and what lies around it, the nearest first."""
-        layer: EgressGroup | None = self
-        while layer is not None:
-            yield layer
-            layer = layer.around
-
     @cached_property
     def placed(self) -> tuple[Placed, ...]:
         """All claims that cover the addresses, each with its place."""

@@ -27,7 +27,6 @@ from ..resources.kinds import KINDS
 from ..resources.subjects import Subject, read_subject
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.construction import frozen
-from ..values.identity import each_once
 from ..values.typed import takes
 from .absence import certain
 from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
@@ -154,8 +153,8 @@ def _port(
     hosts, findings = host_clusters(port, claims)
     clusters: dict[str, Cluster] = {}
     is_retried = any(True for _ in retries_of(snapshot, identity))
-    for layer in each_once(layer for group in groups if not group.stream for layer in group.layers):
-        for host in layer.own_hosts:
+    for group in groups:  # what lies around one is a group, too
+        for host in group.own_hosts:
             if host.routes:
                 name = f"{host.name}:{port}"
                 clusters[name] = hosts[name]
