@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from .interception.kinds import kinds_of_pods
     from .learning import learn
     from .learning.evidence import Evidence, Need, Seen
-    from .learning.lessons import Lesson, Opening, Remark
+    from .learning.lessons import Lesson, Remark
+    from .learning.openings import Opening
     from .learning.readiness import HeldOut, Readiness
     from .learning.unseen import Unseen
     from .linting import lint
@@ -309,7 +310,8 @@ _ROOMS = {
     "interception.kinds": "kinds_of_pods",
     "learning": "learn",
     "learning.evidence": "Evidence Need Seen",
-    "learning.lessons": "Lesson Opening Remark",
+    "learning.lessons": "Lesson Remark",
+    "learning.openings": "Opening",
     "learning.readiness": "HeldOut Readiness",
     "learning.unseen": "Unseen",
     "linting": "lint",

@@ -61,3 +61,8 @@ def test_every_document_is_without_problems(path: Path) -> None:
     mesh = fe.load(path)
     assert len(mesh) >= 1
     assert mesh.problems == ()
+
+
+def test_the_log_of_the_open_mesh_is_what_its_generator_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "open-to-closed" / "day.py"), run_name="__main__")
+    assert capsys.readouterr().out == (EXAMPLES / "open-to-closed" / "access.jsonl").read_text()

@@ -31,7 +31,8 @@ from ..values.times import spelled_time
 from .choosing import Learner, Prover
 from .documents import Grant, documents
 from .evidence import Evidence, Need
-from .grants import Granted, Manner, granted, own_addresses
+from .grants import Manner, granted, own_addresses
+from .openings import Opening, openings_of
 from .readiness import CLOSED, LastSeen, Readiness, decisions_of, readiness_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ..replaying.logs import Log
     from ..replaying.streaming import Partitions
 
-__all__ = ["Lesson", "Opening", "Remark", "lesson_of"]
+__all__ = ["Lesson", "Remark", "lesson_of"]
 
 IN_FORCE = {"spec": {"featureFlags": {"enableEgressPolicy": True}}}
 ALIKE = 3  # names below one domain, from which on people wish for a wildcard
@@ -67,29 +68,6 @@ class Remark:
 
     def __str__(self) -> str:
         return f"{self.about}: {self.text} ({self.count} records)"
-
-
-@frozen(order=True)
-class Opening:
-    """What a grant opens beyond what was seen.
-
-    Attributes:
-        beyond: how many addresses nobody was seen to reach; None where a name stands for whatever address
-            has it.
-        grant: the grant.
-        text: in words.
-    """
-
-    beyond: float
-    grant: Grant
-    text: str
-
-    def to_mapping(self) -> dict[str, Any]:
-        """The opening for machines."""
-        return {"beyond": None if self.beyond == float("inf") else int(self.beyond), "text": self.text}
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @frozen(repr=False)
@@ -350,7 +328,7 @@ def lesson_of(
         resources,
         learned.grants,
         tuple(_remarks(evidence, refused)),
-        tuple(sorted(_openings(learned))),
+        tuple(sorted(openings_of(learned))),
         readiness_of(mesh, evidence, manner, hold_out),
         manner,
         refused,
@@ -367,33 +345,6 @@ def _rare(evidence: Evidence, seen_at_least: int) -> frozenset[Need]:
     for need, seen in evidence.seen.items():
         counts[need.destination] += seen.count
     return frozenset(need for need in evidence.seen if counts[need.destination] < seen_at_least)
-
-
-def _openings(learned: Granted) -> Iterator[Opening]:
-    """What each grant opens beyond what was seen."""
-    reached: dict[tuple[str, int], set[int]] = defaultdict(set)
-    for need in learned.needs:
-        reached[need.identity, need.port].add(need.address)
-    for grant in learned.grants:
-        ports = ", ".join(f"{number} ({protocol})" for number, protocol in grant.ports)
-        if grant.ranges:
-            whole = sum(prefix.size for prefix in grant.ranges)
-            seen = min(
-                sum(any(p.first <= key <= p.last for p in grant.ranges) for key in reached[account, number])
-                for account in grant.accounts
-                for number, _ in grant.ports
-            )
-            where = ", ".join(map(str, grant.ranges))
-            more = (
-                f"{whole - seen} addresses beyond those seen"
-                if whole > seen
-                else "nothing beyond what was seen"
-            )
-            yield Opening(whole - seen, grant, f"{where} on port {ports}: {more}")
-            continue
-        asked = f", {len(grant.routes)} routes" if grant.routes else ""
-        text = f"{', '.join(grant.hosts)} on port {ports}{asked}: at whatever address has the name"
-        yield Opening(float("inf"), grant, text)
 
 
 def _remarks(evidence: Evidence, refused: Mapping[Need, str]) -> Iterator[Remark]:

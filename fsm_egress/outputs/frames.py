@@ -133,7 +133,7 @@ def _(answer: Lesson) -> list[Row]:
             "ports": ", ".join(f"{number} {protocol}" for number, protocol in it.grant.ports),
             "hosts": ", ".join(it.grant.hosts) or None,
             "ranges": ", ".join(map(str, it.grant.ranges)) or None,
-            "routes": len(it.grant.routes),
+            "routes": ", ".join(f"{'/'.join(methods)} {path}" for path, methods in it.grant.routes) or None,
             "beyond": it.to_mapping()["beyond"],
         }
         for it in answer.openings

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seen import LOGS, MANNERS, OPEN, Record, learned, log
 from shown import Page
-from small import config, egress, load, service
+from small import config, egress, load
 from thoroughness import examples
 
 import fsm_egress as fe
@@ -21,50 +21,12 @@ from fsm_egress.learning import learn
 from fsm_egress.learning.documents import documents
 from fsm_egress.learning.readiness import CLOSED
 from fsm_egress.replaying import logs, streaming
-from fsm_egress.replaying.logs import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from fsm_egress.learning.documents import Grant
-    from fsm_egress.learning.lessons import Lesson
 
-Record = dict[str, Any]
-
-OPEN = load(
-    config({"enableEgress": True}),
-    service("cart", "http 80", ip="10.96.0.9", pods=["10.0.0.5"]),
-    service("db", "tcp 9", ip="None", pods=["10.0.0.7"]),
-)
-WHO = ("curl.curl", "wget.shop", "db.shop")
-NAMES = ("a.com", "b.a.com", "c.a.com", "d.a.com", "54.9.9.9")
-PATHS = ("/", "/users/7", "/users/42", "/users/deadbeef01", "/x?q=1")
-ADDRESSES = ("54.9.9.1", "54.9.9.2", "54.9.9.9", "54.9.9.200", "203.0.113.7")
-
-
-@st.composite
-def records(draw: st.DrawFn) -> Record:
-    sends = draw(st.sampled_from(["tls", "http", "bytes", "nothing", "nameless"]))
-    record: Record = {
-        "identity": draw(st.sampled_from(WHO)),
-        "destination": draw(st.sampled_from(ADDRESSES)),
-        "port": draw(st.sampled_from([80, 443])),
-        "time": draw(st.integers(1_790_000_000, 1_790_000_900)),
-    }
-    if sends == "tls":
-        return {**record, "server_name": draw(st.sampled_from(NAMES[:4]))}
-    if sends == "http":
-        method = draw(st.sampled_from(["GET", "POST"]))
-        return {
-            **record,
-            "host": draw(st.sampled_from(NAMES)),
-            "path": draw(st.sampled_from(PATHS)),
-            "method": method,
-        }
-    return {**record, "sends": "tls" if sends == "nameless" else sends}
-
-
-LOGS = st.lists(records(), min_size=1, max_size=12)
 OTHER_MESHES = st.sampled_from(
     [
         OPEN,
@@ -75,15 +37,6 @@ OTHER_MESHES = st.sampled_from(
         ),
     ]
 )
-MANNERS = st.fixed_dictionaries({"routes": st.booleans(), "ranges": st.integers(3, 5)})
-
-
-def log(entries: Iterable[Record], name: str = "a.jsonl") -> Log:
-    return Log(BytesIO("".join(f"{json.dumps(record)}\n" for record in entries).encode()), name)
-
-
-def learned(entries: Iterable[Record], mesh: fe.Snapshot = OPEN, **options: Any) -> Lesson:
-    return learn(mesh, [log(entries)], **options)
 
 
 def closed(mesh: fe.Snapshot, grants: Iterable[Grant]) -> fe.Snapshot:
@@ -285,18 +238,6 @@ def test_route_groups_are_shared_in_a_namespace() -> None:
     lesson = learned(entries, routes=True)
     kinds = [it.kind for it in lesson.resources]
     assert kinds == ["HTTPRouteGroup", "Egress", "Egress"]
-
-
-def test_what_opens_more_than_was_seen_says_how_much() -> None:
-    far = [{**BYTES, "destination": f"54.9.9.{octet}"} for octet in (1, 2, 9)]
-    lesson = learned([*far, TLS], ranges=1)
-    assert [str(it) for it in lesson.openings] == [
-        "54.9.9.0/28 on port 5432 (tcp): 13 addresses beyond those seen",
-        "a.com on port 443 (https): at whatever address has the name",
-    ]
-    assert [it.to_mapping()["beyond"] for it in lesson.openings] == [13, None]
-    assert "nothing beyond what was seen" in str(learned([BYTES]).openings[0])
-    assert "1 routes" in str(learned([HTTP], routes=True).openings[0])
 
 
 def test_a_client_that_waits_gets_a_port_where_the_server_speaks_first() -> None:
