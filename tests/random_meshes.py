@@ -499,12 +499,22 @@ LISTS: tuple[tuple[tuple[str, str], ...], ...] = (
 WISHES = (*["yes"] * 4, None, "True", "no", "DISABLED")
 # How a pod is there: described, on the host's network, running without or with a sidecar, and started with
 # rules; or as the template of a Deployment.
-MANNERS = (*["described"] * 3, "on host", "bare", "with sidecar", "started", "template")
+MANNERS = (
+    *["described"] * 3,
+    "on host",
+    "bare",
+    "with sidecar",
+    "started",
+    "started",
+    "template",
+    "template",
+)
 STARTED_WITH: tuple[tuple[list[str], list[str], list[int]], ...] = (
     ([], [], []),
     (["54.9.0.0/16"], [], [25]),
     ([], ["54.0.0.0/8", "10.0.0.1"], [80]),
 )
+SOURCE_NAMES = ("p0", "p1", "p2")
 OWN_IPS = ("10.200.0.1", "54.9.9.8", "9.9.9.9")
 
 
@@ -551,7 +561,7 @@ def any_pod(
 SOURCE_PODS = st.builds(
     any_pod,
     st.sampled_from(("curl.curl", *IDENTITIES)),
-    st.sampled_from(("p0", "p1", "p2")),
+    st.sampled_from(SOURCE_NAMES),
     st.sampled_from(LISTS),
     st.sampled_from(WISHES),
     st.sampled_from(MANNERS),
@@ -562,22 +572,31 @@ SOURCE_PODS = st.builds(
 
 def without_sources(documents: Sequence[Document]) -> Documents:
     """A mesh whose accounts have no pods but those behind services."""
-    names = ("p0", "p1", "p2")
-    kinds = ("Pod", "Deployment")
-    return [it for it in documents if it["kind"] not in kinds or place(it)[1] not in names]
+    return [it for it in documents if not is_source(it)]
+
+
+def is_source(document: Document) -> bool:
+    return document["kind"] in ("Pod", "Deployment") and place(document)[1] in SOURCE_NAMES
 
 
 def subjects_of(documents: Sequence[Document], identity: str) -> list[str]:
     """Whom a decision can be asked for: each pod and template of an account, or itself if it has but one."""
-    found = []
-    for document in documents:
-        if document["kind"] in ("Pod", "Deployment"):
-            spec = document["spec"]
-            runs_as = spec.get("template", {"spec": spec})["spec"].get("serviceAccountName", "default")
-            space, name = place(document)
-            if f"{runs_as}.{space}" == identity:
-                found.append(f"{document['kind'].lower()}/{name}.{space}")
+    found = [subject_of(it) for it in documents if account_of(it) == identity]
     return [identity, *found] if len(found) < 2 else found  # pods that differ are asked for one by one
+
+
+def subject_of(document: Document) -> str:
+    space, name = place(document)
+    return f"{document['kind'].lower()}/{name}.{space}"
+
+
+def account_of(document: Document) -> str | None:
+    """Whom a pod or a template runs as; `None` for another kind."""
+    if document["kind"] not in ("Pod", "Deployment"):
+        return None
+    spec = document["spec"]
+    runs_as = spec.get("template", {"spec": spec})["spec"].get("serviceAccountName", "default")
+    return f"{runs_as}.{place(document)[0]}"
 
 
 RULES: tuple[Documents, ...] = (
@@ -683,7 +702,7 @@ def meshes() -> SearchStrategy[Documents]:
         distinct(SECRETS, 0, 2),
         distinct(EGRESS_GATEWAYS, 0, 2),
         GATEWAY_SERVICES,
-        one_in(5, distinct(SOURCE_PODS, 1, 4), st.just([])),
+        one_in(3, distinct(SOURCE_PODS, 1, 4), st.just([])),
         one_in(12, distinct(NAMESPACES, 1, 4), st.just([])),
         distinct(RETRIES, 0, 1),
         one_in(8, distinct(ISOLATIONS, 1, 2), st.just([])),
@@ -702,13 +721,21 @@ def connections(documents: Sequence[Document] = (), identity: str = "") -> Searc
 
 def cases(count: int = 8) -> SearchStrategy[tuple[Documents, str, Documents]]:
     """A mesh, an account or a pod, and its connections, most of them aimed at what the mesh holds for it."""
-    return st.tuples(meshes(), identities()).flatmap(
+    subjects = meshes().flatmap(lambda mesh: st.tuples(st.just(mesh), subjects_in(mesh)))
+    return subjects.flatmap(
         lambda case: st.tuples(
             st.just(case[0]),
-            st.sampled_from(subjects_of(*case)),
+            st.just(case[1]),
             st.lists(connections(*case), min_size=count, max_size=count),
         )
     )
+
+
+def subjects_in(documents: Documents) -> SearchStrategy[str]:
+    """An account, or one of its pods; as often one of those pods that connections come from."""
+    accounts = identities().flatmap(lambda identity: st.sampled_from(subjects_of(documents, identity)))
+    sources = [subject_of(it) for it in documents if is_source(it)]
+    return one_in(2, st.sampled_from(sources), accounts) if sources else accounts
 
 
 ANYWHERE = st.tuples(st.sampled_from(DESTINATIONS), st.sampled_from((*PORTS, 444)), st.just(HOSTS))
@@ -743,28 +770,32 @@ def connection(aim: Aim, turn: int, client: tuple[str, str], request: tuple[str,
     return found
 
 
-def aims(documents: Sequence[Document], identity: str) -> tuple[list[Aim], list[Aim]]:
-    """Where services and where policies wait for a connection of the identity."""
+def aims(documents: Sequence[Document], identity: str) -> tuple[list[Aim], list[Aim], list[Aim]]:
+    """Where services, policies and a pod's own rules wait for a connection of the identity."""
     at_services: list[Aim] = []
     at_policies: list[Aim] = []
+    at_itself: list[Aim] = []
+    own = next((it for it in documents if account_of(it) and subject_of(it) == identity), None)
+    if own is not None:
+        ips = [it["ip"] for it in own.get("status", {}).get("podIPs", ())]
+        at_itself = [(ip, port, HOSTS) for ip in (*ips, "54.9.9.9") for port in PORTS]
+    account = account_of(own) if own else identity
     for document in documents:
         spec = document.get("spec", {})
         if document["kind"] == "Service":
             names, ips = names_and_addresses(document, documents)
             at_services += [(ip, port["port"], (ip, *names)) for ip in ips for port in spec["ports"]]
-        if document["kind"] == "Egress" and any(
-            names_account(source, identity) for source in spec["sources"]
-        ):
+        if document["kind"] == "Egress" and any(names_account(source, account) for source in spec["sources"]):
             hosts, prefixes = tuple(spec.get("hosts", ())), spec["ipAddresses"]
             ips = [ip for ip in DESTINATIONS if any(holds(prefix, ip) for prefix in prefixes)]
             at_policies += [
                 (ip, port["number"], hosts) for ip in ips or OUTSIDE[:4] for port in spec["ports"]
             ]
-    return at_services, at_policies
+    return at_services, at_policies, at_itself
 
 
-def names_account(source: Document, identity: str) -> bool:
-    return f"{source['name']}.{source['namespace']}" == identity
+def names_account(source: Document, account: str | None) -> bool:
+    return f"{source['name']}.{source['namespace']}" == account
 
 
 def names_and_addresses(service: Document, documents: Sequence[Document]) -> tuple[list[str], list[str]]:

@@ -42,7 +42,7 @@ def test_it_shows_what_was_committed(path: Path, tmp_path: Path, monkeypatch: py
     for cell in fresh.cells:
         if cell.cell_type == "code":
             cell.outputs = []
-    NotebookClient(fresh, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(fresh, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
     assert shown(fresh) == shown(committed)
 
 

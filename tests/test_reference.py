@@ -402,5 +402,5 @@ def test_the_strategies_collide_as_promised() -> None:
 
     tries = settings(max_examples=5_000, phases=[Phase.generate], derandomize=True, deadline=None)
     with suppress(NoSuchExample):
-        find(cases(count=24), nothing_missing, settings=tries)
+        find(cases(count=30), nothing_missing, settings=tries)
     assert (set(missing), outcomes) == (set(), set())

@@ -255,7 +255,7 @@ def test_the_same_answer_has_the_same_certificate_anywhere() -> None:
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(fe.__file__).parents[1])},
             check=True,
             capture_output=True,
-            timeout=120,
+            timeout=300,
         ).stdout
         for seed in ("1", "2")
     ]

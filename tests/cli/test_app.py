@@ -140,7 +140,7 @@ def loaded_by(folder: Path, arguments: list[str], environment: Mapping[str, str]
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert run.returncode in {0, 1}, run.stderr  # 1: something was found
     return set(run.stderr.split())

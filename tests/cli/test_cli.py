@@ -1343,7 +1343,7 @@ def start(*arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
 class TestProcess:
     def test_errors_and_results_have_streams_of_their_own(self) -> None:
         process = start("check", "-f", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        ended = process.communicate(MESH.encode(), timeout=30)
+        ended = process.communicate(MESH.encode(), timeout=300)
         assert (process.returncode, ended) == (0, (b"1 resource, no problems\n", b""))
 
     def test_nothing_is_said_of_a_reader_that_has_gone(self) -> None:
@@ -1351,7 +1351,7 @@ class TestProcess:
         os.close(read_end)
         process = start(*CONFIG, stdout=write_end)
         os.close(write_end)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=300)
         assert (process.returncode, errors.decode()) == (141, NOBODY)
 
     def test_nothing_is_said_on_ctrl_c(self) -> None:
@@ -1364,7 +1364,7 @@ class TestProcess:
         assert process.stdin
         process.stdin.write(b" " * 2**20)  # more than a pipe holds: once it is written, it is being read
         process.send_signal(signal.SIGINT)
-        ended = process.communicate(timeout=30)
+        ended = process.communicate(timeout=300)
         assert (process.returncode, ended) == (130, (b"", b""))
 
     def test_workers_end_quietly_on_ctrl_c(self, folder: Path) -> None:
@@ -1379,7 +1379,7 @@ class TestProcess:
         assert process.stdin
         process.stdin.write(b" " * 2**20)  # once it is written, workers have begun with the first log
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        ended = process.communicate(timeout=30)
+        ended = process.communicate(timeout=300)
         assert (process.returncode, ended) == (130, (b"", b""))
 
 

@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ended(arguments: str, streams: str) -> tuple[int, str]:
     """The exit code of a command whose streams a shell has set up so, and what stands in `errors`."""
     command = f"exec {sys.executable} -m fsm_egress {arguments} {streams}"
-    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60)  # noqa: S603, S607  # because the command is this file's own
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=300)  # noqa: S603, S607  # because the command is this file's own
     return done.returncode, done.stderr
 
 
