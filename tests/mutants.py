@@ -33,10 +33,10 @@ PACKAGE = "fsm_egress"
 # The wings: their modules, and the tests that mirror them, the quickest to find a fault first.
 WINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "engine": (
-        ("engine.py",),
-        ("tests/test_engine.py", "tests/test_workload.py", "tests/test_engine_sharing.py"),
+        ("engine/*.py",),
+        ("tests/engine", "tests/test_workload.py"),
     ),
-    "resolution": (("resolution/*.py",), ("tests/resolution", "tests/test_engine.py")),
+    "resolution": (("resolution/*.py",), ("tests/resolution", "tests/engine")),
     "pipy": (("pipy/*.py",), ("tests/pipy", "tests/verification/test_agreement.py")),
     "partition": (
         ("answers/partition.py", "answers/regions.py", "division/*.py"),

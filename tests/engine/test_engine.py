@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fsm_egress.connections.decision import Decision
     from fsm_egress.engine import Engine
 
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors"
 DOCUMENTED = json.loads((VECTORS / "documented.json").read_text(encoding="utf-8"))["cases"]
 PAIRS_PER_MESH = 24
 

@@ -1,0 +1,216 @@
+"""A policy laid out as tables: by port, by place, by kind of payload, every decision made once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..connections.connection import socket_address
+from ..connections.decision import Decision, Reason, TrafficMatch, UsedGateway, Verdict
+from ..values.prefix_table import PrefixTable
+from .allowing import allowed_leaf
+from .lines import Segments, cut, over
+from .tables import (
+    FORBIDDEN,
+    ORIGINAL,
+    UNSEEN,
+    HostTable,
+    Leaf,
+    RouteTable,
+    denial,
+    everything,
+    leaf_of,
+    not_intercepted,
+    route_table,
+)
+from .targets import streamed, targets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..policy import (
+        Interception,
+        MeshMatch,
+        OutboundPolicy,
+        PortPolicy,
+        VirtualHost,
+        WeightedCluster,
+    )
+    from ..values.net import Prefix
+    from ..values.references import FieldRef
+
+__all__ = ["Line", "lay_out", "unclaimed", "used_gateways"]
+
+NOT_FOUND = 404
+
+Line: TypeAlias = "Segments[Leaf]"
+
+
+def used_gateways(policy: OutboundPolicy) -> tuple[UsedGateway, ...]:
+    """The egress gateways that carry anything."""
+    return tuple(
+        UsedGateway(
+            gateway.name,
+            gateway.weight,
+            gateway.mode,
+            tuple(socket_address(endpoint.host, endpoint.port) for endpoint in gateway.endpoints),
+        )
+        for gateway in (policy.forward.gateways if policy.forward else ())
+        if gateway.endpoints
+    )
+
+
+def unclaimed(policy: OutboundPolicy) -> Leaf:
+    """Stage 3: what no rule claims."""
+    if policy.spec.enable_egress:
+        decision = Decision(
+            Verdict.PASSTHROUGH,
+            Reason.EGRESS_ENABLED,
+            policy.switch,
+            targets=ORIGINAL,
+            gateways=used_gateways(policy),
+        )
+    else:
+        decision = Decision(Verdict.DENIED, Reason.EGRESS_DISABLED, policy.switch)
+    return everything(decision)
+
+
+def lay_out(
+    policy: OutboundPolicy, otherwise: Leaf, known: Mapping[int, Line]
+) -> tuple[dict[int, Line], Line]:
+    """The tables of each port that a policy speaks of, and of every other.
+
+    Args:
+        policy: of one identity.
+        otherwise: what is decided where no rule claims anything.
+        known: tables of ports that are laid out already, where no rule of stage 0 changed.
+    """
+    interception = policy.interception
+    if interception.without is not None:
+        passed = Decision(Verdict.PASSTHROUGH, Reason.NO_SIDECAR, interception.without, targets=ORIGINAL)
+        return {}, Segments((0,), (everything(passed),))
+    compiler = Compiler(policy)
+    excluded = _excluded(interception)
+    unseen = over(excluded, _not_included(interception))
+    ports = {
+        port.port: known.get(port.port) or over(unseen, compiler.port(port, otherwise))
+        for port in policy.ports
+    }
+    for number, rule in reversed(interception.excluded_ports):
+        ports[number] = over(excluded, Segments((0,), (everything(not_intercepted(rule)),)))
+    return ports, over(unseen, Segments((0,), (otherwise,)))
+
+
+class Compiler:
+    """Makes every decision of a policy once."""
+
+    def __init__(self, policy: OutboundPolicy) -> None:
+        self.policy = policy
+        self.clusters = {cluster.name: cluster for cluster in policy.clusters}
+        self.gateways = used_gateways(policy)
+
+    def port(self, policy: PortPolicy, unclaimed: Leaf) -> Segments[Leaf]:
+        """One port: in-mesh addresses win over every claim, a longer prefix of a claim over a shorter one."""
+        anywhere = unclaimed
+        claimed: list[tuple[Prefix, Leaf]] = []
+        for group in policy.groups:
+            leaf = allowed_leaf(group, self.gateways, has_default=self.policy.spec.enable_auto_default_route)
+            if group.prefixes:
+                claimed.extend([(prefix, leaf) for prefix in group.prefixes])
+            else:
+                anywhere = leaf
+        inside = [
+            (owner.prefix, leaves[id(owner.rule)])
+            for match in policy.mesh
+            for leaves in (self.mesh_leaves(match),)
+            for owner in match.owners
+        ]
+        if not claimed:
+            return cut(PrefixTable(inside, anywhere))
+        owned: list[tuple[Prefix, Leaf | None]] = [*inside]
+        return over(cut(PrefixTable(owned, None)), cut(PrefixTable(claimed, anywhere)))
+
+    # --- stage 1 ---
+
+    def mesh_leaves(self, match: MeshMatch) -> Mapping[int, Leaf]:
+        """The leaf of each service that owns addresses of an in-mesh match, by the `id` of its rule."""
+        rules = {id(owner.rule): owner.rule for owner in match.owners}
+        owners = tuple(rules.values())
+        taken = TrafficMatch(match.port, match.protocol.value, tuple([it.prefix for it in match.owners]))
+        if not match.is_http:
+            return {
+                name: everything(self.in_mesh(match.clusters, Reason.TCP_SERVICE, rule, None, taken, owners))
+                for name, rule in rules.items()
+            }
+        by_host: dict[str, RouteTable] = {}
+        for host in match.virtual_hosts:
+            by_host.update(dict.fromkeys(host.hostnames, self.mesh_routes(host, taken, owners)))
+        otherwise = by_host[min(by_host)] if by_host and self.policy.spec.enable_auto_default_route else None
+        leaves: dict[int, Leaf] = {}
+        for name, rule in rules.items():
+            mismatch = denial(Reason.PROTOCOL_MISMATCH, rule, taken, owners)
+            unknown = denial(Reason.NO_HOST, rule, taken, owners, FORBIDDEN)
+            leaves[name] = leaf_of(mismatch, tls=mismatch, http=HostTable(by_host, otherwise, unknown))
+        return leaves
+
+    def mesh_routes(self, host: VirtualHost, taken: TrafficMatch, owners: tuple[FieldRef, ...]) -> RouteTable:
+        """The routes of a service of the mesh."""
+        entries = [
+            (
+                route,
+                self.in_mesh(
+                    route.clusters, Reason.HTTP_ROUTE, host.rule, route.route, taken, owners, NOT_FOUND
+                ),
+            )
+            for route in host.routes
+        ]
+        return route_table(entries, denial(Reason.NO_ROUTE, host.rule, taken, owners, FORBIDDEN))
+
+    def in_mesh(
+        self,
+        clusters: Iterable[WeightedCluster],
+        reason: Reason,
+        rule: FieldRef,
+        route: FieldRef | None,
+        taken: TrafficMatch,
+        owners: tuple[FieldRef, ...],
+        refusal: int | None = None,
+    ) -> Decision:
+        """To the endpoints of these clusters; denied where there is none."""
+        known = [
+            (self.clusters[cluster.name], cluster.weight)
+            for cluster in clusters
+            if cluster.name in self.clusters
+        ]
+        targets = targets_of(known if refusal else streamed(known))
+        if not targets:
+            return Decision(Verdict.DENIED, Reason.NO_ENDPOINTS, rule, taken, (), (), refusal, route, owners)
+        return Decision(
+            Verdict.IN_MESH,
+            reason,
+            rule,
+            taken,
+            targets,
+            (),
+            None,
+            route,
+            owners,
+            leads_outside=any(it.outside for cluster, share in known if share for it in cluster.endpoints),
+        )
+
+
+def _excluded(interception: Interception) -> Segments[Leaf | None]:
+    """Stage 0: the addresses excluded on every port; of two entries that hold one, the first counts."""
+    line: Segments[Leaf | None] = Segments((0,), (None,))
+    for prefix, rule in reversed(interception.excluded):
+        line = over(cut(PrefixTable([(prefix, everything(not_intercepted(rule)))], None)), line)
+    local: dict[Prefix, Leaf | None] = dict.fromkeys(interception.local, everything(UNSEEN))
+    return over(cut(PrefixTable(local.items(), None)), line)
+
+
+def _not_included(interception: Interception) -> Segments[Leaf | None]:
+    """Stage 0: the addresses outside the inclusion list, where there is one."""
+    if not interception.included:
+        return Segments((0,), (None,))
+    outside = everything(not_intercepted(interception.included[0][1]))
+    included = dict.fromkeys(prefix for prefix, _ in interception.included)
+    return cut(PrefixTable(((prefix, None) for prefix in included), outside))
