@@ -108,9 +108,9 @@ class Compiler:
         self.clusters = {cluster.name: cluster for cluster in policy.clusters}
         self.gateways = used_gateways(policy)
 
-    def port(self, policy: PortPolicy, unclaimed: Leaf) -> Segments[Leaf]:
+    def port(self, policy: PortPolicy, otherwise: Leaf) -> Segments[Leaf]:
         """One port: in-mesh addresses win over every claim, a longer prefix of a claim over a shorter one."""
-        anywhere = unclaimed
+        anywhere = otherwise
         claimed: list[tuple[Prefix, Leaf]] = []
         for group in policy.groups:
             leaf = allowed_leaf(group, self.gateways, has_default=self.policy.spec.enable_auto_default_route)

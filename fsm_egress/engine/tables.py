@@ -48,6 +48,7 @@ class Table(Protocol):
 
     def decide(self, parts: Any, /) -> Decision:
         """The decision for the parts of `Connection.parts` that a kind of payload has."""
+        ...
 
 
 class Hosts(Protocol):
@@ -56,15 +57,19 @@ class Hosts(Protocol):
     @property
     def are_few(self) -> bool:
         """Whether laying out all of them is little work."""
+        ...
 
     def tables(self) -> dict[str, RouteTable]:
         """The routes of each host that is named."""
+        ...
 
     def name_of(self, authority: str) -> str | None:
         """The host that is named, with its port or without; None where none is."""
+        ...
 
     def table(self, host: str) -> RouteTable:
         """The routes of a host that is named."""
+        ...
 
 
 Cell: TypeAlias = "Decision | Table"
