@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from .linting.rules import rules_markdown
     from .linting.rules.rule import LintRule
     from .manifests.dump import dump_json, dump_yaml
-    from .manifests.manifest import to_mapping
     from .manifests.schemas import json_schema
+    from .manifests.writing import to_mapping
     from .outputs.frames import frame, rows
     from .outputs.junit import junit_xml
     from .outputs.pictures import as_dot, as_mermaid, as_page
@@ -317,7 +317,7 @@ _ROOMS = {
     "linting": "lint",
     "replaying.dialects": "Format",
     "replaying.logs": "Log",
-    "manifests.manifest": "to_mapping",
+    "manifests.writing": "to_mapping",
     "resources.machines": "VirtualMachine",
     "resources.meshconfig": "Defaults MeshConfig",
     "resources.multicluster": "GlobalTrafficPolicy ServiceImport",

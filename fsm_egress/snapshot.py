@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from attrs import evolve, field
 
 from .manifests.loader import Input, NamedText, Refused, load_resources
-from .manifests.manifest import DEFAULT_NAMESPACE, structure, to_mapping
+from .manifests.manifest import DEFAULT_NAMESPACE, structure
+from .manifests.writing import to_mapping
 from .resources.checks import is_namespace, one_of
 from .resources.control_plane import (
     DEFAULT_MESH_NAME,

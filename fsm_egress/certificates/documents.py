@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ..manifests.manifest import to_mapping
+from ..manifests.writing import to_mapping
 
 if TYPE_CHECKING:
     from ..snapshot import Snapshot

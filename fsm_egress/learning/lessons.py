@@ -15,7 +15,7 @@ from ..connections.decision import Decision, Verdict
 from ..connections.findings import Finding, Findings
 from ..linting import lint
 from ..manifests.dump import dump_yaml
-from ..manifests.manifest import to_mapping
+from ..manifests.writing import to_mapping
 from ..replaying import Decider
 from ..replaying.streaming import streamed
 from ..replaying.tally import Summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ..manifests.manifest import CLUSTER_SCOPED
+from ..manifests.making import CLUSTER_SCOPED
 from ..values.construction import frozen
 
 if TYPE_CHECKING:

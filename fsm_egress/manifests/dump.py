@@ -10,7 +10,7 @@ from ..documents.yaml_scalars import is_plain_text
 from ..resources.resource import Resource
 from ..values.errors import MissingExtra
 from ..values.typed import takes
-from .manifest import to_mapping
+from .writing import to_mapping
 
 __all__ = ["dump_json", "dump_yaml", "yaml_text"]
 

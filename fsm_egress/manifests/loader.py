@@ -25,7 +25,8 @@ from ..values.references import Mark, ResourceRef, Source, parent_path
 from .foreign import PASSED_OVER, holds_objects, is_foreign, is_object, more_of_others, no_objects
 from .lists import is_event, is_list, items_of, whole
 from .losses import losses_of, readable_part
-from .manifest import DEFAULT_NAMESPACE, good_reader, is_of_others, read_resource
+from .making import good_reader
+from .manifest import DEFAULT_NAMESPACE, is_of_others, read_resource
 from .mirroring import mirrored
 from .readers import ROOM, UNREADABLE, Reading
 from .unread import is_unread

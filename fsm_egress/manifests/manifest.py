@@ -1,50 +1,35 @@
-"""Documents -> resources and back: the only module that knows cattrs.
-
-A good document goes through one function for each class, made once. One that these refuse is read a second
-time, slowly, by cattrs' converter, to find everything that is wrong with it, and where.
-"""
+"""A document to the resource that it stands for, or to all that is wrong with it."""
 
 from __future__ import annotations
 
 import json
-import re
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
-from functools import cache, lru_cache
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import attrs
-from attrs import NOTHING, evolve
+from attrs import evolve
 
-from ..documents import Document, excess, is_scalar
+from ..documents import Document, excess
 from ..documents.base import LETTERS, ONE_MEANING
 from ..documents.yaml_scalars import is_plain_text, resolved
-from ..patterns import Pattern
 from ..resources import checks
-from ..resources.core import Namespace, Secret
-from ..resources.kinds import READ
-from ..resources.resource import ObjectMeta, Part, Resource
+from ..resources.core import Secret
+from ..resources.resource import Resource
 from ..values.errors import MAX_PROBLEMS, InvalidValue, LoadError, Problem, Severity, show
-from ..values.frozen import FrozenMap, is_unicode, thaw
-from ..values.net import Address, Prefix, parse_interface
+from ..values.frozen import is_unicode
 from ..values.references import Mark, ResourceRef, Source
 from ..values.spelling import nearest
-from ..values.typed import takes
 from .foreign import OF_OTHERS, PASSED_OVER
-from .notes import NOT_READ, is_of_osm, notes
-from .readers import UNREADABLE, Reader, Reading, default_of, reader
+from .making import BY_KIND, CLUSTER_SCOPED, made
+from .mistakes import is_read_in_small_letters, warnings_of, wrong_with
+from .notes import notes
 from .unread import is_unread, unread_in
-from .wire_names import FIELDS, carries, check_of, wire_path
+from .wire_names import check_of
 
-if TYPE_CHECKING:
-    from cattrs import Converter
-
-__all__ = ["DEFAULT_NAMESPACE", "is_of_others", "read_resource", "structure", "to_mapping"]
+__all__ = ["DEFAULT_NAMESPACE", "is_of_others", "read_resource", "structure"]
 
 DEFAULT_NAMESPACE = "default"
-CLUSTER_SCOPED = (Namespace,)
 ALIKE = 0.8  # of kinds and API groups, as there are many of others that look alike
 
 _ABSENT = (None, "")
@@ -59,9 +44,6 @@ _TEXT_CHECKS = {
     checks.string_map,
     checks.strings,
 }
-_BY_KIND = {kind.kind: kind for kind in READ}
-# A part is made slot by slot: its `__init__` would check every field a second time.
-_set_namespace = vars(ObjectMeta)["namespace"].__set__
 _set_source = vars(Resource)["source"].__set__
 
 
@@ -110,16 +92,16 @@ def read_resource(
         prepared, wrong = _prepared(kind, value, namespace)
         problems.extend(wrong)
         if not problems and not lenient_fields:
-            resource = _quickly(kind, prepared)
+            resource = made(kind, prepared)
         if resource is None:
             ref = _ref_of(kind.kind, prepared)
             known = {problem.path for problem in problems}
-            found = islice(_wrong_with(kind, prepared, "", lenient_fields=lenient_fields), MAX_PROBLEMS)
+            found = islice(wrong_with(kind, prepared, "", lenient_fields=lenient_fields), MAX_PROBLEMS)
             problems.extend(_as_a_text(kind, problem) for problem in found if problem.path not in known)
             if not any(problem.severity is Severity.ERROR for problem in problems):
-                resource = _quickly(kind, prepared, lenient=True)
+                resource = made(kind, prepared, lenient=True)
         if resource is not None:
-            problems.extend(_as_a_text(kind, problem) for problem in _warnings(kind, prepared, ""))
+            problems.extend(_as_a_text(kind, problem) for problem in warnings_of(kind, prepared, ""))
             problems.extend(notes(kind, prepared))
             _set_source(resource, source)
     if not problems:
@@ -174,7 +156,7 @@ def _with_a_value_for(check: Any, problem: Problem) -> Problem:
     """
     text = problem.found.strip("`")
     read = resolved(text)[0]
-    is_host = _ADVICE.get(check) is _capitals  # which is read in small letters
+    is_host = is_read_in_small_letters(check)  # which is read in small letters
     written_as_text = json.dumps(text.lower()) if is_host else problem.proposal
     meanings = {written_as_text: text, json.dumps(read): read}
     fits = (written for written, value in meanings.items() if _is_taken(check, value))
@@ -226,7 +208,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
         return None, None
     if is_unread(value):
         return None, _not_read(value, problems)
-    kind = _BY_KIND.get(name)
+    kind = BY_KIND.get(name)
     if kind is not None and version in kind.api_versions:
         return kind, None
     ref = _ref_of(name, value)
@@ -234,7 +216,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
     if kind is not None and _is_meant(kind, version):
         known = " or ".join(f"`{known}`" for known in kind.api_versions)
         problems.append(Problem(known, show(version), "apiVersion", proposal=kind.api_versions[0]))
-    elif near and kind is None and version in _BY_KIND[near].api_versions:
+    elif near and kind is None and version in BY_KIND[near].api_versions:
         problems.append(Problem("a known kind", show(name), "kind", proposal=near))
     elif name.endswith("List") and value.get("items") is not None:
         problems.append(Problem("a list", show(value["items"]), "items"))
@@ -248,7 +230,7 @@ def _kind_of(value: Any, problems: list[Problem]) -> tuple[type[Resource] | None
 @lru_cache(1_000)
 def _near_kind(name: str) -> str | None:
     """The kind that may have been meant; most documents of others are of few kinds."""
-    return nearest(name, _BY_KIND, ALIKE)
+    return nearest(name, BY_KIND, ALIKE)
 
 
 def is_of_others(value: Any) -> bool:
@@ -313,275 +295,3 @@ def _with_plain(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Probl
     if data is None or isinstance(data, Mapping):
         merged["data"] = {**(data or {}), **{key: item.encode() for key, item in good.items()}}
     return merged, [Problem("a string", path=f"stringData.{key}") for key in plain if key not in good]
-
-
-def good_reader(reading: Reading, namespace: str) -> Callable[[Any], Resource]:
-    """The quick way: it gives the resource that a value stands for, if there is nothing to be said about it.
-
-    If there is, it raises one of `UNREADABLE`, and `read_resource` finds out what. What names no namespace is
-    in `namespace`.
-    """
-    readers = _Readers()
-
-    def read_good(value: Any) -> Resource:
-        reading.is_odd = False
-        read, is_cluster_scoped = readers[value["kind"]]
-        resource: Resource = read(value, reading)
-        metadata = resource.metadata
-        if reading.is_odd or is_of_osm(resource):
-            raise InvalidValue
-        if metadata.namespace:
-            if is_cluster_scoped:
-                raise InvalidValue
-        elif not is_cluster_scoped:
-            if "namespace" in metadata.explicit:
-                raise InvalidValue
-            _set_namespace(metadata, namespace)
-        return resource
-
-    return read_good
-
-
-class _Readers(dict[str, tuple[Reader, bool]]):
-    """The reader of each kind, made when it is first needed, and whether the kind is in no namespace."""
-
-    def __missing__(self, name: str) -> tuple[Reader, bool]:
-        kind = _BY_KIND[name]
-        self[name] = _GOOD_READERS[kind], kind in CLUSTER_SCOPED
-        return self[name]
-
-
-class _GoodReaders(dict[type[Part], Reader]):
-    """The readers of good values by class, each made when it is first needed."""
-
-    def __missing__(self, kind: type[Part]) -> Reader:
-        self[kind] = read = reader(kind, self.__getitem__, carries)
-        return read
-
-
-_GOOD_READERS = _GoodReaders()
-
-
-@cache
-def _converter() -> Converter:
-    """The converter for values that are looked at with care; good documents are read without cattrs."""
-    from cattrs import Converter  # noqa: PLC0415  # because hardly any document needs it
-
-    converter = Converter(detailed_validation=False)
-    converter.register_structure_hook_factory(
-        lambda kind: isinstance(kind, type) and issubclass(kind, Part),
-        lambda kind: reader(kind, converter.get_structure_hook, _carries_all),
-    )
-    return converter
-
-
-def _carries_all(_: type[Part], name: str) -> bool:  # noqa: ARG001  # because it stands for `carries`
-    return True
-
-
-def _lenient_reader_of(kind: type[Part]) -> Reader:
-    read: Reader = _converter().get_structure_hook(kind)
-    return read
-
-
-def _quickly(kind: type[Resource], value: Mapping[str, Any], *, lenient: bool = False) -> Resource | None:
-    """The resource of a good document; None for one that the slow reading has to look at."""
-    read = _lenient_reader_of(kind) if lenient else _GOOD_READERS[kind]
-    try:
-        resource: Resource = read(value, Reading())
-    except UNREADABLE:
-        return None
-    return resource
-
-
-# --- what is wrong ---------------------------------------------------------------------------------------
-
-
-def _wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool) -> Iterator[Problem]:
-    """Everything that is wrong with a value that should be a part of this class."""
-    if not isinstance(value, (dict, Mapping)):
-        yield Problem("a mapping", show(value), path)
-        return
-    yield from _unknown_fields(kind, value, path, lenient_fields=lenient_fields)
-    known = [name for name in FIELDS[kind] if name in value]
-    wrong = False
-    for name, attribute in FIELDS[kind].items():
-        place = f"{path}.{name}" if path else name
-        item = value.get(name)
-        if item is None:
-            if attribute.default is NOTHING:
-                wrong = True
-                yield Problem(f"the field `{name}`", "`null`" if name in value else "none", path)
-            continue
-        for problem in _wrong_field(attribute, item, place, lenient_fields=lenient_fields):
-            wrong = wrong or problem.severity is Severity.ERROR
-            yield problem
-    if not wrong:
-        try:
-            _lenient_reader_of(kind)({key: value[key] for key in known}, Reading())
-        except InvalidValue as error:
-            for problem in error.problems:
-                yield evolve(problem, path=wire_path(problem.path)).within(path)
-
-
-def _unknown_fields(
-    kind: type[Part], value: Mapping[str, Any], path: str, *, lenient_fields: bool
-) -> Iterator[Problem]:
-    fields = FIELDS[kind]
-    for key, item in value.items():
-        place = f"{path}.{key}" if path else str(key)
-        if key in fields or (key == "kind" and issubclass(kind, Resource)):
-            continue
-        yield from _unfit({key: item}, path)
-        if isinstance(key, str) and not carries(kind, key):
-            severity = Severity.WARNING if lenient_fields else Severity.ERROR
-            yield Problem(
-                "a known field",
-                f"`{key}`",
-                place,
-                proposal=nearest(key, fields),
-                severity=severity,
-                code=NOT_READ if lenient_fields else "",
-            )
-
-
-def _unfit(value: Any, path: str) -> Iterator[Problem]:
-    """What a carried value holds that is not JSON: a caller's mapping can hold anything."""
-    if isinstance(value, (dict, Mapping)):
-        for key, item in value.items():
-            if isinstance(key, str) and is_unicode(key):
-                yield from _unfit(item, f"{path}.{key}" if path else key)
-            else:
-                yield Problem("a field name", show(key), path)
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _unfit(item, f"{path}[{index}]")
-    elif not is_scalar(value):
-        yield Problem("a JSON value", show(value), path)
-
-
-def _wrong_field(
-    attribute: attrs.Attribute[Any], value: Any, path: str, *, lenient_fields: bool
-) -> Iterator[Problem]:
-    metadata = attribute.metadata
-    if "part" in metadata:
-        yield from _wrong_with(metadata["part"], value, path, lenient_fields=lenient_fields)
-    elif "parts" in metadata:
-        if isinstance(value, (list, tuple)):
-            for index, item in enumerate(value):
-                yield from _wrong_with(
-                    metadata["parts"], item, f"{path}[{index}]", lenient_fields=lenient_fields
-                )
-        else:
-            yield Problem("a list", show(value), path)
-    else:
-        try:
-            metadata.get("check", checks.string)(value)
-        except InvalidValue as error:
-            yield from (problem.within(path) for problem in error.problems)
-
-
-def _warnings(kind: type[Part], value: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """What is read otherwise than it is written: host bits of a range, capitals of a host."""
-    for name in _WARNED[kind]:
-        attribute, item = FIELDS[kind][name], value.get(name)
-        place = f"{path}.{name}" if path else name
-        metadata = attribute.metadata
-        if item is None:
-            continue
-        if "part" in metadata:
-            yield from _warnings(metadata["part"], item, place)
-        else:
-            advise = _ADVICE[metadata["check"]]
-            for index, text in enumerate(item):
-                yield from advise(text, f"{place}[{index}]")
-
-
-def _warned_fields(kind: type[Part]) -> tuple[str, ...]:
-    """The fields of a class that warnings can come from, in themselves or below."""
-    return tuple(
-        name
-        for name, attribute in FIELDS[kind].items()
-        if attribute.metadata.get("check") in _ADVICE
-        or ("part" in attribute.metadata and _warned_fields(attribute.metadata["part"]))
-    )
-
-
-def _host_bits(text: Any, path: str) -> Iterator[Problem]:
-    if _ALIGNED.fullmatch(str(text)):
-        return  # a bare address, where one may be, has no other bits either
-    address, prefix = parse_interface(str(text))
-    if address != prefix.network:
-        yield Problem(
-            "an address range without host bits",
-            show(text),
-            path,
-            proposal=str(prefix),
-            reason="that is how it is read",
-            severity=Severity.WARNING,
-            code="FSE087",
-        )
-
-
-def _capitals(text: Any, path: str) -> Iterator[Problem]:
-    if text != text.lower():
-        yield Problem(
-            "a host in lower case",
-            show(text),
-            path,
-            proposal=text.lower(),
-            reason="that is how it is read",
-            severity=Severity.WARNING,
-            written=text,
-            code="FSE086",
-        )
-
-
-_ADVICE: dict[Any, Callable[[Any, str], Iterator[Problem]]] = {
-    checks.listed_ranges: _host_bits,
-    checks.prefixes: _host_bits,
-    checks.hosts: _capitals,
-}
-_ALIGNED = re.compile(r"[0-9.]+(/32|$|\.0/24|\.0\.0/16|\.0\.0\.0/8)")  # seen at a glance, as most are
-_WARNED = {kind: _warned_fields(kind) for kind in FIELDS}
-
-
-# --- writing ---------------------------------------------------------------------------------------------
-
-
-@takes(resource=Resource)
-def to_mapping(resource: Resource) -> dict[str, Any]:
-    """The resource in Kubernetes' wire form, as `kubectl apply` takes it: plain dictionaries and lists."""
-    wire = _wire_of(resource)
-    head = {"apiVersion": wire.pop("apiVersion"), "kind": resource.kind}
-    return {**head, "metadata": _wire_of(resource.metadata), **wire}
-
-
-def _wire_of(part: Part) -> dict[str, Any]:
-    wire: dict[str, Any] = {}
-    for name, attribute in FIELDS[type(part)].items():
-        value = getattr(part, attribute.name)
-        if value != default_of(attribute) or name in part.explicit:
-            is_header_list = attribute.metadata.get("check") is checks.header_patterns
-            wire[name] = (
-                [{key: item.text} for key, item in value.items()] if is_header_list else _plain(value)
-            )
-    wire.update(thaw(part.extra))
-    return wire
-
-
-def _plain(value: Any) -> Any:
-    """A field's value as JSON."""
-    if isinstance(value, Part):
-        return _wire_of(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, FrozenMap):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Pattern):
-        return value.text
-    if isinstance(value, (Address, Prefix)):
-        return str(value)
-    return b64encode(value).decode() if isinstance(value, bytes) else value

@@ -9,7 +9,8 @@ from small import load
 
 import fsm_egress as fe
 from fsm_egress.interception.hosts import hosts_of
-from fsm_egress.manifests.manifest import structure, to_mapping
+from fsm_egress.manifests.manifest import structure
+from fsm_egress.manifests.writing import to_mapping
 
 Wire = dict[str, Any]
 TEMPLATE: Wire = {

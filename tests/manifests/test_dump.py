@@ -17,7 +17,8 @@ from thoroughness import examples
 from fsm_egress.documents.yaml_scalars import is_disputed, resolved
 from fsm_egress.manifests.dump import dump_json, dump_yaml
 from fsm_egress.manifests.loader import load_resources
-from fsm_egress.manifests.manifest import structure, to_mapping
+from fsm_egress.manifests.manifest import structure
+from fsm_egress.manifests.writing import to_mapping
 from fsm_egress.resources.core import Secret, ServiceAccount
 from fsm_egress.resources.meshconfig import MeshConfig
 from fsm_egress.resources.resource import ObjectMeta

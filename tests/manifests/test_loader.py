@@ -20,7 +20,7 @@ from thoroughness import examples
 from fsm_egress.documents import MAX_DEPTH, MAX_DIGITS
 from fsm_egress.manifests import loader
 from fsm_egress.manifests.loader import Loaded, NamedText, load_resources
-from fsm_egress.manifests.manifest import to_mapping
+from fsm_egress.manifests.writing import to_mapping
 from fsm_egress.values.errors import InvalidValue, LoadError, MissingExtra, Severity
 from fsm_egress.values.references import Mark
 

@@ -16,8 +16,11 @@ from thoroughness import examples
 
 from fsm_egress.documents import MAX_DEPTH, Document
 from fsm_egress.manifests import manifest
-from fsm_egress.manifests.manifest import good_reader, read_resource, structure, to_mapping
+from fsm_egress.manifests.making import good_reader, made
+from fsm_egress.manifests.manifest import read_resource, structure
+from fsm_egress.manifests.mistakes import wrong_with
 from fsm_egress.manifests.readers import UNREADABLE, Reading
+from fsm_egress.manifests.writing import to_mapping
 from fsm_egress.resources.core import Namespace, Secret
 from fsm_egress.resources.egress import EgressPolicy, EgressSpec
 from fsm_egress.resources.kinds import KINDS
@@ -760,8 +763,8 @@ def test_law_the_quick_reading_refuses_what_the_slow_one_finds_wrong(data: st.Da
         assert read(broken) is None
         return
     prepared, wrong = manifest._prepared(kind, broken, "default")  # noqa: SLF001  # because both readings start from it
-    problems = list(manifest._wrong_with(kind, prepared, "", lenient_fields=False))  # noqa: SLF001  # ditto
-    quick = manifest._quickly(kind, prepared)  # noqa: SLF001  # ditto
+    problems = list(wrong_with(kind, prepared, "", lenient_fields=False))
+    quick = made(kind, prepared)
     assert (quick is None) == bool(problems)
     assert (read(broken) is None) == bool(problems or wrong)
 

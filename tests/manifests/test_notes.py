@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fsm_egress.manifests.loader import load_resources
-from fsm_egress.manifests.manifest import to_mapping
+from fsm_egress.manifests.writing import to_mapping
 from fsm_egress.values.errors import Severity
 
 

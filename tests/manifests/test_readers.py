@@ -15,9 +15,10 @@ from random_meshes import meshes
 from thoroughness import examples
 
 from fsm_egress.documents import MAX_DEPTH, excess
-from fsm_egress.manifests.manifest import structure, to_mapping
+from fsm_egress.manifests.manifest import structure
 from fsm_egress.manifests.readers import FEW, ROOM, SHARED, UNREADABLE, Reading, default_of, reader
 from fsm_egress.manifests.wire_names import FIELDS, carries
+from fsm_egress.manifests.writing import to_mapping
 from fsm_egress.resources import checks
 from fsm_egress.resources.egress import EgressPolicy, EgressPort, EgressSource, EgressSpec
 from fsm_egress.resources.kinds import KINDS
