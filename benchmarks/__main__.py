@@ -9,12 +9,14 @@ from pathlib import Path
 from rich.console import Console
 
 from .building import BUILDING
+from .cliffs import SHAPES, rows_of
 from .deciding import DECIDING
 from .figures import Figure, Options
 from .logs import LOGS
 from .report import save_json, save_plot, table
 from .workload import SIZES
 
+LIMIT = 10  # seconds, beyond which no greater mesh is tried
 ROWS = {row.name: row for row in (*DECIDING, *BUILDING, *LOGS)}
 
 
@@ -24,7 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks", description="How fast the engine is, and against what."
     )
     parser.add_argument(
-        "rows", nargs="*", metavar="ROW", help=f"what to measure: {', '.join(ROWS)}; all by default"
+        "rows",
+        nargs="*",
+        metavar="ROW",
+        help=f"what to measure: {', '.join(ROWS)}, or cliffs; all but that by default",
     )
     parser.add_argument("--sizes", metavar="N,…", help="numbers of Egress policies")
     parser.add_argument("--rounds", type=int, metavar="N", help="as many as there is time for, at most these")
@@ -32,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="save all figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a plot, SVG or PNG")
     asked = parser.parse_args(arguments)
+    if asked.rows == ["cliffs"]:
+        return _cliffs(int((asked.sizes or "50").split(",")[0]))
     unknown = [name for name in asked.rows if name not in ROWS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(ROWS)}")
@@ -54,6 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
         save_json(asked.json, figures, notes)
     if asked.plot:
         save_plot(asked.plot, figures)
+    return 0
+
+
+def _cliffs(count: int) -> int:
+    for shape in SHAPES:
+        for row in rows_of(shape, count, LIMIT):
+            print(row, flush=True)  # noqa: T201  # because that is what the command is for
     return 0
 
 

@@ -23,6 +23,14 @@ def holding(portions: Iterable[fe.Portion], connection: fe.Connection) -> list[f
     return [portion for portion in portions if connection in portion]
 
 
+def assert_alike(portion: fe.Portion, decision: fe.Decision) -> None:
+    """One connection of a portion is decided so: as its witness, which may be taken by another range."""
+    shown = portion.decision
+    assert shown == decision
+    assert (shown.match and shown.match.port) == (decision.match and decision.match.port)
+    assert bool(shown.considered) is bool(decision.considered)
+
+
 def named(name: str) -> dict[str, str]:
     return {"apiGroup": ROUTES, "kind": "HTTPRouteGroup", "name": name}
 

@@ -11,13 +11,20 @@ import fsm_egress as fe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fsm_egress.connections.decision import Decision, TrafficMatch
     from fsm_egress.policy import OutboundPolicy
+    from fsm_egress.values.references import FieldRef
 
 Document = dict[str, Any]
 Entry = Document | list[Document]
 
 WHO = "curl.curl"
 ROUTES = "specs.smi-spec.io/v1alpha4"
+
+
+def whole(decision: Decision) -> tuple[Decision, TrafficMatch | None, tuple[FieldRef, ...]]:
+    """A decision, with how the connection came there, which is not compared by itself."""
+    return decision, decision.match, decision.considered
 
 
 def config(traffic: Document | None = None, **spec: Document) -> Document:

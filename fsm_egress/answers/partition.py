@@ -7,7 +7,7 @@ every connection there is; what could not be decided is said, and never guessed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from attrs import evolve, field
 
@@ -39,7 +39,9 @@ __all__ = [
     "PORTION",
     "Partition",
     "Portion",
+    "alike_once",
     "decided_within",
+    "dividing",
     "mapping_of",
     "partition",
     "rows_of",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
 PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
 
 
@@ -182,6 +185,38 @@ def decided_within(
     return portions, unproven([policy.identity], undecided), len(pieces)
 
 
+Divided: TypeAlias = "tuple[tuple[Portion, ...], tuple[Unproven, ...], int]"
+
+
+def dividing(within: Scope) -> Callable[[OutboundPolicy], Divided]:
+    """`decided_within` for many identities: those with the same policy are looked at once."""
+    once = alike_once(lambda policy: decided_within(policy, within))
+
+    def divided(policy: OutboundPolicy) -> Divided:
+        portions, undecided, count = once(policy)
+        own = tuple(evolve(it, identities=(policy.identity,)) for it in undecided)
+        return portions, own, count
+
+    return divided
+
+
+def alike_once(work: Callable[[OutboundPolicy], T]) -> Callable[[OutboundPolicy], T]:
+    """The function, which is asked once for policies that say the same, of whatever identities."""
+    found: dict[Hashable, list[tuple[OutboundPolicy, T]]] = {}
+
+    def answer(policy: OutboundPolicy) -> T:
+        ports = tuple((port.port, len(port.mesh), len(port.groups)) for port in policy.ports)
+        alike = found.setdefault(ports, [])
+        known = (it for it in alike if evolve(policy, identity=it[0].identity) == it[0])
+        it = next(known, None)
+        if it is None:
+            it = policy, work(policy)
+            alike.append(it)
+        return it[1]
+
+    return answer
+
+
 def unproven(identities: Iterable[Subject], undecided: Iterable[tuple[str, Region]]) -> tuple[Unproven, ...]:
     """What is undecided about some identities, joined where the reason is the same."""
     whom = tuple(identities)
@@ -189,17 +224,12 @@ def unproven(identities: Iterable[Subject], undecided: Iterable[tuple[str, Regio
 
 
 def _telling() -> Callable[[Decision], Hashable]:
-    """What tells the decisions of an engine apart: those with the same number are equal.
-
-    An engine makes a traffic match and the list of what was considered once, so they need no comparing.
-    """
+    """What tells the decisions of an engine apart: those with the same number are equal."""
     numbers: Memory[int] = Memory()  # which holds the decisions, and so what is named of them
     alike: dict[Hashable, int] = {}
 
     def tell(decision: Decision) -> int:
-        it = evolve(decision, match=None, considered=())
-        key = it, id(decision.match), id(decision.considered)
-        return alike.setdefault(key, len(alike))
+        return alike.setdefault(decision, len(alike))
 
     return lambda decision: numbers.once(decision, tell)
 

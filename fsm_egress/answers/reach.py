@@ -20,7 +20,7 @@ from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .certified import Asked, Question
-from .partition import PORTION, Portion, decided_within, unproven
+from .partition import PORTION, Portion, alike_once, dividing, unproven
 from .predicates import Where
 from .proofs import (
     Answer,
@@ -39,6 +39,7 @@ from .unknown import unknown
 
 if TYPE_CHECKING:
     from ..connections.connection import Connection, Sends
+    from ..policy import OutboundPolicy
     from ..values.net import Address, Prefix
 
 else:  # to a type checker a name that is not there is an error
@@ -173,8 +174,9 @@ def reachable(
     ways: list[Way] = []
     undecided = list(unknown(whom, mesh, is_led=False))
     count = 0
+    divided = dividing(partial.scope)
     for identity in progress(whom):
-        portions, unclear, looked_at = decided_within(resolve(mesh, identity), partial.scope)
+        portions, unclear, looked_at = divided(resolve(mesh, identity))
         ways.extend(
             Way(identity, portion)
             for portion in portions
@@ -213,24 +215,16 @@ def never(
     found = _Found()
     names, under = unnamed(whom, mesh), conditions_of(whom, mesh)
     asked = Asked(Question.NEVER, (mesh,), where)
+    looked = alike_once(lambda policy: _looked(policy, where, found))
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         if policy.interception.unproven:
             continue  # because what is decided about it refutes nothing
-        unclear: list[tuple[str, Region]] = []
-        engine = Engine.compile(policy, incomplete=True)
-        readings = (reading_of_policy(policy), *where.readings)
-        ports = {port for reading in readings for port in reading.ports}
-        for part in dialled(*readings, spelled=False):
-            if part.undecided:
-                unclear.append((part.undecided, Region.of(part, ports)))
-                continue
-            count += 1
-            if found.look(identity, part.witness, engine.classify(part.witness), where):
-                witness = found.governed
-                return Answer(
-                    claim, False, whom, count, witness, unnamed=names, conditions=under, asked=asked
-                )
+        looked_at, unclear = looked(policy)
+        count += looked_at
+        if found.governed is not None:
+            witness = found.governed
+            return Answer(claim, False, whom, count, witness, unnamed=names, conditions=under, asked=asked)
         undecided.extend(unproven([identity], unclear))
     if found.refuting is not None:
         witness = found.refuting
@@ -240,6 +234,25 @@ def never(
     return Answer(
         claim, proven, whom, count, None, tuple(undecided), beside, names, conditions=under, asked=asked
     )
+
+
+def _looked(
+    policy: OutboundPolicy, where: Where, found: _Found
+) -> tuple[int, tuple[tuple[str, Region], ...]]:
+    """How many classes of a policy were looked at, until one refutes; and what is undecided about others."""
+    engine = Engine.compile(policy, incomplete=True)
+    readings = (reading_of_policy(policy), *where.readings)
+    ports = {port for reading in readings for port in reading.ports}
+    count = 0
+    unclear: list[tuple[str, Region]] = []
+    for part in dialled(*readings, spelled=False):
+        if part.undecided:
+            unclear.append((part.undecided, Region.of(part, ports)))
+            continue
+        count += 1
+        if found.look(policy.identity, part.witness, engine.classify(part.witness), where):
+            break
+    return count, tuple(unclear)
 
 
 _PASSED = Decision(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, targets=(ORIGINAL_DESTINATION,))

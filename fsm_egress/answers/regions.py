@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,7 +55,7 @@ class Region:
             ports: tuple[Span, ...] = ((part.port, part.port),)
         else:
             ports = _rest_of(_runs((port, port) for port in named), 1, LAST_PORT)
-        return cls(ports, _runs(part.spans), (part.sent,), part.witness, part.appeal)
+        return cls(ports, _runs_of(part.spans), (part.sent,), part.witness, part.appeal)
 
     @property
     def can_be_dialled(self) -> bool:
@@ -179,11 +180,7 @@ def joined(
         for piece in found:
             key = (piece[0], *(getattr(piece[2], name) for name in same))
             groups.setdefault(key, []).append(piece)
-        found = [
-            (key, thing, region if len(group) == 1 else _join(over, join, [it for _, _, it in group]))
-            for group in groups.values()
-            for key, thing, region in group[:1]
-        ]
+        found = [group[0] if len(group) == 1 else _join(over, join, group) for group in groups.values()]
     found.sort(key=lambda it: (not it[2].can_be_dialled, *_size(it[2].witness)))
     return tuple((thing, region) for _, thing, region in found)
 
@@ -192,10 +189,13 @@ def _size(witness: Connection) -> tuple[int, int, int]:
     return witness.port, witness.key, witness.slot
 
 
-def _join(over: str, join: Callable[[Iterable[Any]], tuple[Any, ...]], regions: list[Region]) -> Region:
-    parts: dict[str, Any] = {over: join(chain.from_iterable(getattr(region, over) for region in regions))}
-    shown = min(regions, key=lambda it: (it.appeal, *_size(it.witness)))
-    return evolve(shown, **parts)
+def _join(
+    over: str, join: Callable[[Iterable[Any]], tuple[Any, ...]], pieces: list[tuple[Hashable, T, Region]]
+) -> tuple[Hashable, T, Region]:
+    """The pieces as one, with what holds of the witness that is best to show."""
+    joint: dict[str, Any] = {over: join(chain.from_iterable(getattr(it, over) for _, _, it in pieces))}
+    key, thing, region = min(pieces, key=lambda piece: (piece[2].appeal, *_size(piece[2].witness)))
+    return key, thing, evolve(region, **joint)
 
 
 def _runs(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -207,6 +207,12 @@ def _runs(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             found.append((first, last))
     return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _runs_of(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The same for the spans of a class, which many classes have."""
+    return _runs(spans)
 
 
 def _rest_of(known: Iterable[Span], first: int, last: int) -> tuple[Span, ...]:

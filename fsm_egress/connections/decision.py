@@ -137,6 +137,9 @@ class TrafficMatch:
 class Decision(Shown):
     """What is decided, and by what. It belongs to its rule, not to the connection, and is made once.
 
+    Decisions are equal where the same is decided by the same rule and route; what else was considered, and
+    by which match a connection was taken, is as it is for the connection that was asked about.
+
     Attributes:
         verdict: what becomes of the connection.
         reason: why.
@@ -155,12 +158,12 @@ class Decision(Shown):
     verdict: Verdict
     reason: Reason
     rule: FieldRef | None = None
-    match: TrafficMatch | None = None
+    match: TrafficMatch | None = field(default=None, eq=False)  # by which of them it is taken decides nothing
     targets: tuple[Target, ...] = ()
     gateways: tuple[UsedGateway, ...] = ()
     status: int | None = None
     route: FieldRef | None = None
-    considered: tuple[FieldRef, ...] = ()
+    considered: tuple[FieldRef, ...] = field(default=(), eq=False)
     leads_outside: bool = field(default=False, kw_only=True, eq=False)  # it follows from the targets
     without: tuple[Loss, ...] = ()
     conditions: tuple[Finding, ...] = field(default=(), kw_only=True, eq=False)  # of the mesh, as others

@@ -21,6 +21,7 @@ __all__ = [
     "ANYTHING",
     "EVERY",
     "HOST",
+    "TLS_NAME",
     "UNKNOWN_METHOD",
     "Among",
     "Class",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 UNKNOWN_METHOD = "PURGE"
+TLS_NAME = "tls://"
 HOST = "host"
 
 
@@ -67,6 +69,8 @@ class Place:
         folds: whether a Host is lower-cased before it is looked up.
         routing: what decides about requests to the listed hosts; places that share it decide them alike, and
             may differ in everything else.
+        deciding: what does instead, of single hosts; and of single server names, by `TLS_NAME` and the name.
+        unlisted: what decides about requests to all other hosts; by default each place by itself.
         source: what decides about everything; where it is equal, all is decided alike.
     """
 
@@ -75,11 +79,29 @@ class Place:
     otherwise: tuple[Condition, ...] = ()
     folds: bool = True
     routing: object = field(factory=object, repr=False)
+    deciding: Mapping[str, object] = field(factory=dict, repr=False)
+    unlisted: object = field(default=None, repr=False)
     source: object = field(default=None, repr=False)
 
     def lists(self, host: str) -> bool:
         """Whether requests with this Host are looked at apart from those of other hosts."""
         return (host.lower() if self.folds else host) in self.hosts
+
+    def decider(self, host: str) -> object:
+        """What decides about requests with this Host: places with an equal one decide them alike."""
+        text = host.lower() if self.folds else host
+        if text in self.hosts:
+            return self.deciding.get(text, self.routing)
+        return self.elsewhere
+
+    @property
+    def elsewhere(self) -> object:
+        """What decides about requests to a host that is not listed."""
+        return self if self.unlisted is None else self.unlisted
+
+    def name_decider(self, name: str) -> object:
+        """What decides about TLS connections that ask for this server name, likewise."""
+        return self.deciding.get(TLS_NAME + name, self) if name in self.server_names else self
 
     def conditions(self, host: str) -> tuple[Condition, ...]:
         """The conditions on requests with this Host."""
@@ -162,7 +184,7 @@ class Sent:
         methods: of a request.
         hosts: the patterns that are searched in the Host, and whether they are found.
         found: what is found in the path and in headers.
-        missing: what is not found there, not all of each at once.
+        missing: what is not found there, not all of each at once; with many routes there is much of it.
     """
 
     kind: Sends
@@ -171,7 +193,7 @@ class Sent:
     methods: Among = EVERY
     hosts: tuple[tuple[Pattern, bool], ...] = ()
     found: Found = ()
-    missing: Missing = ()
+    missing: Missing = field(default=(), hash=False)
 
     def __contains__(self, connection: Connection) -> bool:
         """Whether the connection sends this."""

@@ -17,7 +17,7 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix
 from ..values.prefix_table import PrefixTable
-from .classes import Condition, Line, Place, Reading
+from .classes import TLS_NAME, Condition, Line, Place, Reading
 from .requests import asked_of
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ def _group_place(group: EgressGroup, around: _Around) -> Place:
     https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)
     names = frozenset(host for claim in https for host in claim.hosts)
     place = _routed(group.virtual_hosts, default=around.default)
+    if group.first("broken") is None:
+        return evolve(place, server_names=names, deciding=_deciding(group), source=source)
     broken = [claim for claim in group.claims if claim.protocol is Protocol.HTTP and claim.broken]
     hosts = dict(place.hosts)
     for host in {host for claim in broken for host in claim.hosts}:
@@ -139,9 +141,19 @@ def _group_place(group: EgressGroup, around: _Around) -> Place:
     return Place(names, hosts, place.otherwise, source=source)
 
 
+def _deciding(group: EgressGroup) -> dict[str, object]:
+    """What decides about each host and server name, which several groups may share."""
+    hosts = {name: id(host) for host in group.virtual_hosts for name in host.hostnames}
+    if group.any_tls:
+        return dict(hosts)
+    return {**hosts, **{TLS_NAME + name: id(it) for name, it in group.names.items()}}
+
+
 def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
     """The place where the routes of these hosts are looked at; by `default` an unknown one is the first."""
-    by_host = {hostname: _conditions_of(host.routes) for host in hosts for hostname in host.hostnames}
+    by_host: dict[str, tuple[Condition, ...]] = {}
+    for host in hosts:
+        by_host.update(dict.fromkeys(host.hostnames, _conditions_of(host.routes)))
     return Place(frozenset(), by_host, by_host[min(by_host)] if by_host and default else ())
 
 

@@ -7,21 +7,23 @@ connection.
 from __future__ import annotations
 
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from ..connections.connection import Connection, Sends, TLSClientHello
 from ..values.dialling import Appeal, Dialling, Span
 from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
 from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
-from .requests import requests_of, unlisted_host
+from .requests import Asked, hosts_of, requests_to, unlisted_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     from ..connections.connection import Payload
 
 __all__ = ["dialled", "divide"]
+
+T = TypeVar("T")
 
 ALL_PORTS = range(1, 65_536)
 _Placed: TypeAlias = "tuple[tuple[Span, ...], tuple[Place, ...]]"
@@ -68,30 +70,68 @@ def _sent(
     together: Iterable[_Placed], within: Scope, *, spelled: bool
 ) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
     """What is sent on a port, one of each class, with the addresses and what is undecided there."""
-    routed: dict[tuple[object, ...], list[_Placed]] = {}
-    for spans, places in together:
-        for payload, sent in _streams(places, within):
-            yield spans, payload, sent, ""
-        family = spans[0][0] < IPV6_START
-        routed.setdefault((family, *(place.routing for place in places)), []).append((spans, places))
+    placed = list(together)
+    streams: _Where[tuple[Payload, Sent]] = _Where()
+    for spans, places in placed:
+        for payload, sent, key in _streams(places, within):
+            streams.add((spans[0][0] < IPV6_START, *key), spans, (payload, sent))
+    for spans, (payload, sent) in streams.found():
+        yield spans, payload, sent, ""
     if Sends.HTTP in within.kinds:
-        for members in routed.values():
-            yield from _routed(members, within, spelled=spelled)
+        yield from _requests(placed, within, spelled=spelled)
 
 
-def _routed(
-    members: list[_Placed], within: Scope, *, spelled: bool
+def _requests(
+    placed: list[_Placed], within: Scope, *, spelled: bool
 ) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
-    """Requests where routing is the same: to a host that is listed wherever places differ, they are alike."""
-    apart = [spans for spans, _ in members]
-    together = [tuple(sorted(chain.from_iterable(apart)))]
-    first = members[0][1]
-    columns = zip(*(places for _, places in members), strict=True)
-    differing = [column[0] for column in columns if len(set(column)) > 1]
-    for request, sent, undecided in requests_of(first, within, spelled=spelled):
-        alike = all(place.lists(request.host) for place in differing)
-        for spans in together if alike else apart:
+    """Requests to each host: where the same decides about them they are alike, whatever the address."""
+    where: _Where[tuple[Asked, tuple[Place, ...], list[str]]] = _Where()
+    routed: dict[tuple[object, ...], list[_Placed]] = {}
+    for spans, places in placed:
+        key = (spans[0][0] < IPV6_START, *(place.routing for place in places))
+        routed.setdefault(key, []).append((spans, places))
+    for (family, *_), alike in routed.items():
+        parts: dict[tuple[bool, ...], list[_Placed]] = {}
+        listed = sorted(frozenset().union(*(place.hosts for place in alike[0][1])))
+        for host in hosts_of(listed, within, spelled=spelled):
+            lists = tuple([place.lists(host.text) for place in alike[0][1]])
+            if lists not in parts:
+                parts[lists] = _unlisted_alike(alike, lists)
+            for spans, places in parts[lists]:
+                deciders = [place.decider(host.text) for place in places]
+                where.add((family, host, *deciders), spans, (host, places, listed))
+    for spans, (host, places, listed) in where.found():
+        for request, sent, undecided in requests_to(host, places, within, listed):
             yield spans, request, sent, undecided
+
+
+def _unlisted_alike(alike: list[_Placed], lists: tuple[bool, ...]) -> list[_Placed]:
+    """The places that decide alike about a host which some of them list, the others by what is unlisted."""
+    where: _Where[tuple[Place, ...]] = _Where()
+    for spans, places in alike:
+        rest = (place.elsewhere for place, is_listed in zip(places, lists, strict=True) if not is_listed)
+        where.add(tuple(rest), spans, places)
+    return list(where.found())
+
+
+class _Where(Generic[T]):
+    """What is looked at, by what decides about it, with the addresses where that does."""
+
+    def __init__(self) -> None:
+        self.things: dict[Hashable, tuple[T, list[tuple[Span, ...]]]] = {}
+
+    def add(self, key: Hashable, spans: tuple[Span, ...], thing: T) -> None:
+        """Put it where it belongs."""
+        self.things.setdefault(key, (thing, []))[1].append(spans)
+
+    def found(self) -> Iterator[tuple[tuple[Span, ...], T]]:
+        """The addresses of each, joined once for all that have the same."""
+        known: dict[tuple[int, ...], tuple[Span, ...]] = {}
+        for thing, apart in self.things.values():
+            key = tuple(map(id, apart))
+            if key not in known:
+                known[key] = apart[0] if len(apart) == 1 else tuple(sorted(chain.from_iterable(apart)))
+            yield known[key], thing
 
 
 def _together(lines: list[Line], within: Scope) -> Iterator[_Placed]:
@@ -107,17 +147,22 @@ def _together(lines: list[Line], within: Scope) -> Iterator[_Placed]:
         yield tuple(spans), places
 
 
-def _streams(places: tuple[Place, ...], within: Scope) -> Iterator[tuple[Payload, Sent]]:
-    """What is sent besides requests."""
+def _streams(
+    places: tuple[Place, ...], within: Scope
+) -> Iterator[tuple[Payload, Sent, tuple[Hashable, ...]]]:
+    """What is sent besides requests, and what decides about it."""
     plain = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
-    yield from ((kind, Sent(kind)) for kind in plain if kind in within.kinds)
+    yield from ((kind, Sent(kind), (kind, places)) for kind in plain if kind in within.kinds)
     if Sends.TLS not in within.kinds:
         return
     if within.host is not None:
-        yield TLSClientHello(within.host or None), Sent(Sends.TLS, only(within.host.lower()))
+        sent = Sent(Sends.TLS, only(within.host.lower()))
+        yield TLSClientHello(within.host or None), sent, (sent, places)
         return
     names = sorted(frozenset().union(*(place.server_names for place in places)))
-    yield TLSClientHello(None), Sent(Sends.TLS, only(""))
+    yield TLSClientHello(None), Sent(Sends.TLS, only("")), (Sends.TLS, places)
     for name in names:
-        yield TLSClientHello(name), Sent(Sends.TLS, only(name))
-    yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, Among(frozenset(["", *names])))
+        deciding = tuple([place.name_decider(name) for place in places])
+        yield TLSClientHello(name), Sent(Sends.TLS, only(name)), (name, deciding)
+    rest = Among(frozenset(["", *names]))
+    yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, rest), (rest, places)

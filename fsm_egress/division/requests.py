@@ -6,7 +6,7 @@ Paths and headers are divided by the patterns that are searched in them, exactly
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import chain, product
+from itertools import chain, islice, product
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,9 +35,10 @@ from .classes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["asked_of", "requests_of", "unlisted_host"]
+__all__ = ["Asked", "asked_of", "hosts_of", "requests_to", "unlisted_host"]
 
 EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
+AT_ONCE = 8  # patterns more of which automata are asked
 HOST_PATTERNS = 10  # searched in the Host, whose combinations are all tried
 OTHER_HOST = "other.example"
 KELVIN = "\u212a"
@@ -57,8 +58,8 @@ def unlisted_host(names: Iterable[str]) -> str:
 # --- hosts -----------------------------------------------------------------------------------------------
 
 
-@frozen
-class _Host:
+@frozen(cache_hash=True)
+class Asked:
     """A Host, and all that are looked at with it.
 
     Attributes:
@@ -72,39 +73,57 @@ class _Host:
     spellings: Among = EVERY
 
 
-def requests_of(
-    places: tuple[Place, ...], within: Scope, *, spelled: bool
+def hosts_of(listed: list[str], within: Scope, *, spelled: bool) -> tuple[Asked, ...]:
+    """The Hosts that are looked at where these are listed; `spelled`, those in other letters apart."""
+    return tuple(_hosts(listed, within, spelled=spelled))
+
+
+def requests_to(
+    host: Asked, places: tuple[Place, ...], within: Scope, listed: list[str]
 ) -> Iterator[tuple[HTTPRequest, Sent, str]]:
     """Requests, one of each class, with what all of the class send and what is undecided about them."""
-    listed = sorted(frozenset().union(*(place.hosts for place in places)))
-    for host in _hosts(listed, within, spelled=spelled):
-        lists = [place.conditions(host.text) for place in places]
-        sent = Sent(Sends.HTTP, host.names, host.spellings)
-        if not any(_asks_host(conditions) for conditions in lists):
-            yield from _by_method(host.text, lists, sent, within)
-        elif host.spellings.but:
-            yield from _by_host_patterns(host, lists, sent, within, listed)
-        else:
-            lists = [asked_of(host.text, conditions) for conditions in lists]
-            yield from _by_method(host.text, lists, sent, within)
+    lists = [place.conditions(host.text) for place in places]
+    sent = Sent(Sends.HTTP, host.names, host.spellings)
+    if not any(_asks_host(conditions) for conditions in lists):
+        yield from _by_method(host.text, lists, sent, within)
+    elif host.spellings.but:
+        yield from _by_host_patterns(host, lists, sent, within, listed)
+    else:
+        lists = [asked_of(host.text, conditions) for conditions in lists]
+        yield from _by_method(host.text, lists, sent, within)
 
 
-def _hosts(listed: list[str], within: Scope, *, spelled: bool) -> Iterator[_Host]:
+def _hosts(listed: list[str], within: Scope, *, spelled: bool) -> Iterator[Asked]:
     """The Hosts that are listed, in these letters and in others, and all that are not."""
     if within.host is not None:
-        yield _Host(within.host, only(within.host.lower()), only(within.host))
+        yield Asked(within.host, only(within.host.lower()), only(within.host))
         return
     if spelled:
+        yield from map(_spelled_so, listed)
+        exactly: dict[str, set[str]] = {}
         for host in listed:
-            yield _Host(host, only(host.lower()), only(host))
+            exactly.setdefault(host.lower(), set()).add(host)
         for host in _respelled(listed):
-            name = host.lower()
-            exact = frozenset(text for text in listed if text.lower() == name)
-            yield _Host(host, only(name), Among(exact))
+            exact = frozenset(exactly[host.lower()])
+            yield _spelled_otherwise(host, exact)
     else:
-        for host in listed:
-            yield _Host(host, only(host.lower()))
-    yield _Host(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))
+        yield from map(_spelled_anyhow, listed)
+    yield Asked(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))
+
+
+@lru_cache(maxsize=65536)
+def _spelled_so(host: str) -> Asked:
+    return Asked(host, only(host.lower()), only(host))
+
+
+@lru_cache(maxsize=65536)
+def _spelled_anyhow(host: str) -> Asked:
+    return Asked(host, only(host.lower()))
+
+
+@lru_cache(maxsize=65536)
+def _spelled_otherwise(host: str, exact: frozenset[str]) -> Asked:
+    return Asked(host, only(host.lower()), Among(exact))
 
 
 def _respelled(hosts: list[str]) -> Iterable[str]:
@@ -128,7 +147,7 @@ def _asks_host(conditions: tuple[Condition, ...]) -> bool:
 
 
 def _by_host_patterns(
-    host: _Host, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope, listed: list[str]
+    host: Asked, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope, listed: list[str]
 ) -> Iterator[tuple[HTTPRequest, Sent, str]]:
     """Requests whose Host is searched as a header too: in each spelling, a pattern is found or not."""
     patterns = tuple(
@@ -149,7 +168,7 @@ def _by_host_patterns(
         yield HTTPRequest("GET", host.text), sent, undecided
 
 
-def _other_hosts(patterns: tuple[Pattern, ...], host: _Host, listed: list[str]) -> tuple[list[str], str]:
+def _other_hosts(patterns: tuple[Pattern, ...], host: Asked, listed: list[str]) -> tuple[list[str], str]:
     """Spellings of a host, or hosts that are not listed, one for each way to find the patterns in them.
 
     A host that is a listed one in other letters stays one.
@@ -255,10 +274,20 @@ def _narrowed(lists: tuple[tuple[Condition, ...], ...], fronts: Fronts) -> tuple
     """What is found, and what is missing, where these conditions are the first to hold."""
     found: dict[Literal, None] = {}
     missing: dict[tuple[Literal, ...], None] = {}
-    for conditions, front in zip(lists, fronts, strict=False):
-        missing.update(dict.fromkeys(map(_literals, conditions[:front])))
-        found.update(dict.fromkeys(chain.from_iterable(map(_literals, conditions[front : front + 1]))))
+    asked = [_asked_by(conditions) for conditions in lists]
+    for literals, front in zip(asked, fronts, strict=False):
+        found.update(dict.fromkeys(chain.from_iterable(literals[front : front + 1])))
+    if len(asked) == 1:
+        return tuple(found), asked[0][: sum(fronts)]
+    for literals, front in zip(asked, fronts, strict=False):
+        missing.update(dict.fromkeys(literals[:front]))
     return tuple(found), tuple(missing)
+
+
+@lru_cache(maxsize=64)
+def _asked_by(conditions: tuple[Condition, ...]) -> tuple[tuple[Literal, ...], ...]:
+    """What each of these conditions asks for."""
+    return tuple(map(_literals, conditions))
 
 
 # --- paths and headers -----------------------------------------------------------------------------------
@@ -278,32 +307,32 @@ def _search(lists: tuple[tuple[Condition, ...], ...]) -> Iterator[Way]:
     """
     shown: set[Fronts] = set()
     undecided = ""
-    pending: list[tuple[Fronts, Chosen]] = [((0,) * len(lists), {})]
+    pending: list[tuple[Fronts, Chosen, Mapping[str, str]]] = [((0,) * len(lists), {}, {})]
     steps = 0
     while pending:
         steps += 1
         if steps > EFFORT:
             undecided = f"more than {EFFORT} steps would be needed for all requests to a host"
             break
-        fronts, chosen = pending.pop()
+        fronts, chosen, texts = pending.pop()
         fronts, asked = _settled(lists, fronts, chosen)
         if asked is None:
             if fronts not in shown:
                 shown.add(fronts)
-                texts = {name: _text(name, chosen) or "" for name in sorted(chosen)}
-                path = texts.pop("", "/")
-                yield path, {name: text for name, text in texts.items() if text}, fronts, ""
+                path = texts.get("", "/")
+                headers = {name: text for name, text in sorted(texts.items()) if name and text}
+                yield path, headers, fronts, ""
         elif not _exhausted(lists, fronts, shown):
             name, pattern = asked
             for found in (True, False):  # what is put last is gone on with first
-                further = {**chosen, name: {**chosen.get(name, {}), pattern: found}}
+                wanted = {**chosen.get(name, {}), pattern: found}
                 try:
-                    possible = _text(name, further) is not None
+                    text = _text(name, wanted, texts.get(name))
                 except Undecided as error:
                     undecided = str(error)
                     continue
-                if possible:
-                    pending.append((fronts, further))
+                if text is not None:
+                    pending.append((fronts, {**chosen, name: wanted}, {**texts, name: text}))
     if undecided:
         yield "/", {}, (), undecided
 
@@ -341,9 +370,32 @@ def _literals(condition: Condition) -> tuple[Literal, ...]:
     return (*path, *condition.headers)
 
 
-def _text(name: str, chosen: Chosen) -> str | None:
-    """The smallest path or header value in which is found what has been chosen; None if there is none."""
-    return _smallest(frozenset(chosen[name].items()), Texts.VALUE if name else Texts.PATH)
+def _text(name: str, wanted: dict[Pattern, bool], known: str | None) -> str | None:
+    """The smallest path or header value in which is found what is wanted; None if there is none.
+
+    The smallest for a few patterns is the smallest for all, where it is right for all. So automata are asked
+    of those only that turn out to decide, few of hundreds.
+
+    Args:
+        name: of the header; empty for the path.
+        wanted: what is to be found, and what is not.
+        known: the smallest for all that are wanted but the last.
+    """
+    texts = Texts.VALUE if name else Texts.PATH
+    last, is_found = next(reversed(wanted.items()))
+    if known is not None and last.search(known) is is_found:
+        return known
+    deciding: dict[Pattern, bool] = {pattern: found for pattern, found in wanted.items() if found}
+    try:
+        while (text := _smallest(frozenset(deciding.items()), texts)) is not None:
+            wrong = (pattern for pattern, found in wanted.items() if pattern.search(text) is not found)
+            further = tuple(islice(wrong, AT_ONCE))
+            if not further:
+                return text
+            deciding.update((pattern, wanted[pattern]) for pattern in further)
+    except Undecided:
+        return _smallest(frozenset(wanted.items()), texts)
+    return None
 
 
 @lru_cache(maxsize=65536)

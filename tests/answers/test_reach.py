@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from portions import BEYOND, FORWARDED, RESTRICTED, beyond, fits, holding, partials
-from small import WHO, config, egress, load
+from small import WHO, config, egress, load, whole
 from thoroughness import examples
 from universe import ADDRESSES, PORTS, Wire, aimed, drawn
 
 import fsm_egress as fe
 from fsm_egress.connections.connection import Sends
 from fsm_egress.connections.decision import ungoverned
-from fsm_egress.policy import LOOPBACK
 from fsm_egress.values.dialling import can_be_dialled
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def test_law_who_reaches_it_is_told_and_nobody_else(
     for identity in whom:
         engine = fe.compile(snapshot, identity)
         portions = [way.portion for way in found.ways if way.identity == identity]
+        local = fe.resolve(snapshot, identity).interception.local
         for connection in (own, *some):
             decision = engine.classify(connection)
-            is_own = any(connection.destination in prefix for prefix in LOOPBACK)
+            is_own = any(connection.destination in prefix for prefix in local)
             if is_own and decision.reason is fe.Reason.NO_SIDECAR:
                 continue  # all that such a pod sends is one class, to itself and to others
             reached = fits(found.partial, connection) and decision.allowed and not is_own
@@ -98,6 +99,27 @@ def test_whether_somebody_reaches_it_may_not_be_proven() -> None:
     )
     assert len(found.identities) == len(found.undecided) == 1
     assert "not decided for some: " in str(found)
+
+
+@pytest.mark.usefixtures("few_states")
+@pytest.mark.parametrize("asked", ["reachable", "never"])
+def test_what_is_undecided_is_told_of_each_account_with_the_same_policies(asked: str) -> None:
+    mesh = beyond(BEYOND, "^/x")
+    (policy,) = mesh.kind(fe.EgressPolicy)
+    (source,) = policy.spec.sources
+    both = (source, evolve(source, name="wget"))
+    shared = mesh.with_(evolve(policy, spec=evolve(policy.spec, sources=both)))
+    whom = [WHO, "wget.curl"]
+    nothing = fe.Where.method("PUT") & fe.Where.host("a.com") & fe.Where.allowed()
+    found = (
+        fe.reachable(shared, "54.9.9.9", 80, identities=whom)
+        if asked == "reachable"
+        else fe.never(shared, nothing, whom)
+    )
+    told = [(list(map(str, it.identities)), it.reason, it.region) for it in found.undecided]
+    assert [identities for identities, *_ in told] == [["curl.curl"], ["wget.curl"]]
+    assert told[0][1:] == told[1][1:]
+    assert found.classes % 2 == 0
 
 
 # --- what never happens ----------------------------------------------------------------------------------
@@ -151,7 +173,7 @@ def test_law_what_never_happens_does_not_and_what_refutes_it_does(
         assert answer.proven is False
         assert answer.witness is not None
         witness = answer.witness.connection
-        assert answer.witness.decisions == (engine.classify(witness),)
+        assert tuple(map(whole, answer.witness.decisions)) == (whole(engine.classify(witness)),)
         passes = fe.Decision(fe.Verdict.PASSTHROUGH, fe.Reason.NOT_INTERCEPTED)
         is_beside = ungoverned(witness) == "IPv6" and where.holds(witness, passes)
         assert where.holds(witness, engine.classify(witness)) or is_beside

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import pretty
@@ -317,6 +318,16 @@ def test_a_decision_for_machines() -> None:
     }
     assert str(decision) == "EGRESS_POLICY (tcp_port) by Egress curl/e spec.ports[0] (e.yaml:7)"
     assert decision.allowed
+
+
+def test_decisions_are_equal_where_one_rule_decides_the_same() -> None:
+    matches = TrafficMatch(80, "http", ()), TrafficMatch(80, "http", (fe.Prefix("54.0.0.0/8"),))
+    bare = fe.Decision(fe.Verdict.DENIED, fe.Reason.NO_HOST, RULE)
+    taken = [evolve(bare, match=match, considered=(RULE,)) for match in matches]
+    assert {*taken, bare} == {bare}
+    assert tuple(it.match for it in taken) == matches
+    assert evolve(bare, rule=None) != bare
+    assert evolve(bare, status=403) != bare
 
 
 def test_a_decision_that_no_rule_made() -> None:

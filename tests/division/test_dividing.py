@@ -19,7 +19,7 @@ from thoroughness import examples
 import fsm_egress as fe
 from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.division import dividing
-from fsm_egress.division.classes import Class, Condition, Line, Place, Reading, Span
+from fsm_egress.division.classes import TLS_NAME, Class, Condition, Line, Place, Reading, Span
 from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.checks import KNOWN_METHODS
@@ -54,14 +54,15 @@ def inside(place: Place, payload: Payload) -> Iterable[object]:
     if isinstance(payload, HTTPRequest):
         host = payload.host.lower() if place.folds else payload.host
         listed = host in place.hosts
-        yield id(place.routing) if listed else id(place)
+        yield place.decider(payload.host)
         yield payload.method in KNOWN_METHODS
         yield host if listed else None
         yield first(place.hosts.get(host, place.otherwise), payload)
+    elif isinstance(payload, TLSClientHello):
+        yield place.name_decider(payload.name)
+        yield payload.name if payload.name in place.server_names else None
     else:
         yield id(place)
-    if isinstance(payload, TLSClientHello):
-        yield payload.name if payload.name in place.server_names else None
 
 
 def holding(classes: Iterable[Class], ports: Iterable[int], connection: fe.Connection) -> list[Class]:
@@ -128,6 +129,9 @@ CONDITIONS = st.lists(
 ).map(tuple)
 
 
+HOW = ("alike", "apart", "sharing")
+
+
 def places(folds: bool) -> st.SearchStrategy[Place]:
     names = ("a.com", "b.com", "54.9.9.9") if folds else HOSTS[:6]
     return st.builds(
@@ -139,15 +143,25 @@ def places(folds: bool) -> st.SearchStrategy[Place]:
     )
 
 
-def neighbours(drawn: tuple[Place, Place, bool]) -> tuple[Place, Place]:
-    """Two places; the second perhaps one that differs from the first in all but its routing."""
-    one, other, alike = drawn
-    return one, evolve(one, server_names=other.server_names) if alike else other
+def neighbours(drawn: tuple[Place, Place, str]) -> tuple[Place, Place]:
+    """Two places; perhaps alike in all but server names, or the second has all that the first lists, too."""
+    one, other, how = drawn
+    if how == "alike":
+        return one, evolve(one, server_names=other.server_names)
+    if how == "apart":
+        return one, other
+    shared: dict[str, object] = {host: f"the same for {host}" for host in one.hosts}
+    shared.update({TLS_NAME + name: f"the same by TLS for {name}" for name in one.server_names})
+    names = one.server_names | other.server_names
+    unlisted = "the same for all others" if one.otherwise == other.otherwise else None
+    return evolve(one, deciding=shared, unlisted=unlisted), evolve(
+        other, hosts={**other.hosts, **one.hosts}, server_names=names, deciding=shared, unlisted=unlisted
+    )
 
 
 def lines(folds: bool) -> st.SearchStrategy[Line]:
     cuts = st.frozensets(st.sampled_from(KEYS[1:]), max_size=3)
-    pairs = st.tuples(places(folds), places(folds), st.booleans()).map(neighbours)
+    pairs = st.tuples(places(folds), places(folds), st.sampled_from(HOW)).map(neighbours)
     return st.builds(
         lambda starts, pair: Line((0, *sorted(starts)), (*pair, *pair)[: len(starts) + 1]), cuts, pairs
     )

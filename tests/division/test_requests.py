@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import GET, everywhere, first
+from regexes import REGULAR
 from thoroughness import examples
 
 from fsm_egress.connections.connection import HTTPRequest, TLSClientHello
@@ -16,6 +17,7 @@ from fsm_egress.division import requests as division_requests
 from fsm_egress.division.classes import Condition, Place, Reading
 from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
+from fsm_egress.patterns.automata import Texts, witness
 
 
 def requests(*readings: Reading) -> list[HTTPRequest]:
@@ -84,6 +86,20 @@ def test_law_a_request_for_each_combination_of_first_conditions(lists: list[tupl
     shown = [tuple(first(conditions, request) for conditions in lists) for request in found]
     assert len(shown) == len(set(shown))
     assert by_brute_force(lists) <= set(shown)
+
+
+@given(st.dictionaries(REGULAR, st.booleans(), min_size=1, max_size=5), st.sampled_from(("", "x")))
+@settings(max_examples=examples(50))
+def test_law_the_smallest_text_for_those_that_decide_is_that_for_all(
+    wanted: dict[str, bool], name: str
+) -> None:
+    read = {Pattern(text): found for text, found in wanted.items()}
+    last = list(read)[-1]
+    texts = Texts.VALUE if name else Texts.PATH
+    smallest = witness(read.items(), texts)
+    known = witness([(pattern, found) for pattern, found in read.items() if pattern is not last], texts)
+    for before in (None, known):
+        assert division_requests._text(name, read, before) == smallest  # noqa: SLF001  # because it is judged
 
 
 # --- one by one ------------------------------------------------------------------------------------------

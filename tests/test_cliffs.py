@@ -1,0 +1,31 @@
+"""Cost grows as a mesh does: calls of functions are counted, as clocks tell of the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.cliffs import SHAPES, calls_of, mesh_of
+
+RANGES = ("half http with ranges", "half https with ranges", "few http without ranges", "nested ranges")
+SIZE = 20
+ASKED = [
+    *((shape, operation) for shape in RANGES for operation in ("compile", "dump")),
+    *((shape, operation) for shape in RANGES[::3] for operation in ("never", "diff")),
+    *((shape, "partition") for shape in SHAPES),
+]
+
+
+@pytest.mark.parametrize(("shape", "operation"), ASKED)
+def test_twice_the_policies_cost_about_twice_the_calls(shape: str, operation: str) -> None:
+    """What is not shared by ranges or patterns would cost up to four times as much."""
+    calls_of(operation, mesh_of(shape, SIZE // 4))  # whatever is done once in a process
+    small, great = (calls_of(operation, mesh_of(shape, size)) for size in (SIZE, 2 * SIZE))
+    assert great < 2.25 * small
+
+
+@pytest.mark.parametrize("operation", ["reach", "never"])
+def test_accounts_with_the_same_policies_are_looked_at_once(operation: str) -> None:
+    """Fifty accounts cost a few partitions, and not fifty."""
+    mesh = mesh_of("50 accounts named by all", SIZE // 2)
+    calls_of(operation, mesh_of("50 accounts named by all", 1))
+    assert calls_of(operation, mesh) < 4 * calls_of("partition", mesh)
