@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from attrs import field
 
 from ..connections.connection import Sends
 from ..connections.decision import Reason, Verdict
-from ..replaying import Decider
+from ..replaying import Decider, reasons
 from ..replaying.tally import SHOWN, Example, Ruling, Summary
 from ..resources.egress import EgressPolicy
 from ..resources.meshconfig import MeshConfig
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ..replaying.records import Layout, Records, Unreadable
 
 __all__ = ["Choice", "Learner", "Prover"]
+
+_Row: TypeAlias = "tuple[int, float | None, int]"
+"""Where a connection stands among those decided, when it was made, and for how many records it stands."""
 
 VERDICTS = (Verdict.PASSTHROUGH, Verdict.DENIED)
 
@@ -110,6 +113,8 @@ class Learner:
     choice: Choice = field(factory=Choice)
     routes: bool = True
 
+    timed: ClassVar[bool] = True
+
     @property
     def layout(self) -> Layout:
         """Which columns hold what."""
@@ -131,22 +136,23 @@ class Learner:
                 if records.server_names is not None and alike.need.sends == Sends.HTTP.value:
                     unlike.update(_unlike(records.server_names, alike))
         left_out.update(_left_out(records, unreadable))
-        untimed = sum(alike.moments.count(None) for ones in found.values() for alike in ones)
+        untimed = sum(alike.untimed for ones in found.values() for alike in ones)
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
         seen = {need: _seen(records, ones) for need, ones in found.items()}
         return Evidence(seen, dict(left_out), untimed, dict(unlike), tuple(first), records.lost)
 
     def counted(self, records: Records, decided: Decided, left_out: Counter[str]) -> Iterator[_Alike]:
         """The connections that count, those that are written alike together; why others do not is counted."""
-        for places in self._decided_as_asked_for(decided, left_out):
+        for places in self._decided_as_asked_for(records, decided, left_out):
             connection = decided.connections[places[0]]
             need = Need.of(decided.account, connection, routes=self.routes)
             reason = self.choice.left_out(need) or self._untold(need, decided, places[0])
             if reason:
-                left_out[reason] += len(places)
+                left_out[reason] += sum(records.counts([decided.rows[at] for at in places]))
                 continue
-            moments = [_moment(records, decided.rows[at]) for at in places]
-            timely = self._timely(places, moments, left_out)
+            rows = [decided.rows[at] for at in places]
+            moments = [_moment(records, row) for row in rows]
+            timely = self._timely(list(zip(places, moments, records.counts(rows), strict=True)), left_out)
             if timely:
                 first = connection if timely[0][0] == places[0] else decided.connections[timely[0][0]]
                 yield _Alike(need, decided, first, *map(list, zip(*timely, strict=True)))
@@ -157,7 +163,9 @@ class Learner:
         is_asked_for = self.routes and need.sends == Sends.HTTP.value
         return "its path is not said" if is_asked_for and (paths is None or paths[place] is None) else None
 
-    def _decided_as_asked_for(self, decided: Decided, left_out: Counter[str]) -> Iterable[list[int]]:
+    def _decided_as_asked_for(
+        self, records: Records, decided: Decided, left_out: Counter[str]
+    ) -> Iterable[list[int]]:
         """The places of connections that were decided so, those that are written alike together."""
         columns = decided.connections
         listed = (columns.hosts, columns.methods, columns.paths if self.routes else None)
@@ -168,25 +176,24 @@ class Learner:
         for at, (decision, key) in enumerate(zip(decided.before, written, strict=False)):
             reason = why.once(decision, self.choice.passed_over)
             if reason:
-                left_out[reason] += 1
+                left_out[reason] += records.count(decided.rows[at])
             else:
                 groups.setdefault(key, []).append(at)
         return groups.values()
 
-    def _timely(
-        self, places: Sequence[int], moments: Sequence[float | None], left_out: Counter[str]
-    ) -> list[tuple[int, float | None]]:
+    def _timely(self, rows: list[_Row], left_out: Counter[str]) -> list[_Row]:
         """Those that were made when is asked for."""
         since, until = self.choice.since, self.choice.until
-        rows = list(zip(places, moments, strict=True))
         if since is None and until is None:
             return rows
-        timed = [row for row in rows if row[1] is not None]
-        timely = [row for row in timed if _within(row[1], since, until)]
-        if len(timed) < len(rows):
-            left_out["the record has no time"] += len(rows) - len(timed)
-        if len(timely) < len(timed):
-            left_out["outside of the time asked for"] += len(timed) - len(timely)
+        timely: list[_Row] = []
+        for row in rows:
+            if row[1] is None:
+                left_out["the record has no time"] += row[2]
+            elif _within(row[1], since, until):
+                timely.append(row)
+            else:
+                left_out["outside of the time asked for"] += row[2]
         return timely
 
 
@@ -195,6 +202,12 @@ class Prover:
     """What becomes of the records that count in the other mesh of a learner's decider: a tally of logs."""
 
     learner: Learner
+
+    @property
+    def timed(self) -> bool:
+        """Whether it matters when records were made."""
+        choice = self.learner.choice
+        return choice.since is not None or choice.until is not None
 
     @property
     def layout(self) -> Layout:
@@ -218,8 +231,10 @@ class Prover:
             for alike in self.learner.counted(records, decided, left_out):
                 decisions = [after[at] for at in alike.places]
                 made.update(zip(map(id, decisions), decisions, strict=True))
-                times.update(map(id, decisions))
-                refused = sum(it.verdict is not Verdict.EGRESS_POLICY for it in decisions)
+                refused = 0
+                for decision, count in zip(decisions, alike.counts, strict=True):
+                    times[id(decision)] += count
+                    refused += count * (decision.verdict is not Verdict.EGRESS_POLICY)
                 if refused:
                     _, port, name = alike.need.destination
                     denied[decided.identity, f"{name}:{port}"] += refused
@@ -229,7 +244,7 @@ class Prover:
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
         return Summary(
             counts,
-            unreadable=len(unreadable),
+            unreadable=sum(record.count for record in unreadable),
             first_unreadable=tuple(first),
             left_out=left_out,
             denied=denied,
@@ -238,30 +253,45 @@ class Prover:
 
 
 class _Alike(NamedTuple):
-    """Connections that ask for the same: the first, where they stand among those decided, and their times."""
+    """Connections that ask for the same.
+
+    Attributes:
+        first: the first of them.
+        places: where they stand among those decided.
+        moments: when each was made.
+        counts: how many records each stands for.
+    """
 
     need: Need
     decided: Decided
     first: Connection
     places: list[int]
     moments: list[float | None]
+    counts: list[int]
+
+    @property
+    def untimed(self) -> int:
+        """How many records have no time."""
+        return sum(count for moment, count in zip(self.moments, self.counts, strict=True) if moment is None)
 
 
 def _left_out(records: Records, unreadable: Iterable[Unreadable]) -> Counter[str]:
     """How many records were no connection, by reason."""
-    return Counter(records.left_out) + Counter(record.reason for record in unreadable)
+    return Counter(records.left_out) + reasons(unreadable)
 
 
 def _within(moment: float | None, since: float | None, until: float | None) -> bool:
     return moment is not None and (since or 0) <= moment < (float("inf") if until is None else until)
 
 
-def _unlike(server_names: Sequence[Any], alike: _Alike) -> Iterator[tuple[str, str]]:
-    """The Host and the server name of requests for which they differ."""
-    for at in alike.places:
+def _unlike(server_names: Sequence[Any], alike: _Alike) -> Counter[tuple[str, str]]:
+    """The Host and the server name of requests for which they differ, counted."""
+    unlike: Counter[tuple[str, str]] = Counter()
+    for at, count in zip(alike.places, alike.counts, strict=True):
         given, name = server_names[alike.decided.rows[at]], alike.need.name
         if isinstance(given, str) and given.lower() != name:
-            yield name, given.lower()
+            unlike[name, given.lower()] += count
+    return unlike
 
 
 def _moment(records: Records, row: int) -> float | None:
@@ -278,5 +308,9 @@ def _moment(records: Records, row: int) -> float | None:
 def _seen(records: Records, ones: Sequence[_Alike]) -> Seen:
     row, connection = min(((one.decided.rows[one.places[0]], one.first) for one in ones), key=itemgetter(0))
     example = Example(records.place(row), connection)
-    times = Times.of(moment for one in ones for moment in one.moments if moment is not None)
-    return Seen(sum(len(one.places) for one in ones), example, times)
+    counts: Counter[float] = Counter()
+    for one in ones:
+        for moment, count in zip(one.moments, one.counts, strict=True):
+            if moment is not None:
+                counts[moment] += count
+    return Seen(sum(sum(one.counts) for one in ones), example, Times.of(counts))

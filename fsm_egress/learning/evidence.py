@@ -86,9 +86,12 @@ class Times:
     counts: Mapping[int, int] = field(factory=dict)
 
     @classmethod
-    def of(cls, moments: Iterable[float]) -> Times:
+    def of(cls, moments: Mapping[float, int]) -> Times:
         """The counts of moments, in seconds."""
-        return cls(0, Counter(int(moment) for moment in moments)).fitting()
+        counts: dict[int, int] = {}
+        for moment, count in moments.items():
+            counts[int(moment)] = counts.get(int(moment), 0) + count
+        return cls(0, counts).fitting()
 
     def coarser(self, exponent: int) -> Times:
         """The same counts in buckets that are as long or longer."""

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import Factory, field
 
@@ -17,7 +17,7 @@ from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.typed import takes
-from .records import Layout, Records, Unreadable
+from .records import Layout, Place, Records, Unreadable
 from .streaming import Partitions, streamed
 from .tally import EXAMPLES, SHOWN, Change, Changed, Example, Ruling, Summary
 from .whose import Whom
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .logs import Log
     from .whose import Engines, Whose
 
-__all__ = ["DECIDED", "Decided", "Decider", "replay"]
+__all__ = ["DECIDED", "Decided", "Decider", "reasons", "replay"]
+
+K = TypeVar("K")
 
 DECIDED = ("verdict", "reason", "rule", "source", "problem")  # the columns that data frames get
 COLUMNS = ("destinations", "ports", "sends", "hosts", "methods", "paths", "headers")
@@ -121,6 +123,7 @@ class Decider:
     after: Snapshot | None = None
     layout: Layout = field(factory=Layout)
     incomplete: bool = False
+    timed: ClassVar[bool] = False
     _whom: Whom = field(
         init=False, repr=False, default=Factory(lambda self: self._of_meshes(), takes_self=True)
     )
@@ -164,9 +167,8 @@ class Decider:
             try:
                 whose = self._whom.whose(identity, pod)
             except InvalidValue as error:
-                unreadable.extend(
-                    records.refused(row, _no_identity(error, records.identities[row], pod)) for row in rows
-                )
+                for row in rows:
+                    unreadable.extend(records.refused(row, _no_identity(error, records.identities[row], pod)))
                 continue
             try:
                 yield self._decided(whose, records, rows, unreadable)
@@ -192,7 +194,7 @@ class Decider:
         if unlike:
             expected = f"a pod of `{whose.account}`, as those are not intercepted alike"
             error = InvalidValue(Problem(expected, "none", "pod"))
-            unreadable.extend(records.refused(rows[at], error) for at in sorted(unlike))
+            unreadable.extend(it for at in sorted(unlike) for it in records.refused(rows[at], error))
             kept = [at for at in range(len(rows)) if at not in unlike]
             rows, taken = [rows[at] for at in kept], _taken(taken, kept)
             found = tuple([decisions[at] for at in kept] for decisions in found)
@@ -232,9 +234,12 @@ class Decider:
             for decided in self.decide(records, unreadable)
         ]
         first = sorted(unreadable, key=lambda record: record.place)[:SHOWN]
-        left_out = Counter(records.left_out) + Counter(record.reason for record in unreadable)
+        left_out = Counter(records.left_out) + reasons(unreadable)
         rest = Summary(
-            unreadable=len(unreadable), first_unreadable=tuple(first), left_out=left_out, lost=records.lost
+            unreadable=sum(record.count for record in unreadable),
+            first_unreadable=tuple(first),
+            left_out=left_out,
+            lost=records.lost,
         )
         return Summary.of([*parts, rest])
 
@@ -269,7 +274,7 @@ def _readable(records: Records, rows: Iterable[int], unreadable: list[Unreadable
         try:
             records.connections[row]
         except InvalidValue as error:
-            unreadable.append(records.refused(row, error))
+            unreadable.extend(records.refused(row, error))
         else:
             readable.append(row)
     return readable
@@ -311,11 +316,12 @@ class _Known:
     def summary(self, records: Records, decided: Decided) -> Summary:
         """The summary of what was decided."""
         before = self.learn(decided.before)
-        denied = self.denied(decided.connections, before)
+        repeats = None if records.repeats is None else list(records.counts(decided.rows))
+        denied = self.denied(decided.connections, before, repeats)
         if decided.after is None:
-            return Summary(self.counts(Counter(before).items()), denied=denied)
+            return Summary(self.counts(how_often(before, repeats).items()), denied=denied)
         pairs = list(zip(before, self.learn(decided.after), strict=True))
-        counts = Counter(pairs)
+        counts = how_often(pairs, repeats)
         changes = {pair: change for pair in counts if (change := self.change(pair))}
         counted: dict[Change, int] = {}
         for pair, change in changes.items():
@@ -328,7 +334,9 @@ class _Known:
             denied=denied,
         )
 
-    def denied(self, connections: Columns, places: Sequence[int]) -> Counter[tuple[str, str]]:
+    def denied(
+        self, connections: Columns, places: Sequence[int], repeats: Sequence[int] | None
+    ) -> Counter[tuple[str, str]]:
         """What was asked for and denied: a name where one was sent, or else the address, with the port."""
         refused = {place for place in set(places) if self.rulings[place].verdict is Verdict.DENIED}
         if not refused:
@@ -338,13 +346,14 @@ class _Known:
             connections.hosts or repeat(None),
             connections.destinations,
             connections.ports,
+            repeat(1) if repeats is None else repeats,
             strict=False,
         )
-        return Counter(
-            (self.identity, _asked_for(host, address, port))
-            for place, host, address, port in asked
-            if place in refused
-        )
+        counts: Counter[tuple[str, str]] = Counter()
+        for place, host, address, port, count in asked:
+            if place in refused:
+                counts[self.identity, _asked_for(host, address, port)] += count
+        return counts
 
     def counts(self, places: Iterable[tuple[int, int]]) -> dict[Ruling, int]:
         """How many connections got each ruling; decisions may differ in what a ruling leaves out."""
@@ -353,6 +362,24 @@ class _Known:
             ruling = self.rulings[place]
             counts[ruling] = counts.get(ruling, 0) + count
         return counts
+
+
+def how_often(values: Iterable[K], repeats: Sequence[int] | None) -> Counter[K]:
+    """How many records each value is of; `repeats` says how many each single one stands for."""
+    if repeats is None:
+        return Counter(values)
+    counts: Counter[K] = Counter()
+    for value, count in zip(values, repeats, strict=True):
+        counts[value] += count
+    return counts
+
+
+def reasons(unreadable: Iterable[Unreadable]) -> Counter[str]:
+    """How many records cannot be read, by reason."""
+    counts: Counter[str] = Counter()
+    for record in unreadable:
+        counts[record.reason] += record.count
+    return counts
 
 
 def _asked_for(host: str | None, address: Address | str, port: int) -> str:
@@ -365,9 +392,13 @@ def _examples(
     records: Records, decided: Decided, changes: Sequence[Change | None]
 ) -> Mapping[Change, list[Example]]:
     """The first few connections of each change."""
-    examples: dict[Change, list[Example]] = defaultdict(list)
+    found: dict[Change, list[tuple[Place, int]]] = defaultdict(list)
+    rows: Counter[Change] = Counter()
     for index, change in enumerate(changes):
-        if change is not None and len(examples[change]) < EXAMPLES:
-            place = records.place(decided.rows[index])
-            examples[change].append(Example(place, decided.connections[index]))
-    return examples
+        if change is not None and rows[change] < EXAMPLES:
+            rows[change] += 1
+            found[change].extend((place, index) for place in records.places(decided.rows[index]))
+    return {
+        change: [Example(place, decided.connections[index]) for place, index in sorted(listed)[:EXAMPLES]]
+        for change, listed in found.items()
+    }

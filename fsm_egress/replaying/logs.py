@@ -22,8 +22,9 @@ from ..values.errors import InvalidValue, MissingExtra, Problem
 from ..values.references import Mark
 from ..values.times import read_time
 from .dialects import DIALECTS, Format
+from .encoding import repeated
 from .recognition import recognised, uncompressed
-from .records import Layout, Place, Records, Unreadable, column_of, column_of_batch
+from .records import Layout, Place, Records, Repeats, Unreadable, column_of, column_of_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +35,9 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 BLOCK = 2**20  # bytes of lines that are read together
-BATCH = 8_192  # rows of Parquet that are
+PIECE = 2**13  # rows of Parquet that are
+BATCH = 2**19  # rows that are looked through for those that are alike
+PROBE = 2**16  # rows that show whether there are such
 MAX_LINE = 2**20  # bytes: a longer line is no record, and is not kept
 MAX_LINES = 100  # of one row of CSV, whose cells may hold line breaks
 _OBJECT = "a JSON object"
@@ -104,18 +107,45 @@ class Block:
 
     Attributes:
         first: the place of the first of them.
-        content: lines of text in UTF-8, or a record batch of Arrow.
+        content: lines of text in UTF-8, or a record batch of Arrow, or its columns by name.
         header: of CSV, the names of the columns.
+        repeats: how often each line or row came, where those that are alike are one.
     """
 
     first: Place
     format: Format
     content: Any = field(repr=False)
     header: tuple[str, ...] = ()
+    repeats: Repeats | None = field(default=None, repr=False)
+
+    def line(self, index: int) -> int:
+        """In which line of the log a line of the block stands, the first of those that are alike."""
+        return self.first.line + index if self.repeats is None else self.repeats.lines[index][0]
+
+    def count(self, index: int) -> int:
+        """How many lines of the log a line of the block stands for."""
+        return 1 if self.repeats is None else self.repeats.counts[index]
+
+    def refused(self, index: int, problems: Sequence[Problem]) -> list[Unreadable]:
+        """The lines of the log that a line of the block stands for, and that are no records."""
+        lines = (self.first.line + index,) if self.repeats is None else self.repeats.lines[index]
+        return Unreadable.each(self.first, lines, self.count(index), problems)
+
+    def repeats_of(self, indices: Sequence[int]) -> Repeats | None:
+        """How often the lines with these indices came."""
+        if self.repeats is None:
+            return None
+        counts, lines = self.repeats.counts, self.repeats.lines
+        return Repeats([counts[index] for index in indices], [lines[index] for index in indices])
 
 
-def cut(logs: Iterable[Log], layout: Layout) -> Iterator[Block]:
+def cut(logs: Iterable[Log], layout: Layout, *, timed: bool = True) -> Iterator[Block]:
     """The blocks of logs, in order, each taken from its stream when it is asked for.
+
+    Args:
+        logs: open streams.
+        layout: which columns hold what.
+        timed: whether the times of records are read, where they can be left out.
 
     Raises:
         InvalidValue: a CSV or a Parquet lacks a column, or a stream is no Parquet.
@@ -125,7 +155,7 @@ def cut(logs: Iterable[Log], layout: Layout) -> Iterator[Block]:
         log = given.recognised(layout)
         first = Place(number, 1, log.name)
         if log.format is Format.PARQUET:
-            yield from _batches(log, first, layout)
+            yield from _batches(log, first, layout, timed=timed)
         elif log.format is Format.CSV:
             yield from _lines_of_csv(log, first, layout)
         else:
@@ -230,21 +260,22 @@ def _texts(block: Block, unreadable: list[Unreadable]) -> list[str]:
 
 
 def _each(
-    read_line: Callable[[T], U], lines: Iterable[T], nothing: U, block: Block, unreadable: list[Unreadable]
+    read_line: Callable[[T], U],
+    lines: Iterable[T],
+    nothing: U,
+    block: Block,
+    unreadable: list[Unreadable],
+    start: int = 0,
 ) -> list[U]:
-    """Each line of a block by itself; one that cannot be read is `nothing`, and is told."""
+    """Each line of a block by itself, from one on; one that cannot be read is `nothing`, and is told."""
     values: list[U] = []
-    for line in lines:
+    for index, line in enumerate(lines, start):
         try:
             values.append(read_line(line))
         except InvalidValue as error:
-            unreadable.append(Unreadable.of(_place(block, len(values)), error.problems))
+            unreadable.extend(block.refused(index, error.problems))
             values.append(nothing)
     return values
-
-
-def _place(block: Block, index: int) -> Place:
-    return evolve(block.first, line=block.first.line + index)
 
 
 def _text(line: bytes) -> str:
@@ -256,18 +287,19 @@ def _text(line: bytes) -> str:
 
 def _read_json(block: Block, layout: Layout) -> Records:
     dialect = DIALECTS.get(block.format)
-    lines: list[int] = []
+    indices: list[int] = []
     records: list[Mapping[str, Any]] = []
     unreadable: list[Unreadable] = []
     left_out: Counter[str] = Counter()
     for index, record in _objects(block, unreadable, several=dialect is not None):
         said = record if dialect is None else dialect(record)
         if isinstance(said, str):
-            left_out[said] += 1
+            left_out[said] += block.count(index)
         else:
-            lines.append(block.first.line + index)
+            indices.append(index)
             records.append(said)
-    return Records.of(column_of(records), layout, block.first, lines, unreadable, left_out)
+    lines, repeats = list(map(block.line, indices)), block.repeats_of(indices)
+    return Records.of(column_of(records), layout, block.first, lines, unreadable, left_out, repeats)
 
 
 def _objects(
@@ -294,17 +326,13 @@ def _objects(
         try:
             value = _value(text)
         except InvalidValue as error:
-            unreadable.append(_told(block, index, error))
+            unreadable.extend(block.refused(index, error.problems))
             continue
         for each in value if several and isinstance(value, list) else [value]:
             if isinstance(each, dict):
                 yield index, each
             else:
-                unreadable.append(_told(block, index, InvalidValue.of(_OBJECT, each)))
-
-
-def _told(block: Block, index: int, error: InvalidValue) -> Unreadable:
-    return Unreadable.of(_place(block, index), error.problems)
+                unreadable.extend(block.refused(index, InvalidValue.of(_OBJECT, each).problems))
 
 
 def _value(line: str) -> Any:
@@ -326,36 +354,35 @@ def _read_csv(block: Block, layout: Layout) -> Records:
     except csv.Error:
         rows = []
     size = len(block.header)
-    lines: Sequence[int] = range(block.first.line, block.first.line + len(rows))
+    indices: Sequence[int] = range(len(rows))
     if len(rows) != len(texts):  # a quote that is not closed takes the next lines with it
-        lines, rows = _rows(texts, block, unreadable)
+        indices, rows = _rows(texts, block, unreadable)
     if set(map(len, rows)) != {size}:
         expected = f"{size} cells, as the header has"
-        for line, row in zip(lines, rows, strict=True):
+        for index, row in zip(indices, rows, strict=True):
             if row and len(row) != size:
-                problem = Problem(expected, str(len(row)))
-                unreadable.append(Unreadable.of(evolve(block.first, line=line), [problem]))
-        lines = [line for line, row in zip(lines, rows, strict=True) if len(row) == size]
+                unreadable.extend(block.refused(index, [Problem(expected, str(len(row)))]))
+        indices = [index for index, row in zip(indices, rows, strict=True) if len(row) == size]
         rows = [row for row in rows if len(row) == size]
     columns = dict(zip(block.header, zip(*rows, strict=True), strict=False))
-    return Records.of(columns.get, layout, block.first, lines, unreadable)
+    lines, repeats = list(map(block.line, indices)), block.repeats_of(indices)
+    return Records.of(columns.get, layout, block.first, lines, unreadable, repeats=repeats)
 
 
 def _rows(
     texts: Sequence[str], block: Block, unreadable: list[Unreadable]
 ) -> tuple[list[int], list[list[str]]]:
-    """The rows of lines, with the first line of each: of one line, or of several where a cell has breaks."""
-    lines: list[int] = []
+    """The rows of lines, with the index of each: of one line, or of several where a cell has breaks."""
+    indices: list[int] = []
     rows: list[list[str]] = []
     for start, stop in _rows_of(texts, '"'):
         try:
             found = [_row("\n".join(texts[start:stop]))]
         except InvalidValue:
-            below = evolve(block, first=_place(block, start))
-            found = _each(_row, texts[start:stop], [], below, unreadable)
-        lines.extend(range(block.first.line + start, block.first.line + start + len(found)))
+            found = _each(_row, texts[start:stop], [], block, unreadable, start)
+        indices.extend(range(start, start + len(found)))
         rows.extend(found)
-    return lines, rows
+    return indices, rows
 
 
 def _row(line: str) -> list[str]:
@@ -368,19 +395,27 @@ def _row(line: str) -> list[str]:
 # --- Parquet ---------------------------------------------------------------------------------------------
 
 
-def _batches(log: KnownLog, first: Place, layout: Layout) -> Iterator[Block]:
+def _batches(log: KnownLog, first: Place, layout: Layout, *, timed: bool) -> Iterator[Block]:
     try:
-        from pyarrow import ArrowException  # noqa: PLC0415  # because Parquet is an extra
+        from pyarrow import ArrowException, types  # noqa: PLC0415  # because Parquet is an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # ditto
     except ModuleNotFoundError:
         raise MissingExtra(f"reading Parquet (`{log.name}`)", "parquet") from None
     try:
         # What is buffered ahead is kept until the file is closed: it is read as it is needed.
         file = ParquetFile(log.stream, pre_buffer=False, buffer_size=2**16)
-        names = file.schema_arrow.names
-        layout.check(names, log.name)
-        wanted = [name for name in layout.every_name() if name in names or name.partition(".")[0] in names]
-        for batch in file.iter_batches(BATCH, columns=wanted):
+        schema = file.schema_arrow
+        layout.check(schema.names, log.name)
+        names = layout.every_name(timed=timed)
+        wanted = [it for it in names if it in schema.names or it.partition(".")[0] in schema.names]
+        texts = [it for it in wanted if it in schema.names and types.is_string(schema.field(it).type)]
+        probe = ParquetFile(log.stream, read_dictionary=texts, pre_buffer=False, buffer_size=2**16)
+        begin = next(probe.iter_batches(PROBE, columns=wanted, use_threads=False), None)
+        if begin is not None and repeated(begin) is not None:
+            batches = probe.iter_batches(BATCH, columns=wanted, use_threads=False)
+        else:
+            batches = file.iter_batches(PIECE, columns=wanted)
+        for batch in batches:
             yield Block(first, log.format, batch)
             first = evolve(first, line=first.line + batch.num_rows)
     except (ArrowException, OSError) as error:
@@ -389,7 +424,10 @@ def _batches(log: KnownLog, first: Place, layout: Layout) -> Iterator[Block]:
 
 
 def _read_batch(block: Block, layout: Layout) -> Records:
-    return Records.following(column_of_batch(block.content), layout, block.first, block.content.num_rows)
+    if block.repeats is None:
+        return Records.following(column_of_batch(block.content), layout, block.first, block.content.num_rows)
+    lines = [some[0] for some in block.repeats.lines]
+    return Records.of(block.content.get, layout, block.first, lines, repeats=block.repeats)
 
 
 _READERS = dict.fromkeys(Format, _read_json) | {Format.CSV: _read_csv, Format.PARQUET: _read_batch}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..values.construction import frozen
 from . import DECIDED, Decider
+from .encoding import repeated
 from .records import Layout, Place, Records, column_of
+from .repeated import different
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
@@ -111,28 +113,78 @@ class Partitions:
 
 
 def _summary(part: Any, tally: Tally[T], number: int) -> T:
-    return tally.summary(_records(part, tally.layout, number))
+    first = Place(number, 1, f"partition {number}")
+    found = _different(part, tally, first)
+    return (
+        tally.summary(_records(part, tally.layout, first))
+        if found is None
+        else tally.total(map(tally.summary, found))
+    )
 
 
 def _total(parts: Iterable[T], tally: Tally[T]) -> T:
     return tally.total(parts)
 
 
+def _different(part: Any, tally: Tally[Any], first: Place) -> Iterator[Records] | None:
+    """The different records of a partition; None where they are not found, or where most are different."""
+    batch = _batch(part, tally.layout, timed=tally.timed)
+    rows = None if batch is None else repeated(batch)
+    return None if rows is None else different(rows, batch.schema.names, tally.layout, first)
+
+
+def _batch(part: Any, layout: Layout, *, timed: bool) -> Any:
+    """What is read of a partition as a record batch of Arrow; None where Arrow cannot hold it as it is."""
+    try:
+        from pyarrow import ArrowException, RecordBatch  # noqa: PLC0415  # because Arrow is an extra
+    except ModuleNotFoundError:
+        return None
+    present = (
+        dict.fromkeys(name for record in part for name in record) if isinstance(part, list) else part.columns
+    )
+    names = layout.columns_of(present, timed=timed)
+    try:
+        if isinstance(part, list):
+            find = column_of(part)
+            columns = {name: find(name) for name in names}
+            return RecordBatch.from_pydict(columns) if all(map(_is_plain, columns.values())) else None
+        return RecordBatch.from_pandas(part[names], preserve_index=False)
+    except (ArrowException, OverflowError, ValueError):
+        return None
+
+
+def _is_plain(column: Column | None) -> bool:
+    """Whether a column is of texts, or of whole numbers."""
+    kinds = {*map(type, column or ())} - {type(None)}
+    return kinds in ({str}, {int}, set())
+
+
 def _decided_frame(frame: Any, decider: Decider) -> Any:
-    table = decider.table(_records(frame, decider.layout))
+    table = _table(frame, decider)
     return frame.assign(**table).astype(dict.fromkeys(DECIDED, "string"))
 
 
 def _decided_bag(part: Iterable[Mapping[str, Any]], decider: Decider) -> list[dict[str, Any]]:
     records = list(part)
-    table = decider.table(_records(records, decider.layout))
+    table = _table(records, decider)
     return [
         {**record, **dict(zip(DECIDED, row, strict=True))}
         for record, *row in zip(records, *table.values(), strict=True)
     ]
 
 
-def _records(part: Any, layout: Layout, number: int = 0) -> Records:
+def _table(part: Any, decider: Decider) -> dict[str, list[str | None]]:
+    """The columns of `DECIDED` for a partition, of which each different record is decided about once."""
+    batch, first = _batch(part, decider.layout, timed=False), Place(0, 1, "partition 0")
+    rows = None if batch is None else repeated(batch)
+    if rows is None:
+        return decider.table(_records(part, decider.layout, first))
+    find, codes = rows.columns(batch.schema.names).get, rows.codes.to_pylist()
+    table = decider.table(Records.following(find, decider.layout, first, rows.different))
+    return {name: list(map(values.__getitem__, codes)) for name, values in table.items()}
+
+
+def _records(part: Any, layout: Layout, first: Place) -> Records:
     """The records of a partition: a list of mappings, or a data frame of pandas."""
 
     def find(name: str) -> Column | None:
@@ -142,6 +194,4 @@ def _records(part: Any, layout: Layout, number: int = 0) -> Records:
         values: Column = cells.astype(object).where(cells.notna(), None).tolist()
         return values
 
-    is_bag = isinstance(part, list)
-    first = Place(number, 1, f"partition {number}")
-    return Records.following(column_of(part) if is_bag else find, layout, first, len(part))
+    return Records.following(column_of(part) if isinstance(part, list) else find, layout, first, len(part))

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..values.construction import frozen
 from . import DECIDED, Decider
+from .dialects import Format
+from .encoding import repeated
+from .logs import PROBE, Block, read
 from .records import Layout, Place, Records, column_of_batch
+from .repeated import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -97,9 +101,17 @@ def _decided(decider: Decider, batches: Iterable[Any]) -> Iterator[Any]:
     from pyarrow import array, string  # noqa: PLC0415  # because Arrow is an extra
 
     for batch in batches:
-        records = Records.following(column_of_batch(batch), decider.layout, Place(0, 1, ""), batch.num_rows)
+        wanted = batch.select(decider.layout.columns_of(batch.schema.names, timed=False))
+        rows = repeated(wanted)
+        find, size = (
+            (column_of_batch(batch), batch.num_rows)
+            if rows is None
+            else (rows.columns(wanted.schema.names).get, rows.different)
+        )
+        records = Records.following(find, decider.layout, Place(0, 1, ""), size)
         for name, values in decider.table(records).items():
-            batch = batch.append_column(name, array(values, string()))  # noqa: PLW2901  # because it grows
+            told = array(values, string())
+            batch = batch.append_column(name, told if rows is None else told.take(rows.codes))  # noqa: PLW2901  # because it grows
         yield batch
 
 
@@ -107,15 +119,31 @@ def _summaries(tally: Tally[Any], batches: Iterable[Any]) -> Iterator[Any]:
     """The summary of a partition, as the only row of the only batch."""
     from pyarrow import RecordBatch  # noqa: PLC0415  # because Arrow is an extra
 
-    summary = tally.total(map(tally.summary, _records(tally.layout, batches)))
+    blocks = gathered(_blocks(tally, batches))
+    summary = tally.total(tally.summary(read(block, tally.layout)) for block in blocks)
     yield RecordBatch.from_pydict({"summary": [pickle.dumps(summary)]})
 
 
-def _records(layout: Layout, batches: Iterable[Any]) -> Iterator[Records]:
-    """The records of a partition, whose rows are counted from one."""
+def _blocks(tally: Tally[Any], batches: Iterable[Any]) -> Iterator[Block]:
+    """The blocks of a partition, whose rows are counted from one."""
     line = 1
-    for batch in filter(len, batches):
+    for batch in _together(filter(len, batches)):
         number = batch.column(PARTITION)[0].as_py()
         first = Place(number, line, f"partition {number}")
-        yield Records.following(column_of_batch(batch), layout, first, batch.num_rows)
+        wanted = batch.select(tally.layout.columns_of(batch.schema.names, timed=tally.timed))
+        yield Block(first, Format.PARQUET, wanted)
         line += batch.num_rows
+
+
+def _together(batches: Iterable[Any]) -> Iterator[Any]:
+    """Batches as large as those of a file, as only what stands in one is found to be alike."""
+    from pyarrow import Table  # noqa: PLC0415  # ditto
+
+    some: list[Any] = []
+    for batch in batches:
+        if some and (sum(map(len, some)) >= PROBE or batch.schema != some[0].schema):
+            yield from Table.from_batches(some).combine_chunks().to_batches()
+            some = []
+        some.append(batch)
+    if some:
+        yield from Table.from_batches(some).combine_chunks().to_batches()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import repeat
 from typing import Any, TypeAlias
@@ -28,9 +28,11 @@ __all__ = [
     "Layout",
     "Place",
     "Records",
+    "Repeats",
     "Unreadable",
     "column_of",
     "column_of_batch",
+    "values_of",
 ]
 
 # The columns that a field is looked for in, one after the other; a dot leads into an object.
@@ -51,6 +53,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "lost": ("lost",),
 }
 SOURCE = "address/"  # what stands before the address of a pod, where its name is not known
+TOLD = 10  # unreadable records are told in full; that many lines are kept of those that are alike
 NOT_GIVEN = ("", "-")  # how logs write that there is nothing, besides null
 
 _PORT = re.compile("[0-9]{1,5}", re.ASCII)
@@ -82,10 +85,17 @@ class Place:
 
 @frozen
 class Unreadable:
-    """A record that cannot be read, and why."""
+    """A record that cannot be read, and why.
+
+    Attributes:
+        place: where it stands.
+        problems: what is wrong with it.
+        count: how many records it stands for, as all of them are alike.
+    """
 
     place: Place
     problems: tuple[Problem, ...]
+    count: int = field(default=1, eq=False, repr=False)
 
     @property
     def reason(self) -> str:
@@ -94,7 +104,7 @@ class Unreadable:
         return f"cannot be read: {first.path and f'{first.path}: '}expected {first.expected}"
 
     @classmethod
-    def of(cls, place: Place, problems: Iterable[Problem]) -> Unreadable:
+    def of(cls, place: Place, problems: Iterable[Problem], count: int = 1) -> Unreadable:
         """The record at this place; the problems get its document and line."""
         marks = ((problem, problem.mark.column if problem.mark else 1) for problem in problems)
         return cls(
@@ -103,7 +113,31 @@ class Unreadable:
                 evolve(problem, document=place.name, mark=Mark(place.line, column))
                 for problem, column in marks
             ),
+            count,
         )
+
+    @classmethod
+    def each(
+        cls, first: Place, lines: Sequence[int], count: int, problems: Sequence[Problem]
+    ) -> list[Unreadable]:
+        """Records that are alike, of which the first lines are known; the first stands for the rest, too."""
+        return [
+            cls.of(evolve(first, line=line), problems, 1 if at else count - len(lines) + 1)
+            for at, line in enumerate(lines)
+        ]
+
+
+@frozen
+class Repeats:
+    """How often each of some different records came, and where first.
+
+    Attributes:
+        counts: how many records each stands for.
+        lines: for each, the first lines with such a record, as many as are ever told.
+    """
+
+    counts: Sequence[int]
+    lines: Sequence[Sequence[int]]
 
 
 def _columns(value: Mapping[str, str]) -> dict[str, str]:
@@ -132,9 +166,18 @@ class Layout:
         """The columns that a field is looked for in."""
         return (self.columns[name],) if name in self.columns else FIELDS[name]
 
-    def every_name(self) -> tuple[str, ...]:
-        """The columns that any field is looked for in."""
-        return tuple(column for name in FIELDS for column in self.names(name))
+    def every_name(self, *, timed: bool = True) -> tuple[str, ...]:
+        """The columns that any field is looked for in, without those of the time where it does not matter."""
+        return tuple(column for name in FIELDS if timed or name != "time" for column in self.names(name))
+
+    def columns_of(self, present: Collection[str], *, timed: bool = True) -> list[str]:
+        """Those of the columns of a table that any field is read from, in an order of their own."""
+        names = dict.fromkeys(self.every_name(timed=timed))
+        return [name for name in names if name in present] + [
+            name
+            for name in dict.fromkeys(name.partition(".")[0] for name in names)
+            if name in present and name not in names
+        ]
 
     def check(self, present: Iterable[str], document: str) -> None:
         """See that a table has the columns that every record needs, and those that the layout names itself.
@@ -167,7 +210,7 @@ class Records:
 
     Attributes:
         first: the place of the first; the others are in the same log.
-        lines: the line of each.
+        lines: the line of each, the first one of those that are alike.
         identities: whose the connections are, as it is written; None where it is not.
         pods: which pods made them, `pod/curl-0.curl`, or the address of one behind `SOURCE`; an empty text
             where neither is written.
@@ -176,6 +219,7 @@ class Records:
         server_names: beside the Host of a request, as it is written; None where none of them says.
         unreadable: lines among them that are no records.
         left_out: how many records tell of no connection that a pod has made, by reason.
+        repeats: how many records each row stands for, where those that are alike are one row.
         lost: how many more there would be, had whoever wrote the log not left them out, as records say.
     """
 
@@ -190,6 +234,7 @@ class Records:
     pods: Sequence[str] = ()
     left_out: Mapping[str, int] = field(factory=dict)
     lost: int = 0
+    repeats: Repeats | None = None
 
     @classmethod
     def of(
@@ -200,6 +245,7 @@ class Records:
         lines: Sequence[int],
         unreadable: Iterable[Unreadable] = (),
         left_out: Mapping[str, int] = EMPTY,
+        repeats: Repeats | None = None,
     ) -> Records:
         """The records of a table whose columns are found by their names.
 
@@ -228,8 +274,15 @@ class Records:
         ]
         told = tuple(sorted(unreadable, key=lambda each: each.place))
         times, names = cells["time"], cells["server_name"]
-        lost = sum(count for count in cells["lost"] or () if type(count) is int and count > 0)
-        return cls(layout, first, lines, whose, connections, told, times, names, pods, left_out, lost)
+        times_each = repeat(1) if repeats is None else repeats.counts
+        lost = sum(
+            count * each
+            for count, each in zip(cells["lost"] or (), times_each, strict=False)
+            if type(count) is int and count > 0
+        )
+        return cls(
+            layout, first, lines, whose, connections, told, times, names, pods, left_out, lost, repeats
+        )
 
     @classmethod
     def following(cls, find: Find, layout: Layout, first: Place, size: int) -> Records:
@@ -239,13 +292,27 @@ class Records:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def count(self, row: int) -> int:
+        """How many records a row stands for."""
+        return 1 if self.repeats is None else self.repeats.counts[row]
+
+    def counts(self, rows: Sequence[int]) -> Iterable[int]:
+        """How many records each of some rows stands for."""
+        return repeat(1, len(rows)) if self.repeats is None else map(self.repeats.counts.__getitem__, rows)
+
     def place(self, row: int) -> Place:
-        """Where the record of a row stands."""
+        """Where the record of a row stands, the first of those that are alike."""
         return evolve(self.first, line=self.lines[row])
 
-    def refused(self, row: int, error: InvalidValue) -> Unreadable:
-        """The record of a row, which has an identity or a connection that cannot be."""
-        return Unreadable.of(self.place(row), map(self._in_log, error.problems))
+    def places(self, row: int) -> Iterator[Place]:
+        """Where the records of a row stand, the first ones."""
+        lines = (self.lines[row],) if self.repeats is None else self.repeats.lines[row]
+        return (evolve(self.first, line=line) for line in lines)
+
+    def refused(self, row: int, error: InvalidValue) -> list[Unreadable]:
+        """The records of a row, which has an identity or a connection that cannot be."""
+        lines = (self.lines[row],) if self.repeats is None else self.repeats.lines[row]
+        return Unreadable.each(self.first, lines, self.count(row), list(map(self._in_log, error.problems)))
 
     def _in_log(self, problem: Problem) -> Problem:
         """A problem of a row of `connections`, seen from the record: `ports[17]` is its `port`."""
@@ -263,7 +330,7 @@ def column_of(records: Sequence[Mapping[str, Any]]) -> Find:
 
 def column_of_batch(batch: Any) -> Find:
     """How the columns of a record batch of Arrow are found."""
-    return cache(lambda name: _values(batch.column(name)) if name in batch.schema.names else None)
+    return cache(lambda name: values_of(batch.column(name)) if name in batch.schema.names else None)
 
 
 class Damaged:
@@ -274,7 +341,10 @@ _DAMAGED = Damaged()
 _BEYOND = (ArithmeticError, LookupError, NotImplementedError, ValueError)  # what Arrow raises for such
 
 
-def _values(column: Any) -> Column:
+def values_of(column: Any) -> Column:
+    """The values of an array of Arrow, with what stands for those that Python cannot hold."""
+    if hasattr(column, "dictionary_decode"):
+        column = column.dictionary_decode()  # as that is quicker than a look-up for each
     try:
         values: Column = column.to_pylist()
     except _BEYOND:

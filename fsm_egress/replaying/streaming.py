@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from .logs import cut, read
+from .repeated import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,6 +35,11 @@ class Tally(Protocol[T]):
     @property
     def layout(self) -> Layout:
         """Which columns hold what."""
+        ...
+
+    @property
+    def timed(self) -> bool:
+        """Whether it matters when records were made."""
         ...
 
     def summary(self, records: Records) -> T:
@@ -67,7 +73,8 @@ def streamed(
     """
     if isinstance(logs, Partitions):
         return iter((logs.tallied(tally),))
-    blocks = cut(logs, tally.layout)
+    layout = tally.layout
+    blocks = gathered(cut(logs, layout, timed=tally.timed), () if tally.timed else layout.names("time"))
     begun = tuple(islice(blocks, 2))
     blocks = chain(begun, blocks)
     if workers == 1 or not begun[1:]:

@@ -20,7 +20,7 @@ from fsm_egress.connections.decision import Reason, Verdict
 from fsm_egress.learning import learn
 from fsm_egress.learning.documents import documents
 from fsm_egress.learning.readiness import CLOSED
-from fsm_egress.replaying import logs, streaming
+from fsm_egress.replaying import logs, repeated, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -199,6 +199,7 @@ def test_the_number_of_workers_changes_no_byte(*, routes: bool, monkeypatch: pyt
     monkeypatch.setattr(streaming, "_WORKER", [])
     monkeypatch.setattr("fsm_egress.replaying.streaming.signal.signal", lambda *_: None)
     monkeypatch.setattr(logs, "BLOCK", 300)
+    monkeypatch.setattr(repeated, "KEPT", 2)
     monkeypatch.setattr(streaming, "TASK", 2)
     entries = [{**entry, "time": 1_790_000_000 + at} for at, entry in enumerate([TLS, HTTP, BYTES] * 9)]
     alone = learned(entries, routes=routes).proven([log(entries)])

@@ -281,7 +281,7 @@ class TestCSV:
 
 class TestParquet:
     def test_rows_are_read_in_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "BATCH", 2)
+        monkeypatch.setattr(logs, "PIECE", 2)
         given = log_of(GET, TLS, PLAIN, written=Format.PARQUET)
         assert [block.first.line for block in cut([given], LAYOUT)] == [1, 3]
 

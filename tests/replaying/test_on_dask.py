@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import dask
@@ -110,3 +111,58 @@ def test_what_is_learned_from_partitions_is_what_is_learned_from_logs(partitions
     lesson = fe.learn(AFTER, replay_dask.Partitions(bag), workers=2)
     assert lesson.to_documents() == fe.learn(AFTER, [log_of(*records)]).to_documents() != []
     assert fe.replay(AFTER, replay_dask.Partitions(bag)).counts == replay_dask.replay(bag, AFTER).counts
+
+
+CATEGORIES = ("identity", "host", "server_name")
+
+
+@pytest.mark.parametrize("made", ["a bag", "a frame", "a frame with categories"])
+def test_records_that_are_alike_are_decided_once(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    classified: list[int] = []
+    classify = fe.Engine.classify_many
+
+    def counting(engine: fe.Engine, connections: Any) -> list[fe.Decision]:
+        classified.append(len(connections))
+        return classify(engine, connections)
+
+    monkeypatch.setattr(fe.Engine, "classify_many", counting)
+    records = [GET, TLS, NOWHERE, PLAIN] * 50
+    if made == "a bag":
+        collection = bag_of(*records, partitions=2)
+        decided = replay_dask.decide_bag(collection, BEFORE)
+    else:
+        data = pd.DataFrame(records)
+        kinds = dict.fromkeys(CATEGORIES, "category") if "categories" in made else {}
+        collection = dask.dataframe.from_pandas(data.astype(kinds), npartitions=2, sort=False)
+        decided = replay_dask.decide_frame(collection, BEFORE)
+    found = replay_dask.replay(collection, BEFORE)
+    assert (found.connections, found.unreadable, found.first_unreadable[0].place.line) == (150, 50, 3)
+    assert sum(classified) < 40
+    classified.clear()
+    rows = decided.compute()
+    verdicts = [row["verdict"] for row in rows] if made == "a bag" else rows["verdict"].tolist()
+    assert [it if isinstance(it, str) else None for it in verdicts] == [
+        "EGRESS_POLICY",
+        "EGRESS_POLICY",
+        None,
+        "DENIED",
+    ] * 50
+    assert sum(classified) < 40
+
+
+ODD = {"large": 2**70, "fraction": 1.5, "object": {"a": 1}, "truth": True, "surrogate": "\ud800"}
+
+
+@pytest.mark.parametrize("odd", list(ODD.values()), ids=list(ODD))
+def test_what_arrow_cannot_hold_is_decided_record_by_record(odd: Any) -> None:
+    records = [*[GET] * 4, {**GET, "port": odd}, {**GET, "port": "80"}]
+    made = [bag_of] if odd == "\ud800" else [bag_of, frame_of]  # as Dask's own frames cannot hold that
+    for collection in (make(*records, partitions=1) for make in made):
+        found = replay_dask.replay(collection, BEFORE)
+        assert found.connections + found.unreadable == 6
+        assert found.connections >= 5
+
+
+def test_without_arrow_records_are_decided_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert replay_dask.replay(bag_of(*[GET] * 4, partitions=1), BEFORE).connections == 4

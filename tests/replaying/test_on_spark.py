@@ -112,3 +112,23 @@ def test_what_is_learned_from_partitions_is_what_is_learned_from_logs() -> None:
     assert lesson.to_documents() == fe.learn(AFTER, [log_of(PLAIN, TLS, PLAIN)]).to_documents() != []
     with pytest.raises(fe.InvalidValue, match="the data frame: expected a column `identity`"):
         fe.learn(AFTER, replay_spark.Partitions(Frame([pa.RecordBatch.from_pylist([{"a": 1}])])))
+
+
+def test_rows_that_are_alike_are_decided_once_wherever_batches_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    classified: list[int] = []
+    classify = fe.Engine.classify_many
+
+    def counting(engine: fe.Engine, connections: Any) -> list[fe.Decision]:
+        classified.append(len(connections))
+        return classify(engine, connections)
+
+    monkeypatch.setattr(fe.Engine, "classify_many", counting)
+    records = [GET, TLS, NOWHERE, PLAIN] * 50
+    batches = [batch(*records[:120]), batch(*records[120:])]
+    found = replay_spark.replay(Frame(batches), BEFORE)
+    assert (found.connections, found.unreadable) == (150, 50)
+    assert sum(classified) < 20
+    classified.clear()
+    rows = replay_spark.decide_frame(Frame(batches), BEFORE).rows()
+    assert [row["verdict"] for row in rows] == ["EGRESS_POLICY", "EGRESS_POLICY", None, "DENIED"] * 50
+    assert sum(classified) < 40

@@ -183,7 +183,7 @@ def test_what_cannot_be_is_told_by_its_column(content: Record, columns: dict[str
     records = read({**WHERE, **content}, columns=columns)
     with pytest.raises(fe.InvalidValue) as error:
         records.connections[0]
-    refused = records.refused(0, error.value)
+    (refused,) = records.refused(0, error.value)
     assert refused.place == FIRST
     assert str(refused.problems[0]).startswith(problem)
 

@@ -32,7 +32,7 @@ from traffic import (
 )
 
 import fsm_egress as fe
-from fsm_egress.replaying import DECIDED, Decider, logs, replay, streaming, tally
+from fsm_egress.replaying import DECIDED, Decider, logs, repeated, replay, streaming, tally
 from fsm_egress.replaying.dialects import Format
 from fsm_egress.replaying.logs import cut, read
 from fsm_egress.replaying.records import FIELDS, Layout, Place, Records, column_of
@@ -204,7 +204,8 @@ class TestWorkers:
     @pytest.fixture(autouse=True)
     def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(logs, "BLOCK", 300)
-        monkeypatch.setattr(logs, "BATCH", 3)
+        monkeypatch.setattr(logs, "PIECE", 3)
+        monkeypatch.setattr(repeated, "KEPT", 2)
         monkeypatch.setattr(streaming, "TASK", 2)
 
     @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it is multi-threaded, and may be
