@@ -2,30 +2,44 @@
 
     python tests/mutants.py 600 --seconds 14400 --into mutants.jsonl
 
-So many mutants are drawn evenly over the wings, and the tests that mirror the changed module are run in a
-copy of the project. Each line of the output is a mutant and how it ended: `killed` by a failing test, `slow`
-where the tests took too long, `survived` where all passed. Mutants that the file has are not run again. Of
-the survivors, those that mean the same are no fault; the others want a test.
+So many mutants are drawn evenly over the wings, and tried in a copy of the project. First all tests of the
+wings are run once, to see which lines each of them runs and how long it takes. Then each fault is put into
+the function that it is in, in a process forked from one that has collected the tests, and those that run its
+line are run, the quickest first. What runs while modules are loaded is written into the copy, and the tests
+that mirror the module are run anew.
+
+Each line of the output is a mutant and how it ended: `killed` by a failing test, `slow` where the tests took
+too long, `survived` where all passed. Mutants that the file has are not run again. Of the survivors, those
+that mean the same are no fault; the others want a test. What is needed is Python 3.12 or newer, on Linux.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import json
+import os
+import pickle
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = "fsm_egress"
@@ -162,18 +176,18 @@ def sites(source: str) -> list[Site]:
     return found
 
 
-def mutated(source: str, site: Site) -> str:
-    """The source with the one change."""
+def mutated(source: str, site: Site) -> ast.Module:
+    """The module with the one change; every other line is where it was."""
     tree = ast.parse(source)
     old = next(node for number, node in enumerate(running(tree)) if number == site.node)
-    new = list(variants(old))[int(site.change.split()[0])]
+    new = ast.copy_location(list(variants(old))[int(site.change.split()[0])], old)
     for node in ast.walk(tree):
         for name, value in ast.iter_fields(node):
             if value is old:
                 setattr(node, name, new)
             elif isinstance(value, list):
                 value[:] = [new if item is old else item for item in value]
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.fix_missing_locations(tree)
 
 
 def drawn(count: int, seed: int) -> list[Mutant]:
@@ -203,27 +217,203 @@ def tests_of(mutant: Mutant) -> list[str]:
     return list(dict.fromkeys([*own, *WINGS[mutant.wing][1]]))
 
 
+def lines_of(source: str, site: Site) -> range:
+    """The lines of a statement up to the place in it that is changed."""
+    tree = ast.parse(source)
+    node = next(node for number, node in enumerate(running(tree)) if number == site.node)
+    last = (node.test.end_lineno if isinstance(node, ast.If) else 0) or site.line
+    begun = [
+        it.lineno
+        for it in ast.walk(tree)
+        if isinstance(it, ast.stmt) and it.lineno <= site.line <= (it.end_lineno or 0)
+    ]
+    return range(max(begun), last + 1)
+
+
+Key = tuple[str, int]
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from codes(constant)
+
+
+def functions() -> list[FunctionType]:
+    """All functions that are there."""
+    return [it for it in gc.get_objects() if isinstance(it, FunctionType)]
+
+
+def applied(tree: ast.Module, path: Path) -> None:
+    """Put the code of a changed module into the functions that are there."""
+    changed: dict[Key, list[CodeType]] = defaultdict(list)
+    for code in codes(compile(tree, str(path), "exec", dont_inherit=True)):
+        changed[code.co_qualname, code.co_firstlineno].append(code)  # type: ignore[attr-defined,unused-ignore]
+    for function in functions():
+        old = function.__code__
+        if old.co_filename != str(path):
+            continue
+        news = changed[old.co_qualname, old.co_firstlineno]  # type: ignore[attr-defined,unused-ignore]
+        if len(news) == 1:
+            function.__code__ = news[0]
+
+
+class Seen(NamedTuple):
+    """Which tests run each line of a module, the seconds of each, and those that fail without a fault."""
+
+    tests: Mapping[tuple[str, int], set[str]]
+    seconds: Mapping[str, float]
+    failing: list[str]
+
+
+class Trials:
+    """A plugin of pytest that does not run the tests once, but tries each mutant on those that matter."""
+
+    def __init__(
+        self, mutants: list[Mutant], home: Path, limit: float, end: float, note: Callable[[Mutant, str], None]
+    ) -> None:
+        self.mutants, self.home, self.limit, self.end, self.note = mutants, home, limit, end, note
+        self.has_failed = False
+        self.failing: list[str] = []
+        self.loading: set[tuple[str, int]] = set()
+        self.monitoring: Any = getattr(sys, "monitoring", None)
+        if self.monitoring is None:
+            sys.exit("Python 3.12 or newer is needed")
+        self.monitoring.use_tool_id(self.monitoring.COVERAGE_ID, "mutants")
+        self._watch(self.loading)
+        self.monitoring.set_events(self.monitoring.COVERAGE_ID, self.monitoring.events.LINE)
+
+    def _watch(self, lines: set[tuple[str, int]]) -> None:
+        package = str(self.home / PACKAGE)
+
+        def at(code: CodeType, line: int) -> object:
+            if code.co_filename.startswith(package):
+                lines.add((str(Path(code.co_filename).relative_to(self.home)), line))
+            return self.monitoring.DISABLE
+
+        self.monitoring.register_callback(self.monitoring.COVERAGE_ID, self.monitoring.events.LINE, at)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        from hypothesis import Phase, settings  # noqa: PLC0415  # because it loads the package
+
+        phases = (Phase.explicit, Phase.generate)  # a failing law need not be made small
+        settings.register_profile("mutants", settings(), phases=phases)
+        settings.load_profile("mutants")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.has_failed |= report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.monitoring.set_events(self.monitoring.COVERAGE_ID, 0)
+        ended, answer = forked(lambda: self.seen(session.items), 3600)
+        if answer is None:
+            sys.exit(f"the tests without a fault: {ended}")
+        seen: Seen = answer
+        self.failing = seen.failing
+        by_name = {item.nodeid: item for item in session.items}
+        for mutant in self.mutants:
+            if time.monotonic() > self.end:
+                break
+            path = self.home / mutant.module
+            lines = [
+                (mutant.module, line) for line in lines_of(path.read_text(encoding="utf-8"), mutant.site)
+            ]
+            if self.loading & set(lines):
+                self.note(mutant, outcome(mutant, self.home, self.limit))
+                continue
+            names = set().union(*(seen.tests.get(line, set()) for line in lines))
+            items = [by_name[name] for name in sorted(names, key=lambda name: seen.seconds[name])]
+            ended, answer = forked(partial(self.tried, mutant, items), self.limit)
+            self.note(mutant, ended if answer is None else answer)
+        return True
+
+    def run(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def seen(self, items: list[pytest.Item]) -> Seen:
+        """What each test runs that passes without a fault."""
+        tests: dict[tuple[str, int], set[str]] = defaultdict(set)
+        seconds: dict[str, float] = {}
+        failing: list[str] = []
+        package = str(self.home / PACKAGE)
+        there = [
+            function.__code__ for function in functions() if function.__code__.co_filename.startswith(package)
+        ]
+        for code in {code for function in there for code in codes(function)}:
+            self.monitoring.set_local_events(self.monitoring.COVERAGE_ID, code, self.monitoring.events.LINE)
+        for item, following in zip_longest(items, items[1:]):
+            lines: set[tuple[str, int]] = set()
+            self._watch(lines)
+            self.monitoring.restart_events()
+            start = time.process_time()
+            self.run(item, following)
+            seconds[item.nodeid] = time.process_time() - start
+            if self.has_failed:
+                failing.append(item.nodeid)
+                self.has_failed = False
+                continue
+            for line in lines:
+                tests[line].add(item.nodeid)
+        return Seen(dict(tests), seconds, failing)
+
+    def tried(self, mutant: Mutant, items: list[pytest.Item]) -> str:
+        path = self.home / mutant.module
+        applied(mutated(path.read_text(encoding="utf-8"), mutant.site), path)
+        for item, following in zip_longest(items, items[1:]):
+            self.run(item, following)
+            if self.has_failed:
+                return "killed"
+        return "survived"
+
+
+def forked(work: Callable[[], Any], limit: float) -> tuple[str, Any]:
+    """What some work came to in a process of its own, or how that ended."""
+    with tempfile.TemporaryFile() as file:
+        child = os.fork()
+        if child == 0:
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, 1)
+            try:
+                pickle.dump(work(), file)
+                file.flush()
+                os._exit(0)
+            except BaseException:  # noqa: BLE001  # because whatever a fault leads to, it was noticed
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        file.seek(0)
+        if status == 0:
+            return "", pickle.load(file)  # noqa: S301  # because it was written above
+        return "slow" if status == -signal.SIGXCPU else "killed", None
+
+
 def outcome(mutant: Mutant, home: Path, limit: float) -> str:
-    """How the tests take a mutant."""
+    """How the tests that mirror its module take a mutant of what runs while it is loaded."""
     path = home / mutant.module
     source = path.read_text(encoding="utf-8")
-    path.write_text(mutated(source, mutant.site), encoding="utf-8")
+    path.write_text(ast.unparse(mutated(source, mutant.site)), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
     world = {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
+
+    def restrict() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
+
     try:
         done = subprocess.run(  # noqa: S603  # because the tests are the project's own
             [*command, *tests_of(mutant)],
             cwd=home,
             env=world,
             capture_output=True,
-            timeout=limit,
+            preexec_fn=restrict,  # because there is one thread
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return "slow"
     finally:
         path.write_text(source, encoding="utf-8")
-    return "killed" if done.returncode else "survived"
+    if not done.returncode:
+        return "survived"
+    return "slow" if done.returncode == -signal.SIGXCPU else "killed"
 
 
 def summary(results: Mapping[str, tuple[str, str]]) -> str:
@@ -248,26 +438,42 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=300, help="seconds that the tests of one may take")
     parser.add_argument("--seed", type=int, default=1, help="which mutants are drawn")
     parser.add_argument("--into", type=Path, default=Path("mutants.jsonl"), help="the file of the outcomes")
+    parser.add_argument("--here", action="store_true", help="change the files of this folder, not of a copy")
     given = parser.parse_args()
     results: dict[str, tuple[str, str]] = {}
     if given.into.exists():
         for line in given.into.read_text(encoding="utf-8").splitlines():
             read = json.loads(line)
             results[read["mutant"]] = read["wing"], read["ended"]
+    if not given.here:
+        with tempfile.TemporaryDirectory() as folder:
+            home = (Path(folder) / "project").resolve()
+            shutil.copytree(
+                PROJECT, home, ignore=shutil.ignore_patterns(".git", ".*_cache", "site", "__pycache__")
+            )
+            again = [
+                str(home / "tests/mutants.py"),
+                *sys.argv[1:],
+                "--here",
+                "--into",
+                str(given.into.resolve()),
+            ]
+            world = os.environ | {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+            sys.exit(subprocess.call([sys.executable, *again], cwd=home, env=world))  # noqa: S603
     end = time.monotonic() + given.seconds
     with tempfile.TemporaryDirectory() as folder, given.into.open("a", encoding="utf-8") as file:
-        home = Path(folder) / "project"
-        shutil.copytree(PROJECT, home, ignore=shutil.ignore_patterns(".*", "site", "__pycache__"))
-        for mutant in drawn(given.count, given.seed):
-            if mutant.name in results or time.monotonic() > end:
-                continue
-            ended = outcome(mutant, home, given.limit)
+
+        def note(mutant: Mutant, ended: str) -> None:
             results[mutant.name] = mutant.wing, ended
             file.write(json.dumps({"mutant": mutant.name, "wing": mutant.wing, "ended": ended}) + "\n")
             file.flush()
-            if ended == "survived":
-                print(mutant.name, flush=True)  # noqa: T201  # because that is what it is asked for
-    print(summary(results))  # noqa: T201
+
+        mutants = [it for it in drawn(given.count, given.seed) if it.name not in results]
+        tests = list(dict.fromkeys(test for wing in WINGS.values() for test in wing[1]))
+        options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/tests"]
+        trials = Trials(mutants, PROJECT, given.limit, end, note)
+        pytest.main([*options, *tests], plugins=[trials])
+    print(summary(results), *(f"fails without a fault: {name}" for name in trials.failing), sep="\n")  # noqa: T201
 
 
 if __name__ == "__main__":
