@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attrs import field
+from attrs import evolve, field
 
 from .connections.findings import Code, Finding
 from .patterns import Pattern
@@ -23,6 +23,7 @@ from .values.frozen import EMPTY, FrozenMap
 from .values.net import Prefix
 from .values.notebook import Shown, Table, listed
 from .values.references import FieldRef
+from .values.secrecy import unless_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -85,6 +86,11 @@ class SourceCert:
     cert_chain: str = field(default="", repr=False)
     private_key: str = field(default="", repr=False)
     issuing_ca: str = field(default="", repr=False)
+
+    def without_secrets(self) -> SourceCert:
+        """The same without what its Secret holds."""
+        held = (self.cert_chain, self.private_key, self.issuing_ca)
+        return SourceCert(self.fsm_issued, self.subject_alt_names, self.expiration, *map(unless_empty, held))
 
 
 @frozen
@@ -471,6 +477,13 @@ class SidecarSpec:
     remote_logging: FrozenMap[str | int] | None = field(repr=False)  # it holds a credential
     cluster_set: FrozenMap[str] | None
     chains: FrozenMap[tuple[str, ...]]
+
+    def without_secrets(self) -> SidecarSpec:
+        """The same without the credential."""
+        if self.remote_logging is None:
+            return self
+        credential = unless_empty(str(self.remote_logging["authorization"]))
+        return evolve(self, remote_logging=FrozenMap({**self.remote_logging, "authorization": credential}))
 
 
 @frozen

@@ -17,6 +17,7 @@ from ..resources.subjects import AnyOtherAccount, Pods, Subject, Unnamed, read_s
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.notebook import Shown, Table
+from ..values.secrecy import Discreet
 from .certified import Asked
 from .regions import Unproven
 
@@ -117,7 +118,7 @@ class Witness:
 
 
 @frozen
-class Answer(Shown):
+class Answer(Discreet, Shown):
     """Whether a claim holds for every connection there is; true only where that is proven.
 
     Attributes:

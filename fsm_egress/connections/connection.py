@@ -223,6 +223,10 @@ class HTTPRequest:
         _, method, path, headers, host = self.parts
         return HTTPRequest(**{"method": method, "host": host, "path": path, "headers": headers, **changes})
 
+    def without_secrets(self) -> HTTPRequest:
+        """The same without what somebody is known by to a server."""
+        return self.replace(headers=shown_headers(self.headers))
+
     def __reduce__(self) -> tuple[type[HTTPRequest], tuple[Any, ...]]:
         _, method, path, headers, host = self.parts
         return HTTPRequest, (method, host, path, headers)

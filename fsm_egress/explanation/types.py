@@ -18,6 +18,7 @@ from ..values.enums import Word
 from ..values.errors import shortly
 from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
+from ..values.secrecy import Discreet
 from .wording import rule_name
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class Stage:
 
 
 @frozen(repr=False)
-class Explanation(Shown):
+class Explanation(Discreet, Shown):
     """What is decided about a connection, how it came to that, and what it missed by one thing only.
 
     Attributes:

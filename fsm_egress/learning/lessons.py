@@ -27,6 +27,7 @@ from ..values.construction import frozen
 from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.pages import curve, page, section
+from ..values.secrecy import Discreet
 from ..values.times import spelled_time
 from .choosing import Learner, Prover
 from .documents import Grant, documents
@@ -71,7 +72,7 @@ class Remark:
 
 
 @frozen(repr=False)
-class Lesson(Shown):
+class Lesson(Discreet, Shown):
     """What logs teach about a mesh.
 
     Attributes:

@@ -15,6 +15,7 @@ from ..manifests.unread import LEFT_OUT, Unread
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
+from ..resources.resource import APPLIED
 from ..values.construction import frozen
 from .paths import Served, served
 
@@ -30,7 +31,6 @@ Ask: TypeAlias = "Callable[[str, Mapping[str, str]], Tree]"
 PAGE = 500
 FORBIDDEN, NOT_FOUND, GONE = 403, 404, 410
 _NO_SUCH_MOMENT = {400, GONE, 504}  # it is not understood, it is past, it is to come
-_COPY = "kubectl.kubernetes.io/last-applied-configuration"
 _OF_SECRETS = ("data", "stringData")
 
 
@@ -211,8 +211,8 @@ class _Reader:
 def _whole(it: Served, item: Tree) -> Tree:
     """An object of a list with its kind, which only the list has, and without what servers add."""
     metadata = {key: value for key, value in item.get("metadata", {}).items() if key != "managedFields"}
-    if it.kind == Secret.kind and _COPY in (metadata.get("annotations") or {}):
-        kept = {key: value for key, value in metadata["annotations"].items() if key != _COPY}
+    if it.kind == Secret.kind and APPLIED in (metadata.get("annotations") or {}):
+        kept = {key: value for key, value in metadata["annotations"].items() if key != APPLIED}
         metadata["annotations"] = kept
     return {"apiVersion": it.api_version, "kind": it.kind, **item, "metadata": metadata}
 

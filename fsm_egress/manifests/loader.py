@@ -20,7 +20,7 @@ from ..resources.meshconfig import MeshConfig
 from ..resources.resource import Resource
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError, Problem, Severity
-from ..values.frozen import FrozenMap, freeze
+from ..values.frozen import EMPTY, FrozenMap, freeze
 from ..values.references import Mark, ResourceRef, Source, parent_path
 from .foreign import PASSED_OVER, holds_objects, is_foreign, is_object, more_of_others, no_objects
 from .lists import is_event, is_list, items_of, whole
@@ -84,6 +84,10 @@ class Refused:
     document: FrozenMap[Any] = field(repr=False)  # it may be a Secret
     source: Source | None
     problems: tuple[Problem, ...]
+
+    def without_secrets(self) -> Refused:
+        """The same without the document, where that may hold secrets."""
+        return evolve(self, document=EMPTY)
 
 
 @frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..resources.checks import seconds
+from ..values.secrecy import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,9 +115,9 @@ def certificate(cert: SourceCert) -> Wire:
         "FsmIssued": cert.fsm_issued,
         **names,
         "Expiration": cert.expiration,
-        "CertChain": cert.cert_chain,
-        "PrivateKey": cert.private_key,
-        "IssuingCA": cert.issuing_ca,
+        "CertChain": kept(cert.cert_chain),
+        "PrivateKey": kept(cert.private_key),
+        "IssuingCA": kept(cert.issuing_ca),
     }
 
 

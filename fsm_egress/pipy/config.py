@@ -20,6 +20,7 @@ from ..resources.subjects import account_of
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
+from ..values.secrecy import kept
 from .clusters import Wire, cluster_config, forward_config, named_gateway
 from .matches import group_matches, mesh_match
 
@@ -281,6 +282,7 @@ def _spec(policy: OutboundPolicy, probes: Any) -> Wire:
     if spec.tracing is not None:
         observability["tracing"] = spec.tracing
     if spec.remote_logging is not None:
+        kept(str(spec.remote_logging["authorization"]))
         observability["remoteLogging"] = spec.remote_logging
     return {
         "ServiceIdentity": account_of(policy.identity),

@@ -18,7 +18,7 @@ from ..connections.connection import Sends
 from ..connections.descriptions import split_socket_address
 from ..resources.subjects import HOSTS, POD, pod_named
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, Problem, shortly
+from ..values.errors import Damaged, InvalidValue, Problem, shortly
 from ..values.frozen import EMPTY
 from ..values.references import Mark
 
@@ -331,10 +331,6 @@ def column_of(records: Sequence[Mapping[str, Any]]) -> Find:
 def column_of_batch(batch: Any) -> Find:
     """How the columns of a record batch of Arrow are found."""
     return cache(lambda name: values_of(batch.column(name)) if name in batch.schema.names else None)
-
-
-class Damaged:
-    """Stands for a value of Arrow that Python cannot hold: text that is no UTF-8, a date far away."""
 
 
 _DAMAGED = Damaged()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import field
+from attrs import evolve, field
 
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.net import Address
+from ..values.secrecy import unless_empty
 from . import checks
 from .redirection import INIT, SIDECAR, asked, refused_by_iptables
 from .resource import Part, Resource, checked, part, parts
@@ -252,3 +253,8 @@ class Secret(Resource):
 
     data: FrozenMap[bytes] = field(default=EMPTY, converter=checks.secret_data, repr=False)
     type: str = field(default="Opaque", converter=checks.string)
+
+    def without_secrets(self) -> Secret:
+        """The same without what it holds; the names of its entries are no secret."""
+        data = {name: unless_empty(entry.decode("latin-1")).encode() for name, entry in self.data.items()}
+        return evolve(self, data=data)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import field
+from attrs import evolve, field
 
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.net import Address, Prefix
+from ..values.secrecy import unless_empty
 from . import checks
 from .checks import ServiceAccessMode
 from .resource import ObjectMeta, Part, Resource, checked, part, parts
@@ -159,6 +160,10 @@ class RemoteLogging(Part):
     port: int = field(default=0, converter=checks.unsigned)
     endpoint: str = field(default="", converter=checks.string)
     authorization: str = field(default="", converter=checks.secret_string, repr=False)
+
+    def without_secrets(self) -> RemoteLogging:
+        """The same without the credential."""
+        return evolve(self, authorization=unless_empty(self.authorization))
 
 
 @frozen(field_transformer=checked)

@@ -9,15 +9,18 @@ from __future__ import annotations
 from inspect import Parameter, Signature
 from typing import Any, ClassVar
 
-from attrs import Attribute, Factory, field
+from attrs import Attribute, Factory, evolve, field
 
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.references import FieldRef, ResourceRef, Source
+from ..values.secrecy import NOT_KEPT
 from . import checks
 
-__all__ = ["ObjectMeta", "Part", "Resource", "ServiceIdentity", "checked", "part", "parts"]
+__all__ = ["APPLIED", "ObjectMeta", "Part", "Resource", "ServiceIdentity", "checked", "part", "parts"]
+
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # where `kubectl` keeps a copy of an object
 
 
 def part(kind: type[Part]) -> dict[str, type[Part]]:
@@ -126,6 +129,12 @@ class ObjectMeta(Part):
     namespace: str = field(default="", converter=checks.optional_name)
     labels: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map)
     annotations: FrozenMap[str] = field(default=EMPTY, converter=checks.string_map, repr=False)
+
+    def without_secrets(self) -> ObjectMeta:
+        """The same without the copy that `kubectl` keeps."""
+        if APPLIED not in self.annotations:
+            return self
+        return evolve(self, annotations={**self.annotations, APPLIED: NOT_KEPT})
 
 
 def _known_version(resource: Resource, _: Attribute[str], value: str) -> None:

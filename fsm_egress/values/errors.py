@@ -13,6 +13,7 @@ from .references import Mark, ResourceRef, joined
 
 __all__ = [
     "UNREADABLE",
+    "Damaged",
     "FSMEgressError",
     "InvalidValue",
     "LoadError",
@@ -46,6 +47,10 @@ class Severity(Word):
         return ordered.index(self) <= ordered.index(other)
 
 
+class Damaged:
+    """Stands for a value that Python cannot hold: text that is no UTF-8, a date far away."""
+
+
 def show(value: Any) -> str:
     """A found value as an error names it: its kind where that is the surprise, short, in backticks.
 
@@ -64,6 +69,8 @@ def show(value: Any) -> str:
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, (list, tuple)):
         return "a list" if value else "an empty list"
+    if isinstance(value, Damaged):
+        return "what is no text, or no date that there is"
     return f"a value of type `{type(value).__name__}`"
 
 

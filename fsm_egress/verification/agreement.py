@@ -31,6 +31,7 @@ from ..values.frozen import EMPTY
 from ..values.identity import Memory
 from ..values.net import IPV6_START, Address
 from ..values.notebook import Shown, Table
+from ..values.secrecy import Discreet
 from ..values.typed import takes
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class Sides:
 
 
 @frozen(repr=False)
-class Verification(Shown):
+class Verification(Discreet, Shown):
     """How engine and sidecar compare for one identity.
 
     Attributes:

@@ -342,7 +342,7 @@ class TestParquet:
         summary = fe.replay(load(), [log(content.getvalue(), "parquet")])
         assert summary.connections == 1
         assert [str(it) for record in summary.first_unreadable for it in record.problems] == [
-            "access:2:1: destination: expected an IP address, found a value of type `Damaged`"
+            "access:2:1: destination: expected an IP address, found what is no text, or no date that there is"
         ]
 
     def test_another_file_is_told(self) -> None:
