@@ -133,19 +133,96 @@ def test_classes_are_frozen_in_one_way() -> None:
     assert named == []  # `values.construction.frozen` is the one that opens quickly
 
 
+HOLDERS = {
+    "values.identity",
+    "replaying.__init__",
+}  # which hold each object beside what is kept by its number
+NUMBER = re.compile(r"\bid\(|\bmap\(id\b")
+
+
+def numbers_that_leave(tree: ast.AST) -> Iterator[int]:
+    """The lines where a number of `id()`, or what is kept by such, outlasts the call that asked for it."""
+    functions = [it for it in ast.walk(tree) if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {inner for function in functions for inner in ast.walk(function)}
+    for node in ast.walk(tree):
+        text = ast.unparse(node) if isinstance(node, ast.stmt | ast.Subscript | ast.Call) else ""
+        if NUMBER.search(text) and (
+            (isinstance(node, ast.Subscript | ast.Call) and re.match(r"self\.|cls\.", text))
+            or (isinstance(node, ast.Assign) and re.match(r"self\.|cls\.", text))
+            or (node not in inside and isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr))
+        ):
+            yield node.lineno
+    for function in functions:
+        kept = {
+            ast.unparse(target.value if isinstance(target, ast.Subscript) else target)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if is_number(target.slice if isinstance(target, ast.Subscript) else node.value)
+        }
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+                parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+                if any(ast.unparse(it) in kept or is_number(it) for it in parts):
+                    yield node.lineno
+
+
+def is_number(node: ast.AST | None) -> bool:
+    """Whether what is worked out is such a number, or has such for keys or elements."""
+    match node:
+        case ast.Call(func=ast.Name(id="id")):
+            return True
+        case ast.Call(func=ast.Name(id="set" | "list" | "tuple" | "map" | "frozenset" | "dict"), args=args):
+            return any(isinstance(it, ast.Name) and it.id == "id" for it in args) or any(map(is_number, args))
+        case ast.DictComp(key=key):
+            return is_number(key)
+        case ast.SetComp(elt=element) | ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
+            return is_number(element)
+        case ast.Dict(keys=listed) | ast.Tuple(elts=listed) | ast.List(elts=listed) | ast.Set(elts=listed):
+            return any(map(is_number, listed))
+        case ast.IfExp(body=one, orelse=other):
+            return is_number(one) or is_number(other)
+    return False
+
+
 def test_nothing_that_lasts_is_known_by_the_number_of_an_object() -> None:
-    """What a number of `id()` is kept by must be held with it: `values.identity.Memory` does so."""
-    number = re.compile(r"\bid\(")
-    kept = [
-        f"{module_of(path)}:{node.lineno}"
-        for path in SOURCES
-        if module_of(path) != "values.identity" and number.search(path.read_text(encoding="utf-8"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Subscript | ast.Call)
-        and number.search(ast.unparse(node))
-        and re.match(r"self\.|cls\.", ast.unparse(node))
-    ]
-    assert kept == []
+    """What is kept by a number of `id()` is held with it: `Memory` and `Same` of `values.identity` do so."""
+    ours = [path for path in SOURCES if module_of(path) not in HOLDERS]
+    assert [
+        f"{path}:{line}"
+        for path in [*ours, *(TESTS.parent / "examples").rglob("*.py")]
+        for line in numbers_that_leave(ast.parse(path.read_text(encoding="utf-8")))
+    ] == []
+    assert {it for it in map(module_of, SOURCES) if it in HOLDERS} == HOLDERS
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "KNOWN[id(it)] = 1",
+        "def f(self, it):\n    self.known[id(it)] = 1",
+        "def f(self, it):\n    self.known.setdefault(id(it), 1)",
+        "def f(self, it):\n    self.numbers = set(map(id, it))",
+        "def f(it):\n    return id(it), it.name",
+        "def f(items):\n    yield {id(it): it.name for it in items}",
+        "def f(items):\n    found = {}\n    for it in items:\n        found[id(it)] = it\n    return found",
+        "def f(items):\n    found = set(map(id, items))\n    return found",
+    ],
+)
+def test_a_number_that_outlasts_its_object_is_found(code: str) -> None:
+    assert list(numbers_that_leave(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(items):\n    known = set(map(id, items))\n    return [it for it in items if id(it) in known]",
+        "def f(items):\n    first = {id(it): it for it in items}\n    return list(first.values())",
+        "def f(items):\n    first = {id(it): it for it in items}\n    return first[id(items[0])]",
+    ],
+)
+def test_a_number_that_does_not_is_not(code: str) -> None:
+    assert not list(numbers_that_leave(ast.parse(code)))
 
 
 def test_the_root_holds_the_stream_and_its_doors() -> None:
@@ -241,6 +318,7 @@ def test_only_the_loader_reads_files() -> None:
         "manifests.loader",
         "replaying.recognition",  # which wraps streams that are open
         "testing.pytest_plugin.items",
+        "values.secrecy",  # which pickles into memory
         "testing.pytest_plugin.__init__",
         *TESTERS,
     }

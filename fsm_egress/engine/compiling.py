@@ -118,12 +118,7 @@ class Compiler:
                 claimed.extend([(prefix, leaf) for prefix in group.prefixes])
             else:
                 anywhere = leaf
-        inside = [
-            (owner.prefix, leaves[id(owner.rule)])
-            for match in policy.mesh
-            for leaves in (self.mesh_leaves(match),)
-            for owner in match.owners
-        ]
+        inside = [owned for match in policy.mesh for owned in self.mesh_leaves(match)]
         if not claimed:
             return cut(PrefixTable(inside, anywhere))
         owned: list[tuple[Prefix, Leaf | None]] = [*inside]
@@ -131,26 +126,26 @@ class Compiler:
 
     # --- stage 1 ---
 
-    def mesh_leaves(self, match: MeshMatch) -> Mapping[int, Leaf]:
-        """The leaf of each service that owns addresses of an in-mesh match, by the `id` of its rule."""
+    def mesh_leaves(self, match: MeshMatch) -> list[tuple[Prefix, Leaf]]:
+        """The addresses of an in-mesh match, each with the leaf of the service that owns it."""
         rules = {id(owner.rule): owner.rule for owner in match.owners}
         owners = tuple(rules.values())
         taken = TrafficMatch(match.port, match.protocol.value, tuple([it.prefix for it in match.owners]))
+        leaves: dict[int, Leaf] = {}
         if not match.is_http:
-            return {
-                name: everything(self.in_mesh(match.clusters, Reason.TCP_SERVICE, rule, None, taken, owners))
-                for name, rule in rules.items()
-            }
+            for name, rule in rules.items():
+                decision = self.in_mesh(match.clusters, Reason.TCP_SERVICE, rule, None, taken, owners)
+                leaves[name] = everything(decision)
+            return [(owner.prefix, leaves[id(owner.rule)]) for owner in match.owners]
         by_host: dict[str, RouteTable] = {}
         for host in match.virtual_hosts:
             by_host.update(dict.fromkeys(host.hostnames, self.mesh_routes(host, taken, owners)))
         otherwise = by_host[min(by_host)] if by_host and self.policy.spec.enable_auto_default_route else None
-        leaves: dict[int, Leaf] = {}
         for name, rule in rules.items():
             mismatch = denial(Reason.PROTOCOL_MISMATCH, rule, taken, owners)
             unknown = denial(Reason.NO_HOST, rule, taken, owners, FORBIDDEN)
             leaves[name] = leaf_of(mismatch, tls=mismatch, http=HostTable(by_host, otherwise, unknown))
-        return leaves
+        return [(owner.prefix, leaves[id(owner.rule)]) for owner in match.owners]
 
     def mesh_routes(self, host: VirtualHost, taken: TrafficMatch, owners: tuple[FieldRef, ...]) -> RouteTable:
         """The routes of a service of the mesh."""

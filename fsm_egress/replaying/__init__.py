@@ -287,8 +287,8 @@ def _readable(records: Records, rows: Iterable[int], unreadable: list[Unreadable
 class _Known:
     """The rulings and changes of one identity.
 
-    Its engines make each decision once, so a decision is known by its place in memory, for as long as it is
-    kept here.
+    Its engines make each decision once, so a decision is known by its place in memory: it is held here, and
+    the place is no other's.
     """
 
     identity: str

@@ -6,7 +6,7 @@ The rules are those of `controller.json` and `docs/decision.md`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.findings import Code, Finding
 from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
@@ -39,6 +39,9 @@ __all__ = [
     "references_of",
     "resolve_in_mesh",
 ]
+
+Owned: TypeAlias = "tuple[MeshService, list[Address]]"
+"""A service, and the addresses of a port that are its own."""
 
 
 @frozen
@@ -209,10 +212,10 @@ def matches_on(
         MeshMatch(
             service.port,
             service.protocol,
-            _owners((service,), owned),
+            _owners([(service, addresses)]),
             clusters=backends.clusters_of(service),
         )
-        for service in services
+        for service, addresses in owned
         if not service.is_http
     ]
     if http:
@@ -222,12 +225,19 @@ def matches_on(
             findings.append(Finding(Code.HTTP_AND_GRPC, http[0].rule, message))
         protocol = Protocol.HTTP if Protocol.HTTP in protocols else Protocol.GRPC
         hosts = _virtual_hosts(snapshot, identity, http, backends, findings)
-        matches.append(MeshMatch(http[0].port, protocol, _owners(http, owned), hosts))
+        matches.append(
+            MeshMatch(
+                http[0].port,
+                protocol,
+                _owners([(it, addresses) for it, addresses in owned if it.is_http]),
+                hosts,
+            )
+        )
     return matches
 
 
-def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Mapping[int, list[Address]]:
-    """The addresses of a port that each service owns, by the service's `id`.
+def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> list[Owned]:
+    """The services of a port, each with the addresses of it that it owns.
 
     An address is the service's whose ClusterIP it is, else that of the first by name.
     """
@@ -246,15 +256,15 @@ def _owned_addresses(services: list[MeshService], findings: list[Finding]) -> Ma
                 both = f"{owner.full_name} and {service.full_name}"
                 message = f"{address} is behind {both}: {winner.full_name} has it"
                 findings.append(Finding(Code.SHARED_ADDRESS, service.rule, message))
-    owned: dict[int, list[Address]] = {}
-    for index, service in enumerate(services):
-        owned[id(service)] = [address for address in service.reached_at if owners[address.key] == index]
-    return owned
+    return [
+        (service, [address for address in service.reached_at if owners[address.key] == index])
+        for index, service in enumerate(services)
+    ]
 
 
-def _owners(services: Iterable[MeshService], owned: Mapping[int, list[Address]]) -> tuple[Owner, ...]:
+def _owners(owned: Iterable[Owned]) -> tuple[Owner, ...]:
     owners = [
-        Owner(Prefix.host(address), service.rule) for service in services for address in owned[id(service)]
+        Owner(Prefix.host(address), service.rule) for service, addresses in owned for address in addresses
     ]
     return tuple(sorted(owners, key=lambda owner: owner.prefix.first))
 

@@ -12,10 +12,25 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Memory", "each_once"]
+__all__ = ["Memory", "Same", "each_once"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class Same:
+    """An object as a key, which only it equals; the key holds it."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: object) -> None:
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
 
 
 class Memory(Generic[V]):

@@ -28,7 +28,7 @@ from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.frozen import EMPTY
-from ..values.identity import Memory
+from ..values.identity import Memory, Same
 from ..values.net import IPV6_START, Address
 from ..values.notebook import Shown, Table
 from ..values.secrecy import Discreet
@@ -141,7 +141,7 @@ class Sides:
         """
         reaches = intercepted(self.policy.interception, found.connection)
         denied_tls = not found.decision.allowed and found.connection.kind is Sends.TLS
-        return id(found.decision), found.outcome, reaches, denied_tls
+        return Same(found.decision), found.outcome, reaches, denied_tls
 
     def simplest(self, found: Disagreement) -> Disagreement:
         """A disagreement of the same sort by a plainer request, where there is one."""

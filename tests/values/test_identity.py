@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 
-from fsm_egress.values.identity import Memory, each_once
+from fsm_egress.values.identity import Memory, Same, each_once
 
 
 def test_an_object_is_asked_about_once_and_equal_ones_are_not_the_same() -> None:
@@ -45,3 +45,11 @@ def test_each_object_comes_once_in_order() -> None:
     one, other = (1, 2), (3,)
     assert [id(it) for it in each_once([one, other, one])] == [id(one), id(other)]
     assert each_once([]) == ()
+
+
+def test_a_key_is_one_object_and_holds_it() -> None:
+    one, other = [1], [1]
+    known = {Same(one): "one", Same(other): "other"}
+    assert (known[Same(one)], known[Same(other)]) == ("one", "other")
+    assert Same(one) != one
+    assert Same([1]).it == [1]
