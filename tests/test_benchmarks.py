@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fsm_egress as fe
-from benchmarks import answers, learning, workload
+from benchmarks import answers, learning, repetition, workload
 from benchmarks.deciding import connection
 from benchmarks.floor import Index, plain
 from benchmarks.meshes import documents, lone, mesh
@@ -104,6 +104,36 @@ def test_answers_are_asked_about_a_mesh_with_so_many_identities(
     assert len(asked["lint with the sidecar, one identity"]()) > 0
     answers.main(small)
     assert len(capsys.readouterr().out.splitlines()) == len(asked)
+
+
+@pytest.mark.parametrize("mode", [[], ["--dask"]], ids=["replay", "dask"])
+def test_logs_that_repeat_themselves_are_measured_in_turns_with_another_build(
+    mode: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs: list[tuple[str, ...]] = []
+
+    def cost(build: Path, _script: str, path: str, *how: str) -> repetition.Cost:
+        runs.append((build.name, Path(path).name, *how))
+        return repetition.Cost(400, 2.0 if build == ROOT.parent else 0.5, 100.0, 7 if mode else 0)
+
+    monkeypatch.setattr(repetition, "_cost", cost)
+    repetition.main(["--records", "400", "--rounds", "2", "--beside", str(ROOT.parent), *mode])
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 4
+    assert all("4.0 x the other build" in line for line in said)
+    assert [run[0] for run in runs] == [ROOT.name, ROOT.parent.name] * 8
+
+
+def test_a_log_that_repeats_itself_is_replayed_in_a_process_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repetition, "DIFFERENT", 5)
+    paths = repetition.written(tmp_path, "a", repetition.records(90, alike=True))
+    found = repetition._cost(ROOT, repetition.REPLAY, str(paths["parquet"]), "parquet")  # noqa: SLF001  # as it takes long to measure all
+    assert (found.records, found.bytes) == (90, 0)
+    assert "MB" in str(found)
+    assert len(paths["json"].read_text().splitlines()) == 90
+    assert not capsys.readouterr().out
 
 
 def test_what_learning_costs_is_measured_for_each_length(

@@ -36,7 +36,7 @@ U = TypeVar("U")
 
 BLOCK = 2**20  # bytes of lines that are read together
 PIECE = 2**13  # rows of Parquet that are
-BATCH = 2**19  # rows that are looked through for those that are alike
+BATCH = 2**20  # rows that are looked through for those that are alike
 PROBE = 2**16  # rows that show whether there are such
 MAX_LINE = 2**20  # bytes: a longer line is no record, and is not kept
 MAX_LINES = 100  # of one row of CSV, whose cells may hold line breaks
@@ -412,7 +412,12 @@ def _batches(log: KnownLog, first: Place, layout: Layout, *, timed: bool) -> Ite
         probe = ParquetFile(log.stream, read_dictionary=texts, pre_buffer=False, buffer_size=2**16)
         begin = next(probe.iter_batches(PROBE, columns=wanted, use_threads=False), None)
         if begin is not None and repeated(begin) is not None:
-            batches = probe.iter_batches(BATCH, columns=wanted, use_threads=False)
+            # By row group: what stands in two has two dictionaries.
+            groups = range(probe.num_row_groups)
+            batches = chain.from_iterable(
+                probe.iter_batches(BATCH, row_groups=[group], columns=wanted, use_threads=False)
+                for group in groups
+            )
         else:
             batches = file.iter_batches(PIECE, columns=wanted)
         for batch in batches:

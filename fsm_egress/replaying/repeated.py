@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
-from itertools import count
+from collections import Counter
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -22,7 +23,7 @@ from .logs import MAX_LINE, PIECE, Block, read
 from .records import Repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from .encoding import Rows
     from .records import Layout, Place, Records
@@ -40,59 +41,69 @@ class Gathered:
     """Different records, in the order in which they came: how often each did, and where first."""
 
     def __init__(self) -> None:
-        self._numbers: defaultdict[Any, int] = defaultdict(count().__next__)
-        self._kept: list[Any] = []
-        self._counts: list[int] = []
-        self._lines: list[list[int]] = []
+        self._counts: Counter[Any] = Counter()
+        self._kept: dict[Any, Any] = {}
+        self._lines: dict[Any, list[int]] = {}
+        self._open: set[Any] = set()  # of which more lines are to be kept
 
-    def add(self, keys: Sequence[Hashable], records: Sequence[Any], first: int) -> None:
+    def add(self, keys: Sequence[Hashable], records: Callable[[], Sequence[Any]], first: int) -> None:
         """Add records, which stand in lines that follow each other.
 
         Args:
             keys: equal for records that are alike.
-            records: what is kept of each, of those that are alike the first.
+            records: gives what is kept of each, of those that are alike the first.
             first: the line of the first.
         """
-        numbers = list(map(self._numbers.__getitem__, keys))
-        if len(self._numbers) > len(self._counts):
-            fresh = dict(zip(reversed(numbers), reversed(records), strict=True))
-            self._kept.extend(fresh[number] for number in range(len(self._counts), len(self._numbers)))
-            self._grow()
-        counts, lines = self._counts, self._lines
-        for line, number in enumerate(numbers, first):
-            counts[number] += 1
-            if counts[number] <= PLACES:
-                lines[number].append(line)
+        self._counts.update(keys)
+        new = self._new()
+        texts = records() if new else ()
+        if not self._open.isdisjoint(keys):
+            for at, key in enumerate(keys):
+                if key in self._open:
+                    if key in new:
+                        self._kept.setdefault(key, texts[at])
+                    self._place(key, first + at)
 
     def add_rows(self, rows: Rows, first: int) -> None:
         """Add the rows of a record batch, of which the first is in this line."""
-        numbers = list(map(self._numbers.__getitem__, rows.values()))
-        self._kept = list(self._numbers)
-        self._grow()
-        counts, lines = self._counts, self._lines
-        wanted = [counts[number] < PLACES for number in numbers]
-        for number, more in zip(numbers, rows.counts(), strict=True):
-            counts[number] += more
+        keys = rows.values()
+        for key, more in zip(keys, rows.counts(), strict=True):
+            self._counts[key] += more
+        self._kept.update((key, key) for key in self._new())
+        listed = [self._lines[key] if key in self._open else None for key in keys]
+        wanted = [lines is not None for lines in listed]
         for row, code in rows.places(wanted):
-            places = lines[numbers[code]]
-            if len(places) < PLACES:
-                places.append(first + row)
+            lines = listed[code]
+            if lines is not None and len(lines) < PLACES:
+                lines.append(first + row)
             else:
                 wanted[code] = False
+        told = (key for key, lines in zip(keys, listed, strict=True) if lines and len(lines) == PLACES)
+        self._open.difference_update(told)
 
-    def _grow(self) -> None:
-        new = len(self._numbers) - len(self._counts)
-        self._counts.extend([0] * new)
-        self._lines.extend([] for _ in range(new))
+    def _new(self) -> set[Any]:
+        """The records that have come up since."""
+        new = set(islice(reversed(self._counts), len(self._counts) - len(self._lines)))
+        self._lines.update((key, []) for key in new)
+        self._open |= new
+        return new
+
+    def _place(self, key: Hashable, line: int) -> None:
+        lines = self._lines[key]
+        lines.append(line)
+        if len(lines) == PLACES:
+            self._open.discard(key)
 
     def taken(self) -> Iterator[tuple[list[Any], Repeats]]:
         """The different records in pieces."""
-        for start in range(0, len(self), PIECE):
-            part = slice(start, start + PIECE)
-            yield self._kept[part], Repeats(self._counts[part], self._lines[part])
+        keys = list(self._counts)
+        for start in range(0, len(keys), PIECE):
+            some = keys[start : start + PIECE]
+            repeats = Repeats([self._counts[key] for key in some], [self._lines[key] for key in some])
+            yield [self._kept[key] for key in some], repeats
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._counts)
 
 
 def gathered(blocks: Iterable[Block], times: Iterable[str] = ()) -> Iterator[Block]:
@@ -146,15 +157,12 @@ class _Store:
         is_long = len(content) > MAX_LINE and b"\n" not in content[: MAX_LINE + 1]
         if is_long or (block.format is Format.CSV and b'"' in content):
             return None  # as these are no lines that stand for themselves
-        lines = content.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        untimed = self._untimed.lines(content) if block.format is Format.JSON else None
-        keys = lines if untimed is None else untimed[: len(lines)]
+        lines = partial(_lines, content)
+        keys = (self._untimed.keys(content) if block.format is Format.JSON else None) or lines()
         before = len(self._gathered)
         self._gathered.add(keys, lines, block.first.line)
-        self._bytes += len(content) * (len(self._gathered) - before) // max(1, len(lines))
-        return len(lines)
+        self._bytes += len(content) * (len(self._gathered) - before) // max(1, len(keys))
+        return len(keys)
 
     def _rows_of(self, block: Block) -> int | None:
         rows = repeated(block.content)
@@ -220,35 +228,45 @@ class _Untimed:
     """Lines of JSON without the time that stands among the plain values of an object.
 
     Attributes:
-        keys: of the time, as they are written.
+        names: of the time, as they are written.
         first: finds the time where it stands first, whole and valid.
         later: finds it behind other plain values, and these.
     """
 
-    keys: tuple[bytes, ...]
+    names: tuple[bytes, ...]
     first: re.Pattern[bytes]
     later: re.Pattern[bytes]
 
     @classmethod
     def of(cls, names: Iterable[str]) -> _Untimed:
         """Without what stands under these names."""
-        keys = tuple(json.dumps(name).encode() for name in names)
+        listed = tuple(json.dumps(name).encode() for name in names)
         time = rb"[ \t]*(?:%b)[ \t]*:[ \t]*(?:%b|%b)[ \t]*(?=[,}])" % (
-            b"|".join(map(re.escape, keys)) or rb"[^\s\S]",
+            b"|".join(map(re.escape, listed)) or rb"[^\s\S]",
             _TEXT,
             _NUMBER,
         )
         first, later = _BEGIN + time, rb"(%b(?:%b)+?)%b" % (_BEGIN, _PAIR, time)
-        return cls(keys, re.compile(first), re.compile(later))
+        return cls(listed, re.compile(first), re.compile(later))
 
-    def lines(self, content: bytes) -> list[bytes] | None:
+    def keys(self, content: bytes) -> list[bytes] | None:
         """The lines of some content; None where the first one has no time that can be left out."""
         line = content[: content.find(b"\n") + 1]
-        if NOTHING in content or not any(key in line for key in self.keys):
+        if NOTHING in content or not any(name in line for name in self.names):
             return None
         if self.first.match(line):
-            return self.first.sub(NOTHING, content).split(b"\n")
-        return self.later.sub(rb"\1" + NOTHING, content).split(b"\n")
+            begin, *rest = self.first.split(content)
+            if not begin and len(rest) == content.count(b"\n") and content.endswith(b"\n"):
+                return rest  # as there is one in each line
+            return _lines(self.first.sub(NOTHING, content))
+        return _lines(self.later.sub(rb"\1" + NOTHING, content))
+
+
+def _lines(content: bytes) -> list[bytes]:
+    lines = content.split(b"\n")
+    if not lines[-1]:
+        lines.pop()  # what follows the last line break is no line
+    return lines
 
 
 def _pieces(block: Block) -> Iterator[Block]:
