@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from ..connections.decision import ungoverned
+from ..connections.obstacles import obstacles_to
 from ..engine import Engine
 from ..interception.kinds import alike
 from ..resolution import resolve
@@ -95,6 +96,7 @@ def _decide_each(
                     **pods_told(policy.identity),
                     **number,
                     **decision.to_mapping(connection),
+                    **_in_the_way(connection, decision),
                     **told,
                 }
                 for policy in policies
@@ -108,12 +110,20 @@ def _decide_each(
                 say([f"{policy.identity}:"])
             print_decisions(decided[policy], spoken(connections))
         print_problems(remarks(mesh), err=True)
+        obstacles = (it for found in decided.values() for entry in found for it in obstacles_to(*entry))
+        say(dict.fromkeys(f"note: cannot work: {obstacle}" for obstacle in obstacles), err=True)
         say(dict.fromkeys(finding for policy in policies for finding in policy.findings), err=True)
     every = [decision for found in decided.values() for _, decision in found]
     end(
         found=fail_on == DENIED and not all(decision.allowed for decision in every if not decision.without),
         unknown=any(decision.without for decision in every),
     )
+
+
+def _in_the_way(connection: Connection, decision: Decision) -> dict[str, list[dict[str, str]]]:
+    """Why a connection cannot work though it is allowed, as `explain` says it."""
+    obstacles = obstacles_to(connection, decision)
+    return {"cannot_work": [obstacle.to_mapping() for obstacle in obstacles]} if obstacles else {}
 
 
 def _decide_anywhere(

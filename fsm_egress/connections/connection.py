@@ -472,7 +472,9 @@ def _only(value: Mapping[str, Any], known: set[str]) -> None:
 
 def _spoken(payload: Payload) -> str:
     if isinstance(payload, HTTPRequest):
-        return f"{payload.method} http://{payload.host}{payload.path}"
+        if payload.path.startswith("/"):
+            return f"{payload.method} http://{payload.host}{payload.path}"
+        return f"{payload.method} {payload.path} (Host {payload.host})"  # as through a proxy
     if isinstance(payload, TLSClientHello):
         return f"TLS {payload.server_name}" if payload.server_name is not None else "TLS without server name"
     return {Sends.BYTES: "TCP", Sends.NOTHING: "TCP, the server speaks first", Sends.DATAGRAM: "UDP"}[payload]

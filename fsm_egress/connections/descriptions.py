@@ -115,7 +115,7 @@ def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict
     """Headers by name in lower case, of equal names the last: that is the one that the sidecar reads.
 
     Of several cookies it makes a list, which no pattern of a route reads: a request that comes to one is
-    closed, and one that does not is passed on.
+    closed, or by HTTP/2 answered with 502, and one that does not is passed on.
 
     Raises:
         InvalidValue: it is neither a mapping nor pairs, a name cannot be, or there are several cookies.
@@ -133,7 +133,9 @@ def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict
     for cookie, proposal in _LISTED.items():
         count = sum(name.lower() == cookie for name, _ in named)
         if count > 1:
-            reason = "the sidecar makes a list of them, and closes the connection where a route looks at it"
+            reason = (
+                "of a list of them no route reads anything: it closes the connection, by HTTP/2 answers 502"
+            )
             expected = f"one header `{cookie}`"
             raise InvalidValue(Problem(expected, str(count), "headers", reason=reason, proposal=proposal))
     return {str(name).lower(): value for name, value in named}

@@ -31,6 +31,7 @@ from fsm_egress.cli import checking, deciding, output, problems, replaying, revi
 from fsm_egress.cli.app import COMMANDS, app, command_of
 from fsm_egress.cli.logs import Logs
 from fsm_egress.connections.findings import Code
+from fsm_egress.connections.obstacles import words_of
 from fsm_egress.replaying.dialects import Format
 
 if TYPE_CHECKING:
@@ -346,6 +347,17 @@ class TestDecide:
         assert (
             run(*DECIDE, "--to", "54.9.9.9:80", *words).stdout.splitlines()[1].startswith(f"{connection}  ")
         )
+
+    def test_what_is_allowed_and_cannot_work_is_said(self) -> None:
+        words = ("--to", "54.9.9.9:80", "--http", "GET", "ws://httpbin.org/get")
+        result = run(*DECIDE, *words)
+        assert result.exit_code == 0
+        (note,) = (line for line in result.stderr.splitlines() if "cannot work" in line)
+        assert note == f"note: cannot work: {words_of(Code.WEBSOCKET_OVER_HTTP)} (FSE140)"
+        (found,) = decided(*words)
+        message = words_of(Code.WEBSOCKET_OVER_HTTP)
+        assert found["cannot_work"] == [{"code": "FSE140", "message": message}]
+        assert "cannot_work" not in decided(*words[:-1], "http://httpbin.org/get")[0]
 
     def test_several_requests_of_one_connection_are_decided_each(self) -> None:
         words = (*TWO_REQUESTS, "--header", "x-env: prod")

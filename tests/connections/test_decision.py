@@ -80,6 +80,11 @@ def test_a_mapped_address_is_its_ipv4_address() -> None:
         (fe.tls("54.9.9.9", 443, "a.com"), "54.9.9.9:443 TLS a.com"),
         (fe.tls("54.9.9.9", 443), "54.9.9.9:443 TLS without server name"),
         (fe.http("54.9.9.9", 80, "PUT", "a.com/x?y=1"), "54.9.9.9:80 PUT http://a.com/x?y=1"),
+        (fe.http("54.9.9.9", 80, "CONNECT", "a.com:443"), "54.9.9.9:80 CONNECT a.com:443 (Host a.com:443)"),
+        (
+            fe.http("54.9.9.9", 80, "GET", "a.com/x", through_proxy=True),
+            "54.9.9.9:80 GET http://a.com/x (Host a.com)",
+        ),
     ],
 )
 def test_a_connection_in_words(connection: fe.Connection, text: str) -> None:
