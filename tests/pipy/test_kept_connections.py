@@ -91,6 +91,14 @@ def test_with_certificates_that_differ() -> None:
     assert [it.cause for it in asked(both).either] == ["with another certificate"]
 
 
+def test_with_the_certificate_of_a_cluster_and_with_the_sidecar_s_own() -> None:
+    clusters = {"b": {"Endpoints": {"a.com:80": {"Weight": 100}}, "SourceCert": OTHER_CERT}}
+    own, other = match(ranges={RANGE: {}}), match("b", ranges={"55.0.0.0/8": {}})
+    both = sidecar(own, other, clusters=clusters, Certificate=CERT)
+    for to in (INSIDE, BEYOND):
+        assert [it.cause for it in asked(both, to).either] == ["with another certificate"]
+
+
 def test_by_http_1_1_and_by_grpc() -> None:
     both = sidecar(match(ranges={RANGE: {}}, protocol="grpc"), match("b"))
     assert [it.cause for it in asked(both).either] == ["by HTTP/1.1"]
