@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,8 @@ def reach(
     """
     mesh = documents.changed(documents.load())
     try:
+        if host is not None:
+            _see_host(host)
         found = reachable(
             mesh,
             to,
@@ -275,6 +278,9 @@ def _where(*, outside: bool, governed: bool, **said: tuple[Any, ...]) -> Where:
     where = Where.outside() if outside else Where.allowed()
     if governed:
         where &= Where.governed()
+    for host in said["hosts"]:
+        _see_host(host)
+    said["hosts"] += tuple(f"{host}:{port}" for host in said["hosts"] for port in said["ports"])
     for name, ask in _ASKED.items():
         if said[name]:
             where &= ask(*said[name])
@@ -286,6 +292,24 @@ def _where(*, outside: bool, governed: bool, **said: tuple[Any, ...]) -> Where:
     return where & ~Where.to(*said["spared"]) if said["spared"] else where
 
 
+def _see_host(host: str) -> None:
+    """See that what somebody asks about is what clients ask for, so that no slip of the pen proves anything.
+
+    A client adds the port to a Host where it is not the usual one: that is looked at, too.
+
+    Raises:
+        InvalidValue: the text is empty, or has a port or a dot at its end, which no TLS client sends.
+    """
+    name, _, port = host.rpartition(":")
+    if not host:
+        raise InvalidValue.of("a host", host, reason="without `--host` it is any")
+    if port.isdecimal() and _NAMED.fullmatch(name):
+        raise InvalidValue.of("a host without a port", host, proposal=f"--host {name} --port {port}")
+    if host.endswith("."):
+        raise InvalidValue.of("a host without a dot at its end", host, proposal=host.rstrip("."))
+
+
+_NAMED = re.compile(r"[^:\[\]]+|\[.*\]")  # a name or an address, but no part of an IPv6 address
 _ASKED: dict[str, Callable[..., Where]] = {
     "ranges": Where.to,
     "ports": Where.port,

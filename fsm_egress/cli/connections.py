@@ -135,7 +135,8 @@ def read_socket_address(text: str) -> tuple[str, int]:
     found = split_socket_address(text)
     if found is None:
         address, _, port = text.rpartition(":")
-        proposal = f"[{address}]:{port}" if ":" in address and "[" not in text and port.isdecimal() else None
+        is_bare = ":" in address and not {*"[/"} & {*text}
+        proposal = f"[{address}]:{port}" if is_bare and port.isdecimal() else None
         expected = "an address and a port such as `54.9.9.9:443` or `[2001:db8::5]:443`"
         raise InvalidValue.of(expected, text, proposal=proposal)
     return found
@@ -246,9 +247,9 @@ def _asked_at(
         click.UsageError: the address is a name; it says what to do.
     """
     host, _, port = to.rpartition(":")
-    if is_any_known and host == ANY:
+    if is_any_known and host.lower() == ANY:
         return AnyAddress(tuple(_asked(f"{SOME}:{port}", given, request)))
-    if _NAME.fullmatch(host):
+    if _NAME.fullmatch(host) and port.isdecimal():
         instead = f"--to {ANY}:{port}" if is_any_known else f"`fsm-egress decide --to {ANY}:{port}`"
         raise click.UsageError(
             f"--to: expected an IP address, found the name {shortly(host)}: policies decide by address, and a"

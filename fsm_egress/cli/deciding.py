@@ -86,6 +86,7 @@ def _decide_each(
     """What becomes of connections, one by one."""
     policies = [resolve(mesh, subject) for subject in alike([identity], mesh)]
     decided = {policy: _decided(policy, connections) for policy in policies}
+    doubts = {policy: it for policy in policies if (it := policy.interception.unproven)}
     named = len(policies) > 1
     if any(ungoverned(connection) == "IPv6" for connection in connections):
         say(["note: FSM redirects no IPv6: it passes by the sidecar, whatever is decided about it"], err=True)
@@ -98,6 +99,7 @@ def _decide_each(
                     **decision.to_mapping(connection),
                     **_in_the_way(connection, decision),
                     **told,
+                    **({"unproven": doubts[policy]} if policy in doubts else {}),
                 }
                 for policy in policies
                 for number, (connection, decision) in zip(numbered(connections), decided[policy], strict=True)
@@ -109,6 +111,7 @@ def _decide_each(
             if named:
                 say([f"{policy.identity}:"])
             print_decisions(decided[policy], spoken(connections))
+            say(f"{NOT_CERTAIN} {it}" for it in [doubts.get(policy)] if it)
         print_problems(remarks(mesh), err=True)
         obstacles = (it for found in decided.values() for entry in found for it in obstacles_to(*entry))
         say(dict.fromkeys(f"note: cannot work: {obstacle}" for obstacle in obstacles), err=True)

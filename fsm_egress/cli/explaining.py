@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..explanation import explain as explain_connection
-from ..interception.kinds import alike
+from ..interception.kinds import alike, interception_of
 from .connections import connection_options, numbered
 from .endings import end
 from .help import examples
 from .mesh import Documents, mesh_options
 from .options import as_option, note_unnamed, output_option
-from .output import print_objects, say
+from .output import NOT_CERTAIN, print_objects, say
 
 if TYPE_CHECKING:
     from ..connections.connection import Connection
@@ -47,9 +47,11 @@ def explain(
     """
     mesh = documents.changed(documents.load())
     note_unnamed([identity], mesh)
+    subjects = alike([identity], mesh)
+    doubts = list(filter(None, (interception_of(mesh, subject).unproven for subject in subjects)))
     explained = [
         (number, explain_connection(mesh, subject, connection))
-        for subject in alike([identity], mesh)
+        for subject in subjects
         for number, connection in zip(numbered(connections), connections, strict=True)
     ]
     if output != "table":
@@ -60,4 +62,5 @@ def explain(
             for number, explanation in explained
         ]
         say("\n\n".join(texts).split("\n"))
+        say(f"{NOT_CERTAIN} {it}" for it in doubts)
     end(found=False, unknown=any(it.decision.without for _, it in explained))

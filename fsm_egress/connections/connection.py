@@ -80,7 +80,13 @@ def read_host(value: Any) -> str:
 def read_asked_host(value: Any) -> str:
     """A Host or server name that somebody asks about: no client sends a URL or a wildcard there."""
     host = read_host(value)
+    if "@" in host:
+        bare = host.partition("://")[2].partition("/")[0] or host.partition("/")[0]
+        proposal = bare.rpartition("@")[2] or None
+        raise InvalidValue.of("a host, without who asks for it", host.rpartition("@")[2], proposal=proposal)
     if "/" in host:
+        if checks.is_range(host):
+            raise InvalidValue.of("a host, not a range of addresses", host, reason="`to` asks for ranges")
         bare = host.partition("://")[2].partition("/")[0] or host.partition("/")[0]
         raise InvalidValue.of("a host, not a URL", host, proposal=bare or None)
     if "*" in host:

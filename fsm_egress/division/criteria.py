@@ -51,7 +51,7 @@ def reading_of_policy(policy: OutboundPolicy) -> Reading:
         for port in policy.ports
     }
     passed = _line(*seen, PrefixTable((), Place()))
-    lines.update((number, passed) for number, _ in policy.interception.excluded_ports)
+    lines.update((number, passed) for number, _ in policy.interception.excluded_ports if number)
     return Reading(lines, _line(*stages, PrefixTable((), unclaimed)), _named(policy), own)
 
 

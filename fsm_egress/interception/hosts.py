@@ -78,7 +78,7 @@ class Host:
 
     def at(self, path: str) -> FieldRef:
         """A field of the pod."""
-        return self.resource.at(f"{self.path}{path}")
+        return self.resource.at(f"{self.path}{path}".rstrip("."))
 
 
 def hosts_of(snapshot: Snapshot) -> tuple[Host, ...]:

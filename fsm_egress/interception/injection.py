@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..resources.core import Namespace
-from ..resources.redirection import INJECTION, SIDECAR, SPELLINGS, asked
+from ..resources.redirection import INIT, INJECTION, SIDECAR, SPELLINGS, asked
 from ..values.construction import frozen
 from ..values.enums import Word
 from ..values.errors import Problem, shortly
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
     from .hosts import Host
 
-__all__ = ["NODE_LEVEL", "ON_NODES", "Injection", "State", "injection_of", "shares_the_sidecars_user"]
+__all__ = [
+    "NODE_LEVEL",
+    "ON_NODES",
+    "Injection",
+    "State",
+    "injection_of",
+    "shares_the_sidecars_user",
+    "unproven_of",
+]
 
 UID = 1500  # of the sidecar, whose own connections are not redirected
 NODE_LEVEL = "NodeLevel"
@@ -51,7 +59,7 @@ class Injection:
 
 def injection_of(snapshot: Snapshot, host: Host) -> Injection:
     """Whether a pod has a sidecar, or would get one if it were created now."""
-    if any(it.name == SIDECAR for it in host.spec.containers):
+    if any(it.name == SIDECAR for it in host.spec.containers) and (not host.path or _is_injected(host)):
         return Injection(State.YES, f"it has the container `{SIDECAR}`", host.at("spec.containers"))
     if host.is_running:
         if UUID_LABEL in host.labels:
@@ -65,6 +73,11 @@ def injection_of(snapshot: Snapshot, host: Host) -> Injection:
     if decided.state is State.YES and config.spec.traffic.interception_mode == NODE_LEVEL:
         return Injection(State.UNKNOWN, ON_NODES, config.at("spec.traffic.interceptionMode"))
     return decided
+
+
+def _is_injected(host: Host) -> bool:
+    """Whether FSM has changed a pod: in a template a container `sidecar` may be anybody's."""
+    return UUID_LABEL in host.labels or any(it.name == INIT for it in host.spec.init_containers)
 
 
 def _decided(snapshot: Snapshot, host: Host) -> Injection:
@@ -105,6 +118,14 @@ def _by_annotations(snapshot: Snapshot, host: Host) -> Injection:
         (True, State.NO, "neither it nor its namespace asks for a sidecar", host.at("")),
     )
     return next(Injection(state, why, rule) for holds, state, why, rule in table if holds)
+
+
+def unproven_of(host: Host, injection: Injection) -> str:
+    """Why nothing is proven of a pod with these rules; empty where nothing speaks against it."""
+    if injection.state is State.UNKNOWN:
+        return injection.why
+    names = ", ".join(f"`{name}`" for _, name in shares_the_sidecars_user(host))
+    return names and f"{names} runs as user {UID}, the sidecar's, whose connections pass by the sidecar"
 
 
 def shares_the_sidecars_user(host: Host) -> Iterator[tuple[int, str]]:

@@ -16,7 +16,7 @@ from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.references import EVERY
 from .hosts import HOST_KINDS, Host, hosts_by_name, hosts_of
-from .injection import State, injection_of
+from .injection import State, injection_of, unproven_of
 from .lists import annotated, mesh_lists, together
 from .started import started_with
 
@@ -111,13 +111,14 @@ def _in_force(snapshot: Snapshot, host: Host) -> Interception | None:
         return Interception(without=injection.rule, why=injection.why)
     if injection.state is State.NEVER_CREATED:
         return None
+    unproven = unproven_of(host, injection)
     started = started_with(host)
     if started is not None and not started.unclear:
-        return started.lists
+        return evolve(started.lists, unproven=unproven)
     lists, refused = lists_of(snapshot, host)
     if refused and not host.is_running:
         return None
-    return evolve(lists, unproven=injection.why) if injection.state is State.UNKNOWN else lists
+    return evolve(lists, unproven=unproven)
 
 
 def _meaning(lists: Interception) -> Hashable:

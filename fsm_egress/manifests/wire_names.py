@@ -41,6 +41,7 @@ _SPECIAL = {
     "outbound_ip_range_exclusion_list": "outboundIPRangeExclusionList",
     "outbound_ip_range_inclusion_list": "outboundIPRangeInclusionList",
     "outbound_tcp": "outbound-tcp",
+    "pod_ip": "podIP",
     "pod_ips": "podIPs",
     "sidecar_disabled_mtls": "sidecarDisabledMTLS",
 }

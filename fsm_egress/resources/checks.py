@@ -271,6 +271,14 @@ def resource_name(value: Any) -> str:
     )
 
 
+DEFAULT_ACCOUNT = "default"
+
+
+def account_name(value: Any) -> str:
+    """The name of the account that pods run under; the empty string is none, for which `default` stands."""
+    return DEFAULT_ACCOUNT if value == "" else resource_name(value)
+
+
 def namespace(value: Any) -> str:
     """The name of a namespace: a DNS label, without dots."""
     name = resource_name(value)
@@ -349,6 +357,11 @@ def address(value: Any) -> Address:
     return value if isinstance(value, Address) else parse_address(value)
 
 
+def optional_address(value: Any) -> str:
+    """An IP address as it is written, or the empty string for none."""
+    return "" if value == "" else str(address(value))
+
+
 def cluster_ip(value: Any) -> str:
     """A service's ClusterIP: an address, `None` for a headless service, or nothing."""
     if isinstance(value, str) and value in {"", "None"}:
@@ -408,12 +421,12 @@ def host(value: Any) -> str:
     bare = spelled.text if spelled else bare
     good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or is_address(bare))
     expected = "a DNS name or an IP address, without scheme, port or path"
-    if _is_range(text):
+    if is_range(text):
         raise InvalidValue.of(expected, value, reason="a range belongs into `ipAddresses`")
     raise InvalidValue.of(expected, value, proposal=bare if good else None)
 
 
-def _is_range(text: str) -> bool:
+def is_range(text: str) -> bool:
     """Whether a text writes an address range, and no single address."""
     try:
         return parse_prefix(text).size > 1

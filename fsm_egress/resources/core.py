@@ -160,14 +160,26 @@ class Container(Part):
 
 @frozen(field_transformer=checked)
 class PodSpec(Part):
-    """`spec` of a Pod, or of the template of pods; what is not read is carried along."""
+    """`spec` of a Pod, or of the template of pods; what is not read is carried along.
 
-    service_account_name: str = field(default="default", converter=checks.resource_name)
+    `serviceAccount` is the older name of `serviceAccountName`, as an API server reads it: it counts where
+    that is not given.
+    """
+
+    service_account_name: str = field(default=checks.DEFAULT_ACCOUNT, converter=checks.account_name)
+    service_account: str = field(default="", converter=checks.optional_name)
     host_network: bool = field(default=False, converter=checks.boolean)
     node_name: str = field(default="", converter=checks.string)
     containers: tuple[Container, ...] = field(default=(), metadata=parts(Container))
     init_containers: tuple[Container, ...] = field(default=(), metadata=parts(Container))
     security_context: SecurityContext = field(factory=SecurityContext, metadata=part(SecurityContext))
+
+    def __attrs_post_init__(self) -> None:
+        is_given = (
+            "serviceAccountName" in self.explicit or self.service_account_name != checks.DEFAULT_ACCOUNT
+        )
+        if self.service_account and not is_given:
+            object.__setattr__(self, "service_account_name", self.service_account)
 
     @property
     def has_sidecar(self) -> bool:
@@ -199,9 +211,14 @@ class PodIP(Part):
 
 @frozen(field_transformer=checked)
 class PodStatus(Part):
-    """`status` of a Pod."""
+    """`status` of a Pod; its one address, `podIP`, is the first of `podIPs` where these are not given."""
 
     pod_ips: tuple[PodIP, ...] = field(default=(), metadata=parts(PodIP))
+    pod_ip: str = field(default="", converter=checks.optional_address)
+
+    def __attrs_post_init__(self) -> None:
+        if self.pod_ip and not self.pod_ips:
+            object.__setattr__(self, "pod_ips", (PodIP(self.pod_ip),))
 
 
 @frozen(field_transformer=checked)

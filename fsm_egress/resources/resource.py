@@ -6,6 +6,7 @@ Whatever is built here in Python is as strict as what is loaded from a document:
 
 from __future__ import annotations
 
+import re
 from inspect import Parameter, Signature
 from typing import Any, ClassVar
 
@@ -97,12 +98,38 @@ class ServiceIdentity:
         """
         account = checks.string(text).removesuffix(".cluster.local")
         name, dot, namespace = (account if "." in account else text).rpartition(".")
-        if not dot:
-            raise InvalidValue.of("a service identity `name.namespace`", text)
+        meant = None if dot and not _NO_NAMES & {*text} else _meant_by(text)
+        if not dot or meant:
+            raise InvalidValue.of("a service identity `name.namespace`", text, proposal=meant)
         return cls(name, namespace)
 
     def __str__(self) -> str:
         return f"{self.name}.{self.namespace}"
+
+
+_NO_NAMES = {*"/: "}
+_OTHER_FORMS = (
+    (re.compile(r"system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)"), r"\2.\1"),
+    (re.compile(r"spiffe://[^/]+/ns/([a-z0-9-]+)/sa/([a-z0-9.-]+)"), r"\2.\1"),
+    (re.compile(r"(?:sa|serviceaccounts?)/([a-z0-9-]+(?:\.[a-z0-9-]+)+)"), r"\1"),
+    (re.compile(r"po(?:ds)?/([a-z0-9.-]+)"), r"pod/\1"),
+    (re.compile(r"deploy(?:ments)?/([a-z0-9.-]+)"), r"deployment/\1"),
+    (re.compile(r"(?:sts|statefulsets)/([a-z0-9.-]+)"), r"statefulset/\1"),
+    (re.compile(r"(?:ds|daemonsets)/([a-z0-9.-]+)"), r"daemonset/\1"),
+    (re.compile(r"(?:rs|replicasets)/([a-z0-9.-]+)"), r"replicaset/\1"),
+    (re.compile(r"jobs/([a-z0-9.-]+)"), r"job/\1"),
+    (re.compile(r"(?:cj|cronjobs)/([a-z0-9.-]+)"), r"cronjob/\1"),
+    (re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)"), r"\2.\1"),
+    (re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)"), r"\1"),
+)
+"""How others write an account, or a pod, and how it is written here: the first that fits."""
+
+
+def _meant_by(text: str) -> str | None:
+    """What is meant by the name of an account as Kubernetes, SPIFFE or kubectl writes it."""
+    spelled = text.strip()
+    found = ((form.fullmatch(spelled), written) for form, written in _OTHER_FORMS)
+    return next((match.expand(written) for match, written in found if match), None)
 
 
 @frozen(field_transformer=checked)

@@ -109,3 +109,12 @@ def test_a_name_is_told_what_to_do(name: str) -> None:
 def test_what_is_neither_a_name_nor_an_address_is_told_as_ever(to: str, said: str) -> None:
     found = decide(to, "--tcp")
     assert (found.exit_code, said in found.stderr) == (2, True), found.stderr
+
+
+def test_an_address_in_another_form_is_told_without_a_proposal_that_leads_nowhere() -> None:
+    for url in ("https://54.9.9.9/", "https://a.com:443", "a.com:https"):
+        refused = decide(url, "--tcp")
+        assert refused.exit_code == 2
+        assert "expected an address and a port such as `54.9.9.9:443`" in refused.stderr
+        assert "write" not in refused.stderr
+    assert decide("ANY:25", "--tcp").stdout == decide("any:25", "--tcp").stdout

@@ -167,3 +167,52 @@ def test_the_other_mesh_of_policy_tests_inherits_the_meshconfig_where_it_has_non
     assert (told.exit_code, told.stdout) == (0, "1 test passed\n")
     note = "no MeshConfig among the documents of `after`: that of the mesh is taken"
     assert told.stderr == f"note: a.egress-test.yaml: {note}\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("a.com:443", "a host without a port, found the string `a.com:443`; write `--host a.com --port 443`"),
+        ("[::1]:443", "write `--host [::1] --port 443`"),
+        ("a.com.", "a host without a dot at its end, found the string `a.com.`; write `a.com`"),
+        ("", "expected a host, found the string ``: without `--host` it is any"),
+        (
+            "me:s3cret@a.com",
+            "expected a host, without who asks for it, found the string `a.com`; write `a.com`",
+        ),
+        ("https://me:s3cret@a.com/", "write `a.com`"),
+        ("54.9.9.0/24", "a host, not a range of addresses"),
+        ("https://a.com/", "a host, not a URL, found the string `https://a.com/`; write `a.com`"),
+    ],
+)
+def test_a_host_that_no_client_asks_for_proves_nothing(host: str, told: str) -> None:
+    for command in ("never", "reach"):
+        refused = run(command, *MESHES, "--host", host)
+        assert (refused.exit_code, told in refused.stderr) == (2, True), refused.output
+        assert "s3cret" not in refused.output
+    assert run("never", *MESHES, "--host", "2001:db8::1").exit_code == 0
+
+
+def test_a_host_is_asked_for_with_the_port_that_clients_add() -> None:
+    answer = run("never", *MESHES, "--host", "b.com", "--port", "8000", "--port", "80", "-o", "json")
+    assert json.loads(answer.stdout)["claim"] == (
+        "never (allowed and port `8000` or `80` and host `b.com` or `b.com:8000` or `b.com:80`)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("curl/curl", "curl.curl"),
+        ("system:serviceaccount:shop:curl", "curl.shop"),
+        ("spiffe://cluster.local/ns/shop/sa/curl", "curl.shop"),
+        ("sa/curl.shop", "curl.shop"),
+        (" curl.curl", "curl.curl"),
+        ("deploy/curl.shop", "deployment/curl.shop"),
+        ("po/curl-0.shop", "pod/curl-0.shop"),
+        ("cj/curl.shop", "cronjob/curl.shop"),
+    ],
+)
+def test_who_is_written_as_others_do_is_shown_how_it_is_written_here(name: str, written: str) -> None:
+    refused = run("never", *MESHES, "--outside", "--as", name)
+    assert (refused.exit_code, refused.stderr.endswith(f"; write `{written}`\n")) == (2, True), refused.output

@@ -34,6 +34,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("mesh.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
 
+def nobody_as_the_sidecar() -> None:
+    """Let no container run as the sidecar's user, of which nothing is proven."""
+    mesh = json.loads(Path("mesh.json").read_text())
+    del mesh["items"][2]["spec"]["containers"][0]["securityContext"]
+    Path("mesh.json").write_text(json.dumps(mesh))
+
+
 def run(*words: str) -> Result:
     result = CliRunner().invoke(app, [words[0], "-f", "mesh.json", *words[1:]])
     assert result.exit_code == 0, result.output
@@ -114,6 +121,7 @@ def test_an_explanation_is_told_for_each_kind_of_pods() -> None:
 
 
 def test_partitions_and_residuals_are_told_for_each_kind_of_pods() -> None:
+    nobody_as_the_sidecar()
     divided = told("partition", "--as", "curl.curl")
     assert [it["pods"] for it in divided] == [[name] for name in KINDS]
     assert {it["decision"]["reason"] for it in divided[1]["portions"]} == {"no_sidecar", "not_intercepted"}
@@ -129,6 +137,7 @@ def test_partitions_and_residuals_are_told_for_each_kind_of_pods() -> None:
 
 
 def test_a_verification_is_told_for_each_kind_of_pods() -> None:
+    nobody_as_the_sidecar()
     result = CliRunner().invoke(app, ["verify", "-f", "mesh.json", "--as", "curl.curl"])
     lines = result.stdout.splitlines()
     assert [line.partition(": ")[0] for line in lines if "classes of connections" in line] == KINDS
@@ -203,3 +212,19 @@ def test_a_config_that_nobody_reads_says_so() -> None:
     assert json.loads(told.stdout)
     assert "nobody" not in run("config", "--as", "pod/a.curl").stderr
     assert "nobody" not in run("config", "--as", "curl.curl").stderr
+
+
+def test_a_decision_about_a_pod_that_runs_as_the_sidecars_user_says_so() -> None:
+    asked = ("-f", "mesh.json", "--as", "pod/a.curl", "--to", "9.9.9.9:25", "--tcp")
+    why = "`app` runs as user 1500, the sidecar's, whose connections pass by the sidecar"
+    for command in ("decide", "explain"):
+        found = CliRunner().invoke(app, [command, *asked])
+        assert (found.exit_code, f"? {why}\n" in found.stdout) == (0, True), found.output
+    told = CliRunner().invoke(app, ["decide", *asked, "-o", "json"])
+    assert json.loads(told.stdout)["unproven"] == why
+
+
+def test_nothing_is_proven_for_who_runs_as_the_sidecars_user() -> None:
+    for command in ("partition", "reach", "verify"):
+        found = CliRunner().invoke(app, [command, "-f", "mesh.json", "--as", "pod/a.curl"])
+        assert (found.exit_code, "`app` runs as user 1500" in found.stdout) == (3, True), found.output

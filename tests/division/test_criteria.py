@@ -673,3 +673,14 @@ def test_both_sides_look_at_a_listed_host_in_the_same_terms() -> None:
     place = policy.ports[80].at(Address(SOMEWHERE).key)
     assert place.hosts == sidecar.ports[80].at(0).hosts
     assert {condition.path for condition in place.hosts["a.com"]} == {None}
+
+
+def test_port_0_of_an_exclusion_list_is_no_port_that_anything_is_sent_to() -> None:
+    mesh = load(config({"enableEgress": False, "outboundPortExclusionList": [0, 443]}))
+    answer = fe.never(mesh, fe.Where.outside())
+    assert str(answer.witness.connection if answer.witness else "") == "192.0.2.1:443 TCP"
+    assert fe.never(load(config({"outboundPortExclusionList": [0]})), fe.Where.outside()).proven
+    assert fe.partition(mesh, WHO).portions
+    assert fe.diff(mesh, load(config())).changes
+    assert not fe.verify(mesh, WHO).undecided
+    assert [it.code.code for it in fe.lint(mesh, sidecar=False)] == ["FSE091"]

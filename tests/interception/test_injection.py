@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small import config, load
 
+import fsm_egress as fe
 from fsm_egress.interception.hosts import hosts_of
 from fsm_egress.interception.injection import State, injection_of
 
@@ -84,3 +85,35 @@ def test_it_is_said_where_it_was_decided() -> None:
     found = injection_of(snapshot, host)
     assert str(found.rule) == "Namespace shop metadata.labels"
     assert found.why == "the mesh does not watch namespace `shop`"
+
+
+def template(*containers: Wire, labels: Wire | None = None, init: str = "setup") -> Wire:
+    spec = {"containers": list(containers), "initContainers": [{"name": init, "image": "x"}]}
+    made = {"metadata": {"labels": labels or {}}, "spec": spec}
+    metadata = {"name": "a", "namespace": "shop"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": made}}
+
+
+def test_a_container_called_sidecar_in_a_template_may_be_anybodys() -> None:
+    assert state(template(APP, SIDECAR), space("yes", labels={})) is State.NO
+    assert state(template(APP, SIDECAR), space("yes")) is State.YES
+    assert state(template(APP, SIDECAR, init="fsm-init"), space("yes", labels={})) is State.YES
+    assert state(template(APP, SIDECAR, labels={"fsm-proxy-uuid": "x"}), space("no")) is State.YES
+
+
+def test_a_template_is_named_without_a_dot_at_its_end() -> None:
+    snapshot = load(template(APP), space())
+    (host,) = hosts_of(snapshot)
+    assert str(injection_of(snapshot, host).rule) == "Deployment shop/a spec.template"
+
+
+AS_SIDECAR = {**APP, "securityContext": {"runAsUser": 1500}}
+
+
+@pytest.mark.parametrize("entry", [template(AS_SIDECAR), pod("yes", containers=[AS_SIDECAR, SIDECAR])])
+def test_nothing_is_proven_of_a_pod_that_runs_as_the_sidecars_user(entry: Wire) -> None:
+    mesh = load(entry, space("yes"), config())
+    answer = fe.never(mesh, fe.Where.outside(), ["default.shop"])
+    assert answer.proven is None
+    assert "`app` runs as user 1500, the sidecar's, whose connections pass by the sidecar" in str(answer)
+    assert not fe.equivalent(mesh, mesh).proven

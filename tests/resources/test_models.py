@@ -10,6 +10,7 @@ import attrs
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
+import fsm_egress as fe
 from fsm_egress.manifests.wire_names import FIELDS
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.checks import Protocol, ServiceAccessMode
@@ -536,3 +537,32 @@ class TestCore:
             Secret(META, data)
         assert "hunter2" not in f"{caught.value}{caught.value!r}"
         assert str(caught.value).startswith("data")
+
+
+@pytest.mark.parametrize(
+    ("wire", "account"),
+    [
+        ({}, "default"),
+        ({"serviceAccountName": ""}, "default"),
+        ({"serviceAccountName": "a"}, "a"),
+        ({"serviceAccount": "b"}, "b"),
+        ({"serviceAccount": "b", "serviceAccountName": "a"}, "a"),
+        ({"serviceAccount": "b", "serviceAccountName": "default"}, "default"),
+        ({"serviceAccount": "", "serviceAccountName": "a"}, "a"),
+    ],
+)
+def test_the_older_name_of_the_account_counts_where_the_newer_is_not_given(
+    wire: dict[str, Any], account: str
+) -> None:
+    entry = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"}, "spec": wire}
+    mesh = fe.load(entry)
+    (pod,) = mesh.kind(Pod)
+    assert pod.spec.service_account_name == account
+    assert fe.loads(fe.dump_yaml(list(mesh))) == mesh
+
+
+def test_the_one_address_of_a_pod_is_its_first_where_no_others_are_given() -> None:
+    assert PodStatus(pod_ip="10.1.0.1").pod_ips == (PodIP("10.1.0.1"),)
+    both = PodStatus(pod_ip="10.1.0.1", pod_ips=(PodIP("10.1.0.1"), PodIP("2001:db8::1")))
+    assert [str(it.ip) for it in both.pod_ips] == ["10.1.0.1", "2001:db8::1"]
+    assert PodStatus(pod_ip="").pod_ips == ()
