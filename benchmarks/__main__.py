@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from .beside import against
 from .building import BUILDING
 from .cliffs import SHAPES, rows_of
 from .deciding import DECIDING
@@ -29,7 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
         "rows",
         nargs="*",
         metavar="ROW",
-        help=f"what to measure: {', '.join(ROWS)}, or cliffs; all but that by default",
+        help=(
+            f"what to measure: {', '.join(ROWS)}; all of these by default. Or cliffs, or beside and "
+            "the folder of another build"
+        ),
     )
     parser.add_argument("--sizes", metavar="N,…", help="numbers of Egress policies")
     parser.add_argument("--rounds", type=int, metavar="N", help="as many as there is time for, at most these")
@@ -39,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if asked.rows == ["cliffs"]:
         return _cliffs(int((asked.sizes or "50").split(",")[0]))
+    if asked.rows[:1] == ["beside"] and len(asked.rows) in {2, 3}:
+        return _beside(*asked.rows[1:], rounds=asked.rounds or 3)
     unknown = [name for name in asked.rows if name not in ROWS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(ROWS)}")
@@ -61,6 +67,12 @@ def main(arguments: list[str] | None = None) -> int:
         save_json(asked.json, figures, notes)
     if asked.plot:
         save_plot(asked.plot, figures)
+    return 0
+
+
+def _beside(folder: str, only: str = "", *, rounds: int) -> int:
+    for line in against(Path(folder), rounds, only):
+        print(line, flush=True)  # noqa: T201  # ditto
     return 0
 
 

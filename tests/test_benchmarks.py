@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fsm_egress as fe
-from benchmarks import answers, learning, repetition, workload
+from benchmarks import answers, beside, learning, repetition, workload
 from benchmarks.deciding import connection
 from benchmarks.floor import Index, plain
 from benchmarks.meshes import documents, lone, mesh
@@ -146,3 +146,15 @@ def test_what_learning_costs_is_measured_for_each_length(
     assert "600 records, 60 destinations: learned in " in str(found)
     learning.main([])
     assert not capsys.readouterr().out
+
+
+def test_another_build_is_measured_beside_this_one() -> None:
+    (line,) = beside.against(ROOT, 1, only="memory", size=10)
+    assert line.split()[:4] == ["memory", "of", "a", "Snapshot"]
+    assert line.endswith("1.00 x")
+
+
+@pytest.mark.parametrize("row", list(beside.ROWS)[:5])  # lint and verify take seconds
+def test_each_row_beside_another_build_takes_time(row: str) -> None:
+    _, _, small = beside.ROWS[row]
+    assert beside.measured(row, small) > 0

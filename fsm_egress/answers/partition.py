@@ -7,7 +7,7 @@ every connection there is; what could not be decided is said, and never guessed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field
 
@@ -18,6 +18,7 @@ from ..division.criteria import reading_of_policy
 from ..division.dividing import divide
 from ..engine import Engine
 from ..resolution import resolve
+from ..resolution.alike import once_for_all
 from ..resolution.everyone import unnamed
 from ..resources.subjects import Subject, Unnamed, pods_told
 from ..snapshot import Snapshot
@@ -39,7 +40,6 @@ __all__ = [
     "PORTION",
     "Partition",
     "Portion",
-    "alike_once",
     "decided_within",
     "dividing",
     "mapping_of",
@@ -50,7 +50,6 @@ __all__ = [
 ]
 
 
-T = TypeVar("T")
 PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
 
 
@@ -190,7 +189,7 @@ Divided: TypeAlias = "tuple[tuple[Portion, ...], tuple[Unproven, ...], int]"
 
 def dividing(within: Scope) -> Callable[[OutboundPolicy], Divided]:
     """`decided_within` for many identities: those with the same policy are looked at once."""
-    once = alike_once(lambda policy: decided_within(policy, within))
+    once = once_for_all(lambda policy: decided_within(policy, within))
 
     def divided(policy: OutboundPolicy) -> Divided:
         portions, undecided, count = once(policy)
@@ -198,23 +197,6 @@ def dividing(within: Scope) -> Callable[[OutboundPolicy], Divided]:
         return portions, own, count
 
     return divided
-
-
-def alike_once(work: Callable[[OutboundPolicy], T]) -> Callable[[OutboundPolicy], T]:
-    """The function, which is asked once for policies that say the same, of whatever identities."""
-    found: dict[Hashable, list[tuple[OutboundPolicy, T]]] = {}
-
-    def answer(policy: OutboundPolicy) -> T:
-        ports = tuple((port.port, len(port.mesh), len(port.groups)) for port in policy.ports)
-        alike = found.setdefault(ports, [])
-        known = (it for it in alike if evolve(policy, identity=it[0].identity) == it[0])
-        it = next(known, None)
-        if it is None:
-            it = policy, work(policy)
-            alike.append(it)
-        return it[1]
-
-    return answer
 
 
 def unproven(identities: Iterable[Subject], undecided: Iterable[tuple[str, Region]]) -> tuple[Unproven, ...]:

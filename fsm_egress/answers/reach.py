@@ -12,6 +12,7 @@ from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
 from ..engine import Engine
 from ..resolution import resolve
+from ..resolution.alike import once_for_all
 from ..resolution.conditions import conditions_of
 from ..resolution.everyone import unnamed
 from ..resources.subjects import Subject, Unnamed
@@ -20,7 +21,7 @@ from ..values.construction import frozen
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .certified import Asked, Question
-from .partition import PORTION, Portion, alike_once, dividing, unproven
+from .partition import PORTION, Portion, dividing, unproven
 from .predicates import Where
 from .proofs import (
     Answer,
@@ -215,7 +216,7 @@ def never(
     found = _Found()
     names, under = unnamed(whom, mesh), conditions_of(whom, mesh)
     asked = Asked(Question.NEVER, (mesh,), where)
-    looked = alike_once(lambda policy: _looked(policy, where, found))
+    looked = once_for_all(lambda policy: _looked(policy, where, found))
     for identity in progress(whom):
         policy = resolve(mesh, identity)
         if policy.interception.unproven:

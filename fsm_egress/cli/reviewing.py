@@ -7,13 +7,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import define, field
+from attrs import define, evolve, field
 
 from .. import __version__
 from ..connections.connection import Connection
 from ..connections.findings import Code
 from ..interception.kinds import alike
 from ..outputs.github import github_findings
+from ..resolution import resolve
+from ..resolution.alike import once_for_all
 from ..resources.subjects import pods_told
 from ..values.errors import Severity
 from ..verification.agreement import verify as verify_mesh
@@ -101,8 +103,10 @@ def verify(
     subjects = alike(asked, mesh)
     tally = _Tally()
     lost = say_lost(mesh, subjects)
+    verified = once_for_all(lambda it: verify_mesh(mesh, it.identity, given, enforce=enforce, fsm=fsm))
     for who in progress(subjects, "verifying"):
-        verification = without_codes(verify_mesh(mesh, who, given, enforce=enforce, fsm=fsm), without)
+        policy = resolve(mesh, who)
+        verification = without_codes(evolve(verified(policy), identity=policy.identity), without)
         tally.add(verification)
         if output != "table":
             print_objects(_verification_lines(verification), output)

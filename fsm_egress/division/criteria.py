@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from ..connections.connection import HTTPRequest
 from ..pipy.outcome import Outcome
+from ..pipy.taking import taken_line
 from ..policy import Cluster, Forward
 from ..resolution.routes import united
 from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
-from ..values.net import GAP_END, GAP_START, LAST_KEY, Prefix
+from ..values.net import Prefix
 from ..values.prefix_table import PrefixTable
 from .classes import TLS_NAME, Condition, Line, Place, Reading
 from .requests import asked_of
@@ -190,11 +190,16 @@ def _can_be(**parts: Any) -> bool:
 # --- the sidecar -----------------------------------------------------------------------------------------
 
 
-def reading_of_sidecar(sidecar: Sidecar) -> Reading:
-    """What the scripts look at with a config."""
+def reading_of_sidecar(sidecar: Sidecar, *, apart: bool = False) -> Reading:
+    """What the scripts look at with a config.
+
+    Args:
+        sidecar: with its config.
+        apart: whether each match is one by itself, though others do the same with requests to a host.
+    """
     nothing = Line((0,), (Place(folds=False),))
     lines = {
-        port: _taken_line(sidecar, matches)
+        port: _taken_line(sidecar, matches, apart=apart)
         for text, matches in sidecar.config.matches.items()
         for port in (int(text),)
         if 0 < port <= LAST_PORT and str(port) == text  # others are never looked up
@@ -208,42 +213,21 @@ def reading_of_sidecar(sidecar: Sidecar) -> Reading:
     return Reading(lines, nothing, frozenset(mask.first for mask in masks if mask is not None))
 
 
-def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:
+def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], *, apart: bool) -> Line:
     """The line of a port, cut where another match is taken, or another certificate shown."""
     places: dict[tuple[object, ...], Place] = {}
     starts: list[int] = []
     listed: list[Place] = []
-    for start, taken in _cuts(sidecar, matches):
+    line = taken_line(matches)
+    for start, taken in zip(line.starts, line.taken, strict=True):
         key = taken.match, taken.cert
         if key not in places:
-            places[key] = _place(sidecar, taken)
+            place = _place(sidecar, taken)
+            places[key] = place if apart else _shared(sidecar, taken, place)
         if not listed or listed[-1] is not places[key]:
             starts.append(start)
             listed.append(places[key])
     return Line(tuple(starts), tuple(listed))
-
-
-def _cuts(sidecar: Sidecar, matches: tuple[Match, ...]) -> Iterator[tuple[int, Taken]]:
-    """Where ranges begin and end, and what is taken from there on."""
-    masks = sorted(
-        (entry.mask.first, order, entry.mask.last)
-        for order, match in enumerate(matches)
-        for entry in match.ranges or ()
-        if entry.mask is not None
-    )
-    edges = {0, *(first for first, _, _ in masks), *(last + 1 for _, _, last in masks)}
-    starts = sorted({GAP_END if GAP_START <= edge < GAP_END else edge for edge in edges if edge <= LAST_KEY})
-    around: list[tuple[int, int]] = []
-    following = iter(masks)
-    coming = next(following, None)
-    for start in starts:
-        while coming is not None and coming[0] <= start:
-            heappush(around, (coming[1], coming[2]))
-            coming = next(following, None)
-        while around and around[0][1] < start:
-            heappop(around)
-        first = matches[around[0][0] :][:1] if around else matches
-        yield start, sidecar.take(first, start)
 
 
 def _place(sidecar: Sidecar, taken: Taken) -> Place:
@@ -252,15 +236,36 @@ def _place(sidecar: Sidecar, taken: Taken) -> Place:
         return Place(folds=False)
     rules = match.enforcement
     names = frozenset((rules.server_names if rules else None) or ())
-    if not match.is_http and not (rules and "http" in (rules.accept or ())):
+    if not match.routes_requests:
         return Place(names, folds=False)
     hosts = match.hosts or {}
-    by_host = {text: _conditions(sidecar, match, host) for text, host in hosts.items() if _can_be(host=text)}
+    by_host = {text: _conditions(sidecar, match, host) for text, host in hosts.items() if _can_be_host(text)}
     otherwise: tuple[Condition, ...] = ()
     if hosts and sidecar.config.auto_default_route:
         default = next(iter(hosts.values()))
         otherwise = asked_of(default.service or default.rule_name, _conditions(sidecar, match, default))
     return Place(names, by_host, otherwise, folds=False)
+
+
+@lru_cache(maxsize=65536)
+def _can_be_host(text: str) -> bool:
+    return _can_be(host=text)
+
+
+def _shared(sidecar: Sidecar, taken: Taken, place: Place) -> Place:
+    """The place, with what decides about requests to each host, so that other matches may do the same."""
+    match = taken.match
+    if match is None or not match.routes_requests:
+        return place
+    way = taken.cert, taken.is_egress, match.protocol, match.gateway, match.asked_of_module
+    deciding: dict[str, object] = {}
+    for text in place.hosts:
+        host = (match.hosts or {})[text]
+        rules = tuple([rule.key for rule in (match.rules or {}).get(host.rule_name, ())])
+        deciding[text] = way, host.plain, rules
+    has_default = bool(match.hosts) and sidecar.config.auto_default_route
+    unlisted = None if has_default else (*way, bool(match.hosts))
+    return evolve(place, deciding=deciding, unlisted=unlisted)
 
 
 def _conditions(sidecar: Sidecar, match: Match, host: Host) -> tuple[Condition, ...]:

@@ -16,6 +16,7 @@ from attrs import evolve
 from ..answers.proofs import identities_of
 from ..connections.findings import Code, Finding, Findings
 from ..resolution.absence import certain
+from ..resolution.alike import once_for_all
 from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
 from ..values.typed import takes
@@ -134,6 +135,7 @@ def _found(
     known = {(it.code, it.rule) for it in found}
     spares: dict[FieldRef, list[Spare]] = {}
     needed: set[FieldRef] = set()
+    compared = once_for_all(lambda policy: _compared(mesh, policy.identity, enforce=enforce, fsm=fsm))
     for identity in identities:
         view = View.of(mesh, identity)
         for rule, spare in spare_ports(view):
@@ -141,7 +143,8 @@ def _found(
                 needed.add(rule)
             else:
                 spares.setdefault(rule, []).append(spare)
-        own = _of_identity(mesh, view, asked, enforce=enforce, fsm=fsm)
+        beside = compared(view.policy) if Side.SIDECAR in asked else ()
+        own = _of_identity(mesh, view, asked, beside, enforce=enforce, fsm=fsm)
         found.extend(it for place, findings in own.items() if place not in known for it in findings)
         known.update(own)
     yield from found
@@ -149,16 +152,26 @@ def _found(
     yield from (it for it in proved_findings(mesh, unneeded) if it.rule.resource not in duplicates)
 
 
+def _compared(mesh: Snapshot, identity: Subject, *, enforce: bool, fsm: str | None) -> Findings:
+    """What a comparison with the sidecar finds, which is the same for identities with the same policy."""
+    if enforce:
+        return findings_of(verify(mesh, identity, enforce=True, fsm=fsm))
+    return enforceability(mesh, identity, fsm=fsm)
+
+
 def _of_identity(
-    mesh: Snapshot, view: View, asked: set[Side], *, enforce: bool, fsm: str | None
+    mesh: Snapshot,
+    view: View,
+    asked: set[Side],
+    compared: Iterable[Finding],
+    *,
+    enforce: bool,
+    fsm: str | None,
 ) -> Mapping[_Place, list[Finding]]:
     """The findings of an identity by code and rule; those of a comparison, which have a witness, win."""
     identity = view.policy.identity
     resolved = (it for it in view.policy.findings if not (enforce and Side.SIDECAR in RULES[it.code].sides))
-    sides: list[Iterable[Finding]] = [[*resolved, *shown_findings(view, enforce=enforce)]]
-    if Side.SIDECAR in asked:
-        with_module = verify(mesh, identity, enforce=True, fsm=fsm) if enforce else None
-        sides.append(findings_of(with_module) if with_module else enforceability(mesh, identity, fsm=fsm))
+    sides: list[Iterable[Finding]] = [[*resolved, *shown_findings(view, enforce=enforce)], compared]
     if Side.CONTROLLER in asked:
         sides.append(stock_findings(mesh, identity, fsm=fsm))
     found: dict[_Place, list[Finding]] = {}

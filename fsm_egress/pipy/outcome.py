@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..connections.decision import Target, UsedGateway
@@ -111,6 +112,7 @@ ORIGINAL = Target("", 0)
 PASSED_BY = Outcome(Fate.DIALLED, (ORIGINAL,))
 
 
+@lru_cache
 def answered(status: int) -> Outcome:
     """The sidecar itself answers with a status."""
     return Outcome(Fate.ANSWERED, status=status)

@@ -87,6 +87,11 @@ class Rule:
     headers: tuple[tuple[str, str], ...]
     clusters: Mapping[str, int]
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What is the same of rules that do the same."""
+        return self.path, self.type, self.methods, self.headers, tuple(self.clusters.items())
+
 
 @frozen
 class Enforcement:
@@ -122,6 +127,17 @@ class Match:
     def is_http(self) -> bool:
         """Whether requests are routed one by one; otherwise the whole stream is."""
         return self.protocol in {"http", "grpc"}
+
+    @property
+    def routes_requests(self) -> bool:
+        """Whether requests are routed one by one, by the scripts alone or with this library's module."""
+        return self.is_http or (self.enforcement is not None and "http" in (self.enforcement.accept or ()))
+
+    @property
+    def asked_of_module(self) -> tuple[object, ...] | None:
+        """What this library's module is asked to do with requests."""
+        rules = self.enforcement
+        return None if rules is None else (rules.egress, rules.accept, rules.cert)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
 from .rules import FORWARDED_METHODS, read_rules
 from .scripts import ANY_GATEWAY, Cert, Cluster, Endpoint, Enforcement, Match, OutboundConfig, read_outbound
-from .taking import Kept, Taken, routing
+from .taking import Kept, Taken, routing, taken_line
 from .versions import LATEST, FSMVersion, fsm_version
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ class Sidecar:
 
     def _led(self, connection: Connection) -> tuple[str, Taken] | None:
         """The chain that a connection is led into, and the match that takes it."""
-        matches = self.config.matches.get(str(connection.port), ())
-        if any(entry.mask is None for match in matches for entry in match.ranges or ()):
+        port = str(connection.port)
+        if self._once(_breaks, (port,), self.config.matches.get(port, ())):
             return None
-        taken = self.take(matches, connection.key)
+        taken = self.taking(connection)
         if taken.match is None and not self.config.enable_egress:
             return None
         return HTTP_CHAIN if taken.match is not None and taken.match.is_http else TCP_CHAIN, taken
@@ -183,15 +183,11 @@ class Sidecar:
             return CLOSED if cluster is None else self._stream(taken, cluster)
         return self._stream(taken)
 
-    def take(self, matches: Iterable[Match], key: int) -> Taken:
-        """The first match with a range that holds the address, else the first without ranges."""
-        listed = tuple(matches)
-        for match in listed:
-            for entry in match.ranges or ():
-                if entry.mask is not None and entry.mask.contains(key):
-                    return Taken(match, entry.cert, is_egress=False)
-        anywhere = next((match for match in listed if match.ranges is None), None)
-        return Taken(anywhere, None, is_egress=anywhere is not None)
+    def taking(self, connection: Connection) -> Taken:
+        """The match that takes a connection to this port and address."""
+        port = str(connection.port)
+        line = self._once(taken_line, (port,), self.config.matches.get(port, ()))
+        return line.at(connection.key)
 
     def rules(self, match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
         """The rules of a host of the config, or what becomes of every request to it."""
@@ -365,6 +361,11 @@ class Sidecar:
 
 
 _NO_CLUSTER = Cluster((), None)
+
+
+def _breaks(matches: tuple[Match, ...]) -> bool:
+    """Whether a range of a port cannot be read, which breaks the port."""
+    return any(entry.mask is None for match in matches for entry in match.ranges or ())
 
 
 def _rules_of(match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:

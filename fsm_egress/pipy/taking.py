@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from heapq import heappop, heappush
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from ..values.construction import frozen
+from ..values.net import GAP_END, GAP_START, LAST_KEY
 from .enforcement import HTTP_CHAIN, MODULE
 from .outcome import Outcome
 from .scripts import Cert, Match
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
     from .scripts import OutboundConfig
 
-__all__ = ["Kept", "Taken", "routing"]
+__all__ = ["Kept", "Taken", "TakenLine", "routing", "taken_line"]
 
 REQUESTS = "http"  # what the module may hand to the chain of requests
 
@@ -61,6 +65,49 @@ class Taken:
     def leading_to(self, cluster: str) -> Taken:
         """The same with a match that leads to one cluster only."""
         return evolve(self, match=self.match and evolve(self.match, clusters={cluster: 1}, allowed=False))
+
+
+@frozen(eq=False)
+class TakenLine:
+    """The line of all addresses, by what takes connections to them: from `starts[i]` on it is `taken[i]`."""
+
+    starts: tuple[int, ...]
+    taken: tuple[Taken, ...]
+
+    def at(self, key: int) -> Taken:
+        """What takes connections to an address."""
+        return self.taken[bisect_right(self.starts, key) - 1]
+
+
+def taken_line(matches: tuple[Match, ...]) -> TakenLine:
+    """What takes connections to a port: the first match with a range that holds the address.
+
+    Where there is none it is the first without ranges. Of the ranges of a match the first counts that holds
+    the address.
+    """
+    entries = [
+        (entry.mask.first, order, place, entry.mask.last, Taken(match, entry.cert, is_egress=False))
+        for order, match in enumerate(matches)
+        for place, entry in enumerate(match.ranges or ())
+        if entry.mask is not None
+    ]
+    entries.sort(key=itemgetter(0))
+    edges = {0, *(first for first, *_ in entries), *(last + 1 for *_, last, _ in entries)}
+    starts = sorted({GAP_END if GAP_START <= edge < GAP_END else edge for edge in edges if edge <= LAST_KEY})
+    anywhere = next((match for match in matches if match.ranges is None), None)
+    rest = Taken(anywhere, None, is_egress=anywhere is not None)
+    around: list[tuple[int, int, int, Taken]] = []
+    found: list[Taken] = []
+    following = iter(entries)
+    coming = next(following, None)
+    for start in starts:
+        while coming is not None and coming[0] <= start:
+            heappush(around, coming[1:])
+            coming = next(following, None)
+        while around and around[0][2] < start:
+            heappop(around)
+        found.append(around[0][3] if around else rest)
+    return TakenLine(tuple(starts), tuple(found))
 
 
 def routing(config: OutboundConfig) -> Iterator[Taken]:

@@ -94,7 +94,12 @@ class Sides:
     policy: OutboundPolicy
     engine: Engine
     sidecar: Sidecar
-    _dues: Memory[tuple[Outcome, dict[Outcome, bool]]] = field(init=False, factory=Memory, repr=False)
+    _dues: Memory[Outcome] = field(init=False, factory=Memory, repr=False)
+    _alike: dict[tuple[Any, ...], int] = field(init=False, factory=dict, repr=False)
+    _likenesses: Memory[int] = field(init=False, factory=Memory, repr=False)
+    _reaching: dict[tuple[int, int, bool], bool] = field(init=False, factory=dict, repr=False)
+    _equal: dict[Outcome, int] = field(init=False, factory=dict, repr=False)
+    _numbers: Memory[int] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
     def of(
@@ -128,10 +133,9 @@ class Sides:
         outcome = self.outcome(connection)
         if outcome.fate is Fate.UNKNOWN:
             return Undecided(connection, outcome.cause)
-        due, alike = self._dues.once(decision, self._due_and_alike)
-        if outcome not in alike:
-            alike[outcome] = _agree(due, outcome)
-        return None if alike[outcome] else Disagreement(connection, decision, due, outcome)
+        due = self.due(decision)
+        is_alike = self._likeness(due) == self._likeness(outcome)
+        return None if is_alike else Disagreement(connection, decision, due, outcome)
 
     def sort(self, found: Disagreement) -> object:
         """What disagreements of one sort have in common, besides being shown by different connections.
@@ -139,9 +143,13 @@ class Sides:
         What passes by the sidecar is told from what it handles, and TLS that is denied from the rest, as
         other shortcomings are behind them.
         """
-        reaches = intercepted(self.policy.interception, found.connection)
+        reaches = self._is_intercepted(found.connection)
         denied_tls = not found.decision.allowed and found.connection.kind is Sends.TLS
-        return Same(found.decision), found.outcome, reaches, denied_tls
+        return Same(found.decision), self._number(found.outcome), reaches, denied_tls
+
+    def _number(self, outcome: Outcome) -> int:
+        """A number that equal outcomes share; those that the sidecar keeps are compared once."""
+        return self._numbers.once(outcome, lambda it: self._equal.setdefault(it, len(self._equal)))
 
     def simplest(self, found: Disagreement) -> Disagreement:
         """A disagreement of the same sort by a plainer request, where there is one."""
@@ -156,17 +164,25 @@ class Sides:
 
     def outcome(self, connection: Connection) -> Outcome:
         """What becomes of a connection: past the sidecar, or in it."""
-        if intercepted(self.policy.interception, connection):
+        if self._is_intercepted(connection):
             return self.sidecar.handle(connection)
-        return Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))
+        return _PAST_IT
+
+    def _is_intercepted(self, connection: Connection) -> bool:
+        key = connection.port, connection.key, connection.sends is Sends.DATAGRAM
+        if key not in self._reaching:
+            self._reaching[key] = intercepted(self.policy.interception, connection)
+        return self._reaching[key]
 
     def due(self, decision: Decision) -> Outcome:
         """What a sidecar that honours a decision of the engine does."""
-        return self._dues.once(decision, self._due_and_alike)[0]
+        return self._dues.once(decision, self._due)
 
-    def _due_and_alike(self, decision: Decision) -> tuple[Outcome, dict[Outcome, bool]]:
-        """What is due, and which outcomes come to the same, as far as they have been seen."""
-        return self._due(decision), {}
+    def _likeness(self, outcome: Outcome) -> int:
+        """A number that is the same where it comes to the same: refused is as good as closed."""
+        return self._likenesses.once(
+            outcome, lambda it: self._alike.setdefault(_comparable(it), len(self._alike))
+        )
 
     def _due(self, decision: Decision) -> Outcome:
         if not decision.allowed:
@@ -307,6 +323,7 @@ def verify(
     )
 
 
+_PAST_IT = Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))
 _ANY = Connection(Address("192.0.2.1"), 80, Sends.BYTES)  # one that can be dialled, and reaches nobody
 
 
@@ -323,12 +340,8 @@ def intercepted(interception: Interception, connection: Connection) -> bool:
     return not interception.included or any(address in prefix for prefix, _ in interception.included)
 
 
-def _agree(due: Outcome, outcome: Outcome) -> bool:
-    """Whether what happens is what is due; refused is as good as closed, and weights count as shares."""
-    return _comparable(due) == _comparable(outcome)
-
-
 def _comparable(outcome: Outcome) -> tuple[Any, ...]:
+    """What has to be equal where the same happens; weights count as shares."""
     fate = Fate.CLOSED if outcome.fate is Fate.REFUSED else outcome.fate
     targets = shares((target.host, target.port, target.weight) for target in outcome.targets)
     gateways = shares(

@@ -124,8 +124,7 @@ class StockMesh:
 
     def match(self, connection: Connection) -> Match | None:
         """The match of the controller's config that takes a connection."""
-        matches = self.sidecar.config.matches.get(str(connection.port), ())
-        return self.sidecar.take(matches, connection.key).match
+        return self.sidecar.taking(connection).match
 
     def claims_of(self, resource: ResourceRef) -> tuple[Claim, ...]:
         """What a policy claims."""

@@ -67,9 +67,9 @@ class Missed:
 
 
 def of_sides(sides: Sides) -> Missed:
-    """By the decision, of which each rule has one object, and by the outcome in the sidecar or beside it."""
+    """By the decision, and by the outcome in the sidecar or beside it."""
     return Missed(
-        lambda it: (id(sides.engine.classify(it)), sides.sidecar.handle(it), sides.outcome(it)),
+        lambda it: (sides.engine.classify(it), sides.sidecar.handle(it), sides.outcome(it)),
         reading_of_policy(sides.policy),
         reading_of_sidecar(sides.sidecar),
     )
