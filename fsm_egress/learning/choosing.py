@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import repeat
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from attrs import field
@@ -306,11 +305,16 @@ def _moment(records: Records, row: int) -> float | None:
 
 
 def _seen(records: Records, ones: Sequence[_Alike]) -> Seen:
-    row, connection = min(((one.decided.rows[one.places[0]], one.first) for one in ones), key=itemgetter(0))
-    example = Example(records.place(row), connection)
-    counts: Counter[float] = Counter()
+    first = min(ones, key=_first_row) if len(ones) > 1 else ones[0]
+    total = 0
+    counts: dict[float, int] = {}
     for one in ones:
         for moment, count in zip(one.moments, one.counts, strict=True):
+            total += count
             if moment is not None:
-                counts[moment] += count
-    return Seen(sum(sum(one.counts) for one in ones), example, Times.of(counts))
+                counts[moment] = counts.get(moment, 0) + count
+    return Seen(total, Example(records.place(_first_row(first)), first.first), Times.of(counts))
+
+
+def _first_row(one: _Alike) -> int:
+    return one.decided.rows[one.places[0]]

@@ -91,7 +91,7 @@ class Times:
         counts: dict[int, int] = {}
         for moment, count in moments.items():
             counts[int(moment)] = counts.get(int(moment), 0) + count
-        return cls(0, counts).fitting()
+        return cls(0, counts).fitting() if len(counts) > 1 else cls(0, counts)
 
     def coarser(self, exponent: int) -> Times:
         """The same counts in buckets that are as long or longer."""

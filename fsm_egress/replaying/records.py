@@ -302,7 +302,7 @@ class Records:
 
     def place(self, row: int) -> Place:
         """Where the record of a row stands, the first of those that are alike."""
-        return evolve(self.first, line=self.lines[row])
+        return Place(self.first.log, self.lines[row], self.first.name)
 
     def places(self, row: int) -> Iterator[Place]:
         """Where the records of a row stand, the first ones."""
