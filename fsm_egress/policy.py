@@ -36,6 +36,7 @@ __all__ = [
     "Endpoint",
     "Forward",
     "Gateway",
+    "Growth",
     "HTTPRoute",
     "Interception",
     "MeshMatch",
@@ -51,13 +52,23 @@ __all__ = [
 
 
 @frozen(order=True)
+class Growth:
+    """The least and the greatest weight that an endpoint has, by the age of its pod."""
+
+    least: int
+    most: int
+
+
+@frozen(order=True)
 class Endpoint:
     """Where a cluster's connections go: an address or a DNS name, and a port.
 
     Attributes:
+        weight: its share beside the others of the cluster; of a pod whose share grows, when it is grown up.
         outside: whether it is of a service of the mesh, and yet no pod's address, as far as is known.
         key: the other cluster that it leads to, if it leads to one.
         path: what the sidecar puts before the path of a request there.
+        growth: the weights that it has by the age of its pod; None where it always has the one.
     """
 
     host: str
@@ -66,6 +77,7 @@ class Endpoint:
     outside: bool = False
     key: str = ""
     path: str = ""
+    growth: Growth | None = field(default=None, order=False)
 
 
 @frozen(order=True)

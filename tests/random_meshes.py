@@ -3,7 +3,8 @@
 Services and policies share a handful of ports, hosts and addresses, and prefixes lie inside one another, so
 that most connections are claimed by more than one of them. Every document is valid for the strict load. What
 the pages leave open is not drawn: Endpoints are hostnamed wholly or not at all, the pods of a namespace have
-addresses of their own and the labels of every service that lists them, a split names each backend once.
+addresses of their own and the labels of every service that lists them. A split that names a backend twice,
+plugins, and services of other clusters are in `meshes_and_more`.
 
 Drawing is kept apart from building: the strategies are made once and draw plain choices, functions turn these
 into documents. What repeats in a tuple of choices is likelier; what is likeliest comes first.
@@ -709,6 +710,125 @@ def meshes() -> SearchStrategy[Documents]:
     )
 
 
+# What a stock controller is asked about besides
+
+
+def imported_port(number: int, style: Document, ends: Documents) -> Document:
+    """A port of a service in other clusters; each end of it is in a place of its own."""
+    port = {"port": number, **style, "endpoints": ends}
+    if "name" in port:
+        port["name"] = port["name"].format(number)
+    return port
+
+
+def imported_service(space: str, name: str, ports: Documents, runs_as: str) -> Document:
+    spec = {"type": "ClusterSetIP", "ports": ports, "serviceAccountName": runs_as}
+    return resource(MULTICLUSTER, "ServiceImport", space, name, spec=spec)
+
+
+def global_policy(space: str, name: str, kind: str, targets: Documents) -> Document:
+    return resource(
+        MULTICLUSTER, "GlobalTrafficPolicy", space, name, spec={"lbType": kind, "targets": targets}
+    )
+
+
+MULTICLUSTER = "multicluster.flomesh.io/v1alpha1"
+CLUSTER_KEYS = ("a", "a", "b", "")
+ENDS = st.lists(
+    st.builds(
+        lambda ip, port, key, path: {"clusterKey": key, "target": {"ip": ip, "port": port, "path": path}},
+        st.sampled_from(("10.20.0.1", "10.20.0.2", "10.0.0.1", "54.9.9.8")),
+        st.sampled_from((80, 443, 9080)),
+        st.sampled_from(CLUSTER_KEYS),
+        st.sampled_from(("", "/web")),
+    ),
+    max_size=3,
+    unique_by=lambda end: (end["target"]["ip"], end["target"]["port"]),
+)
+IMPORTED_SPACES = st.sampled_from(("shop", "shop", "data"))
+IMPORTED_NAMES = st.sampled_from(("web", "web", "web-v1", "api"))
+SERVICE_IMPORTS = st.builds(
+    imported_service,
+    IMPORTED_SPACES,
+    IMPORTED_NAMES,
+    st.lists(
+        st.builds(imported_port, st.sampled_from((80, 80, 443)), st.sampled_from(PORT_STYLES), ENDS),
+        min_size=1,
+        max_size=2,
+        unique_by=(lambda port: port["port"], lambda port: port.get("name")),
+    ),
+    st.sampled_from(("*", "*", "web", "other")),
+)
+GLOBAL_POLICIES = st.builds(
+    global_policy,
+    IMPORTED_SPACES,
+    IMPORTED_NAMES,
+    st.sampled_from((*["ActiveActive"] * 2, *["FailOver"] * 2, "Locality")),
+    one_in(
+        2,
+        st.sampled_from(([{"clusterKey": "a", "weight": 30}], [{"clusterKey": "a"}, {"clusterKey": "b"}])),
+        st.just([]),
+    ),
+)
+
+
+def plugged(priority: float, chains: Sequence[str], named: Sequence[str], *, is_on: bool) -> Documents:
+    """A plugin with its chain, and with a config for services; and whether the mesh has any."""
+
+    def made(kind: str, **spec: Any) -> Document:
+        return resource("plugin.flomesh.io/v1alpha1", kind, "fsm", "auth", spec=spec)
+
+    refs = [{"kind": "Service", "namespace": "shop", "name": name} for name in named]
+    flags = {"enablePluginPolicy": is_on}
+    return [
+        mesh_config("v1alpha3", {"featureFlags": flags}),
+        made("Plugin", priority=priority, pipyscript="pipy({})"),
+        made("PluginChain", chains=[{"name": chain, "plugins": ["auth"]} for chain in chains]),
+        made("PluginConfig", plugin="auth", config={"keys": ["a"]}, destinationRefs=refs),
+    ]
+
+
+PLUGGED = st.builds(
+    plugged,
+    st.sampled_from((115, 165.5, 1)),
+    st.sampled_from((("outbound-http",), ("outbound-tcp", "outbound-http"), ("inbound-http",))),
+    st.sampled_from((("web",), ("web", "web-v1"), ())),
+    is_on=st.sampled_from((True, True, True, False)),
+)
+
+
+def repeated_split(space: str, weights: tuple[int, int]) -> Document:
+    """A TrafficSplit that names a backend twice."""
+    backends = [{"service": "web-v1", "weight": weight} for weight in weights]
+    spec = {"service": "web", "backends": backends}
+    return resource("split.smi-spec.io/v1alpha4", "TrafficSplit", space, "again", spec=spec)
+
+
+REPEATED_SPLITS = st.builds(repeated_split, SPACES, st.sampled_from(((10, 90), (50, 50), (0, 0), (100, 0))))
+
+
+def with_more(documents: Documents, plugins: Documents, *others: Documents) -> Documents:
+    """A mesh with these documents, and the feature flags that the first of the plugins' has."""
+    config, *rest = documents
+    switch, *plugins = plugins or [config]
+    flags = {**config["spec"].get("featureFlags", {}), **switch["spec"].get("featureFlags", {})}
+    config = {**config, "spec": {**config["spec"], "featureFlags": flags}}
+    return [config, *rest, *plugins, *(document for group in others for document in group)]
+
+
+@lru_cache(maxsize=1)
+def meshes_and_more() -> SearchStrategy[Documents]:
+    """As `meshes`, with services of other clusters, plugins, and backends that are named twice."""
+    return st.builds(
+        with_more,
+        meshes(),
+        one_in(3, PLUGGED, st.just([])),
+        one_in(2, distinct(SERVICE_IMPORTS, 1, 2), st.just([])),
+        one_in(2, distinct(GLOBAL_POLICIES, 1, 3), st.just([])),
+        one_in(4, distinct(REPEATED_SPLITS, 1, 1), st.just([])),
+    )
+
+
 # Connections
 
 
@@ -719,9 +839,13 @@ def connections(documents: Sequence[Document] = (), identity: str = "") -> Searc
     return st.builds(connection, aim, st.integers(0, 15), CLIENTS, REQUESTS)
 
 
-def cases(count: int = 8) -> SearchStrategy[tuple[Documents, str, Documents]]:
+def cases(
+    count: int = 8, drawn: SearchStrategy[Documents] | None = None
+) -> SearchStrategy[tuple[Documents, str, Documents]]:
     """A mesh, an account or a pod, and its connections, most of them aimed at what the mesh holds for it."""
-    subjects = meshes().flatmap(lambda mesh: st.tuples(st.just(mesh), subjects_in(mesh)))
+    subjects = (meshes() if drawn is None else drawn).flatmap(
+        lambda mesh: st.tuples(st.just(mesh), subjects_in(mesh))
+    )
     return subjects.flatmap(
         lambda case: st.tuples(
             st.just(case[0]),

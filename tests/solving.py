@@ -65,9 +65,15 @@ def shares(entries: Iterable[tuple[Any, int]]) -> tuple[tuple[Any, Fraction], ..
     return tuple(sorted((it, Fraction(weight, total)) for it, weight in listed))
 
 
+def _by_age(target: fe.Target, part: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """The share of a target, and the least and the most of it."""
+    return (part, target.by_age.least, target.by_age.most) if target.by_age else (part, part, part)
+
+
 def fate_of(decision: fe.Decision) -> Fate:
     """What the engine decides, in the terms of the third reading."""
-    targets = shares(((target.host, target.port), target.weight) for target in decision.targets)
+    parts = dict(shares((target, target.weight) for target in decision.targets))
+    targets = [(target.host, target.port, *_by_age(target, part)) for target, part in parts.items()]
     used = shares(
         ((it.name, it.mode, tuple(sorted(set(it.endpoints)))), it.weight) for it in decision.gateways
     )
@@ -75,7 +81,7 @@ def fate_of(decision: fe.Decision) -> Fate:
         decision.verdict,
         decision.reason,
         decision.status,
-        targets,
+        tuple(sorted(targets)),
         tuple((*it, share) for it, share in used),
         decision.leads_outside,
     )

@@ -310,7 +310,7 @@ _Change: TypeAlias = tuple[Decision, Decision]
 
 def _outcome(decision: Decision) -> Hashable:
     """What becomes of the connection."""
-    targets = shares((target.host, target.port, target.weight) for target in decision.targets)
+    targets = shares((target.host, target.port, target.by_age, target.weight) for target in decision.targets)
     gateways = shares(
         (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in decision.gateways
     )

@@ -23,13 +23,15 @@ from .terms import FALSE, TRUE, all_of, any_of, choice, is_text, no
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..policy import Claim, HTTPRoute, MeshMatch, PortPolicy, VirtualHost, WeightedCluster
+    from ..policy import Claim, Endpoint, HTTPRoute, MeshMatch, PortPolicy, VirtualHost, WeightedCluster
     from ..values.references import FieldRef
 
 __all__ = ["Fate", "Fork", "Tree", "decided", "fates_of", "where_so"]
 
-ORIGINAL = ((("", 0), Fraction(1)),)
+WHOLE = Fraction(1)
+ORIGINAL = (("", 0, WHOLE, WHOLE, WHOLE),)
 FORBIDDEN, NOT_FOUND = 403, 404
+ANY_WEIGHT = 100
 STREAMS = frozenset({Protocol.TCP, Protocol.TCP_SERVER_FIRST})
 
 
@@ -39,7 +41,8 @@ class Fate:
 
     Attributes:
         verdict, reason, status: as in a `Decision`.
-        targets: hosts and ports, with their shares, which add up to one; no host is the original destination.
+        targets: hosts and ports, with their shares, which add up to one, and the least and the most of
+            them by the age of pods; no host is the original destination.
         gateways: what it is tunnelled through, with shares.
         leads_outside: whether an in-mesh connection may leave the cluster.
     """
@@ -47,7 +50,7 @@ class Fate:
     verdict: Verdict
     reason: Reason
     status: int | None = None
-    targets: tuple[tuple[tuple[str, int], Fraction], ...] = ()
+    targets: tuple[tuple[str, int, Fraction, Fraction, Fraction], ...] = ()
     gateways: tuple[tuple[str, str, tuple[str, ...], Fraction], ...] = ()
     leads_outside: bool = False
 
@@ -59,7 +62,7 @@ class Fate:
     def __str__(self) -> str:
         if self.verdict is Verdict.DENIED:
             return f"DENIED {self.status or 'and closed'}"
-        shown = [f"{host}:{port}" if host else "the original destination" for (host, port), _ in self.targets]
+        shown = [f"{host}:{port}" if host else "the original destination" for host, port, *_ in self.targets]
         through = f" through {', '.join(name for name, *_ in self.gateways)}" if self.gateways else ""
         return f"{self.verdict} to {', '.join(shown)}{through}"
 
@@ -238,18 +241,29 @@ class _Reader:
     def sent_to(self, clusters: Iterable[WeightedCluster], reason: Reason, refusal: int | None) -> Fate:
         """To the endpoints of clusters, each with its share; denied where there is none."""
         known = {cluster.name: cluster for cluster in self.policy.clusters}
-        shares: dict[tuple[str, int], Fraction] = {}
+        ways: list[tuple[int, list[Ages], tuple[Endpoint, ...]]] = []
         outside = False
         for weighted in clusters:
-            endpoints = known[weighted.name].endpoints if weighted.name in known else ()
-            total = sum(endpoint.weight for endpoint in endpoints)
-            for endpoint in endpoints:
-                share = Fraction(weighted.weight * endpoint.weight, total)
-                place = endpoint.host, endpoint.port
-                shares[place] = shares.get(place, Fraction(0)) + share
-                outside = outside or (endpoint.outside and weighted.weight > 0)
-        whole = sum(shares.values())
-        targets = tuple(sorted((place, share / whole) for place, share in shares.items() if share))
+            ends = known[weighted.name].endpoints if weighted.name in known else ()
+            outside = outside or (any(end.outside for end in ends) and weighted.weight > 0)
+            weights = [_ages(end, is_stream=refusal is None) for end in ends]
+            if any(grown for grown, _, _ in weights):
+                ways.append((weighted.weight, weights, ends))
+        whole = sum(weight for weight, _, _ in ways)
+        parts: dict[tuple[str, int], list[Fraction]] = {}
+        for weight, weights, ends in ways if whole else ():
+            for index, end in enumerate(ends):
+                others = [*weights[:index], *weights[index + 1 :]]
+                rest = [
+                    sum(it[age] for it in others) for age in (0, 2, 1)
+                ]  # young beside grown, and grown beside young
+                part = parts.setdefault((end.host, end.port), [Fraction(0)] * 3)
+                for age, mine in enumerate(weights[index]):
+                    own = Fraction(mine, mine + rest[age]) if rest[age] else WHOLE
+                    part[age] += Fraction(weight, whole) * own
+        targets = tuple(
+            (*place, grown, least, most) for place, (grown, least, most) in sorted(parts.items()) if grown
+        )
         if not targets:
             return Fate(Verdict.DENIED, Reason.NO_ENDPOINTS, refusal)
         return Fate(Verdict.IN_MESH, reason, targets=targets, leads_outside=outside)
@@ -277,7 +291,7 @@ class _Reader:
         return fork([(self.claimed(streams), self.allowed(Reason.TCP_PORT))], by_kind)
 
     def allowed(self, reason: Reason, host: str = "", port: int = 0) -> Fate:
-        targets = (((host, port), Fraction(1)),)
+        targets = ((host, port, WHOLE, WHOLE, WHOLE),)
         return Fate(Verdict.EGRESS_POLICY, reason, targets=targets, gateways=self.gateways())
 
     def refused(self, claims: Sequence[Claim], missed: Iterable[str], otherwise: Tree) -> Tree:
@@ -381,6 +395,22 @@ class _Reader:
             *(words.found(pattern, words.header(name)) for name, pattern in route.headers),
         )
         return self.named("matches", route.route or route.rule, body)
+
+
+Ages: TypeAlias = "tuple[int, int, int]"
+
+
+def _ages(end: Endpoint, *, is_stream: bool) -> Ages:
+    """The weight of an endpoint that is grown up, and the least and the most at any age.
+
+    For a stream, one without weight is as good as another.
+    """
+    least, most = (end.growth.least, end.growth.most) if end.growth else (end.weight, end.weight)
+    if not is_stream:
+        return end.weight, least, most
+    if end.growth and not least:
+        return end.weight or ANY_WEIGHT, 1, max(most, ANY_WEIGHT)
+    return end.weight or ANY_WEIGHT, least or ANY_WEIGHT, most or ANY_WEIGHT
 
 
 def _by_host(claims: Iterable[Claim]) -> dict[str, list[Claim]]:

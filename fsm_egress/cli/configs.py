@@ -117,6 +117,7 @@ def config(
         return
     note_unnamed([identity], mesh)
     say_conditions(mesh, identity)
+    say(_by_age(mesh, identity), err=True)
     written = pipy_config(mesh, identity, fsm=fsm)
     content = written.to_gzip() if is_gzip else written.to_json()
     if output_file is None:
@@ -124,6 +125,14 @@ def config(
         sys.stdout.flush()
     else:
         _write(output_file, content)
+
+
+def _by_age(mesh: Snapshot, identity: Subject) -> Iterator[str]:
+    """What a config cannot say: which of its shares hang on the age of pods."""
+    clusters = resolve(mesh, identity).clusters
+    names = [it.name for it in clusters if any(end.growth for end in it.endpoints)]
+    if names:
+        yield f"note: shares of {', '.join(names)} are by the age of pods: written as of grown ones"
 
 
 def _read_by_nobody(mesh: Snapshot, subject: Subject) -> Iterator[str]:

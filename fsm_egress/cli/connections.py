@@ -161,7 +161,7 @@ def addresses(connection: Connection, targets: Sequence[Target]) -> str:
     """The addresses, with their weights where there are several."""
     shared = len(targets) > 1
     return ", ".join(
-        f"{target.address(connection)} ({target.weight})" if shared else target.address(connection)
+        f"{target.address(connection)} ({target.share})" if shared else target.address(connection)
         for target in targets
     )
 

@@ -18,12 +18,14 @@ from .findings import Finding, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from fractions import Fraction  # noqa: TC004  # because most shares have no age
 
     from .connection import Connection
 
 __all__ = [
     "ORIGINAL_DESTINATION",
     "PASSING",
+    "ByAge",
     "Decision",
     "Reason",
     "Target",
@@ -64,16 +66,36 @@ class Reason(Word):
     EGRESS_DISABLED = "egress_disabled"
 
 
+@frozen
+class ByAge:
+    """The least and the greatest part of the connections that a target gets, of one, by the age of pods.
+
+    Shares of pods grow while they are young (`TrafficWarmup`); no clock is read, so all ages are possible.
+    """
+
+    least: Fraction
+    most: Fraction
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The parts for machines, as decimal fractions."""
+        return {"least": round(float(self.least), 6), "most": round(float(self.most), 6)}
+
+    def __str__(self) -> str:
+        return f"by age {float(self.least):.0%} to {float(self.most):.0%}"
+
+
 @frozen(order=True)
 class Target:
     """Where a connection goes, and its weight relative to the other targets.
 
     `host` is an address or a DNS name; `ORIGINAL_DESTINATION` stands for the connection's own destination.
+    Where the choice is by the age of pods the weight is that of grown ones, and `by_age` says what it may be.
     """
 
     host: str
     port: int
     weight: int = 100
+    by_age: ByAge | None = field(default=None, order=False)
 
     @property
     def original(self) -> bool:
@@ -89,12 +111,18 @@ class Target:
     def to_mapping(self, connection: Connection) -> dict[str, Any]:
         """The target for machines, for this connection."""
         original = {"original": True} if self.original else {}
-        return {"address": self.address(connection), "weight": self.weight, **original}
+        by_age = {"by_age": self.by_age.to_mapping()} if self.by_age else {}
+        return {"address": self.address(connection), "weight": self.weight, **by_age, **original}
+
+    @property
+    def share(self) -> str:
+        """The weight in words, and what else it may be."""
+        return f"{self.weight}, {self.by_age}" if self.by_age else str(self.weight)
 
     def spoken(self, *, with_weight: bool = False) -> str:
         """The target in words, whatever the connection."""
         place = "the original destination" if self.original else socket_address(self.host, self.port)
-        return f"{place} ({self.weight})" if with_weight else place
+        return f"{place} ({self.share})" if with_weight else place
 
 
 ORIGINAL_DESTINATION = Target("", 0)

@@ -132,6 +132,7 @@ class Code(Enum):
     NOT_MODELLED = ("FSE131", Severity.WARNING)
     OLDER_VERSION = ("FSE132", Severity.WARNING)
     UNKNOWN_HOST_CLOSED = ("FSE133", Severity.INFO)
+    SHARES_BY_AGE = ("FSE134", Severity.INFO)
     WEBSOCKET_OVER_HTTP = ("FSE140", Severity.WARNING)
     LINE_TOO_LONG = ("FSE141", Severity.WARNING)
     GRPC_SUBTYPE = ("FSE142", Severity.WARNING)

@@ -310,7 +310,7 @@ class Explanation(Discreet, Shown):
         if decision.targets:
             several = len(decision.targets) > 1
             targets = [
-                f"{target.address(connection)} ({target.weight})" if several else target.address(connection)
+                f"{target.address(connection)} ({target.share})" if several else target.address(connection)
                 for target in decision.targets
             ]
             yield "goes to", ", ".join(targets)

@@ -67,7 +67,6 @@ _CARRIED: dict[type[Part], frozenset[str]] = {
             "misc",
             "repoServer",
             "serviceLB",
-            "warmup",
         }
     ),
     meshconfig.Traffic: frozenset(

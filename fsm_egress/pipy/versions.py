@@ -42,6 +42,7 @@ class FSMVersion:
         names_services: whether it knows `serviceAccessNames`, the wildcard of the DNS proxy, and the
             annotation of services that are for health checks.
         packs: whether it packs a config where `enableSidecarPrettyConfig` is off.
+        warms: whether the shares of pods grow with their age.
     """
 
     since: tuple[int, int, int]
@@ -54,10 +55,11 @@ class FSMVersion:
     isolates_sources: bool = True
     names_services: bool = True
     packs: bool = True
+    warms: bool = True
 
 
 LATEST = FSMVersion((1, 5, 0))
-_V147 = evolve(LATEST, since=(1, 4, 7), keeps_untargeted=True)
+_V147 = evolve(LATEST, since=(1, 4, 7), keeps_untargeted=True, warms=False)
 _V144 = evolve(_V147, since=(1, 4, 4), keeps_zero_weights=True)
 _V142 = evolve(_V144, since=(1, 4, 2), closes_unknown_hosts=True, isolates_sources=False)
 _V139 = evolve(_V142, since=(1, 3, 9), reads_gzip=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
@@ -15,6 +14,7 @@ from ..resources.machines import VirtualMachine
 from ..snapshot import CONTROL_PLANE_KINDS
 from .imports import IMPORT_KINDS, imports_of
 from .plugins import PLUGIN_KINDS, plugins_of
+from .warming import warmups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,8 +29,10 @@ NODE_LEVEL = "NodeLevel"
 CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherited-from")
 NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
 
-WARMING = "flomesh.io/traffic-warmup-enable"
-GROWING = "the shares of a service's pods grow with their age"
+NOTHING_YOUNG = (
+    "pods have no share at some age, and requests to a service whose pods are all of that age get 404: what"
+    " is decided stands under the condition that one of them has a share"
+)
 
 GENERAL_KINDS = (
     *CONTROL_PLANE_KINDS,
@@ -62,9 +64,10 @@ def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Findi
 
 def _for_all(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What could change answers about anybody."""
-    parts = (_of_config, _of_services, _of_warming)
+    parts = (_of_config, _of_services)
     used = (told for part in parts for told in part(snapshot))
-    unsaid = (*_of_names(snapshot), *_of_trust(snapshot), *_of_clusters(snapshot))
+    warming = ((warmup.rule, NOTHING_YOUNG) for warmup in warmups(snapshot) if not warmup.least)
+    unsaid = (*warming, *_of_names(snapshot), *_of_trust(snapshot), *_of_clusters(snapshot))
     return (
         *(_not_modelled(rule, what) for rule, what in used),
         *(Finding(Code.NOT_MODELLED, rule, message) for rule, message in unsaid),
@@ -100,22 +103,6 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
     for path, (is_used, what) in used.items():
         if is_used:
             yield config.at(path), what
-
-
-def _of_warming(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
-    """What makes shares grow with the age of pods: the mesh, a namespace, a TrafficWarmup."""
-    config = snapshot.mesh_config
-    if not config.spec.feature_flags.enable_traffic_warmup_policy:
-        return
-    mesh_wide = config.spec.extra.get("warmup")
-    if isinstance(mesh_wide, Mapping) and mesh_wide.get("enable") is True:
-        yield config.at("spec.warmup"), GROWING
-    for space in snapshot.kind(Namespace):
-        if space.metadata.annotations.get(WARMING, "").lower() in {"enabled", "yes", "true"}:
-            yield space.at(f"metadata.annotations.{WARMING}"), GROWING
-    for warmup in snapshot.kind(TrafficWarmup):
-        if warmup.spec.enable and snapshot.monitors(warmup.namespace):
-            yield warmup.at("spec"), GROWING
 
 
 def _of_services(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:

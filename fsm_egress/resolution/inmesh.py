@@ -12,7 +12,7 @@ from ..connections.findings import Code, Finding
 from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
 from ..resources.checks import STREAMS, Protocol
 from ..resources.core import Endpoints, Namespace, Pod, Service
-from ..resources.egress import ConnectionSettings, Isolation, Retry, UpstreamTrafficSetting
+from ..resources.egress import ConnectionSettings, Isolation, Retry, TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -25,6 +25,7 @@ from .mesh_service import MeshService, hostnames_of, together
 from .retries import Account, retry_for
 from .routes import WHOLE_WEIGHT, balanced, routes_of, to_clusters, united, wildcard
 from .services import reached_services, target_port
+from .warming import grows, warmup_of
 
 if TYPE_CHECKING:
     from ..resources.egress import RetryPolicy
@@ -67,6 +68,7 @@ IN_MESH_KINDS = (
     UpstreamTrafficSetting,
     Isolation,
     Retry,
+    TrafficWarmup,
     *IMPORT_KINDS,
 )
 """What the in-mesh part of a policy depends on."""
@@ -352,7 +354,7 @@ def _cluster(
     leading: tuple[Account, ...],
     findings: list[Finding],
 ) -> Cluster:
-    endpoints = _endpoints(services)
+    endpoints = _endpoints(snapshot, services)
     if not endpoints:
         message = f"{services[0].full_name} has no ready endpoint that the source may reach"
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
@@ -367,23 +369,28 @@ def _cluster(
     )
 
 
-def _endpoints(services: Iterable[MeshService]) -> tuple[Endpoint, ...]:
+def _endpoints(snapshot: Snapshot, services: Iterable[MeshService]) -> tuple[Endpoint, ...]:
     """Where connections to a cluster end, each once: here by the port of the service, elsewhere by theirs."""
     listed = list(services)
+    warmup = warmup_of(snapshot, listed[0].namespace, listed[0].name)
     outside = {ip.key for service in listed for ip in service.outside}
     found: dict[tuple[int, int], Endpoint] = {}
     for service in listed:
         for ip in service.endpoints:
-            found[ip.key, service.port] = Endpoint(str(ip), service.port, outside=ip.key in outside)
+            end = Endpoint(str(ip), service.port, outside=ip.key in outside)
+            if warmup and grows(snapshot, service, ip):
+                end = warmup.grow(end)
+            found[ip.key, service.port] = end
     has_own = bool(found) or any(not it.key for service in listed for it in service.remotes)
     for service in listed:
         for it in service.remotes:
             port = it.port if it.key else service.port
             spare = 0 if has_own else WHOLE_WEIGHT
             weight = spare if it.weight is None else it.weight
-            found[it.address.key, port] = Endpoint(
-                str(it.address), port, weight, outside=True, key=it.key, path=it.path
-            )
+            end = Endpoint(str(it.address), port, weight, outside=True, key=it.key, path=it.path)
+            if warmup and grows(snapshot, service, it.address, elsewhere=True):
+                end = warmup.grow(end)
+            found[it.address.key, port] = end
     return tuple(found[place] for place in sorted(found))
 
 

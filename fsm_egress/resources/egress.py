@@ -11,6 +11,7 @@ from ..values.errors import InvalidValue, Problem
 from ..values.net import Prefix
 from . import checks
 from .checks import Protocol
+from .meshconfig import TrafficWarmupSpec
 from .resource import Part, Resource, checked, part, parts
 
 
@@ -230,17 +231,6 @@ class Isolation(Resource):
     api_versions: ClassVar[tuple[str, ...]] = ("policy.flomesh.io/v1alpha1",)
 
     spec: IsolationSpec = field(factory=IsolationSpec, metadata=part(IsolationSpec))
-
-
-@frozen(field_transformer=checked)
-class TrafficWarmupSpec(Part):
-    """`spec` of a TrafficWarmup: how the shares of a service's pods grow."""
-
-    enable: bool = field(default=True, converter=checks.boolean)
-    duration: str | None = field(default=None, converter=checks.optional_duration)
-    min_weight: int | None = field(default=None, converter=checks.optional_unsigned)
-    max_weight: int | None = field(default=None, converter=checks.optional_unsigned)
-    aggression: int | float = field(default=1, converter=checks.number)
 
 
 @frozen(field_transformer=checked)

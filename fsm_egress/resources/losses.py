@@ -69,7 +69,7 @@ LOST_KINDS: dict[str, Bearing] = {
     **dict.fromkeys((kind.kind for kind in MAKERS), ANYTHING),  # as of a Pod
     "ServiceImport": ANYTHING,  # addresses that are a service's
     "GlobalTrafficPolicy": ANYTHING,  # whether they are
-    "TrafficWarmup": NOTHING,  # shares only
+    "TrafficWarmup": Bearing(leads=True),  # which share each target has
     "Plugin": ANYTHING,  # its script may do so
     "PluginChain": ANYTHING,
     "PluginConfig": ANYTHING,

@@ -190,6 +190,17 @@ class ClusterSet(Part):
 
 
 @frozen(field_transformer=checked)
+class TrafficWarmupSpec(Part):
+    """How shares of pods grow with their age: `spec` of a TrafficWarmup, `spec.warmup` of a MeshConfig."""
+
+    enable: bool = field(default=True, converter=checks.boolean)
+    duration: str | None = field(default=None, converter=checks.optional_duration)
+    min_weight: int | None = field(default=None, converter=checks.optional_unsigned)
+    max_weight: int | None = field(default=None, converter=checks.optional_unsigned)
+    aggression: int | float = field(default=1, converter=checks.number)
+
+
+@frozen(field_transformer=checked)
 class MeshConfigSpec(Part):
     """`spec` of a MeshConfig; what has nothing to do with egress is in `extra`."""
 
@@ -199,6 +210,9 @@ class MeshConfigSpec(Part):
     plugin_chains: PluginChains = field(factory=PluginChains, metadata=part(PluginChains))
     observability: Observability = field(factory=Observability, metadata=part(Observability))
     cluster_set: ClusterSet = field(factory=ClusterSet, metadata=part(ClusterSet))
+    warmup: TrafficWarmupSpec = field(
+        factory=lambda: TrafficWarmupSpec(enable=False), metadata=part(TrafficWarmupSpec)
+    )
 
 
 @frozen(field_transformer=checked)

@@ -7,6 +7,7 @@ classes that neither side divides further (`division`), and one of each is put t
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ class Sides:
         if outcome.fate is Fate.UNKNOWN:
             return Undecided(connection, outcome.cause)
         due = self.due(decision)
-        is_alike = self._likeness(due) == self._likeness(outcome)
+        is_alike = self._likeness(due) == self._likeness(outcome) or _is_of_an_age(due, outcome)
         return None if is_alike else Disagreement(connection, decision, due, outcome)
 
     def sort(self, found: Disagreement) -> object:
@@ -191,8 +192,13 @@ class Sides:
         outcome = Outcome(Fate.DIALLED, mtls=mtls, gateways=decision.gateways)
         if decision.verdict is Verdict.IN_MESH and decision.reason is Reason.HTTP_ROUTE and self._elsewhere:
             away = Outcome(Fate.DIALLED, gateways=used_gateways(self.policy))
-            places = [((target.host, target.port) in self._elsewhere, target) for target in decision.targets]
-            return mixed((away if is_away else outcome, target) for is_away, target in places)
+            return mixed(
+                (
+                    away if (target.host, target.port) in self._elsewhere else outcome,
+                    evolve(target, by_age=None),
+                )
+                for target in decision.targets
+            )
         return evolve(outcome, targets=decision.targets)
 
     def _mtls_due(self, decision: Decision) -> bool:
@@ -348,3 +354,19 @@ def _comparable(outcome: Outcome) -> tuple[Any, ...]:
         (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in outcome.gateways
     )
     return fate, targets, outcome.status, outcome.mtls, gateways, outcome.others, outcome.either
+
+
+def _is_of_an_age(due: Outcome, outcome: Outcome) -> bool:
+    """Whether what happens is what is due at some age of the pods, where shares hang on it."""
+    if not any(target.by_age for target in due.targets):
+        return False
+    rest, due_rest = (_comparable(evolve(it, targets=())) for it in (outcome, due))
+    all_due, all_found = (sum(target.weight for target in it.targets) for it in (due, outcome))
+    parts = {(it.host, it.port): Fraction(it.weight, all_found) for it in outcome.targets}
+    for target in due.targets:
+        part = parts.pop((target.host, target.port), Fraction(0))
+        exact = Fraction(target.weight, all_due)
+        least, most = (target.by_age.least, target.by_age.most) if target.by_age else (exact, exact)
+        if not least <= part <= most:
+            return False
+    return not parts and rest == due_rest

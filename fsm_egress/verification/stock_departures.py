@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from ..connections.connection import TLSClientHello, socket_address
 from ..connections.decision import Reason
 from ..connections.findings import Code, Finding
+from ..pipy.versions import LATEST
 from ..policy import Claim
-from ..resolution.services import UNTARGETED
+from ..resolution.mesh_service import hostnames_of
+from ..resolution.warming import warmup_of
 from ..resources.checks import LAST_PORT, Protocol
 from ..resources.egress import EgressPolicy, Retry
 from ..resources.smi import HTTPRouteGroup
@@ -24,11 +26,14 @@ from .stock_config import GRPC, written_protocol
 from .stock_mesh import OUTSIDE, Shown, StockMesh, Suspicion, to_claim, to_service, touching
 from .stock_readings import readings
 from .stock_splits import StockBackends
+from .stock_view import view_of
 
 if TYPE_CHECKING:
     from ..manifests.loader import Refused
     from ..resolution.mesh_service import MeshService
+    from ..resources.subjects import Subject
     from ..values.net import Prefix
+    from .stock_view import StockView
 
 __all__ = ["suspicions"]
 
@@ -41,6 +46,7 @@ def suspicions(mesh: StockMesh) -> Iterator[Suspicion]:
     yield from _of_refused_policies(mesh)
     yield from _of_claims(mesh)
     yield from _of_services(mesh)
+    yield from _of_older(mesh)
     yield from _of_names(mesh)
     yield from readings(mesh)
     for finding in mesh.policy.findings:
@@ -202,9 +208,7 @@ def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
         claimed.setdefault(claim.port, []).extend(claim.prefixes)
     for service in mesh.services:
         rule, port, addresses = service.rule, service.port, service.reached_at
-        if service.target_port == UNTARGETED:
-            shows, about = touching(mesh, service), to_service(service)
-            yield Suspicion(Code.OLDER_VERSION, rule, shows, port, about, always=True)
+        yield from _of_warming(mesh, service)
         if any(address in prefix for address in addresses for prefix in claimed.get(port, ())):
             yield Suspicion(Code.EGRESS_BEFORE_MESH, rule, _taken_from(mesh, service), port)
         for address in addresses:
@@ -217,6 +221,37 @@ def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
     if forward:
         ends = {endpoint.host for gateway in forward.gateways for endpoint in gateway.endpoints}
         yield from _of_endpoints(forward.rule, ends, None)
+
+
+def _of_older(mesh: StockMesh) -> Iterator[Suspicion]:
+    """Services that an older controller reads otherwise than the latest one."""
+    if mesh.view.version is LATEST:
+        return
+    latest, who = view_of(mesh.snapshot), mesh.policy.identity
+    known = {_named(it): _reached(latest, who, it) for it in latest.services_of(who)}
+    for service in mesh.services:
+        if known.get(_named(service)) != _reached(mesh.view, who, service):
+            shows, about = touching(mesh, service), to_service(service)
+            yield Suspicion(Code.OLDER_VERSION, service.rule, shows, service.port, about, always=True)
+
+
+def _named(service: MeshService) -> object:
+    return service.rule, service.full_name, service.target_port
+
+
+def _reached(view: StockView, who: Subject, service: MeshService) -> object:
+    """How a service is addressed, and where that leads."""
+    hosts = hostnames_of(view.snapshot, who, service) if service.is_http else ()
+    return service.reached_at, service.endpoints, hosts
+
+
+def _of_warming(mesh: StockMesh, service: MeshService) -> Iterator[Suspicion]:
+    """Shares of a service's pods that grow with their age; an older controller knows of none."""
+    ends = (end for it in mesh.policy.clusters if it.name == service.cluster for end in it.endpoints)
+    warmup = warmup_of(mesh.snapshot, service.namespace, service.name)
+    if warmup and any(end.growth for end in ends):
+        code = Code.SHARES_BY_AGE if mesh.view.version.warms else Code.OLDER_VERSION
+        yield Suspicion(code, warmup.rule, concerns=to_service(service), always=True)
 
 
 def _taken_from(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:

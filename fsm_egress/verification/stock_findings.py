@@ -186,6 +186,10 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "the controller of this version of FSM makes something else of it than 1.5 to 1.7 do",
         "look at the witness, or update FSM",
     ),
+    Code.SHARES_BY_AGE: (
+        "shares grow with the age of pods, and the config is written anew: here they are as of grown pods",
+        "nothing: the decision says which shares a target may have",
+    ),
     Code.RETRY_WITHOUT_TIMES: (
         "the controller does not survive every Retry",
         "give all of its times",
@@ -210,6 +214,7 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     Raises:
         InvalidValue: the text is no identity, or `fsm` is no version.
     """
+    snapshot = _without_plugins(snapshot)
     ours = Sides.of(snapshot, identity, fsm=fsm).alone()
     carried = {"Certificate": own_config(snapshot, ours.policy).tree["Certificate"]}
     view = view_of(snapshot, version_of(fsm))
@@ -247,6 +252,16 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
         for it in findings
     )
     return Findings(sorted(mild, key=lambda finding: finding.code.code))
+
+
+def _without_plugins(snapshot: Snapshot) -> Snapshot:
+    """A mesh without plugins: what their scripts do is a condition of the answer, on both sides."""
+    config = snapshot.mesh_config
+    flags = config.spec.feature_flags
+    if not flags.enable_plugin_policy:
+        return snapshot
+    flags = evolve(flags, enable_plugin_policy=False)
+    return snapshot.with_(evolve(config, spec=evolve(config.spec, feature_flags=flags)))
 
 
 _UNSEEN: dict[Code, Severity] = dict.fromkeys(

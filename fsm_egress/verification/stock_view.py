@@ -155,9 +155,14 @@ def _known(snapshot: Snapshot, version: FSMVersion) -> Snapshot:
     """A mesh without what the version does not know yet."""
     if not version.isolates:
         snapshot = snapshot.without(*(isolation.ref for isolation in snapshot.kind(Isolation)))
+    config = snapshot.mesh_config
+    flags = config.spec.feature_flags
+    if flags.enable_traffic_warmup_policy and not version.warms:
+        flags = evolve(flags, enable_traffic_warmup_policy=False)
+        config = evolve(config, spec=evolve(config.spec, feature_flags=flags))
+        snapshot = snapshot.with_(config)
     if version.names_services:
         return snapshot
-    config = snapshot.mesh_config
     traffic, sidecar = config.spec.traffic, config.spec.sidecar
     proxy = evolve(sidecar.local_dns_proxy, wildcard=WildcardDN())
     spec = evolve(

@@ -222,7 +222,7 @@ def test_fates_are_told_in_words() -> None:
         "PASSTHROUGH to the original destination",
     }
     gateway = ("g", "http2tunnel", ("10.0.0.1 80",), Fraction(1))
-    through = Fate(
-        fe.Verdict.PASSTHROUGH, fe.Reason.EGRESS_ENABLED, None, ((("", 0), Fraction(1)),), (gateway,)
-    )
+    whole = Fraction(1)
+    targets = (("", 0, whole, whole, whole),)
+    through = Fate(fe.Verdict.PASSTHROUGH, fe.Reason.EGRESS_ENABLED, None, targets, (gateway,))
     assert str(through) == "PASSTHROUGH to the original destination through g"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from random_meshes import FLOMESH, resource
+from small import config, service
 
 from fsm_egress.cli.app import app
 
@@ -95,6 +97,18 @@ def test_other_commands_note_it(words: tuple[str, ...]) -> None:
     result = run(*words)
     assert f"note: FSE131 warning: MeshConfig fsm-system/fsm-mesh-config {SAID}" in result.stderr
     assert SAID not in result.stdout
+
+
+def test_a_config_notes_the_shares_that_hang_on_age(tmp_path: Path) -> None:
+    mesh = [
+        config(featureFlags={"enableTrafficWarmupPolicy": True}),
+        *service("web", "http 80", pods=["10.0.0.1", "10.0.0.2"]),
+        resource(FLOMESH, "TrafficWarmup", "shop", "web", spec={"maxWeight": 100}),
+    ]
+    (tmp_path / "mesh.yaml").write_text("\n---\n".join(map(json.dumps, mesh)))
+    result = run("config", "--as", "curl.curl")
+    note = "note: shares of shop/web|80 are by the age of pods: written as of grown ones"
+    assert note in result.stderr.splitlines()
 
 
 def test_policy_tests_say_it_once_for_all() -> None:

@@ -101,25 +101,31 @@ WARM = {"enableTrafficWarmupPolicy": True}
 
 
 @pytest.mark.parametrize("flags", [WARM, {}])
-def test_shares_that_grow_are_said_where_the_flag_is_on(flags: Any) -> None:
+def test_shares_that_begin_with_nothing_are_said_where_the_flag_is_on(flags: Any) -> None:
+    """Requests to pods that have no share get 404; shares that begin with something are decided by age."""
     spaces = [random_meshes.monitored_namespace(name, "flomesh.io/monitored-by") for name in ("shop", "curl")]
-    spaces[0]["metadata"]["annotations"] = {"flomesh.io/traffic-warmup-enable": "Yes"}
-    spaces[1]["metadata"]["annotations"] = {"flomesh.io/traffic-warmup-enable": "no"}
+    for space, enable in zip(spaces, ("Yes", "no"), strict=True):
+        annotated = {"enable": enable, "minweight": "0", "maxweight": "100"}
+        named = {f"flomesh.io/traffic-warmup-{name}": text for name, text in annotated.items()}
+        space["metadata"]["annotations"] = named
     found = rules(
-        config(featureFlags=flags, warmup={"enable": True}),
+        config(featureFlags=flags, warmup={"enable": True, "minWeight": 0}),
         *spaces,
-        warmup("web"),
-        warmup("off", enable=False),
+        warmup("web", minWeight=0),
+        warmup("grows", minWeight=1),
+        warmup("never", minWeight=50, maxWeight=0),
+        warmup("off", enable=False, minWeight=0),
     )
     said = [
         MESH + "warmup",
         "Namespace shop metadata.annotations.flomesh.io/traffic-warmup-enable",
+        "TrafficWarmup shop/never spec",
         "TrafficWarmup shop/web spec",
     ]
     assert found == (said if flags else [])
-    assert rules(config(featureFlags=flags, warmup={"enable": False})) == []
+    assert rules(config(featureFlags=flags, warmup={"enable": False, "minWeight": 0})) == []
     elsewhere = random_meshes.monitored_namespace("curl", "flomesh.io/monitored-by")
-    assert rules(config(featureFlags=flags), elsewhere, warmup("web")) == []
+    assert rules(config(featureFlags=flags), elsewhere, warmup("web", minWeight=0)) == []
 
 
 def warmup(name: str, **spec: Any) -> Any:

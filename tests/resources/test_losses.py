@@ -18,11 +18,7 @@ def lost(kind: str, *fields: str) -> fe.Loss:
 
 def test_every_kind_errs_in_a_way_that_is_said() -> None:
     assert set(LOST_KINDS) == {kind.kind for kind in KINDS}
-    assert {kind for kind, bearing in LOST_KINDS.items() if not bearing} == {
-        "Retry",
-        "ServiceAccount",
-        "TrafficWarmup",
-    }
+    assert {kind for kind, bearing in LOST_KINDS.items() if not bearing} == {"Retry", "ServiceAccount"}
     assert lost("Surprise").bearing == fe.Loss(None, "", ()).bearing == LOST_KINDS["Egress"]
 
 

@@ -59,7 +59,6 @@ from fsm_egress.resources.egress import (
     SourceMTLS,
     TCPConnectionSettings,
     TrafficWarmup,
-    TrafficWarmupSpec,
     UpstreamTrafficSetting,
     UpstreamTrafficSettingSpec,
 )
@@ -81,6 +80,7 @@ from fsm_egress.resources.meshconfig import (
     Sidecar,
     Tracing,
     Traffic,
+    TrafficWarmupSpec,
     WildcardDN,
 )
 from fsm_egress.resources.multicluster import (

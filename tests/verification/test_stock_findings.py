@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
-from attrs import frozen
+from attrs import evolve, frozen
 from controller_cases import CASES, ELSEWHERE, FURTHER
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +50,10 @@ def meshed(*entries: Entry) -> fe.Snapshot:
 
 
 def sides(mesh: fe.Snapshot, identity: str = WHO, fsm: str | None = None) -> tuple[Sides, Sides]:
-    """The policies against our config, and against the controller's."""
+    """The policies against our config, and against the controller's; whatever plugins do is a condition."""
+    spec = mesh.mesh_config.spec
+    flags = evolve(spec.feature_flags, enable_plugin_policy=False)
+    mesh = mesh.with_(evolve(mesh.mesh_config, spec=evolve(spec, feature_flags=flags)))
     ours = Sides.of(mesh, identity, fsm=fsm)
     carried = {"Certificate": own_config(mesh, ours.policy).tree["Certificate"]}
     return ours, Sides.of(mesh, identity, stock_config(mesh, identity, carried, fsm=fsm), fsm=fsm)
@@ -106,6 +109,11 @@ def split(name: str, apex: str, *matches: str, **backends: int) -> dict[str, Any
 
 WEB = service("web", "http 80")
 V1 = service("v1", "http 80", ip="10.96.0.2", pods=["10.0.0.2"])
+WARMING = [
+    config(featureFlags={"enableTrafficWarmupPolicy": True}),
+    service("web", "http 80", pods=["10.0.0.1", "10.0.0.2"]),
+    resource(random_meshes.FLOMESH, "TrafficWarmup", "shop", "web", spec={"maxWeight": 100}),
+]
 
 
 # --- lines -----------------------------------------------------------------------------------------------
@@ -608,6 +616,13 @@ LINES = {
             split("s", "web", web=50, v1=30, v3=20),
         ],
     ),
+    "shares that grow with the age of pods": Line(
+        Code.SHARES_BY_AGE,
+        "TrafficWarmup shop/web spec",
+        "10.96.0.1:80 GET http://web.shop/",
+        WARMING,
+        seen=False,
+    ),
     "what no line explains": Line(
         Code.STOCK_CONTROLLER_DIFFERS,
         "Service shop/web spec.ports[0]",
@@ -634,7 +649,7 @@ def test_each_line_has_a_finding_with_a_witness(line: Line) -> None:
 def test_every_code_of_the_page_has_a_line() -> None:
     of_the_page = {
         code for code in Code if "FSE050" <= code.code <= "FSE065" or "FSE120" <= code.code <= "FSE130"
-    }
+    } | {Code.SHARES_BY_AGE}
     assert of_the_page <= {line.code for line in LINES.values()}
 
 
@@ -737,6 +752,28 @@ UNTARGETED = [service("web", "http 80", "tcp-x 90", pods=[])]
 UNTARGETED[0][1]["subsets"] = [
     {"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 80}, {"name": "y", "port": 91}]}
 ]
+NAMED = [config({"serviceAccessNames": {"mustWithServicePort": True}}), WEB]
+
+
+def test_what_an_older_controller_reads_otherwise_is_found_where_no_request_shows_it() -> None:
+    """A request for any host is sent on with `enableAutoDefaultRoute`, whatever names the service has."""
+    mesh = [
+        config(
+            {"serviceAccessNames": {"mustWithServicePort": True}},
+            featureFlags={"enableAutoDefaultRoute": True},
+        ),
+        WEB,
+    ]
+    assert old_rules(mesh, "1.3.7") == [
+        ("Service shop/web spec.ports[0]", "10.96.0.1:80 GET http://web.shop/")
+    ]
+    warming = [("TrafficWarmup shop/web spec", "10.96.0.1:80 GET http://web.shop/")]
+    assert (old_rules(WARMING, "1.4"), old_rules(WARMING, "1.5")) == (warming, [])
+
+
+def old_rules(mesh: list[Any], version: str) -> list[tuple[str, str]]:
+    found = stock_findings(meshed(*mesh), WHO, fsm=version)
+    return [(str(it.rule), str(it.witness)) for it in found if it.code is Code.OLDER_VERSION]
 
 
 @pytest.mark.parametrize(
@@ -744,10 +781,12 @@ UNTARGETED[0][1]["subsets"] = [
     [
         (ZERO, "1.4.6", "Service shop/web spec.ports[0]"),
         (ZERO, "1.4.7", None),
-        (ISOLATED, "1.3.8", "MeshConfig fsm-system/fsm-mesh-config spec.traffic.enableEgress"),
+        (ISOLATED, "1.3.8", "Service shop/web spec.ports[0]"),
         (ISOLATED, "1.3.9", None),
         (UNTARGETED, "1.4", "Service shop/web spec.ports[1]"),
         (UNTARGETED, "1.5", None),
+        (NAMED, "1.3.7", "Service shop/web spec.ports[0]"),
+        (NAMED, "1.3.8", None),
     ],
 )
 def test_what_an_older_controller_reads_otherwise_is_found(
@@ -762,7 +801,7 @@ def test_what_an_older_controller_reads_otherwise_is_found(
 # --- laws ------------------------------------------------------------------------------------------------
 
 
-@given(random_meshes.meshes(), random_meshes.identities(), random_meshes.versions())
+@given(random_meshes.meshes_and_more(), random_meshes.identities(), random_meshes.versions())
 @settings(max_examples=examples(20), deadline=None)
 def test_law_a_witness_shows_what_its_code_claims(
     mesh: random_meshes.Documents, identity: str, version: str | None
@@ -787,7 +826,7 @@ def announced(findings: fe.Findings, port: int) -> bool:
     )
 
 
-@given(random_meshes.meshes(), random_meshes.identities(), random_meshes.versions())
+@given(random_meshes.meshes_and_more(), random_meshes.identities(), random_meshes.versions())
 @settings(max_examples=examples(15), deadline=None)
 def test_law_the_config_differs_only_where_a_finding_says_so(
     mesh: random_meshes.Documents, identity: str, version: str | None
@@ -850,7 +889,7 @@ def test_of_the_controllers_outcomes_none_differs_unannounced(case: dict[str, An
         assert bool(stock_findings(snapshot, identity)) is not is_unreachable
 
 
-@given(random_meshes.cases(6), random_meshes.versions())
+@given(random_meshes.cases(6, random_meshes.meshes_and_more()), random_meshes.versions())
 @settings(max_examples=examples(12), deadline=None)
 def test_law_whatever_goes_astray_has_a_finding(
     case: tuple[random_meshes.Documents, str, random_meshes.Documents], version: str | None

@@ -260,7 +260,7 @@ RULES = (
         Code.NOT_MODELLED,
         "the mesh uses what is not modelled",
         "What is decided stands under the condition that it makes no difference: interception by the node or"
-        " not by some interfaces, plugins, warming up, connectors, machines; the mesh's name and trust"
+        " not by some interfaces, plugins, connectors, machines; the mesh's name and trust"
         " domain, where only `fsm-controller` knows them.",
         "look at what it does with the connections that matter",
         joined(config("traffic: {interceptionMode: NodeLevel}"), ACCOUNT),
@@ -269,9 +269,9 @@ RULES = (
     LintRule(
         Code.OLDER_VERSION,
         "an older controller makes something else of it",
-        "Before 1.5 a service port without target port is in-mesh, before 1.4.7 the weights of a route that"
-        " are all zero stay zero; before 1.3.9 there are no Isolations, before 1.3.8 no `serviceAccessNames`"
-        " and no wildcard of the DNS proxy.",
+        "Before 1.5 a service port without target port is in-mesh and no share grows with the age of pods,"
+        " before 1.4.7 the weights of a route that are all zero stay zero; before 1.3.9 there are no"
+        " Isolations, before 1.3.8 no `serviceAccessNames` and no wildcard of the DNS proxy.",
         "look at the witness, or update FSM",
         joined(
             permissive(),
@@ -295,5 +295,24 @@ RULES = (
         SIDECAR,
         (Code.HOST_LETTER_CASE,),
         fsm="1.3",
+    ),
+    LintRule(
+        Code.SHARES_BY_AGE,
+        "shares grow with the age of pods",
+        "Where a TrafficWarmup counts, the controller writes the config anew as pods grow up. A decision"
+        " names the choice as `by age`, with the shares that each target may have; the config has those of"
+        " grown pods.",
+        "nothing: the decision says which shares a target may have",
+        joined(
+            config(
+                "traffic: {enablePermissiveTrafficPolicyMode: true}",
+                "featureFlags: {enableTrafficWarmupPolicy: true}",
+            ),
+            ACCOUNT,
+            WEB,
+            document(FLOMESH, "TrafficWarmup", "shop/web", *spec("minWeight: 10", "maxWeight: 100")),
+        ),
+        (("minWeight: 10", "minWeight: 100"),),
+        CONTROLLER,
     ),
 )
