@@ -113,8 +113,11 @@ def _closed(verification: Verification, disagreement: Disagreement) -> list[Code
     if disagreement.due.fate is not Fate.ANSWERED or disagreement.outcome.fate is not Fate.CLOSED:
         return []
     sidecar = verification.sides.sidecar
+    match = sidecar.taking(disagreement.connection).match
+    if match is None or not match.is_http:
+        return []
     if sidecar.config.auto_default_route:
-        return [Code.DEFAULT_ROUTE_WITHOUT_HOSTS]
+        return [] if match.hosts else [Code.DEFAULT_ROUTE_WITHOUT_HOSTS]
     return [Code.UNKNOWN_HOST_CLOSED] if sidecar.version.closes_unknown_hosts else []
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from small import WHO, Entry, config, egress, flat, load, service
+from small import WHO, Entry, config, egress, flat, load, routes, service
 
+from fsm_egress.api import pipy_config
 from fsm_egress.connections.findings import Code
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.values.errors import Severity
 from fsm_egress.verification.agreement import verify
-from fsm_egress.verification.enforceability import advice, enforceability, findings_of
+from fsm_egress.verification.enforceability import advice, codes_of, enforceability, findings_of
 
 IPV4 = ["0.0.0.0/0"]
 CERT: dict[str, Any] = {"issuer": "fsm"}
@@ -164,6 +165,24 @@ def test_a_certificate_without_ranges_is_lost() -> None:
 def test_tls_is_wrapped_in_tls() -> None:
     policy = egress("a", "https 443", hosts=["a.com"], ipAddresses=["54.0.0.0/8"], mtls=CERT)
     assert "FSE006 Egress curl/a spec.ports[0]: 54.0.0.0:443 TLS a.com" in found(mesh_wide(), policy)
+
+
+@pytest.mark.parametrize("broken", ["a route", "the match"])
+def test_a_default_route_with_hosts_is_not_what_closes(broken: str) -> None:
+    named = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
+    policy = egress("a", "http 80", hosts=["a.com"], matches=named)
+    mesh = load(mesh_wide(auto=True), routes("r", {"pathRegex": "/get"}), policy)
+    tree = pipy_config(mesh, WHO).to_mapping()
+    (match,) = tree["Outbound"]["TrafficMatches"]["80"]
+    if broken == "a route":
+        for rules in match["HttpServiceRouteRules"].values():
+            rules["RouteRules"][0]["Type"] = "Odd"
+    else:
+        match["Protocol"] = "tcp"
+    verification = verify(mesh, WHO, tree)
+    found = {code.code for it in verification.disagreements for code in codes_of(verification, it)}
+    assert found
+    assert "FSE040" not in found
 
 
 def test_a_default_route_without_hosts_closes() -> None:
