@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -272,10 +273,14 @@ class Snapshot:
 
     @cached_property
     def mesh_config(self) -> MeshConfig:
-        """The MeshConfig named `fsm-mesh-config`, else the first, else one that has every default."""
+        """The MeshConfig named `fsm-mesh-config`, else the first, else one that has every default.
+
+        Of several of that name it is the one in `fsm-system`, else the first.
+        """
         table = self.kind(MeshConfig)
-        named = (config for config in table if config.name == MESH_CONFIG_NAME)
-        return next(named, next(iter(table), MeshConfig()))
+        named = [config for config in table if config.name == MESH_CONFIG_NAME]
+        usual = (config for config in named if config.namespace == MeshConfig().namespace)
+        return next(chain(usual, named, table), MeshConfig())
 
     def with_defaults(self, defaults: Defaults | str = Defaults.FSM) -> Snapshot:
         """The snapshot with what is assumed where it has no MeshConfig; itself where it has one.

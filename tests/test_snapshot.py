@@ -448,3 +448,17 @@ def test_what_is_assumed_without_a_mesh_config() -> None:
     assert installed.with_defaults("chart") is installed
     with pytest.raises(fe.InvalidValue):
         empty.with_defaults("helm")
+
+
+def test_of_several_mesh_configs_that_of_the_control_plane_is_taken() -> None:
+    def named(name: str, namespace: str) -> fe.MeshConfig:
+        return fe.MeshConfig(fe.ObjectMeta(name, namespace))
+
+    usual, other, spare = (
+        named("fsm-mesh-config", "fsm-system"),
+        named("fsm-mesh-config", "a"),
+        named("a", "a"),
+    )
+    assert fe.Snapshot.of([spare, other, usual]).mesh_config == usual
+    assert fe.Snapshot.of([spare, other]).mesh_config == other
+    assert fe.Snapshot.of([spare]).mesh_config == spare

@@ -265,7 +265,7 @@ def never(
     TCP over IPv4 is what a mesh governs: UDP and IPv6 pass by the sidecar, which is said beside a proof.
     Exit code 1 if it is refuted, 3 if it is not proven.
     """
-    mesh = documents.changed(documents.load())
+    mesh = documents.changed(documents.load(needed=True))
     try:
         where = _where(outside=outside, governed=governed, **said)
     except InvalidValue as error:
@@ -323,7 +323,7 @@ def _meshes(documents: Documents, after: Documents) -> tuple[Snapshot, Snapshot]
     """Both meshes of a comparison."""
     if not after:
         raise click.UsageError("say what changes: --after, --after-patch or --after-set")
-    mesh = documents.changed(documents.load())
+    mesh = documents.changed(documents.load(needed=True))
     return mesh, later_mesh(mesh, documents, after)
 
 

@@ -14,13 +14,13 @@ from ..manifests.manifest import DEFAULT_NAMESPACE
 from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
-from ..values.errors import InvalidValue, PatchError, Severity, told
+from ..values.errors import InvalidValue, PatchError, Problem, Severity, told
 from .chart_keys import complete_settings
 from .cluster_options import CLUSTER_OPTIONS, Which, one_namespace, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
 from .options import defaults_option
 from .output import many, say
-from .problems import print_problems
+from .problems import print_problems, stop_for
 from .settings import is_said
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..manifests.loader import Input
     from ..resources.losses import Loss
     from ..resources.subjects import Subject
-    from ..values.errors import Problem
 
 __all__ = [
     "Documents",
@@ -70,12 +69,16 @@ class Documents:
     verbose: bool = False
     cluster: Which | None = None
 
-    def load(self, *, strict: bool = True, inherited: Snapshot | None = None) -> Snapshot:
+    def load(
+        self, *, strict: bool = True, inherited: Snapshot | None = None, needed: bool = False
+    ) -> Snapshot:
         """The mesh as the documents have it; which MeshConfig that is, and what is left out, is told.
 
         Args:
             strict: whether anything wrong is an error.
             inherited: the mesh whose MeshConfig is meant where the documents have none.
+            needed: whether documents without any resource are no mesh about which something can be proven;
+                with `--defaults` they are one about which nothing else is said.
 
         Raises:
             LoadError: with everything that is wrong, when `strict`.
@@ -85,6 +88,8 @@ class Documents:
         told = [it for it in mesh.problems if it.severity is Severity.ERROR] if strict else []
         print_problems(told, err=True)
         self._tell_of_foreign(list(filter(is_foreign, mesh.problems)))
+        if needed and self.defaults is None and not (len(mesh) or mesh.lost):
+            stop_for([_NOTHING])
         configs = [str(config.ref) for config in mesh.kind(MeshConfig)]
         if len(configs) > 1:
             others = ", ".join(name for name in configs if name != str(mesh.mesh_config.ref))
@@ -143,6 +148,14 @@ class Documents:
         return bool(self.files or self.patches or self.settings)
 
 
+_NOTHING = Problem(
+    "documents of a mesh",
+    "none",
+    proposal="--defaults fsm",
+    reason="nothing is proven about a mesh that is not there; for FSM's defaults alone, say so",
+)
+
+
 def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapshot:
     """What becomes of a mesh: of documents of its own, or of the mesh itself, changed on top of that.
 
@@ -151,7 +164,7 @@ def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapsh
         documents: what is changed in the first one, and in the other.
         after: what is said of the other.
     """
-    return after.changed(documents.changed(after.load(inherited=mesh)) if after.files else mesh)
+    return after.changed(documents.changed(after.load(inherited=mesh, needed=True)) if after.files else mesh)
 
 
 def passed_over(foreign: Sequence[Problem]) -> str:

@@ -216,3 +216,17 @@ def test_a_host_is_asked_for_with_the_port_that_clients_add() -> None:
 def test_who_is_written_as_others_do_is_shown_how_it_is_written_here(name: str, written: str) -> None:
     refused = run("never", *MESHES, "--outside", "--as", name)
     assert (refused.exit_code, refused.stderr.endswith(f"; write `{written}`\n")) == (2, True), refused.output
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n---\n", "{kind: Status, apiVersion: v1, code: 403}"])
+def test_nothing_is_proven_about_a_mesh_that_is_not_there(text: str) -> None:
+    Path("nothing.yaml").write_text(text)
+    change = ("--after-set", "fsm.enableEgress=true")
+    for words in (("never", "--outside"), ("implies", *change), ("equivalent", *change), ("diff", *change)):
+        refused = run(words[0], "-f", "nothing.yaml", *words[1:])
+        assert (refused.exit_code, refused.stdout) == (3, "")
+        assert "expected documents of a mesh, found none; write `--defaults fsm`" in refused.stderr
+    refused = run("equivalent", *MESHES, "--after", "nothing.yaml")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert run("never", "-f", "nothing.yaml", "--outside", "--defaults", "fsm").exit_code == 0
+    assert run("never", "-f", "nothing.yaml", "--outside", "--defaults", "chart").exit_code == 1
