@@ -97,7 +97,8 @@ def pipy_codebase(
 
     They are `config.json`, or `config.json.gz` where the mesh compresses configs; and, to `enforce` what the
     stock scripts cannot, or to log what a sidecar sees, the module `modules/fsm-egress.js`, with the config
-    that makes them use it. What is logged are JSON lines that `replay` and `learn` read.
+    that makes them use it; to log, `modules/fsm-egress-observing.js` beside it. What is logged are JSON lines
+    that `replay` and `learn` read.
 
     Args:
         mesh: the resources that the sidecar obeys.
@@ -116,18 +117,20 @@ def pipy_codebase(
         IncompleteMesh: a tolerant load left out what the shadow may refuse.
     """
     from .pipy.config import write_config  # noqa: PLC0415  # because who only decides needs no config
-    from .pipy.enforcement import MODULE, module_source, write_enforced_config  # noqa: PLC0415  # ditto
+    from .pipy.enforcement import MODULE, OBSERVER, module_source, write_enforced_config  # noqa: PLC0415  # ditto
 
     policy = _resolved(mesh, identity)
     config = write_enforced_config(policy, carried) if enforce else write_config(policy, carried)
+    scripts = {MODULE: module_source()} if enforce else {}
     if observe or shadow is not None:
-        from .pipy.observing import Observation, observed_config  # noqa: PLC0415  # because few look on
+        from .pipy import observing  # noqa: PLC0415  # because few look on
 
         asked = None if shadow is None else _resolved(shadow, identity)
-        config = observed_config(config, policy, Observation(observe, asked, log_to, log_sample))
+        seen = observing.Observation(observe, asked, log_to, log_sample)
+        config = observing.observed_config(config, policy, seen)
+        scripts = {MODULE: module_source(), OBSERVER: observing.observer_source()}
     content = config.to_gzip() if config.compressed else config.to_json()
-    has_module = enforce or observe or shadow is not None
-    return {config.file_name: content, **({MODULE: module_source()} if has_module else {})}
+    return {config.file_name: content, **scripts}
 
 
 def _resolved(mesh: Snapshot, identity: Subject | str) -> OutboundPolicy:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsm_egress as fe
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.resources.checks import KNOWN_METHODS
+
+if TYPE_CHECKING:
+    from fsm_egress.pipy.outcome import Outcome
 
 Wire = dict[str, Any]
 REFUSALS = (403, 404)
@@ -65,5 +68,14 @@ def _says_what_became(sides: fe.Sides, connection: fe.Connection, probe: Wire) -
         return bool(verdict == "DENIED")
     if seen["outcome"] != "dialled":  # or dialled in vain
         return bool(verdict == "DENIED" or sides.outcome(connection).fate is not Fate.CLOSED)
+    if verdict == "PASSTHROUGH" and _passes(sides.outcome(connection), connection, seen):
+        return True  # as where a backend has no endpoints
     is_leak = decision.verdict is fe.Verdict.DENIED and verdict != "DENIED"
     return bool(is_leak or verdict == decision.verdict.value)
+
+
+def _passes(outcome: Outcome, connection: fe.Connection, seen: Wire) -> bool:
+    """Whether a connection went to where it was dialled, and that is how it may fare."""
+    own = f"{connection.destination}:{connection.port}"
+    parts = [part for part in (outcome, *outcome.others) if part.fate is Fate.DIALLED]
+    return seen["address"] == own and any(not target.host for part in parts for target in part.targets)

@@ -11,7 +11,7 @@ import click
 from ..api import pipy_codebase, pipy_config
 from ..manifests.unread import LEFT_OUT
 from ..pipy.config import CONFIG_FILES
-from ..pipy.enforcement import MODULE
+from ..pipy.enforcement import MODULE, OBSERVER
 from ..resolution import resolve
 from ..resources.core import Secret, ServiceAccount
 from ..values.construction import frozen
@@ -225,7 +225,7 @@ def _codebase(
 
 def _write_codebase(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
-        ours = {resolved(folder) / name for name in (*CONFIG_FILES, MODULE)}
+        ours = {resolved(folder) / name for name in (*CONFIG_FILES, MODULE, OBSERVER)}
         write_folder(folder, files, ours.__contains__, private=True)
     except OSError as error:
         stop(f"{folder}: cannot be written: {why(error)}")

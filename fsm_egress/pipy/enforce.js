@@ -1,5 +1,5 @@
 /*
- * Makes the sidecar enforce what the policies decide, where FSM's own modules cannot, and logs what it sees.
+ * Makes the sidecar enforce what the policies decide, where FSM's own modules cannot, and looks on for the logs.
  *
  * It stands in three places, and is one file because a place is known by what it sees:
  *   first in `outbound-tcp`            a stream, before its target is chosen
@@ -12,16 +12,12 @@
  *   ServerNames  the cluster of each server name; any name where the key is absent
  *   SourceCert   the certificate that is shown to the outside
  *
- * The config tells it what to log by the key `Observe`; where it is absent, nothing is:
- *   Every        whether each connection is logged, or only what `Shadow` refuses and the sidecar lets through
- *   Shadow       policies that are asked, and not obeyed
- *   Headers      the names of headers that are logged
- *   Sample       the share of connections that is looked at
- *   Endpoint     where batches are posted to; standard output where the key is absent
- * A match has the verdict on what it lets through, by the same key.
+ * Where the config has the key `Observe`, what is seen is told to `fsm-egress-observing.js`; a match has the verdict
+ * on what it lets through by the same key.
  */
 ((
   config = pipy.solve('config.js'),
+  observer = config?.Observe && pipy.solve('modules/fsm-egress-observing.js'),
 
   httpChain = config?.Chains?.['outbound-http'],
 
@@ -79,138 +75,7 @@
     )()
   ),
 
-  // --- what is logged ----------------------------------------------------------------------------------
-
-  observe = config?.Observe,
-  endpoint = observe?.Endpoint,
-  output = observe && !endpoint && new logging.TextLogger('fsm-egress').toFile('-'),
-
-  // What may wait for the endpoint, or go to standard output in a second; what is more is left out, and counted.
-  room = 1048576,
-  lines = [],
-  taken = 0,
-  second = 0,
-  lost = 0,
-
-  write = record => (
-    (
-      line = JSON.stringify(lost ? Object.assign(record, { lost }) : record),
-      now = endpoint ? 0 : Math.floor(Date.now() / 1000),
-    ) => (
-      now !== second && (second = now, taken = 0),
-      taken + line.length > room ? lost++ : (
-        lost = 0,
-        taken += line.length,
-        endpoint ? lines.push(line) : output.log(line)
-      )
-    )
-  )(),
-
-  // A batch is posted until it is taken, one after the other; one that the endpoint calls wrong is not sent twice.
-  batch = null,
-  next = 0,
-  settled = status => (
-    status >= 200 && status < 300 || status >= 400 && status < 500 && status !== 408 && status !== 429 ? (
-      status >= 300 && (lost += batch.length),
-      batch = null
-    ) : (
-      next = Date.now() + 5000
-    )
-  ),
-
-  // The policies that are asked, read once. A verdict is that of the first route, host or match that fits.
-  within = (ranges, address) => ranges.some(range => range.contains(address)),
-  masks = texts => texts && texts.map(text => new Netmask(text)),
-  routeOf = ({ Path, Methods, Headers, Allowed }) => (
-    (
-      path = Path && new RegExp(Path),
-      headers = Headers && Object.entries(Headers).map(([name, text]) => [name, new RegExp(text)]),
-    ) => ({
-      allowed: Allowed,
-      takes: (method, target, sent) => (
-        Methods.includes(method) &&
-        (!path || path.test(target)) &&
-        (!headers || headers.every(([name, pattern]) => pattern.test(last(sent[name]) || '')))
-      ),
-    })
-  )(),
-  policyOf = ({ Ranges, Verdict, Bytes, TLS, ServerNames, HTTP, Hosts, Otherwise }) => ({
-    ranges: masks(Ranges),
-    verdict: Verdict,
-    bytes: Bytes,
-    tls: TLS,
-    names: ServerNames && new Set(ServerNames),
-    http: HTTP,
-    hosts: Hosts && new Map(Object.entries(Hosts).map(([host, routes]) => [host, routes.map(routeOf)])),
-    otherwise: Otherwise,
-  }),
-  shadow = observe?.Shadow && {
-    unseen: {
-      ports: new Set(observe.Shadow.Unseen.Ports),
-      ranges: masks(observe.Shadow.Unseen.Ranges),
-      included: masks(observe.Shadow.Unseen.Included),
-    },
-    passes: observe.Shadow.Passes,
-    ports: new Map(Object.entries(observe.Shadow.Ports).map(([port, listed]) => [port, listed.map(policyOf)])),
-  },
-  last = value => value?.join ? value[value.length - 1] : value,
-
-  asked = (record, sent) => (
-    (
-      { destination, port } = record,
-      { unseen, passes, ports } = shadow,
-      listed = ports.get(port.toString()) || [],
-      policy =
-        listed.find(({ ranges }) => ranges && within(ranges, destination)) || listed.find(({ ranges }) => !ranges),
-      routes =
-        policy?.hosts &&
-        (policy.hosts.get((record.host || '').toLowerCase()) || policy.hosts.get(policy.otherwise)),
-    ) => (
-      unseen.ports.has(port) ||
-      within(unseen.ranges, destination) ||
-      unseen.included.length > 0 && !within(unseen.included, destination)
-    ) ? 'PASSTHROUGH' : (
-      !policy ? passes ? 'PASSTHROUGH' : 'DENIED' : (
-        record.sends === 'tls' ? policy.tls || policy.names?.has?.((record.server_name || '').toLowerCase()) :
-        record.sends === 'http' ? policy.http || routes?.find?.(
-          route => route.takes(record.method, record.path, sent)
-        )?.allowed :
-        policy.bytes
-      ) ? policy.verdict : 'DENIED'
-    )
-  )(),
-
-  // What is known of a connection, in the words of the records that logs are replayed from.
-  about = (sends, more) => Object.assign(
-    {
-      time: Date.now(),
-      identity: config.Spec.ServiceIdentity,
-      destination: _told.destination,
-      port: _told.port,
-      sends,
-    },
-    more
-  ),
-  aboutRequest = ({ method, path, headers }) => (
-    (
-      kept = observe.Headers.filter(name => headers[name] !== undefined).map(name => [name, last(headers[name])]),
-      record = about('http', { host: last(headers.host), method, path }),
-    ) => (
-      kept.length > 0 && (record.headers = Object.fromEntries(kept)),
-      { record, sent: headers }
-    )
-  )(),
-
-  tell = ({ record, sent }, verdict) => invoke(
-    () => (
-      record.verdict = verdict,
-      shadow && (record.shadow_verdict = asked(record, sent)),
-      (observe.Every || verdict !== 'DENIED' && record.shadow_verdict === 'DENIED') && write(record)
-    ),
-    () => lost++
-  ),
-
-  // --- the course of a connection ----------------------------------------------------------------------
+  // --- what is told of a connection ----------------------------------------------------------------------
 
   // What the stock modules made of a stream; of a request; and what it comes to, once something comes back.
   outcome = () => (
@@ -222,36 +87,36 @@
   outcomeOfRequest = () => __route && __target ? __port.Observe : 'DENIED',
   answered = () => _told.verdict || (
     _told.verdict = outcome(),
-    _told.waiting.splice(0).forEach(request => tell(request, _told.verdict)),
-    _sends !== 'http' && tell(
-      { record: about(_sends || (_first === undefined ? 'nothing' : 'bytes'), { server_name: _serverNames?.[0] }) },
+    _told.waiting.splice(0).forEach(request => observer.tell(request, _told.verdict)),
+    _sends !== 'http' && observer.tell(
+      observer.stream(_told, _sends || (_first === undefined ? 'nothing' : 'bytes'), _serverNames?.[0]),
       _told.verdict
     )
   ),
-  ended = () => _request ? tell(_request, outcomeOfRequest()) : (
+  ended = () => _request ? observer.tell(_request, outcomeOfRequest()) : (
     answered(),
     _sends === 'http' && _told.requests === 0 && (
       _told.requests = 1,
-      tell({ record: about('bytes') }, _told.verdict)
+      observer.tell(observer.stream(_told, 'bytes'), _told.verdict)
     )
   ),
 
   // A request that is decoded beside its stream. Of those that FSM's modules route, it alone has the Host as sent.
   decoded = head => invoke(
     () => (
-      __protocol !== 'http' && _told.verdict ? tell(aboutRequest(head), _told.verdict) :
-      _told.waiting.length < 100 ? _told.waiting.push(aboutRequest(head)) : lost++,
+      __protocol !== 'http' && _told.verdict ? observer.tell(observer.request(_told, head), _told.verdict) :
+      _told.waiting.length < 100 ? _told.waiting.push(observer.request(_told, head)) : observer.leftOut(),
       _told.requests++,
       (head.method === 'CONNECT' || head.headers.upgrade) && (_told.follows = false)
     ),
-    () => lost++
+    () => observer.leftOut()
   ),
   routed = head => invoke(
     () => (
-      _request = _told.waiting.shift() || aboutRequest(head),
+      _request = _told.waiting.shift() || observer.request(_told, head),
       _told.requests++
     ),
-    () => lost++
+    () => observer.leftOut()
   ),
   rewritten = Boolean(config?.Spec?.FeatureFlags?.EnableAutoDefaultRoute),
 ) => pipy({
@@ -269,7 +134,7 @@
   _told: null,
   _http2: false,
   _request: null,
-  _posts: false,
+  _batch: '',
   _status: 0,
 })
 
@@ -281,7 +146,7 @@
       __isEgress: 'outbound',
       __cert: 'outbound',
     },
-    observe ? {
+    observer ? {
       __cluster: 'outbound-tcp-routing',
       __route: 'outbound-http-routing',
       __target: 'connect-tcp',
@@ -300,7 +165,7 @@
         __isEgress = true,
         __cert = _plan.cert
       ),
-      observe && Math.random() < observe.Sample && (
+      observer && observer.chosen() && (
         _told = {
           destination: __inbound.destinationAddress,
           port: __inbound.destinationPort,
@@ -426,7 +291,7 @@
     .chain()
     .handleMessageStart(
       () => _request && (
-        tell(_request, outcomeOfRequest()),
+        observer.tell(_request, outcomeOfRequest()),
         _request = null
       )
     )
@@ -477,7 +342,7 @@
 )
 
 .branch(
-  Boolean(observe), (
+  Boolean(observer), (
     $=>$
     .handleData(
       data => _told && data.size > 0 && answered()
@@ -492,29 +357,28 @@
 )
 
 .branch(
-  Boolean(endpoint), (
+  Boolean(observer?.endpoint), (
     $=>$
     .task('1s')
     .onStart(
       () => (
-        batch || lines.length > 0 && (batch = lines, lines = [], taken = 0),
-        _posts = batch && Date.now() >= next,
-        _posts ? new Message(
+        _batch = observer.due(),
+        _batch ? new Message(
           {
             method: 'POST',
-            path: endpoint.Path,
-            headers: { host: endpoint.Host, 'content-type': 'application/x-ndjson' },
+            path: observer.endpoint.Path,
+            headers: { host: observer.endpoint.Host, 'content-type': 'application/x-ndjson' },
           },
-          batch.join('\n') + '\n'
+          _batch
         ) : new StreamEnd
       )
     )
     .branch(
-      () => _posts, (
+      () => _batch, (
         $=>$
         .encodeHTTPRequest()
         .connect(
-          endpoint?.Address, { connectTimeout: 5, readTimeout: 5, writeTimeout: 5, idleTimeout: 5 }
+          observer?.endpoint?.Address, { connectTimeout: 5, readTimeout: 5, writeTimeout: 5, idleTimeout: 5 }
         )
         .replaceData(
           data => (_size += data.size) > most ? new StreamEnd : data
@@ -527,15 +391,27 @@
           )
         )
         .handleStreamEnd(
-          () => _posts && (
-            _posts = false,
-            settled(_status)
+          () => _batch && (
+            _batch = '',
+            observer.answered(_status)
           )
         )
       ), (
         $=>$
       )
     )
+  ),
+
+  Boolean(observer), (
+    $=>$
+    .task('1s')
+    .onStart(
+      () => (
+        _batch = observer.due(),
+        _batch ? (observer.sent(), [new Data(_batch), new StreamEnd]) : new StreamEnd
+      )
+    )
+    .tee('-', { shared: true })
   )
 )
 

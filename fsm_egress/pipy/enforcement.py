@@ -26,13 +26,15 @@ __all__ = [
     "ENFORCE",
     "HTTP_CHAIN",
     "MODULE",
+    "OBSERVER",
     "TCP_CHAIN",
     "module_source",
+    "script",
     "with_module",
     "write_enforced_config",
 ]
 
-MODULE = "modules/fsm-egress.js"
+MODULE, OBSERVER = "modules/fsm-egress.js", "modules/fsm-egress-observing.js"
 ENFORCE = "Enforce"
 TCP_CHAIN, HTTP_CHAIN = "outbound-tcp", "outbound-http"
 HTTP_ROUTING = "modules/outbound-http-routing.js"
@@ -41,7 +43,12 @@ NO_HOST = ""
 
 def module_source() -> bytes:
     """The module, as the file `modules/fsm-egress.js` of a codebase."""
-    return files(__name__.rpartition(".")[0]).joinpath("enforce.js").read_bytes()
+    return script("enforce.js")
+
+
+def script(name: str) -> bytes:
+    """A script of this package."""
+    return files(__name__.rpartition(".")[0]).joinpath(name).read_bytes()
 
 
 def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> PipyConfig:

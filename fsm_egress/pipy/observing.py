@@ -1,8 +1,8 @@
 """The config for a sidecar that logs what it sees, and what policies that are not in force yet would refuse.
 
-This library's module (`enforce.js`) reads it from the key `Observe`, which FSM's scripts ignore: of the
-config, what is logged and where to, with a table of the policies that are asked; of a traffic match, the
-verdict on what it lets through.
+This library's module (`enforce.js`, with `observe.js`) reads it from the key `Observe`, which FSM's scripts
+ignore: of the config, what is logged and where to, with a table of the policies that are asked; of a traffic
+match, the verdict on what it lets through.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..resources.checks import Protocol
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from .config import sealed
-from .enforcement import HTTP_CHAIN, TCP_CHAIN, with_module
+from .enforcement import HTTP_CHAIN, TCP_CHAIN, script, with_module
 from .rules import FORWARDED_METHODS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .clusters import Wire
     from .config import PipyConfig
 
-__all__ = ["OBSERVE", "Observation", "observed_config"]
+__all__ = ["OBSERVE", "Observation", "observed_config", "observer_source"]
 
 OBSERVE = "Observe"
 HTTP_PORT = 80
@@ -77,6 +77,11 @@ class Observation:
     shadow: OutboundPolicy | None
     endpoint: str | None = field(default=None, converter=_endpoint)
     sample: float = field(default=1.0, converter=_sample)
+
+
+def observer_source() -> bytes:
+    """What the module logs by, as the file `modules/fsm-egress-observing.js` of a codebase."""
+    return script("observe.js")
 
 
 def observed_config(config: PipyConfig, policy: OutboundPolicy, observation: Observation) -> PipyConfig:

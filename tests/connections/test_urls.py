@@ -412,7 +412,7 @@ def test_a_host_header_takes_the_place_of_the_urls_host() -> None:
 
 
 def test_several_cookies_are_refused() -> None:
-    """Seen with a real sidecar: `cookies` in `ways.json`."""
+    """Seen with a real sidecar, by HTTP/1.1 and HTTP/2: `cookies` in `ways.json`."""
     twice = refused("a.com/", headers=[("Cookie", "a=1"), ("cookie", "b=2")])
     assert (twice.found, twice.proposal) == ("2", "cookie: a=1; b=2")
     assert refused("a.com/", headers=[("set-cookie", "a=1"), ("set-cookie", "a=1")]).proposal is None

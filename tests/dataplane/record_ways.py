@@ -53,7 +53,7 @@ ABOUT = (
     " certificate that was shown if it is TLS of the sidecar's own, and whether it came through the gateway;"
     " observed with Pipy 1.5.14 and the scripts of fsm f1b55bd8, without this library's module, by"
     " record_ways.py; certificates stand by their names. And what became of requests with a header twice, by"
-    " what a route asks of it"
+    " what a route asks of it; by HTTP/2 the status of the answer"
 )
 
 
@@ -119,9 +119,37 @@ def _answer_http2(connection: socket.socket, data: bytes, body: bytes) -> None:
         data += more
 
 
+def status_by_http2(lines: list[str]) -> int:
+    """What a request with these headers is answered with by HTTP/2 (RFC 9113, RFC 7541)."""
+    fields = {":method": "GET", ":scheme": "http", ":authority": HOST, ":path": "/"}
+    sent = [*fields.items(), *(tuple(line.split(": ", 1)) for line in lines)]
+    pairs = [(name.lower().encode(), value.encode()) for name, value in sent]
+    block = b"".join(b"\0%c%b%c%b" % (len(name), name, len(value), value) for name, value in pairs)
+    with socket.create_connection((BY["anywhere"], 80), timeout=10) as client:
+        client.sendall(PREFACE + _frame(4, 0, 0) + _frame(1, 5, 1, block))
+        data = b""
+        while True:
+            while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3], "big"):
+                end = 9 + int.from_bytes(data[:3], "big")
+                if data[3] == 1:  # `:status` stands first: 200 by its number in the table, others as text
+                    return 200 if data[9] == 0x88 else int(data[11:14])
+                data = data[end:]
+            more = client.recv(65536)
+            if not more:
+                raise OSError
+            data += more
+
+
 def inside() -> None:
     """Serve, ask, print."""
     task = json.load(sys.stdin)
+    if "headers" in task:
+        from observe import Upstream  # noqa: PLC0415  # because else nothing of it is needed
+
+        Upstream([80])
+        time.sleep(0.1)
+        json.dump(status_by_http2(task["headers"]), sys.stdout)
+        return
     with tempfile.TemporaryDirectory() as folder:
         pem, authorities = Path(folder, "server.pem"), Path(folder, "authorities.pem")
         pem.write_text(task["server"])
@@ -229,7 +257,8 @@ def with_real(value: Any, real: dict[str, Wire]) -> Any:
 
 def cookies() -> list[Wire]:
     """What becomes of a request with headers that are sent twice, by what a route asks of them."""
-    from observe import observe  # noqa: PLC0415  # because inside nothing of it is needed
+    from observe import inside as run_inside  # noqa: PLC0415  # because inside nothing of it is needed
+    from observe import observe, sidecar  # noqa: PLC0415  # ditto
 
     found = []
     for asks, sent in COOKIES:
@@ -244,7 +273,10 @@ def cookies() -> list[Wire]:
         }
         files = {"config.json": json.dumps(tree).encode()}
         (seen,) = observe(files, NAMES, [80], [probe])
-        found.append({"route": asks, "sent": sent, "outcome": seen["outcome"], "status": seen.get("status")})
+        with sidecar(files, NAMES):
+            by_http2 = run_inside(Path(__file__).name, {"headers": sent})
+        outcome = {"outcome": seen["outcome"], "status": seen.get("status"), "by HTTP/2": by_http2}
+        found.append({"route": asks, "sent": sent, **outcome})
     return found
 
 

@@ -6,9 +6,11 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from load import memory
 from observe import aside, inside, sidecar
 from small import WHO, config, egress, load, service
 
@@ -41,7 +43,7 @@ def logging(**options: Any) -> Iterator[list[Wire]]:
     try:
         with sidecar(fe.pipy_codebase(TODAY, WHO, **options), NAMES, write):
             yield records
-            time.sleep(1)
+            time.sleep(2.5)  # in which a batch is written
     finally:
         os.close(write)
     with os.fdopen(read, "rb") as stream:
@@ -180,3 +182,35 @@ def test_standard_output_that_nobody_reads_holds_nobody_up() -> None:
             assert found["outcome"] == "dialled", turn
     os.close(write)
     os.close(read)
+
+
+def test_what_nobody_reads_is_bounded_and_what_is_left_out_is_counted() -> None:
+    request = f"GET /{'x' * 8_000} HTTP/1.1\r\nHost: b.com\r\n\r\n"
+    turns, at_once = 150, 8
+    read, write = os.pipe()
+    lines: list[bytes] = []
+    reading = Thread(target=_read, args=(read, lines), daemon=True)
+    with (
+        sidecar(fe.pipy_codebase(TODAY, WHO, observe=True), NAMES, write) as pipy,
+        aside("peers.py", {"do": "serve", "port": 80}),
+    ):
+        before = memory(pipy.pid)
+        task = {"do": "talk", "place": [OUTSIDE, 80], "say": [request * at_once] * turns}
+        assert inside("peers.py", task) == {"answered": turns}
+        time.sleep(3)
+        assert memory(pipy.pid) - before < 10  # MB, which is what was logged
+        reading.start()
+        time.sleep(4)
+        inside("peers.py", {**task, "say": [request]})
+        time.sleep(2.5)
+    os.close(write)
+    reading.join()
+    records = [json.loads(line) for line in lines]
+    left_out = sum(record.get("lost", 0) for record in records)
+    assert left_out > 20
+    assert len(records) + left_out == turns * at_once + 1
+
+
+def _read(stream: int, lines: list[bytes]) -> None:
+    with os.fdopen(stream, "rb") as file:
+        lines.extend(file)

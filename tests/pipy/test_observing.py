@@ -18,7 +18,8 @@ from small import ROUTES, WHO, config, egress, load, service
 
 import fsm_egress as fe
 from fsm_egress.patterns import Pattern
-from fsm_egress.pipy.enforcement import MODULE, module_source
+from fsm_egress.pipy.enforcement import MODULE, OBSERVER, module_source
+from fsm_egress.pipy.observing import observer_source
 from fsm_egress.pipy.sidecar import Sidecar
 
 Wire = dict[str, Any]
@@ -34,7 +35,8 @@ AFTER = load(
 def tree(mesh: fe.Snapshot = TODAY, who: str = WHO, **options: Any) -> Wire:
     """The config of the files, as plain JSON."""
     files = fe.pipy_codebase(mesh, who, **{"shadow": AFTER, **options})
-    (name,) = (path for path in files if path != MODULE)
+    name, *scripts = files
+    assert scripts == [MODULE, OBSERVER]
     read: Wire = fe.PipyConfig.from_bytes(files[name]).to_mapping()
     return read
 
@@ -48,7 +50,7 @@ def observed(mesh: fe.Snapshot = TODAY, who: str = WHO, **options: Any) -> Wire:
 
 
 def asked(shadow: Wire, connection: fe.Connection) -> str:
-    """What the table says of a connection, step by step as `enforce.js` does."""
+    """What the table says of a connection, step by step as `observe.js` does."""
     address, unseen = ip_address(str(connection.destination)), shadow["Unseen"]
 
     def within(ranges: list[str]) -> bool:
@@ -108,7 +110,7 @@ KEPT = json.loads(gzip.decompress(LOGS.read_bytes()))
 
 
 def test_they_were_logged_by_the_module_as_it_is() -> None:
-    assert KEPT["module"] == sha256(module_source()).hexdigest()
+    assert KEPT["module"] == sha256(module_source() + observer_source()).hexdigest()
     assert sum(len(case["probes"]) for case in KEPT["cases"]) >= 2_000
 
 
