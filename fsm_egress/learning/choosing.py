@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from attrs import field
 
@@ -112,12 +112,15 @@ class Learner:
     choice: Choice = field(factory=Choice)
     routes: bool = True
 
-    timed: ClassVar[bool] = True
-
     @property
     def layout(self) -> Layout:
         """Which columns hold what."""
         return self.decider.layout
+
+    @property
+    def timed(self) -> bool:
+        """Whether it matters when records were made."""
+        return True
 
     def total(self, parts: Iterable[Evidence]) -> Evidence:
         """The evidence of everything that the parts are of."""

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import Factory, field
 
@@ -123,7 +123,6 @@ class Decider:
     after: Snapshot | None = None
     layout: Layout = field(factory=Layout)
     incomplete: bool = False
-    timed: ClassVar[bool] = False
     _whom: Whom = field(
         init=False, repr=False, default=Factory(lambda self: self._of_meshes(), takes_self=True)
     )
@@ -147,6 +146,11 @@ class Decider:
         decider = cls(mesh, after, Layout(columns or {}, identity))
         decider.layout.check(frame.columns, "the data frame")
         return decider
+
+    @property
+    def timed(self) -> bool:
+        """Whether it matters when records were made."""
+        return False
 
     def __reduce__(self) -> tuple[type[Decider], tuple[Any, ...]]:
         """Pickled without its engines: they are compiled anew where records are decided."""

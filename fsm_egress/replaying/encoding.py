@@ -59,13 +59,14 @@ class Rows:
 
         What is wanted may change meanwhile, and is looked at now and then.
         """
-        from pyarrow import array, compute  # noqa: PLC0415  # because Arrow is an extra
+        from pyarrow import array  # noqa: PLC0415  # because Arrow is an extra
+        from pyarrow.compute import call_function  # noqa: PLC0415  # ditto
 
         for start in range(0, len(self.codes), SLICE):
             if not any(wanted):
                 return
             codes = self.codes.slice(start, SLICE)
-            rows = compute.indices_nonzero(array(wanted).take(codes))
+            rows = call_function("indices_nonzero", [array(wanted).take(codes)])
             for row, code in zip(rows.to_pylist(), codes.take(rows).to_pylist(), strict=True):
                 yield start + row, code
 
@@ -76,7 +77,8 @@ def distinct(batch: Any) -> Rows | None:
     None where there are none, or where a column holds values that may be equal and yet unlike, such as
     numbers with fractions, or others within them.
     """
-    from pyarrow import compute, int64  # noqa: PLC0415  # ditto
+    from pyarrow import int64  # noqa: PLC0415  # ditto
+    from pyarrow.compute import call_function  # noqa: PLC0415  # ditto
 
     columns = [_encoded(column) for column in batch.columns]
     if not batch.num_rows or not columns or any(column is None for column in columns):
@@ -91,7 +93,7 @@ def distinct(batch: Any) -> Rows | None:
         steps.append((None, count))
         size *= count
         if count > 1:
-            numbers = compute.add(compute.multiply(numbers, count), places)
+            numbers = call_function("add", [call_function("multiply", [numbers, count]), places])
     encoded = numbers.dictionary_encode()
     return Rows(encoded.indices, len(encoded.dictionary), columns, encoded.dictionary, steps)
 
@@ -125,7 +127,7 @@ def _places(column: Any, kind: Any) -> tuple[Any, int]:
 
 def _divided(numbers: Any, steps: Iterable[tuple[Any, int]]) -> list[list[int]]:
     """The places that numbers are made of, by column."""
-    from pyarrow import compute  # noqa: PLC0415  # ditto
+    from pyarrow.compute import call_function  # noqa: PLC0415  # ditto
 
     places: list[list[int]] = []
     for known, count in reversed([*steps]):
@@ -134,7 +136,8 @@ def _divided(numbers: Any, steps: Iterable[tuple[Any, int]]) -> list[list[int]]:
         elif count == 1:
             places.append([0] * len(numbers))
         else:
-            whole = compute.divide(numbers, count)
-            places.append(compute.subtract(numbers, compute.multiply(whole, count)).to_pylist())
+            whole = call_function("divide", [numbers, count])
+            rest = call_function("subtract", [numbers, call_function("multiply", [whole, count])])
+            places.append(rest.to_pylist())
             numbers = whole
     return [numbers.to_pylist(), *reversed(places)]

@@ -129,8 +129,9 @@ def _total(parts: Iterable[T], tally: Tally[T]) -> T:
 def _different(part: Any, tally: Tally[Any], first: Place) -> Iterator[Records] | None:
     """The different records of a partition; None where they are not found, or where most are different."""
     batch = _batch(part, tally.layout, timed=tally.timed)
-    rows = None if batch is None else repeated(batch)
-    return None if rows is None else different(rows, batch.schema.names, tally.layout, first)
+    if batch is None or (rows := repeated(batch)) is None:
+        return None
+    return different(rows, batch.schema.names, tally.layout, first)
 
 
 def _batch(part: Any, layout: Layout, *, timed: bool) -> Any:
@@ -176,8 +177,7 @@ def _decided_bag(part: Iterable[Mapping[str, Any]], decider: Decider) -> list[di
 def _table(part: Any, decider: Decider) -> dict[str, list[str | None]]:
     """The columns of `DECIDED` for a partition, of which each different record is decided about once."""
     batch, first = _batch(part, decider.layout, timed=False), Place(0, 1, "partition 0")
-    rows = None if batch is None else repeated(batch)
-    if rows is None:
+    if batch is None or (rows := repeated(batch)) is None:
         return decider.table(_records(part, decider.layout, first))
     find, codes = rows.columns(batch.schema.names).get, rows.codes.to_pylist()
     table = decider.table(Records.following(find, decider.layout, first, rows.different))
