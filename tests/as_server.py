@@ -23,7 +23,7 @@ STRICTER = re.compile(
     r"|(?:source|destination)\.(?:name|namespace)"
     r"|(?:backends|global)\[\d+\]\.weight"
     r"|connectionSettings\.tcp\.(?:maxConnections|connectTimeout)|retryPolicy\.\w+"
-    r"|observability\.tracing\.sampledFraction"
+    r"|observability\.tracing\.sampledFraction|(?:warmup\.)?duration"  # which the controller cannot read
     r")"
 )
 # The API server gives each namespace a label with its name.

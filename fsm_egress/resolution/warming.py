@@ -58,10 +58,9 @@ class Warmup:
     @classmethod
     def of(cls, spec: TrafficWarmupSpec, rule: FieldRef) -> Warmup:
         """What a spec says: fractions of a weight are left out; with a duration below zero weights fall."""
-        young = YOUNG_WEIGHT if spec.min_weight is None else spec.min_weight
-        most = GROWN_WEIGHT if spec.max_weight is None else spec.max_weight
+        young, most = spec.min_weight, spec.max_weight
         first = min(int(most * (young / most)), most) if most else 0
-        falls = spec.aggression < 0 or bool(spec.duration and seconds(spec.duration) < 0)
+        falls = spec.aggression < 0 or seconds(spec.duration) < 0
         ages = young, first, most
         return cls(min(ages), max(ages), first if falls else most, rule)
 

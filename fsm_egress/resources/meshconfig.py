@@ -194,9 +194,9 @@ class TrafficWarmupSpec(Part):
     """How shares of pods grow with their age: `spec` of a TrafficWarmup, `spec.warmup` of a MeshConfig."""
 
     enable: bool = field(default=True, converter=checks.boolean)
-    duration: str | None = field(default=None, converter=checks.optional_duration)
-    min_weight: int | None = field(default=None, converter=checks.optional_unsigned)
-    max_weight: int | None = field(default=None, converter=checks.optional_unsigned)
+    duration: str = field(default="90s", converter=checks.duration)
+    min_weight: int = field(default=10, converter=checks.unsigned)
+    max_weight: int = field(default=100, converter=checks.unsigned)
     aggression: int | float = field(default=1, converter=checks.number)
 
 
