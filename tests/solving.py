@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import z3
 from hypothesis import settings
 
 from fsm_egress.certificates.connection import Vocabulary
-from fsm_egress.certificates.reading import Fate, decided, fates_of, where_so
+from fsm_egress.certificates.reading import Fate, decided
+from fsm_egress.certificates.sidecar import Scripts, handled
+from fsm_egress.certificates.tables import Tables
+from fsm_egress.certificates.trees import ends_of, mapped, where_so
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import fsm_egress as fe
+    from fsm_egress.certificates.fares import Fare
+    from fsm_egress.certificates.trees import Tree
     from fsm_egress.policy import OutboundPolicy
 
+E = TypeVar("E")
 PATIENCE = 60_000  # milliseconds for one question of the tests
 
 
@@ -40,6 +46,13 @@ def holds(declared: Iterable[str], term: str) -> bool:
     answer = solved("\n".join([*declared, f"(assert {term})"]))
     assert answer in {"sat", "unsat"}
     return answer == "sat"
+
+
+def agrees_about_the_sidecar(verification: fe.Verification) -> bool:
+    """Whether the solver finds the differences that we have found, and no others."""
+    if not verification.undecided and solved(verification.certificate()) != "unsat":
+        return False
+    return all(solved(verification.certificate(it)) == "sat" for it in verification.disagreements)
 
 
 def open_question(answer: fe.Answer) -> str:
@@ -87,30 +100,50 @@ def fate_of(decision: fe.Decision) -> Fate:
     )
 
 
-class Asking:
-    """A solver that has read a policy, and is asked about one connection after the other."""
+class Asking(Generic[E]):
+    """A solver that has read what becomes of connections, and is asked about one after the other."""
 
-    def __init__(self, policy: OutboundPolicy) -> None:
-        self.words = Vocabulary()
-        tree = decided(policy, self.words)
-        self.fates = {fate: f"fate-{number}" for number, fate in enumerate(sorted(fates_of(tree), key=repr))}
-        terms = {fate: where_so(tree, frozenset([fate])) for fate in self.fates}
-        self.needed = self.words.needed_by(*terms.values())
-        lines = [*self.words.declarations(self.needed), *self.words.definitions.lines(self.needed)]
-        for fate, name in self.fates.items():
-            lines.append(f"(declare-const {name} Bool)\n(assert (= {name} {terms[fate]}))")
+    def __init__(self, tree: Tree[E], words: Vocabulary) -> None:
+        self.words = words
+        self.ends = {end: f"end-{number}" for number, end in enumerate(sorted(ends_of(tree), key=repr))}
+        terms = {end: where_so(tree, frozenset([end])) for end in self.ends}
+        self.needed = words.needed_by(*terms.values())
+        lines = [*words.declarations(self.needed), *words.definitions.lines(self.needed)]
+        for end, name in self.ends.items():
+            lines.append(f"(declare-const {name} Bool)\n(assert (= {name} {terms[end]}))")
         self.solver = z3.Solver()
         self.solver.from_string("\n".join(lines))
 
-    def is_so(self, connection: fe.Connection, fate: Fate) -> bool:
+    def is_so(self, connection: fe.Connection, end: E) -> bool:
         """Whether this, and only this, may become of the connection."""
-        if fate not in self.fates:
+        if end not in self.ends:
             return False
-        name = self.fates[fate]
+        name = self.ends[end]
+        others = [f"(assert (not {other}))" for other in self.ends.values() if other != name]
+        return self._is_found(connection, f"(assert {name})", *others)
+
+    def found(self, connection: fe.Connection) -> list[E]:
+        """All that may become of a connection."""
+        return [end for end, name in self.ends.items() if self._is_found(connection, f"(assert {name})")]
+
+    def _is_found(self, connection: fe.Connection, *asserted: str) -> bool:
         fixed = [f"(assert {term})" for term in self.words.fixed(connection, self.needed)]
-        others = [f"(assert (not {other}))" for other in self.fates.values() if other != name]
         self.solver.push()
-        self.solver.from_string("\n".join([*fixed, f"(assert {name})", *others]))
-        found = self.solver.check()
+        self.solver.from_string("\n".join([*fixed, *asserted]))
+        asked = self.solver.assertions()
         self.solver.pop()
-        return bool(found == z3.sat)
+        fresh = z3.Solver()  # one that is asked once only puts in first what is fixed
+        fresh.add(asked)
+        return bool(fresh.check() == z3.sat)
+
+
+def asking(policy: OutboundPolicy) -> Asking[Fate]:
+    """A solver that has read a policy; whether certificates are shown, no decision says."""
+    words = Vocabulary()
+    return Asking(mapped(decided(policy, words), lambda it: attrs.evolve(it, certified=False)), words)
+
+
+def asking_sidecar(config: Any, scripts: Scripts = Scripts()) -> Asking[Fare]:  # noqa: B008  # because it is frozen
+    """A solver that has read the config of a sidecar."""
+    words = Vocabulary()
+    return Asking(handled(Tables.read(config), scripts, words), words)

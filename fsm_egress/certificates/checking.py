@@ -12,8 +12,10 @@ from ..values.typed import takes
 
 __all__ = ["Certified", "Found", "certify"]
 
-_SAID = re.compile(r"^; (claim|of|document|under|left out|question|connection): (.*)$", re.MULTILINE)
+_SAID = re.compile(r"^; (claim|of|document|but for|under|left out|question|connection): (.*)$", re.MULTILINE)
 _STATUS = re.compile(r"^\(set-info :status (sat|unsat)\)$", re.MULTILINE)
+LONGEST = 1_000_000  # seconds that a solver is given at most
+_STOPPED = frozenset({"timeout", "canceled"})
 
 
 class Found(Word):
@@ -38,6 +40,8 @@ class Certified:
         conditions: what it stands under.
         left_out: patterns that are taken to be found or not, whichever is worse.
         connection: the one that refutes the claim; empty for a proof.
+        exceptions: what the claim does not speak of.
+        why: why the solver could not tell.
     """
 
     claim: str
@@ -48,6 +52,8 @@ class Certified:
     conditions: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     connection: str = ""
+    exceptions: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def holds(self) -> bool | None:
@@ -69,38 +75,45 @@ class Certified:
             "conditions": list(self.conditions),
             "leftOut": list(self.left_out),
             **({"connection": self.connection} if self.connection else {}),
+            **({"exceptions": list(self.exceptions)} if self.exceptions else {}),
+            **({"why": self.why} if self.why else {}),
         }
 
     def __str__(self) -> str:
         what = "refuted" if self.expected is Found.SAT else "proven"
-        verdicts = {True: what, False: f"not {what}", None: f"not known whether {what}"}
-        lines = [f"{verdicts[self.holds]}: {self.claim} (the solver says {self.found})"]
+        verdicts = {True: what, False: f"not {what}", None: f"not decided whether {what}"}
+        lines = [f"{verdicts[self.holds]}: {self.claim} ({self.why or f'the solver says {self.found}'})"]
         lines += [f"  by {self.connection}"] if self.connection else []
         lines += [f"  of {it}" for it in self.identities]
         lines += [f"  about {it}" for it in self.documents]
+        lines += [f"  but for {it}" for it in self.exceptions]
         lines += [f"  under {it}" for it in self.conditions]
         lines += [f"  left out: {it}" for it in self.left_out]
         return "\n".join(lines)
 
 
 @takes(certificate=str)
-def certify(certificate: str) -> Certified:
+def certify(certificate: str, *, timeout: float | None = None) -> Certified:
     """What the solver z3 says of a certificate.
 
     It says what the certificate proves of what is asserted in it. That this is what its remarks say, shows
     who writes it anew from the documents and compares (`docs/certificates.md`).
 
     Args:
-        certificate: the text of one, as `Answer.certificate` writes it.
+        certificate: the text of one, as `Answer.certificate` and `Verification.certificate` write it.
+        timeout: the seconds after which the solver is stopped, so that it could not tell; None: it takes as
+            long as it takes.
 
     Raises:
-        InvalidValue: the text is none.
+        InvalidValue: the text is none, or the time is no positive number.
         MissingExtra: z3 is not installed.
     """
     try:
         import z3  # noqa: PLC0415  # because it is an extra
     except ImportError:
         raise MissingExtra("checking a certificate", "proof") from None
+    if timeout is not None and not _is_time(timeout):
+        raise InvalidValue.of(f"a positive number of seconds, up to {LONGEST}", timeout).at("timeout")
     status = _STATUS.search(certificate)
     said: dict[str, list[str]] = {}
     for key, text in _SAID.findall(certificate):
@@ -108,6 +121,8 @@ def certify(certificate: str) -> Certified:
     if status is None or "claim" not in said:
         raise InvalidValue.of("a certificate, with a claim and a status", certificate.partition("\n")[0])
     solver = z3.Solver(ctx=z3.Context())  # one that has read nothing else is the quicker for it
+    if timeout is not None:
+        solver.set("timeout", max(1, round(timeout * 1000)))
     try:
         solver.from_string(certificate)
         found = Found(str(solver.check()))
@@ -123,4 +138,16 @@ def certify(certificate: str) -> Certified:
         tuple(said.get("under", ())),
         tuple(said.get("left out", ())),
         said.get("connection", [""])[0],
+        tuple(said.get("but for", ())),
+        _why(solver.reason_unknown(), timeout) if found is Found.UNKNOWN else "",
     )
+
+
+def _is_time(seconds: object) -> bool:
+    return type(seconds) in {int, float} and 0 < seconds <= LONGEST  # type: ignore[operator]  # a number now
+
+
+def _why(reason: str, timeout: float | None) -> str:
+    if timeout is not None and reason in _STOPPED:
+        return f"the solver was stopped after {timeout:g} s"
+    return f"the solver says {Found.UNKNOWN}: {reason}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from ..connections.connection import HTTPRequest, Sends, TLSClientHello
+from ..connections.obstacles import LONGEST_LINE, has_long_line
 from ..patterns import Pattern, syntax
 from ..values.net import GAP_START, IPV6_START
 from .expressions import EVERYTHING, Irregular, anyway_cased, found_in, utf8
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection
     from ..values.net import Prefix
 
-__all__ = ["AUTHORITY", "HOST", "IPV4", "IPV6", "METHOD", "SERVER_NAME", "Vocabulary", "sends"]
+__all__ = [
+    "AUTHORITY",
+    "HOST",
+    "IPV4",
+    "IPV6",
+    "METHOD",
+    "PATH",
+    "SERVER_NAME",
+    "TOO_LONG",
+    "Vocabulary",
+    "sends",
+]
 
 IPV6, IPV4 = "to-ipv6", no("to-ipv6")
 AUTHORITY, SERVER_NAME, METHOD, HOST, PATH = "authority", "server-name", "method", "host", "path"
+LOWER, TOO_LONG = "host-is-in-lower-case", "a-line-is-too-long"
 _SENDS = " ".join(f"(sends-{kind.value})" for kind in Sends)
 _DECLARED = {
     "sends": f"(declare-datatypes ((Sends 0)) (({_SENDS})))\n(declare-const sends Sends)",
@@ -33,8 +46,10 @@ _DECLARED = {
     METHOD: f"(declare-const {METHOD} String)",
     AUTHORITY: f"(declare-const {AUTHORITY} String)",
     HOST: f"(declare-const {HOST} String)",
+    LOWER: f"(declare-const {LOWER} Bool)",
     PATH: f"(declare-const {PATH} String)",
     SERVER_NAME: f"(declare-const {SERVER_NAME} String)",
+    TOO_LONG: f"(declare-const {TOO_LONG} Bool)",
 }
 _SAID = {
     IPV6: "whether the destination is an IPv6 address; else it is an IPv4 address",
@@ -42,8 +57,10 @@ _SAID = {
     METHOD: "of a request, as it is sent",
     AUTHORITY: "the Host of a request in lower case, as hosts are compared",
     HOST: "the Host of a request as it is sent, as patterns search it",
+    LOWER: "whether the Host is sent as it is compared",
     PATH: "of a request with its query, a character for each byte",
     SERVER_NAME: "of TLS in lower case, as names are compared; empty where there is none",
+    TOO_LONG: f"whether a line of a request is longer than the {LONGEST_LINE} bytes that a sidecar reads",
 }
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,64}")  # the name of a header, in lower case (RFC 9110)
 _MAPPED = GAP_START - IPV6_START >> 32  # the first 96 bits of IPv4-mapped addresses, which are IPv4 addresses
@@ -114,6 +131,12 @@ class Vocabulary:
         self.authorities[text] = None
         return is_text(AUTHORITY, text)
 
+    def host(self, text: str) -> str:
+        """That the Host is this to the letter."""
+        if text.isascii() and text == text.lower():
+            return all_of(self.authority(text), LOWER)
+        return is_text(HOST, text)
+
     def header(self, name: str) -> str:
         """The value of a header; empty where a request has none, or cannot have any.
 
@@ -168,6 +191,12 @@ class Vocabulary:
         yield from (text for name, text in _ALWAYS.items() if name in needed)
         yield from _of_texts("visible", _VISIBLE, [name for name in (PATH, HOST) if name in needed])
         yield from _of_texts("of a value", _OF_A_VALUE, values)
+        if LOWER in needed:
+            for text in self.authorities:
+                if text == text.upper():  # it has no other spelling
+                    yield f"(assert (=> {is_text(AUTHORITY, text)} {LOWER}))"
+        if {HOST, LOWER} <= needed:
+            yield f"(assert (= {LOWER} (= {HOST} {AUTHORITY})))"
         if HOST in needed:
             for text in self.authorities:
                 yield f"(assert (= {is_text(AUTHORITY, text)} (str.in_re {HOST} {anyway_cased(text)})))"
@@ -192,6 +221,8 @@ class Vocabulary:
             IPV6: TRUE if is_ipv6 else FALSE,
             "ipv6" if is_ipv6 else "ipv4": f"#x{key - IPV6_START:032x}" if is_ipv6 else f"#x{key:08x}",
             "port": f"#x{connection.port:04x}",
+            LOWER: TRUE if isinstance(payload, HTTPRequest) and payload.host == payload.authority else FALSE,
+            TOO_LONG: TRUE if isinstance(payload, HTTPRequest) and has_long_line(payload) else FALSE,
         }
         if isinstance(payload, TLSClientHello):
             values[SERVER_NAME] = _spelled(payload.name)

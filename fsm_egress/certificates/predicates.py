@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from ..connections.connection import Sends
 from ..connections.decision import Reason, Verdict
 from ..values.net import Prefix
 from .connection import IPV4, IPV6, METHOD, SERVER_NAME, Vocabulary, sends
-from .reading import Fate, fates_of, where_so
+from .reading import Fate
 from .terms import all_of, any_of, is_text, no
+from .trees import among, ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
-    from .reading import Tree
+    from .trees import Tree
 
 __all__ = ["PASSED", "Asked", "dialable", "differs", "holds", "is_beside", "is_passing", "taken_away"]
 
@@ -41,10 +42,6 @@ class Asked(Protocol):
         ...
 
 
-def _among(tree: Tree, chosen: Callable[[Fate], bool]) -> str:
-    return where_so(tree, frozenset(filter(chosen, fates_of(tree))))
-
-
 def dialable(own: Iterable[Prefix], words: Vocabulary) -> str:
     """That a client reaches another host by the address."""
     nowhere = words.to((*map(Prefix, _NOWHERE), *own))
@@ -56,26 +53,26 @@ def is_beside() -> str:
     return any_of(sends(Sends.DATAGRAM), IPV6)
 
 
-def is_passing(tree: Tree, words: Vocabulary) -> str:
+def is_passing(tree: Tree[Fate], words: Vocabulary) -> str:
     """That it never comes to the sidecar."""
-    term = _among(tree, lambda fate: fate.reason in _PASSING)
+    term = among(tree, lambda fate: fate.reason in _PASSING)
     return words.definitions.name("never comes to the sidecar", term)
 
 
-def is_allowed(tree: Tree, words: Vocabulary) -> str:
+def is_allowed(tree: Tree[Fate], words: Vocabulary) -> str:
     """That it gets anywhere."""
-    term = _among(tree, lambda fate: fate.verdict is not Verdict.DENIED)
+    term = among(tree, lambda fate: fate.verdict is not Verdict.DENIED)
     return words.definitions.name("is allowed", term)
 
 
-def holds(where: Asked, tree: Tree, words: Vocabulary) -> str:
+def holds(where: Asked, tree: Tree[Fate], words: Vocabulary) -> str:
     """That a predicate holds of the connection and of its fate."""
     return _TERMS[where.what](where.values, tree, words)
 
 
-def _leaves(tree: Tree, words: Vocabulary) -> str:
-    let_out = _among(tree, lambda fate: fate.verdict in _OUT)
-    elsewhere = _among(tree, lambda fate: fate.leads_outside)
+def _leaves(tree: Tree[Fate], words: Vocabulary) -> str:
+    let_out = among(tree, lambda fate: fate.verdict in _OUT)
+    elsewhere = among(tree, lambda fate: fate.leads_outside)
     term = any_of(all_of(let_out, no(words.to(_LOOPBACK))), elsewhere)
     return words.definitions.name("leaves the mesh", term)
 
@@ -86,13 +83,13 @@ def _asks_for(hosts: tuple[str, ...], words: Vocabulary) -> str:
     return any_of(all_of(sends(Sends.HTTP), requests), all_of(sends(Sends.TLS), names))
 
 
-_Term: TypeAlias = "Callable[[tuple[Any, ...], Tree, Vocabulary], str]"
+_Term: TypeAlias = "Callable[[tuple[Any, ...], Tree[Fate], Vocabulary], str]"
 _TERMS: dict[str, _Term] = {
     "allowed": lambda _, tree, words: is_allowed(tree, words),
     "outside": lambda _, tree, words: _leaves(tree, words),
     "governed": lambda _, tree, words: all_of(sends_tcp(), IPV4, no(is_passing(tree, words))),
-    "verdict": lambda values, tree, _: _among(tree, lambda fate: fate.verdict in values),
-    "reason": lambda values, tree, _: _among(tree, lambda fate: fate.reason in values),
+    "verdict": lambda values, tree, _: among(tree, lambda fate: fate.verdict in values),
+    "reason": lambda values, tree, _: among(tree, lambda fate: fate.reason in values),
     "port": lambda values, _, words: any_of(*map(words.port, values)),
     "destination": lambda values, _, words: words.to(values),
     "host": lambda values, _, words: _asks_for(values, words),
@@ -111,23 +108,35 @@ def sends_tcp() -> str:
     return no(sends(Sends.DATAGRAM))
 
 
-def taken_away(before: Tree, after: Tree, words: Vocabulary) -> str:
+def taken_away(before: Tree[Fate], after: Tree[Fate], words: Vocabulary) -> str:
     """That it was allowed, and no longer is."""
     return all_of(is_allowed(before, words), no(is_allowed(after, words)))
 
 
-def _has(outcome: tuple[object, ...], fate: Fate) -> bool:
-    return fate.outcome == outcome
+def _has(outcome: Hashable, end: _End) -> bool:
+    return end.outcome == outcome
 
 
-def differs(before: Tree, after: Tree, words: Vocabulary) -> str:
+class _End(Protocol):
+    @property
+    def outcome(self) -> Hashable:
+        """What differs for the connection."""
+        ...
+
+
+E = TypeVar("E", bound=_End)
+
+
+def differs(
+    before: Tree[E], after: Tree[E], words: Vocabulary, when: tuple[str, str] = ("before", "after")
+) -> str:
     """That something else becomes of it, by whichever rule."""
-    names = {fate.outcome: str(fate) for fate in fates_of(before) | fates_of(after)}
+    names = {end.outcome: str(end) for end in ends_of(before) | ends_of(after)}
     found = []
     for outcome in sorted(names, key=repr):
         was, now = (
-            words.definitions.name(f"{when}: {names[outcome]}", _among(tree, partial(_has, outcome)))
-            for when, tree in (("before", before), ("after", after))
+            words.definitions.name(f"{said}: {names[outcome]}", among(tree, partial(_has, outcome)))
+            for said, tree in zip(when, (before, after), strict=True)
         )
         if was != now:
             found.append(f"(distinct {was} {now})")

@@ -10,29 +10,42 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import Factory, field
-
 from ..connections.connection import Sends, socket_address
 from ..connections.decision import Reason, Verdict
 from ..policy import OutboundPolicy
 from ..resources.checks import FORWARDED_METHODS, Protocol
 from ..values.construction import frozen
 from .connection import METHOD, PATH, SERVER_NAME, Vocabulary, sends
-from .terms import FALSE, TRUE, all_of, any_of, choice, is_text, no
+from .terms import FALSE, TRUE, all_of, any_of, is_text, no
+from .trees import fork, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..policy import Claim, Endpoint, HTTPRoute, MeshMatch, PortPolicy, VirtualHost, WeightedCluster
+    from ..policy import (
+        Claim,
+        Endpoint,
+        HTTPRoute,
+        Interception,
+        MeshMatch,
+        PortPolicy,
+        VirtualHost,
+        WeightedCluster,
+    )
     from ..values.references import FieldRef
+    from .trees import Tree
 
-__all__ = ["Fate", "Fork", "Tree", "decided", "fates_of", "where_so"]
+__all__ = ["ORIGINAL", "Fate", "Gateways", "decided", "gateways_of", "passing"]
 
 WHOLE = Fraction(1)
 ORIGINAL = (("", 0, WHOLE, WHOLE, WHOLE),)
 FORBIDDEN, NOT_FOUND = 403, 404
 ANY_WEIGHT = 100
 STREAMS = frozenset({Protocol.TCP, Protocol.TCP_SERVER_FIRST})
+
+
+Gateways: TypeAlias = "tuple[tuple[str, str, tuple[str, ...], Fraction], ...]"
+Targets: TypeAlias = "tuple[tuple[str, int, Fraction, Fraction, Fraction], ...]"
 
 
 @frozen
@@ -45,19 +58,25 @@ class Fate:
             them by the age of pods; no host is the original destination.
         gateways: what it is tunnelled through, with shares.
         leads_outside: whether an in-mesh connection may leave the cluster.
+        certified: whether the policy has the sidecar show a certificate, wherever it goes.
     """
 
     verdict: Verdict
     reason: Reason
     status: int | None = None
-    targets: tuple[tuple[str, int, Fraction, Fraction, Fraction], ...] = ()
-    gateways: tuple[tuple[str, str, tuple[str, ...], Fraction], ...] = ()
+    targets: Targets = ()
+    gateways: Gateways = ()
     leads_outside: bool = False
+    certified: bool = False
 
     @property
     def outcome(self) -> tuple[object, ...]:
         """What differs for the connection itself."""
         return self.verdict, self.status, self.targets, self.gateways
+
+    def is_alike(self, other: Fate) -> bool:
+        """Whether the other is decided by the same reason, and comes to the same."""
+        return (self.reason, self.outcome) == (other.reason, other.outcome)
 
     def __str__(self) -> str:
         if self.verdict is Verdict.DENIED:
@@ -67,59 +86,41 @@ class Fate:
         return f"{self.verdict} to {', '.join(shown)}{through}"
 
 
-@frozen(eq=False)
-class Fork:
-    """Where conditions decide: of several that exclude one another the one that holds, else the rest.
-
-    Attributes:
-        fates: all that it leads to.
-    """
-
-    ways: tuple[tuple[str, Tree], ...]
-    otherwise: Tree
-    fates: frozenset[Fate] = field(
-        init=False,
-        default=Factory(
-            lambda self: frozenset().union(*map(fates_of, (*(way for _, way in self.ways), self.otherwise))),
-            takes_self=True,
-        ),
-    )
-
-
-Tree: TypeAlias = "Fate | Fork"
-
-
-def fates_of(tree: Tree) -> frozenset[Fate]:
-    """All that it leads to."""
-    return tree.fates if isinstance(tree, Fork) else frozenset([tree])
-
-
-def fork(ways: Iterable[tuple[str, Tree]], otherwise: Tree) -> Tree:
-    """What the one of these ways decides whose condition holds, else the rest."""
-    open_ways = tuple((condition, way) for condition, way in ways if condition != FALSE)
-    return Fork(open_ways, otherwise) if open_ways else otherwise
-
-
-def where_so(tree: Tree, chosen: frozenset[Fate]) -> str:
-    """That the connection's fate is among these."""
-    found = fates_of(tree)
-    if found <= chosen:
-        return TRUE
-    if found.isdisjoint(chosen) or not isinstance(tree, Fork):
-        return FALSE
-    told = [(condition, where_so(way, chosen)) for condition, way in tree.ways]
-    rest = where_so(tree.otherwise, chosen)
-    if len(told) == 1:
-        return choice(*told[0], rest)
-    if rest == TRUE:
-        return no(any_of(*(all_of(condition, no(so)) for condition, so in told)))
-    here = any_of(*(all_of(condition, so) for condition, so in told))
-    return any_of(here, all_of(no(any_of(*(condition for condition, _ in told))), rest))
-
-
-def decided(policy: OutboundPolicy, words: Vocabulary) -> Tree:
+def decided(policy: OutboundPolicy, words: Vocabulary) -> Tree[Fate]:
     """What becomes of every connection."""
     return _Reader(policy, words).decided()
+
+
+def passing(lists: Interception, words: Vocabulary) -> str:
+    """Stage 0: that it never comes to the sidecar."""
+    outside = no(words.to(prefix for prefix, _ in lists.included)) if lists.included else FALSE
+    named = words.definitions.name(
+        "passes by the sidecar",
+        any_of(
+            words.to(lists.local),
+            words.to(prefix for prefix, _ in lists.excluded),
+            *(words.port(number) for number, _ in lists.excluded_ports),
+            outside,
+        ),
+    )
+    return any_of(sends(Sends.DATAGRAM), named)
+
+
+def gateways_of(policy: OutboundPolicy) -> Gateways:
+    """The egress gateways that carry anything: name, mode, endpoints and share."""
+    listed = [it for it in (policy.forward.gateways if policy.forward else ()) if it.endpoints]
+    total = sum(it.weight for it in listed) or 1
+    return tuple(
+        sorted(
+            (
+                it.name,
+                it.mode,
+                tuple(sorted({socket_address(endpoint.host, endpoint.port) for endpoint in it.endpoints})),
+                Fraction(it.weight, total),
+            )
+            for it in listed
+        )
+    )
 
 
 @frozen(eq=False)
@@ -129,7 +130,7 @@ class _Reader:
     policy: OutboundPolicy
     words: Vocabulary
 
-    def decided(self) -> Tree:
+    def decided(self) -> Tree[Fate]:
         """All stages: each decides, or hands on."""
         unseen = Fate(Verdict.PASSTHROUGH, Reason.NOT_INTERCEPTED, targets=ORIGINAL)
         if self.policy.interception.without is not None:
@@ -137,53 +138,21 @@ class _Reader:
             return fork([(sends(Sends.DATAGRAM), unseen)], alone)
         unclaimed = self.unclaimed()
         ports = [(self.words.port(it.port), self.on_port(it, unclaimed)) for it in self.policy.ports]
-        return fork([(self.passing(), unseen)], fork(ports, unclaimed))
-
-    def passing(self) -> str:
-        """Stage 0: that it never comes to the sidecar."""
-        lists, words = self.policy.interception, self.words
-        outside = no(words.to(prefix for prefix, _ in lists.included)) if lists.included else FALSE
-        named = words.definitions.name(
-            "passes by the sidecar",
-            any_of(
-                words.to(lists.local),
-                words.to(prefix for prefix, _ in lists.excluded),
-                *(words.port(number) for number, _ in lists.excluded_ports),
-                outside,
-            ),
-        )
-        return any_of(sends(Sends.DATAGRAM), named)
+        return fork([(passing(self.policy.interception, self.words), unseen)], fork(ports, unclaimed))
 
     def unclaimed(self) -> Fate:
         """Stage 3: what no rule claims."""
         if not self.policy.spec.enable_egress:
             return Fate(Verdict.DENIED, Reason.EGRESS_DISABLED)
-        return Fate(Verdict.PASSTHROUGH, Reason.EGRESS_ENABLED, targets=ORIGINAL, gateways=self.gateways())
-
-    def gateways(self) -> tuple[tuple[str, str, tuple[str, ...], Fraction], ...]:
-        listed = [it for it in (self.policy.forward.gateways if self.policy.forward else ()) if it.endpoints]
-        total = sum(it.weight for it in listed) or 1
-        return tuple(
-            sorted(
-                (
-                    it.name,
-                    it.mode,
-                    tuple(
-                        sorted({socket_address(endpoint.host, endpoint.port) for endpoint in it.endpoints})
-                    ),
-                    Fraction(it.weight, total),
-                )
-                for it in listed
-            )
+        return Fate(
+            Verdict.PASSTHROUGH, Reason.EGRESS_ENABLED, targets=ORIGINAL, gateways=gateways_of(self.policy)
         )
 
-    def on_port(self, port: PortPolicy, unclaimed: Fate) -> Tree:
+    def on_port(self, port: PortPolicy, unclaimed: Fate) -> Tree[Fate]:
         """Stages 1 to 3 on one port."""
-        claims = tuple(dict.fromkeys(claim for group in port.groups for claim in group.claims))
+        claims = claims_of(port)
         egress = (
-            fork([(any_of(*map(self.claims, claims)), self.egress(port.port, claims))], unclaimed)
-            if claims
-            else unclaimed
+            fork([(self.claimed(claims), self.egress(port.port, claims))], unclaimed) if claims else unclaimed
         )
         owned = [
             (self.words.to(owner.prefix for owner in match.owners), self.in_mesh(match))
@@ -196,17 +165,17 @@ class _Reader:
 
     # --- stage 1 -----------------------------------------------------------------------------------------
 
-    def in_mesh(self, match: MeshMatch) -> Tree:
+    def in_mesh(self, match: MeshMatch) -> Tree[Fate]:
         """What becomes of a connection to a service."""
         if match.protocol not in {Protocol.HTTP, Protocol.GRPC}:
             return self.sent_to(match.clusters, Reason.TCP_SERVICE, None)
         closed = Fate(Verdict.DENIED, Reason.PROTOCOL_MISMATCH)
         return fork([(sends(Sends.HTTP), self.requested(match.virtual_hosts))], closed)
 
-    def requested(self, hosts: Sequence[VirtualHost]) -> Tree:
+    def requested(self, hosts: Sequence[VirtualHost]) -> Tree[Fate]:
         """Which service a request is for, by its Host."""
         by_name = {name: host for host in hosts for name in host.hostnames}
-        unknown: Tree = Fate(Verdict.DENIED, Reason.NO_HOST, FORBIDDEN)
+        unknown: Tree[Fate] = Fate(Verdict.DENIED, Reason.NO_HOST, FORBIDDEN)
         routed = {id(host): self.routed(host) for host in hosts}
         names: dict[int, list[str]] = {}
         for name, host in by_name.items():
@@ -221,22 +190,13 @@ class _Reader:
             unknown,
         )
 
-    def routed(self, host: VirtualHost) -> Tree:
+    def routed(self, host: VirtualHost) -> Tree[Fate]:
         """What the first of the routes that match decides."""
         routes = [
             (self.matches(route), self.sent_to(route.clusters, Reason.HTTP_ROUTE, NOT_FOUND))
             for route in host.routes
         ]
-        return self.in_order(routes, Fate(Verdict.DENIED, Reason.NO_ROUTE, FORBIDDEN))
-
-    def in_order(self, ways: Iterable[tuple[str, Tree]], otherwise: Tree) -> Tree:
-        """What the first of these ways decides whose condition holds, else the rest."""
-        apart: list[tuple[str, Tree]] = []
-        none = TRUE
-        for condition, way in ways:
-            apart.append((all_of(condition, none), way))
-            none = self.words.definitions.name("none of the former", all_of(none, no(condition)))
-        return fork(apart, otherwise)
+        return in_order(routes, Fate(Verdict.DENIED, Reason.NO_ROUTE, FORBIDDEN), self.words.definitions)
 
     def sent_to(self, clusters: Iterable[WeightedCluster], reason: Reason, refusal: int | None) -> Fate:
         """To the endpoints of clusters, each with its share; denied where there is none."""
@@ -276,9 +236,14 @@ class _Reader:
         return self.named("claimed by", claim.rule, all_of(f"(= port #x{claim.port:04x})", where))
 
     def claimed(self, claims: Iterable[Claim]) -> str:
-        return any_of(*map(self.claims, claims))
+        """That one of these claims the destination; said once, as much is said of it."""
+        listed = list(claims)
+        term = any_of(*map(self.claims, listed))
+        if len(listed) == 1:
+            return term
+        return self.words.definitions.name(f"claimed by one of {len(listed)} ports", term)
 
-    def egress(self, port: int, claims: Sequence[Claim]) -> Tree:
+    def egress(self, port: int, claims: Sequence[Claim]) -> Tree[Fate]:
         """What claimed connections come to: whatever one of the claims allows, else they are denied."""
         whole = [claim for claim in claims if not claim.broken]
         streams = [claim for claim in whole if claim.protocol in STREAMS]
@@ -288,19 +253,29 @@ class _Reader:
         }
         rest = self.refused(claims, (), Fate(Verdict.DENIED, Reason.PROTOCOL_MISMATCH))
         by_kind = fork([(sends(kind), tree) for kind, tree in spoken.items()], rest)
-        return fork([(self.claimed(streams), self.allowed(Reason.TCP_PORT))], by_kind)
+        return self.streamed(streams, by_kind)
 
-    def allowed(self, reason: Reason, host: str = "", port: int = 0) -> Fate:
+    def streamed(self, streams: Sequence[Claim], otherwise: Tree[Fate]) -> Tree[Fate]:
+        """What goes out as it comes: the first claim says whether a certificate is shown."""
+        plain, shown = (self.allowed(Reason.TCP_PORT, certified=is_shown) for is_shown in (False, True))
+        if len({it.source_cert is None for it in streams}) > 1:
+            ways = [(self.claims(it), shown if it.source_cert else plain) for it in streams]
+            return in_order(ways, otherwise, self.words.definitions)
+        fate = shown if streams and streams[0].source_cert else plain
+        return fork([(self.claimed(streams), fate)], otherwise)
+
+    def allowed(self, reason: Reason, host: str = "", port: int = 0, *, certified: bool = False) -> Fate:
         targets = ((host, port, WHOLE, WHOLE, WHOLE),)
-        return Fate(Verdict.EGRESS_POLICY, reason, targets=targets, gateways=self.gateways())
+        gateways = gateways_of(self.policy)
+        return Fate(Verdict.EGRESS_POLICY, reason, None, targets, gateways, certified=certified)
 
-    def refused(self, claims: Sequence[Claim], missed: Iterable[str], otherwise: Tree) -> Tree:
+    def refused(self, claims: Sequence[Claim], missed: Iterable[str], otherwise: Tree[Fate]) -> Tree[Fate]:
         """Denied: for want of a certificate where with it the connection were allowed, else otherwise."""
         opened = self.claimed(it for it in claims if it.broken and it.protocol in STREAMS)
         lacking = Fate(Verdict.DENIED, Reason.NO_CERTIFICATE)
         return fork([(any_of(opened, *missed), lacking)], otherwise)
 
-    def greeted(self, port: int, claims: Sequence[Claim], whole: Sequence[Claim]) -> Tree:
+    def greeted(self, port: int, claims: Sequence[Claim], whole: Sequence[Claim]) -> Tree[Fate]:
         """TLS: any, or by server name."""
         https = [it for it in claims if it.protocol is Protocol.HTTPS]
         anything = [it for it in whole if it.protocol is Protocol.HTTPS and not it.hosts]
@@ -325,12 +300,15 @@ class _Reader:
         ]
         return fork([(self.claimed(anything), self.allowed(Reason.TLS_ANY))], fork(named, denied))
 
-    def asked(self, port: int, claims: Sequence[Claim], whole: Sequence[Claim]) -> Tree:
+    def asked(self, port: int, claims: Sequence[Claim], whole: Sequence[Claim]) -> Tree[Fate]:
         """HTTP: by Host, then by route."""
         http = [it for it in claims if it.protocol is Protocol.HTTP]
         if not http:
             return self.refused(claims, (), Fate(Verdict.DENIED, Reason.PROTOCOL_MISMATCH))
         served = _by_host(it for it in whole if it.protocol is Protocol.HTTP)
+        certified = {
+            host for host, listing in served.items() if listing[0].source_cert
+        }  # the first one counts
         lacking = _by_host(it for it in http if it.broken)
         known = {host: self.known(host, port, served) for host in served}
         half = {host: self.known(host, port, lacking) for host in lacking}
@@ -340,7 +318,7 @@ class _Reader:
             for it in listing
         ]
 
-        def denied(reason: Reason) -> Tree:
+        def denied(reason: Reason) -> Tree[Fate]:
             status = Fate(Verdict.DENIED, reason, FORBIDDEN)
             forbidden = fork(
                 [(any_of(opened, *missed), Fate(Verdict.DENIED, Reason.NO_CERTIFICATE, FORBIDDEN))], status
@@ -355,7 +333,7 @@ class _Reader:
                 [
                     (
                         any_of(*(all_of(self.claims(it), self.routed_by(it)) for it in listing)),
-                        self.allowed(Reason.HTTP_ROUTE, host, port),
+                        self.allowed(Reason.HTTP_ROUTE, host, port, certified=host in certified),
                     )
                 ],
                 no_route,
@@ -365,7 +343,7 @@ class _Reader:
         unknown = fork([(any_of(*half.values()), no_route)], no_host)
         if self.policy.spec.enable_auto_default_route:
             defaults = [(self.claimed(served[host]), routed[host]) for host in sorted(served)]
-            unknown = self.in_order(defaults, unknown)
+            unknown = in_order(defaults, unknown, self.words.definitions)
         return fork([(known[host], routed[host]) for host in served], unknown)
 
     def routed_by(self, claim: Claim) -> str:
@@ -411,6 +389,14 @@ def _ages(end: Endpoint, *, is_stream: bool) -> Ages:
     if end.growth and not least:
         return end.weight or ANY_WEIGHT, 1, max(most, ANY_WEIGHT)
     return end.weight or ANY_WEIGHT, least or ANY_WEIGHT, most or ANY_WEIGHT
+
+
+def claims_of(port: PortPolicy) -> tuple[Claim, ...]:
+    """All claims of a port, each once, in the order in which the first counts."""
+    found: dict[int, Claim] = {}
+    for group in port.groups:
+        found.update(group.placed)
+    return tuple(claim for _, claim in sorted(found.items()))
 
 
 def _by_host(claims: Iterable[Claim]) -> dict[str, list[Claim]]:

@@ -6,20 +6,26 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..connections.connection import Connection
+from ..connections.obstacles import LONGEST_LINE
+from ..policy import OutboundPolicy
 from ..resources.subjects import Subject
 from ..values.construction import frozen
-from .connection import Vocabulary
+from .connection import IPV6, TOO_LONG, Vocabulary
+from .fares import PASSED as UNTOUCHED
+from .fares import Fare, due
 from .predicates import PASSED, dialable, differs, holds, is_beside, is_passing, taken_away
-from .reading import decided
-from .terms import all_of, any_of, no, remark
+from .reading import Fate, decided, passing
+from .sidecar import Scripts, handled
+from .tables import Tables
+from .terms import TRUE, all_of, any_of, no, remark
+from .trees import among, fork, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..policy import OutboundPolicy
     from .predicates import Asked
 
-__all__ = ["Frame", "alike", "as_much", "never"]
+__all__ = ["Compared", "Frame", "Told", "alike", "as_decided", "as_much", "never"]
 
 _SHOWN = 20  # identities that a remark names before it counts the rest
 
@@ -33,12 +39,37 @@ class Frame:
         documents: the names of the documents that it is about, each with its digest.
         conditions: what the mesh uses and is not modelled.
         witness: whose connection refutes the claim, and which; None for a proof.
+        exceptions: what the claim does not speak of.
     """
 
     claim: str
     documents: tuple[tuple[str, str], ...] = ()
     conditions: tuple[str, ...] = ()
     witness: tuple[Subject, Connection] | None = None
+    exceptions: tuple[str, ...] = ()
+
+
+@frozen
+class Told:
+    """A difference between what is decided and what a sidecar does.
+
+    Attributes:
+        passes: whether the connection never comes to the sidecar.
+    """
+
+    decided: Fate
+    fares: Fare
+    passes: bool
+
+
+@frozen(eq=False)
+class Compared:
+    """A policy, the config of a sidecar with the scripts that read it, and how they are said to differ."""
+
+    policy: OutboundPolicy
+    tables: Tables
+    scripts: Scripts
+    told: tuple[Told, ...] = ()
 
 
 def never(frame: Frame, policies: Sequence[OutboundPolicy], where: Asked, *, beside: bool) -> str:
@@ -68,6 +99,18 @@ def alike(frame: Frame, pairs: Sequence[tuple[OutboundPolicy, OutboundPolicy]]) 
     return _script(frame, asked, [(pair[0].identity, partial(_differs, pair)) for pair in pairs])
 
 
+def as_decided(frame: Frame, sides: Compared) -> str:
+    """The script that a sidecar does what is decided, but for the differences that are told.
+
+    With a witness: that it fares otherwise than is decided, in just the way that is told.
+    """
+    asked = "Is there a connection that fares otherwise in the sidecar than it should, and not as is told?"
+    if frame.witness:
+        asked = "Does the connection fare otherwise in the sidecar than it should, and as is told?"
+    is_shown = frame.witness is not None
+    return _script(frame, asked, [(sides.policy.identity, partial(_departs, sides, is_shown))])
+
+
 # --- questions -------------------------------------------------------------------------------------------
 
 
@@ -86,6 +129,30 @@ def _is_taken_away(pair: tuple[OutboundPolicy, OutboundPolicy], words: Vocabular
 def _differs(pair: tuple[OutboundPolicy, OutboundPolicy], words: Vocabulary) -> str:
     before, after = (decided(policy, words) for policy in pair)
     return all_of(_dialable(pair, words), differs(before, after, words))
+
+
+def _departs(compared: Compared, is_shown: bool, words: Vocabulary) -> str:
+    policy, tables = compared.policy, compared.tables
+    lists = policy.interception
+    beside = TRUE if lists.without else any_of(IPV6, passing(lists, words))
+    meant = decided(policy, words)
+    seen = fork([(beside, UNTOUCHED)], handled(tables, compared.scripts, words))
+    should = mapped(meant, due(policy, has_certificate=tables.own is not None))
+    told = any_of(
+        *(
+            all_of(
+                beside if it.passes else no(beside),
+                among(meant, it.decided.is_alike),
+                among(seen, it.fares.__eq__),
+            )
+            for it in compared.told
+        )
+    )
+    other = differs(should, seen, words, ("should be", "is"))
+    if is_shown:
+        return all_of(other, told)
+    is_read = no(TOO_LONG) if TOO_LONG in words.needed_by(other) else TRUE
+    return all_of(dialable(lists.own, words), is_read, other, no(told))
 
 
 def _dialable(pair: Iterable[OutboundPolicy], words: Vocabulary) -> str:
@@ -142,6 +209,8 @@ def _head(
         yield f"; of: {len(whom) - _SHOWN} more identities"
     for name, digest in frame.documents:
         yield f"; document: sha256 {digest} {remark(name)}"
+    for exception in frame.exceptions:
+        yield f"; but for: {remark(exception)}"
     for condition in frame.conditions:
         yield f"; under: {remark(condition)}"
     for name, (variable, pattern, why) in words.free.items():
@@ -149,4 +218,6 @@ def _head(
             where = variable.strip("|")
             text = f"whether `{remark(pattern.text)}` is found in {where}, as {why}"
             yield f"; left out: {text}: it may be or not"
+    if TOO_LONG in needed and not frame.witness:
+        yield f"; left out: requests with a line of more than {LONGEST_LINE} bytes: a sidecar closes them"
     yield f"; question: {asked}"

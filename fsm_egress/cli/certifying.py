@@ -17,19 +17,29 @@ from .output import print_objects, say, why
 
 if TYPE_CHECKING:
     from ..answers.proofs import Answer
+    from ..verification.agreement import Verification
 
-__all__ = ["certificate_option", "certify", "write_certificate"]
+LONGEST = 1_000_000
+
+__all__ = ["certificate_option", "certify", "write_certificate", "write_certificates"]
 
 
 @click.command(
     epilog=examples(
         "fsm-egress never -f mesh/ --to 169.254.169.254 --certificate never.smt2",
         "fsm-egress certify never.smt2",
+        "fsm-egress certify --timeout 60 verify*.smt2",
     )
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, LONGEST, min_open=True),
+    metavar="SECONDS",
+    help="Stop the solver at a file after this time: not decided.",
+)
 @output_option()
-def certify(files: tuple[str, ...], output: str) -> None:
+def certify(files: tuple[str, ...], timeout: float | None, output: str) -> None:
     """Check certificates of proofs with a solver.
 
     The solver knows nothing of meshes. You hear what was proved, of whom, and about which documents, whose
@@ -41,7 +51,7 @@ def certify(files: tuple[str, ...], output: str) -> None:
     for name in files:
         content, shown = read_input(name)
         try:
-            results.append(result := certified(content.decode("utf-8", "replace")))
+            results.append(result := certified(content.decode("utf-8", "replace"), timeout=timeout))
         except InvalidValue as error:
             stop(f"{shown}: {error}")
         if output == "table":
@@ -69,9 +79,31 @@ def write_certificate(answer: Answer, path: Path | None) -> None:
     if path is None:
         return
     if answer.proven is None:
-        say(["note: what is neither proven nor refuted has no certificate"], err=True)
+        say([_NONE], err=True)
+    else:
+        _write(path, answer.certificate())
+
+
+def write_certificates(verification: Verification, path: Path | None) -> None:
+    """Write the certificate of a verification, if one is asked for, and one of each difference beside it.
+
+    Those have the name of the first with a number: `verify-1.smt2`.
+    """
+    if path is None:
         return
+    if verification.undecided:
+        say([_NONE], err=True)
+    else:
+        _write(path, verification.certificate())
+    for number, it in enumerate(verification.disagreements, 1):
+        _write(path.with_name(f"{path.stem}-{number}{path.suffix}"), verification.certificate(it))
+
+
+_NONE = "note: what is neither proven nor refuted has no certificate"
+
+
+def _write(path: Path, script: str) -> None:
     try:
-        write_file(path, answer.certificate().encode())
+        write_file(path, script.encode())
     except OSError as error:
         stop(f"{path}: cannot be written: {why(error)}")

@@ -21,6 +21,7 @@ from ..values.errors import Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
+from .certifying import certificate_option, write_certificates
 from .endings import end, fail_on_option
 from .help import examples
 from .mesh import Documents, mesh_options, say_lost
@@ -41,6 +42,7 @@ from .sidecars import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from ..connections.findings import Finding
     from ..resources.subjects import Subject
@@ -57,6 +59,7 @@ DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rul
         "fsm-egress verify -f policies/ --as curl.curl --config config.json",
         "fsm-egress verify -f policies/ --all -o json",
         "fsm-egress verify -f policies/ --as curl.curl --enforce",
+        "fsm-egress verify -f policies/ --as curl.curl --certificate verify.smt2",
     )
 )
 @mesh_options
@@ -70,6 +73,7 @@ DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rul
 @fail_on_option
 @code_option("--without", "Leave out differences with this code; may be repeated.")
 @quiet_option
+@certificate_option
 @output_option()
 def verify(
     documents: Documents,
@@ -81,19 +85,23 @@ def verify(
     fail_on: Severity,
     without: tuple[Code, ...],
     quiet: bool,
+    certificate: Path | None,
     output: str,
 ) -> None:
     """Compare the policies with what the sidecar does.
 
     All connections are compared. Each difference is shown by its smallest connection, with the known
     shortcoming of the sidecar behind it; what is so in every mesh is told once, at the end. With --all so is
-    what to do about each shortcoming, and a summary stands below it. Exit code 1 if there is a difference
+    what to do about each shortcoming, and a summary stands below it. Beside the file of --certificate one
+    is written for each difference, with a number. Exit code 1 if there is a difference
     whose shortcoming is as bad as --fail-on says, 3 if something could not be decided.
     """
     if (identity is None) is not every:
         raise click.UsageError("give one of --as and --all")
     if every and config_file is not None:
         raise click.UsageError("--config belongs to --as: each sidecar has its own")
+    if every and certificate is not None:
+        raise click.UsageError("--certificate belongs to --as: each sidecar has its own")
     if enforce and config_file is not None:
         raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else read_config(config_file, fsm)
@@ -106,7 +114,9 @@ def verify(
     verified = once_for_all(lambda it: verify_mesh(mesh, it.identity, given, enforce=enforce, fsm=fsm))
     for who in progress(subjects, "verifying"):
         policy = resolve(mesh, who)
-        verification = without_codes(evolve(verified(policy), identity=policy.identity), without)
+        found_here = evolve(verified(policy), identity=policy.identity)
+        write_certificates(found_here, certificate)
+        verification = without_codes(found_here, without)
         tally.add(verification)
         if output != "table":
             print_objects(_verification_lines(verification), output)

@@ -7,6 +7,7 @@ after the target has been dialled is no part of it: retries, failover, circuit b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,8 @@ from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import Target, UsedGateway
 from ..connections.obstacles import has_long_line
 from ..values.construction import frozen
+from ..values.errors import InvalidValue
+from .bare import bare_tree
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
@@ -26,7 +29,7 @@ from .taking import Kept, Taken, routing, taken_line
 from .versions import LATEST, FSMVersion, fsm_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..connections.connection import Connection
     from .rules import ReadRule
@@ -66,11 +69,13 @@ class Sidecar:
 
     Attributes:
         lends: whether it lends connections that it has kept, as it does unless upstreams close each of them.
+        source: what the config was read from, if it was.
     """
 
     config: OutboundConfig
     version: FSMVersion = LATEST
     lends: bool = True
+    source: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
     _known: dict[tuple[object, ...], Any] = field(init=False, factory=dict, repr=False)
 
     @classmethod
@@ -86,10 +91,20 @@ class Sidecar:
         """
         version = LATEST if fsm is None else fsm_version(fsm)
         if isinstance(config, PipyConfig):
-            tree: Any = config.tree
-        else:
-            tree = read_tree(config) if isinstance(config, bytes) else config
-        return cls(read_outbound(tree), version)
+            return cls(read_outbound(config.tree), version, source=config.content)
+        tree = read_tree(config) if isinstance(config, bytes) else config
+        return cls(read_outbound(tree), version, source=config)
+
+    @property
+    def tree(self) -> Any:
+        """What the scripts look at of the config, in wire names, without secrets.
+
+        Raises:
+            InvalidValue: the sidecar was not made by `read`.
+        """
+        if self.source is None:
+            raise InvalidValue.of("a sidecar that was read from a config", "one that was not")
+        return bare_tree(read_tree(self.source) if isinstance(self.source, bytes) else self.source)
 
     @property
     def is_of_another_version(self) -> bool:
@@ -101,12 +116,13 @@ class Sidecar:
         hosts = (host for match in matches for host in (match.hosts or {}).values())
         return any(host.plain is not self.version.plain_hosts for host in hosts)
 
-    def __reduce__(self) -> tuple[type[Sidecar], tuple[OutboundConfig, FSMVersion, bool]]:
-        return Sidecar, (self.config, self.version, self.lends)
+    def __reduce__(self) -> tuple[type[Sidecar], tuple[Any, ...]]:
+        source = None if self.source is None else self.tree
+        return Sidecar, (self.config, self.version, self.lends, source)
 
     def alone(self) -> Sidecar:
         """The same with upstreams that close each connection: what came before changes nothing."""
-        return Sidecar(self.config, self.version, lends=False)
+        return Sidecar(self.config, self.version, lends=False, source=self.source)
 
     def handle(self, connection: Connection, *, http2: bool = False) -> Outcome:
         """What the sidecar does with a connection that was redirected to it; UDP never is, and passes by.

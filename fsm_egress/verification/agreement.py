@@ -28,6 +28,7 @@ from ..resolution import resolve
 from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
+from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY
 from ..values.identity import Memory, Same
 from ..values.net import IPV6_START, Address
@@ -42,7 +43,14 @@ if TYPE_CHECKING:
     from ..policy import Interception
     from ..values.references import FieldRef
 
-__all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_config", "verify"]
+__all__ = [
+    "Disagreement",
+    "Sides",
+    "Undecided",
+    "Verification",
+    "own_config",
+    "verify",
+]
 
 ROOT = "/"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
@@ -241,6 +249,7 @@ class Verification(Discreet, Shown):
         classes: how many classes of connections were put to both.
         disagreements: each once, by port, address and what is sent.
         undecided: what no proof was found for.
+        mesh: the mesh that was asked about.
     """
 
     identity: Subject
@@ -248,6 +257,33 @@ class Verification(Discreet, Shown):
     disagreements: tuple[Disagreement, ...]
     undecided: tuple[Undecided, ...]
     sides: Sides = field(repr=False, eq=False)
+    mesh: Snapshot = field(repr=False, eq=False)
+
+    def certificate(self, shown: Disagreement | None = None) -> str:
+        """The comparison as an SMT-LIB script, which a solver checks without this library.
+
+        It is `unsat`: there is no connection that fares otherwise than it should, but for those that differ
+        just as one of the disagreements. With one of these it is `sat`: its connection does. The sidecar is
+        read there by rules of its own, from the bytes of its config (`docs/certificates.md`).
+
+        Args:
+            shown: one of `disagreements`.
+
+        Raises:
+            InvalidValue: something is not decided, so that there is nothing to prove.
+        """
+        from .certified import Difference, Side, certificate  # noqa: PLC0415  # because few answers are certified
+
+        def told(it: Disagreement) -> Difference:
+            passes = not intercepted(self.sides.policy.interception, it.connection)
+            return Difference(it.connection, it.decision, it.outcome, passes, str(it))
+
+        if self.undecided and shown is None:
+            what = "a verification in which everything is decided"
+            raise InvalidValue.of(what, str(self.undecided[0]))
+        differences = tuple(map(told, self.disagreements))
+        side = Side(self.mesh, self.sides.policy, self.sides.sidecar, self.conditions, differences)
+        return certificate(side, None if shown is None else told(shown))
 
     def __repr__(self) -> str:
         return f"<Verification of {self.table().headline}>"
@@ -325,7 +361,12 @@ def verify(
         if why:
             undecided.setdefault(why, Undecided(_ANY, why))
     return Verification(
-        sides.policy.identity, classes, tuple(disagreements.values()), tuple(undecided.values()), sides
+        sides.policy.identity,
+        classes,
+        tuple(disagreements.values()),
+        tuple(undecided.values()),
+        sides,
+        snapshot,
     )
 
 

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_meshes import FLOMESH, resource
 from small import WHO, config, egress, load, routes, service
-from solving import Asking, fate_of, many
+from solving import Asking, asking, fate_of, many
 from universe import aimed, drawn
 
 import fsm_egress as fe
 from fsm_egress.certificates.connection import Vocabulary
-from fsm_egress.certificates.reading import Fate, decided, fates_of
+from fsm_egress.certificates.reading import Fate, decided
+from fsm_egress.certificates.trees import ends_of
 from fsm_egress.resolution import resolve
 
 PER_MESH = 30
@@ -33,15 +34,15 @@ def test_law_the_solver_agrees_with_the_engine_about_each_connection(
     subjects = fe.subjects_of(snapshot)
     whom = data.draw(st.sampled_from((*subjects, *[it for it in subjects if str(it) == identity] * 3)))
     policy = resolve(snapshot, whom)
-    engine, asking = fe.Engine.compile(policy), Asking(policy)
+    engine, solver = fe.Engine.compile(policy), asking(policy)
     for connection in (*aimed(wires), *some):
         fate = fate_of(engine.classify(connection))
-        assert asking.is_so(connection, fate), (connection, fate)
+        assert solver.is_so(connection, fate), (connection, fate)
 
 
-def asked_of(*documents: Any) -> tuple[fe.Engine, Asking]:
+def asked_of(*documents: Any) -> tuple[fe.Engine, Asking[Fate]]:
     policy = resolve(load(*documents), WHO)
-    return fe.Engine.compile(policy), Asking(policy)
+    return fe.Engine.compile(policy), asking(policy)
 
 
 GROUP = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
@@ -164,13 +165,13 @@ def get(host: str, path: str = "/", method: str = "GET", **headers: str) -> fe.H
     ],
 )
 def test_what_rules_seldom_come_to(documents: list[Any], sent: Any, reason: str) -> None:
-    engine, asking = asked_of(*documents)
+    engine, solver = asked_of(*documents)
     connection = fe.Connection("54.9.9.9", 80, sent)
     decision = engine.classify(connection)
     assert decision.reason.value == reason
-    assert asking.is_so(connection, fate_of(decision))
-    assert not asking.is_so(connection, Fate(fe.Verdict.DENIED, fe.Reason.NO_ENDPOINTS))
-    assert not any(asking.is_so(connection, fate) for fate in asking.fates if fate != fate_of(decision))
+    assert solver.is_so(connection, fate_of(decision))
+    assert not solver.is_so(connection, Fate(fe.Verdict.DENIED, fe.Reason.NO_ENDPOINTS))
+    assert not any(solver.is_so(connection, fate) for fate in solver.ends if fate != fate_of(decision))
 
 
 def test_a_pod_without_a_sidecar_is_let_out() -> None:
@@ -180,12 +181,12 @@ def test_a_pod_without_a_sidecar_is_let_out() -> None:
         "metadata": {"name": "p", "namespace": "curl"},
         "spec": {"serviceAccountName": "curl", "hostNetwork": True},
     }
-    engine, asking = asked_of(config(), egress("e", "tcp 25"), pod)
+    engine, solver = asked_of(config(), egress("e", "tcp 25"), pod)
     for sent, reason in ((fe.Sends.BYTES, "no_sidecar"), (fe.Sends.DATAGRAM, "not_intercepted")):
         connection = fe.Connection("54.9.9.9", 26, sent)
         decision = engine.classify(connection)
         assert decision.reason.value == reason
-        assert asking.is_so(connection, fate_of(decision))
+        assert solver.is_so(connection, fate_of(decision))
 
 
 def test_what_gateways_carry() -> None:
@@ -203,17 +204,17 @@ def test_what_gateways_carry() -> None:
             "v1", "Endpoints", "fsm", "gateway", subsets=[{"addresses": [{"ip": "10.0.9.1"}], "ports": ports}]
         ),
     ]
-    engine, asking = asked_of(config({"enableEgress": True}), egress("e", "tcp 25"), *gateways)
+    engine, solver = asked_of(config({"enableEgress": True}), egress("e", "tcp 25"), *gateways)
     for port in (25, 26):
         connection = fe.Connection("54.9.9.9", port, fe.Sends.BYTES)
         decision = engine.classify(connection)
         assert [used.name for used in decision.gateways] == ["gateway.fsm"]
-        assert asking.is_so(connection, fate_of(decision))
+        assert solver.is_so(connection, fate_of(decision))
 
 
 def test_fates_are_told_in_words() -> None:
     mesh = load(egress("e", "http 80", hosts=["a.com"]), egress("t", "tcp 25"))
-    fates = fates_of(decided(resolve(mesh, WHO), Vocabulary()))
+    fates = ends_of(decided(resolve(mesh, WHO), Vocabulary()))
     assert {str(fate) for fate in fates} == {
         "DENIED 403",
         "DENIED and closed",

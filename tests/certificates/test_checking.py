@@ -56,17 +56,47 @@ def test_a_solver_may_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(z3.Solver, "check", lambda _: z3.unknown)
     found = fe.certify(PROVEN.certificate())
     assert (found.holds, bool(found)) == (None, False)
-    assert str(found).startswith("not known whether proven: never ")
+    assert str(found).startswith("not decided whether proven: never ")
+    assert "(the solver says unknown: " in str(found)
+
+
+HARD = """\
+; claim: c
+(set-info :status unsat)
+(declare-const x Int) (declare-const y Int) (declare-const z Int)
+(assert (and (> x 1) (> y 1) (> z 1) (= (+ (* x x x) (* y y y)) (* z z z))))
+(check-sat)
+"""
+
+
+def test_a_solver_is_stopped_when_its_time_is_up() -> None:
+    found = fe.certify(HARD, timeout=0.2)
+    assert found.holds is None
+    assert found.why == "the solver was stopped after 0.2 s"
+    assert str(found) == "not decided whether proven: c (the solver was stopped after 0.2 s)"
+    assert found.to_mapping()["why"] == found.why
+    assert fe.certify(PROVEN.certificate(), timeout=60)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1_000_001, float("nan"), True, "5"])
+def test_time_is_a_positive_number_of_seconds(seconds: Any) -> None:
+    with pytest.raises(fe.InvalidValue, match=r"timeout: expected a positive number of seconds"):
+        fe.certify(PROVEN.certificate(), timeout=seconds)
 
 
 def test_what_stands_under_a_condition_and_what_is_left_out_is_said() -> None:
     text = (
-        "; claim: c\n; under: the moon\n; left out: whether `x`\n(set-info :status unsat)\n"
-        "(assert false)\n(check-sat)\n"
+        "; claim: c\n; but for: a tide\n; under: the moon\n; left out: whether `x`\n"
+        "(set-info :status unsat)\n(assert false)\n(check-sat)\n"
     )
     found = fe.certify(text)
     assert (found.conditions, found.left_out) == (("the moon",), ("whether `x`",))
-    assert str(found).splitlines()[1:] == ["  under the moon", "  left out: whether `x`"]
+    assert found.exceptions == tuple(found.to_mapping()["exceptions"]) == ("a tide",)
+    assert str(found).splitlines()[1:] == [
+        "  but for a tide",
+        "  under the moon",
+        "  left out: whether `x`",
+    ]
 
 
 @pytest.mark.parametrize(

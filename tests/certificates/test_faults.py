@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import small
 from small import WHO, config, egress, load, routes, service
-from solving import Asking, agrees, fate_of, many
+from solving import agrees, agrees_about_the_sidecar, asking, fate_of, many
 
 import fsm_egress as fe
 from fsm_egress.resolution import resolve
@@ -29,25 +29,29 @@ IS_LONG = many(1, 2).max_examples == 2
 # The module, what stands in it, and what stands there instead.
 Fault = tuple[str, str, str]
 ENGINE: list[Fault] = [
-    ("engine", "return all(\n        pattern.search(", "return any(\n        pattern.search("),
-    ("engine", "if group.stream:", "if group.stream and group.prefixes:"),
-    ("engine", "reversed(interception.excluded_ports)", "()"),
-    ("engine", "dict.fromkeys(interception.local, ", "dict.fromkeys(interception.own, "),
-    ("engine", "for method in route.methods or FORWARDED_METHODS:", "for method in FORWARDED_METHODS:"),
-    ("engine", "if not targets:", "if targets is None:"),
-    ("engine", 'authority.removesuffix(f":{group.port}")', "authority"),
-    ("engine", "if self.group.any_tls:", "if self.group.any_tls and self.group.server_names:"),
-    ("engine", "None if default is None else found.laid_out", "None if default else found.laid_out"),
-    ("engine", "if self.policy.spec.enable_egress:", "if not self.policy.spec.enable_egress:"),
+    ("engine.tables", "return all(\n        pattern.search(", "return any(\n        pattern.search("),
+    ("engine.allowing", "if group.stream:", "if group.stream and group.prefixes:"),
+    ("engine.compiling", "reversed(interception.excluded_ports)", "()"),
+    ("engine.compiling", "dict.fromkeys(interception.local, ", "dict.fromkeys(interception.own, "),
     (
-        "engine",
-        "return _over(_cut(PrefixTable(owned, None)), _cut(PrefixTable(claimed, anywhere)))",
-        "return _cut(PrefixTable(claimed, anywhere))",
+        "engine.tables",
+        "for method in route.methods or FORWARDED_METHODS:",
+        "for method in FORWARDED_METHODS:",
+    ),
+    ("engine.compiling", "if not targets:", "if targets is None:"),
+    ("engine.allowing", 'authority.removesuffix(f":{group.port}")', "authority"),
+    ("engine.allowing", "if self.group.any_tls:", "if self.group.any_tls and self.group.server_names:"),
+    ("engine.allowing", "None if default is None else found.laid_out", "None if default else found.laid_out"),
+    ("engine.compiling", "if policy.spec.enable_egress:", "if not policy.spec.enable_egress:"),
+    (
+        "engine.compiling",
+        "return over(cut(PrefixTable(owned, None)), cut(PrefixTable(claimed, anywhere)))",
+        "return cut(PrefixTable(claimed, anywhere))",
     ),
     (
-        "engine",
-        "mismatch = _denied(Reason.PROTOCOL_MISMATCH, rule, taken, owners)",
-        "mismatch = _denied(Reason.PROTOCOL_MISMATCH, rule, taken, owners, FORBIDDEN)",
+        "engine.compiling",
+        "mismatch = denial(Reason.PROTOCOL_MISMATCH, rule, taken, owners)",
+        "mismatch = denial(Reason.NO_HOST, rule, taken, owners)",
     ),
 ]
 PARTITION: list[Fault] = [
@@ -63,7 +67,7 @@ PARTITION: list[Fault] = [
         "https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)",
         "https = (claim for claim in group.claims if claim.protocol is Protocol.TCP)",
     ),
-    ("division.criteria", "for hostname in host.hostnames}", "for hostname in host.hostnames[:1]}"),
+    ("division.criteria", "dict.fromkeys(host.hostnames, _cond", "dict.fromkeys(host.hostnames[:1], _cond"),
     (
         "division.criteria",
         "by_host[min(by_host)] if by_host and default else ()",
@@ -81,7 +85,7 @@ PARTITION: list[Fault] = [
     ),
     (
         "division.requests",
-        "yield _Host(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))",
+        "yield Asked(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))",
         "yield from ()",
     ),
     ("division.dividing", "for kind in plain if kind in within.kinds", "for kind in plain[:1]"),
@@ -92,12 +96,12 @@ PARTITION: list[Fault] = [
     ),
     (
         "division.dividing",
-        'yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, Among(frozenset(["", *names])))',
+        "yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, rest), (rest, places)",
         "yield from ()",
     ),
 ]
 WRITER: list[Fault] = [
-    ("certificates.reading", "[(self.passing(), unseen)]", "[(sends(Sends.DATAGRAM), unseen)]"),
+    ("certificates.reading", "return any_of(sends(Sends.DATAGRAM), named)", "return sends(Sends.DATAGRAM)"),
     ("certificates.reading", "self.words.to(claim.prefixes) if claim.prefixes else TRUE", "TRUE"),
     (
         "certificates.reading",
@@ -115,8 +119,8 @@ WRITER: list[Fault] = [
     ("certificates.reading", 'ported = f"{host}:{port}"', "ported = host"),
     (
         "certificates.reading",
-        "unknown = self.in_order(defaults, unknown)",
-        "unknown = self.in_order(defaults[1:], unknown)",
+        "unknown = in_order(defaults, unknown, self.words.definitions)",
+        "unknown = in_order(defaults[1:], unknown, self.words.definitions)",
     ),
     ("certificates.reading", "weighted.weight * endpoint.weight", "0 * endpoint.weight"),
     (
@@ -141,8 +145,84 @@ WRITER: list[Fault] = [
     ),
     ("certificates.script", "any_of(seen, unseen) if beside else seen", "seen"),
 ]
-FAULTS = [*ENGINE, *PARTITION, *WRITER]
-PLANTED = FAULTS if IS_LONG else [ENGINE[0], PARTITION[3], WRITER[3]]
+MODEL: list[Fault] = [
+    ("pipy.sidecar", "if entry.mask is not None and entry.mask.contains(key):", "if entry.mask is not None:"),
+    (
+        "pipy.sidecar",
+        "entry = (match.hosts or {}).get(sends.host)",
+        "entry = (match.hosts or {}).get(sends.authority)",
+    ),
+    ("pipy.sidecar", "if sends.method in rule.methods:", "if rule.methods:"),
+    (
+        "pipy.sidecar",
+        "return CLOSED if self.version.closes_unknown_hosts else answered(FORBIDDEN)",
+        "return CLOSED",
+    ),
+    (
+        "pipy.sidecar",
+        "ways.append(_Way(Fraction(weight), answered(NOT_FOUND)))",
+        "ways.append(_Way(Fraction(weight), CLOSED))",
+    ),
+    (
+        "pipy.sidecar",
+        "passes = self.config.enable_egress or (match is not None and match.allowed)",
+        "passes = self.config.enable_egress",
+    ),
+    ("pipy.sidecar", "shown = cert or (None if is_egress else self.config.cert)", "shown = cert"),
+    (
+        "pipy.sidecar",
+        "return Taken(anywhere, None, is_egress=anywhere is not None)",
+        "return Taken(anywhere, None, is_egress=False)",
+    ),
+    ("pipy.sidecar", "entry = next(iter(match.hosts.values()))", "return CLOSED"),
+    (
+        "pipy.sidecar",
+        "return CLOSED if found is None else self._through",
+        "return ECHOED if found is None else self._through",
+    ),
+    ("pipy.scripts", "hosts = _all(it.hosts for it in (host, *folded))", "hosts = host.hosts"),
+    ("pipy.sidecar", "http2 or _is_read(sends)", "http2 or True"),
+]
+SIDECAR: list[Fault] = [
+    ("certificates.sidecar", "return in_order(ways, rest, self.words.definitions)", "return rest"),
+    (
+        "certificates.sidecar",
+        "any_of(*map(self.words.host, texts))",
+        "any_of(*map(self.words.authority, texts))",
+    ),
+    (
+        "certificates.sidecar",
+        "_one_of(FORWARDED if rule.methods is None else rule.methods)",
+        "_one_of(FORWARDED)",
+    ),
+    ("certificates.sidecar", "CLOSED if self.scripts.closes_unknown else answered(FORBIDDEN)", "CLOSED"),
+    (
+        "certificates.sidecar",
+        "ways += _weighted(answered(NOT_FOUND).ways, Fraction(weight))",
+        "ways += _weighted(CLOSED.ways, Fraction(weight))",
+    ),
+    (
+        "certificates.sidecar",
+        "is_let = self.tables.passes or (only is None and match is not None and match.allowed)",
+        "is_let = self.tables.passes",
+    ),
+    (
+        "certificates.sidecar",
+        "shown = cert or (None if taken.is_egress else self.tables.own)",
+        "shown = cert",
+    ),
+    (
+        "certificates.sidecar",
+        "self.through(_Taken(anywhere, None, is_egress=True))",
+        "self.through(_Taken(anywhere, None, is_egress=False))",
+    ),
+    ("certificates.sidecar", "if self.tables.default_route:", "if self.tables.default_route and not hosts:"),
+    ("certificates.sidecar", 'READ = (*FORWARDED, "TRACE", "CONNECT")', "READ = FORWARDED"),
+    ("certificates.fares", "return answered(fate.status) if fate.status else CLOSED", "return CLOSED"),
+    ("certificates.fares", "shown = has_certificate if inside else fate.certified", "shown = fate.certified"),
+]
+FAULTS = [*ENGINE, *PARTITION, *WRITER, *MODEL, *SIDECAR]
+PLANTED = FAULTS if IS_LONG else [ENGINE[0], PARTITION[3], WRITER[3], SIDECAR[3]]
 
 GROUP = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
 GET = routes("r", {"pathRegex": r"^/v1\b.*x$", "methods": ["PUT"], "headers": [{"x-a": "^1$"}, {"x-b": "2"}]})
@@ -176,7 +256,12 @@ MESHES: list[list[Any]] = [
         egress("any", "https 80", hosts=[]),
         WEB,
     ],
-    [config({"outboundPortExclusionList": [7]}), egress("any", "https 443"), WEB],
+    [
+        config({"outboundPortExclusionList": [7]}),
+        egress("any", "https 443"),
+        WEB,
+        service("none", "http-web 81", ip="10.96.0.3", pods=[]),
+    ],
 ]
 BOTH = {"x-a": "1", "x-b": "2"}
 REQUESTS = [
@@ -237,11 +322,10 @@ def mesh(number: int) -> fe.Snapshot:
 def disagreements(numbers: Iterable[int] = range(len(MESHES))) -> Iterator[str]:
     """Where the readings differ: about connections, about what never happens, about what a change does."""
     for number in numbers:
-        policy = resolve(mesh(number), WHO)
-        engine, asking = fe.Engine.compile(policy), Asking(policy)
-        for connection in CONNECTIONS:
-            if not asking.is_so(connection, fate_of(engine.classify(connection))):
-                yield f"{number}: {connection}"
+        if not agrees_about_the_sidecar(fe.verify(mesh(number), WHO)):
+            yield f"{number}: the sidecar"
+    for number in numbers:
+        yield from _about_connections(number)
     for number in numbers:
         for where in QUESTIONS:
             if not agrees(fe.never(mesh(number), where, WHO)):
@@ -249,6 +333,14 @@ def disagreements(numbers: Iterable[int] = range(len(MESHES))) -> Iterator[str]:
         for other in range(number):
             if not agrees(fe.implies(mesh(number), mesh(other), WHO)):
                 yield f"{number}, {other}"
+
+
+def _about_connections(number: int) -> Iterator[str]:
+    policy = resolve(mesh(number), WHO)
+    engine, solver = fe.Engine.compile(policy), asking(policy)
+    for connection in CONNECTIONS:
+        if not solver.is_so(connection, fate_of(engine.classify(connection))):
+            yield f"{number}: {connection}"
 
 
 def source_of(room: str) -> str:
@@ -261,7 +353,13 @@ def source_of(room: str) -> str:
 def plant(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a copy of a module with the fault in the place of the module, wherever it is known."""
     room, old, new = fault
-    for known in (*fe.__all__, "certificates.script", "certificates.documents", *(it for it, *_ in FAULTS)):
+    for known in (
+        *fe.__all__,
+        "certificates.script",
+        "certificates.documents",
+        "verification.certified",
+        *(it for it, *_ in FAULTS),
+    ):
         _ = getattr(fe, known, None) or import_module(f"fsm_egress.{known}")  # else it would keep the fault
     original = import_module(f"fsm_egress.{room}")
     name = original.__name__
@@ -303,4 +401,4 @@ def test_each_fault_can_be_planted(fault: Fault) -> None:
 
 
 def test_there_are_a_dozen_in_each_reading() -> None:
-    assert min(map(len, (ENGINE, PARTITION, WRITER))) >= 12
+    assert min(map(len, (ENGINE, PARTITION, WRITER, MODEL, SIDECAR))) >= 12

@@ -79,7 +79,7 @@ def test_what_a_solver_cannot_tell_is_no_answer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(z3.Solver, "check", lambda _: z3.unknown)
     result = run("certify", "proof.smt2")
     assert result.exit_code == 3
-    assert result.stdout.startswith("proof.smt2: not known whether proven: never ")
+    assert result.stdout.startswith("proof.smt2: not decided whether proven: never ")
 
 
 def test_what_is_no_certificate_is_said() -> None:
@@ -108,3 +108,53 @@ def test_the_command_writes_what_python_writes() -> None:
     run("never", *MESH, "--port", "26", "--certificate", "proof.smt2")
     answer = fe.never(fe.load("mesh.yaml"), fe.Where.allowed() & fe.Where.port(26), "curl.curl")
     assert Path("proof.smt2").read_text() == answer.certificate()
+
+
+def test_verify_writes_one_for_all_and_one_for_each_difference() -> None:
+    ask = ("verify", *MESH)
+    plain, answered = run(*ask), run(*ask, "--certificate", "proofs/verify.smt2", "--without", "FSE027")
+    assert answered.exit_code == plain.exit_code
+    found = fe.verify(fe.load("mesh.yaml"), "curl.curl")
+    written = sorted(path.name for path in Path("proofs").iterdir())
+    numbers = range(1, len(found.disagreements) + 1)
+    assert written == sorted(["verify.smt2", *(f"verify-{number}.smt2" for number in numbers)])
+    assert len(numbers) > 1
+    assert Path("proofs/verify.smt2").read_text() == found.certificate()
+    assert Path("proofs/verify-2.smt2").read_text() == found.certificate(found.disagreements[1])
+    checked = run("certify", *(f"proofs/{name}" for name in written))
+    assert checked.exit_code == 0
+    assert (
+        "proofs/verify.smt2: proven: the sidecar does what is decided, but for what is told" in checked.stdout
+    )
+    assert f"  but for {found.disagreements[0]}" in checked.stdout.splitlines()
+    assert checked.stdout.count("refuted: the sidecar does what is decided (the solver says sat)") == len(
+        numbers
+    )
+
+
+def test_verify_writes_what_it_can() -> None:
+    lost = egress("web", "tcp 443", ipAddresses=["54.0.0.0"])
+    Path("mesh.yaml").write_text(yaml.safe_dump_all([config(), egress("mail", "tcp 25"), lost]))
+    result = run("verify", *MESH, "--lenient", "--certificate", "verify.smt2")
+    assert "note: what is neither proven nor refuted has no certificate" in result.stderr
+    assert not Path("verify.smt2").exists()
+    assert Path("verify-1.smt2").exists()
+
+
+def test_each_sidecar_has_a_certificate_of_its_own() -> None:
+    result = run("verify", "-f", "mesh.yaml", "--all", "--certificate", "verify.smt2")
+    assert result.exit_code == 2
+    assert "--certificate belongs to --as: each sidecar has its own" in result.stderr
+
+
+def test_a_solver_is_given_the_time_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("never", *MESH, "--port", "26", "--certificate", "proof.smt2")
+    monkeypatch.setattr(z3.Solver, "check", lambda _: z3.unknown)
+    monkeypatch.setattr(z3.Solver, "reason_unknown", lambda _: "timeout")
+    result = run("certify", "--timeout", "0.5", "proof.smt2")
+    assert result.exit_code == 3
+    assert result.stdout.splitlines()[0] == (
+        "proof.smt2: not decided whether proven: never (allowed and port `26`)"
+        " (the solver was stopped after 0.5 s)"
+    )
+    assert run("certify", "--timeout", "0", "proof.smt2").exit_code == 2

@@ -1,0 +1,137 @@
+"""Comparisons of engine and sidecar as scripts that any solver checks, by readings of their own of both."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from hashlib import sha256
+from typing import TYPE_CHECKING, TypeVar
+
+from ..certificates.documents import digests
+from ..certificates.fares import Fare, Way, fare
+from ..certificates.reading import Fate
+from ..certificates.script import Compared, Frame, Told, as_decided
+from ..certificates.sidecar import Scripts
+from ..certificates.tables import Tables
+from ..connections.connection import Connection
+from ..connections.decision import Decision
+from ..connections.findings import Finding
+from ..pipy.outcome import Fate as Ending
+from ..pipy.outcome import Outcome
+from ..pipy.sidecar import Sidecar
+from ..policy import OutboundPolicy
+from ..snapshot import Snapshot
+from ..values.construction import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..certificates.reading import Gateways
+    from ..connections.decision import Target, UsedGateway
+
+__all__ = ["Difference", "Side", "certificate", "fares_of"]
+
+CLAIM = "the sidecar does what is decided"
+_ENDS = {Ending.REFUSED: Ending.CLOSED}  # to a client it is the same
+T = TypeVar("T")
+
+
+@frozen
+class Difference:
+    """A difference between engine and sidecar, with a connection that shows it.
+
+    Attributes:
+        passes: whether the connection never comes to the sidecar.
+        words: the difference in words.
+    """
+
+    connection: Connection
+    decision: Decision
+    outcome: Outcome
+    passes: bool
+    words: str
+
+
+@frozen(eq=False)
+class Side:
+    """What was compared for an identity, under which conditions, and how it differs."""
+
+    mesh: Snapshot
+    policy: OutboundPolicy
+    sidecar: Sidecar
+    conditions: tuple[Finding, ...]
+    differences: tuple[Difference, ...]
+
+
+def certificate(side: Side, shown: Difference | None = None) -> str:
+    """The script that an identity and its sidecar differ as is told, and no otherwise.
+
+    With `shown`, that a connection fares as this difference says.
+    """
+    told = () if shown else tuple(it.words for it in side.differences)
+    identity = side.policy.identity
+    frame = Frame(
+        f"{CLAIM}, but for what is told" if told else CLAIM,
+        (*digests(side.mesh), (f"config.json of {identity}", _digest(side.sidecar.tree))),
+        tuple(map(str, side.conditions)),
+        (identity, shown.connection) if shown else None,
+        told,
+    )
+    return as_decided(frame, _compared(side, (shown,) if shown else side.differences))
+
+
+def _compared(side: Side, differences: Iterable[Difference]) -> Compared:
+    version = side.sidecar.version
+    scripts = Scripts(version.plain_hosts, version.closes_unknown_hosts, side.sidecar.lends)
+    told = (Told(_fate(it.decision), fares_of(it.outcome), it.passes) for it in differences)
+    return Compared(side.policy, Tables.read(side.sidecar.tree), scripts, tuple(dict.fromkeys(told)))
+
+
+def _digest(tree: object) -> str:
+    """The SHA-256 of what is looked at of a config, as JSON, in its order, without spaces, in UTF-8."""
+    wire = json.dumps(tree, separators=(",", ":"), ensure_ascii=False)
+    return sha256(wire.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# --- in the terms of certificates ------------------------------------------------------------------------
+
+
+def _shares(entries: Iterable[tuple[T, int]]) -> tuple[tuple[T, Fraction], ...]:
+    """Weights as shares of one."""
+    listed = list(entries)
+    total = sum(weight for _, weight in listed) or 1
+    return tuple((it, Fraction(weight, total)) for it, weight in listed)
+
+
+def _by_age(target: Target, part: Fraction) -> tuple[Fraction, Fraction]:
+    """The least and the most of a share."""
+    return (target.by_age.least, target.by_age.most) if target.by_age else (part, part)
+
+
+def _gateways(used: Iterable[UsedGateway]) -> Gateways:
+    named = _shares(((it.name, it.mode, tuple(sorted(set(it.endpoints)))), it.weight) for it in used)
+    return tuple(sorted((*it, share) for it, share in named))
+
+
+def _fate(decision: Decision) -> Fate:
+    parts = _shares((target, target.weight) for target in decision.targets)
+    targets = ((it.host, it.port, part, *_by_age(it, part)) for it, part in parts)
+    return Fate(
+        decision.verdict,
+        decision.reason,
+        decision.status,
+        tuple(sorted(targets)),
+        _gateways(decision.gateways),
+    )
+
+
+def fares_of(outcome: Outcome) -> Fare:
+    """An outcome in the terms of certificates."""
+    ways: list[tuple[Way, Fraction]] = []
+    for each in (outcome, *outcome.others):
+        end = _ENDS.get(each.fate, each.fate).value
+        gateways = _gateways(each.gateways)
+        places = _shares(((target.host, target.port), target.weight) for target in each.targets)
+        for place, share in places or ((None, Fraction(1)),):
+            ways.append((Way(end, place, each.status, each.mtls, gateways), share * each.share))
+    return fare(ways, lent=bool(outcome.either))
