@@ -57,7 +57,7 @@ ENGINE: list[Fault] = [
 PARTITION: list[Fault] = [
     (
         "division.criteria",
-        "lines.update((number, passed) for number, _ in policy.interception.excluded_ports)",
+        "lines.update((number, passed) for number, _ in policy.interception.excluded_ports if number)",
         "lines.update(())",
     ),
     ("division.criteria", "_table((prefix, Place()) for prefix, _ in interception.excluded)", "_table(())"),
@@ -146,7 +146,11 @@ WRITER: list[Fault] = [
     ("certificates.script", "any_of(seen, unseen) if beside else seen", "seen"),
 ]
 MODEL: list[Fault] = [
-    ("pipy.sidecar", "if entry.mask is not None and entry.mask.contains(key):", "if entry.mask is not None:"),
+    (
+        "pipy.taking",
+        "entry.mask.last, Taken(match, entry.cert, is_egress=False))",
+        "entry.mask.last, Taken(match, entry.cert, is_egress=True))",
+    ),
     (
         "pipy.sidecar",
         "entry = (match.hosts or {}).get(sends.host)",
@@ -170,9 +174,9 @@ MODEL: list[Fault] = [
     ),
     ("pipy.sidecar", "shown = cert or (None if is_egress else self.config.cert)", "shown = cert"),
     (
-        "pipy.sidecar",
-        "return Taken(anywhere, None, is_egress=anywhere is not None)",
-        "return Taken(anywhere, None, is_egress=False)",
+        "pipy.taking",
+        "rest = Taken(anywhere, None, is_egress=anywhere is not None)",
+        "rest = Taken(anywhere, None, is_egress=False)",
     ),
     ("pipy.sidecar", "entry = next(iter(match.hosts.values()))", "return CLOSED"),
     (
@@ -180,7 +184,11 @@ MODEL: list[Fault] = [
         "return CLOSED if found is None else self._through",
         "return ECHOED if found is None else self._through",
     ),
-    ("pipy.scripts", "hosts = _all(it.hosts for it in (host, *folded))", "hosts = host.hosts"),
+    (
+        "pipy.sidecar",
+        "if taken.match is None and not self.config.enable_egress:",
+        "if taken.match is None:",
+    ),
     ("pipy.sidecar", "http2 or _is_read(sends)", "http2 or True"),
 ]
 SIDECAR: list[Fault] = [
@@ -217,7 +225,7 @@ SIDECAR: list[Fault] = [
         "self.through(_Taken(anywhere, None, is_egress=False))",
     ),
     ("certificates.sidecar", "if self.tables.default_route:", "if self.tables.default_route and not hosts:"),
-    ("certificates.sidecar", 'READ = (*FORWARDED, "TRACE", "CONNECT")', "READ = FORWARDED"),
+    ("certificates.sidecar", "if not self.tables.listens:", "if self.tables.listens:"),
     ("certificates.fares", "return answered(fate.status) if fate.status else CLOSED", "return CLOSED"),
     ("certificates.fares", "shown = has_certificate if inside else fate.certified", "shown = fate.certified"),
 ]
