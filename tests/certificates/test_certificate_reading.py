@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import attrs
 import pytest
 import random_meshes
 import small
@@ -19,6 +20,7 @@ import fsm_egress as fe
 from fsm_egress.certificates.connection import Vocabulary
 from fsm_egress.certificates.reading import Fate, decided
 from fsm_egress.certificates.trees import ends_of
+from fsm_egress.policy import Growth
 from fsm_egress.resolution import resolve
 
 PER_MESH = 30
@@ -210,6 +212,25 @@ def test_what_gateways_carry() -> None:
         decision = engine.classify(connection)
         assert [used.name for used in decision.gateways] == ["gateway.fsm"]
         assert solver.is_so(connection, fate_of(decision))
+
+
+@pytest.mark.parametrize("port", ["tcp-x 80", "http-x 80"])
+@pytest.mark.parametrize(
+    "ages", [(0, 100, 0, 100), (0, 50, 20, 60), (10, 100, 0, 80)], ids=lambda it: "-".join(map(str, it))
+)
+def test_shares_by_age_are_those_of_the_engine(port: str, ages: tuple[int, ...]) -> None:
+    policy = resolve(load(config(), service("s", port, pods=["10.0.0.1", "10.0.0.2"])), WHO)
+    (cluster,) = policy.clusters
+    young = tuple(
+        attrs.evolve(it, weight=most, growth=Growth(least, most))
+        for it, least, most in zip(cluster.endpoints, ages[::2], ages[1::2], strict=True)
+    )
+    policy = attrs.evolve(policy, clusters=(attrs.evolve(cluster, endpoints=young),))
+    sent = fe.Sends.BYTES if port.startswith("tcp") else get("s.shop")
+    connection = fe.Connection("10.0.0.1", 80, sent)
+    fate = fate_of(fe.Engine.compile(policy).classify(connection))
+    assert any(least < most for *_, least, most in fate.targets)
+    assert asking(policy).is_so(connection, fate)
 
 
 def test_fates_are_told_in_words() -> None:

@@ -122,7 +122,7 @@ WRITER: list[Fault] = [
         "unknown = in_order(defaults, unknown, self.words.definitions)",
         "unknown = in_order(defaults[1:], unknown, self.words.definitions)",
     ),
-    ("certificates.reading", "weighted.weight * endpoint.weight", "0 * endpoint.weight"),
+    ("certificates.reading", "Fraction(weight, whole) * own", "own"),
     (
         "certificates.expressions",
         "return {side: _both(EMPTY, rest[side]) for side in SIDES}",

@@ -400,8 +400,9 @@ def test_requests_below_the_path_of_another_cluster_go_in_the_clear() -> None:
     (cluster,) = policy.clusters
     far = attrs.evolve(cluster.endpoints[0], host="10.9.9.9", path="/far")
     policy = attrs.evolve(policy, clusters=(attrs.evolve(cluster, endpoints=(*cluster.endpoints, far)),))
+    half = Fraction(1, 2)
     fate = attrs.evolve(
-        FATE, targets=((("10.0.0.1", 80), Fraction(1, 2)), (("10.9.9.9", 80), Fraction(1, 2)))
+        FATE, targets=(("10.0.0.1", 80, half, half, half), ("10.9.9.9", 80, half, half, half))
     )
     assert {str(way) for way, _ in due(policy, has_certificate=True)(fate).ways} == {
         "dialled to 10.0.0.1:80 with mTLS",
