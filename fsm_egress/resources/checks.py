@@ -423,7 +423,9 @@ def host(value: Any) -> str:
     expected = "a DNS name or an IP address, without scheme, port or path"
     if is_range(text):
         raise InvalidValue.of(expected, value, reason="a range belongs into `ipAddresses`")
-    raise InvalidValue.of(expected, value, proposal=bare if good else None)
+    user, _, rest = text.rpartition("@")
+    found = f"…@{rest}" if user else value  # a problem shows no password
+    raise InvalidValue.of(expected, found, proposal=bare if good else None)
 
 
 def is_range(text: str) -> bool:

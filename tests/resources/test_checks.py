@@ -248,7 +248,7 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (
         checks.host,
         "https://me:pw@A.b:443/get?x#y",
-        A_HOST + "the string `https://me:pw@A.b:443/get?x#y`; write `a.b`",
+        A_HOST + "the string `…@A.b:443/get?x#y`; write `a.b`",
     ),
     (checks.host, "a.b.", A_HOST + "the string `a.b.`; write `a.b`"),
     (checks.host, "a.b/get", A_HOST + "the string `a.b/get`; write `a.b`"),
