@@ -13,6 +13,7 @@ __all__ = ["bare_tree"]
 LOOKED_AT = ("Certificate", "Chains", "Forward", "Outbound")
 SWITCHES = ("FeatureFlags", "Traffic")
 PLUGINS = "Plugins"  # what they are told may be a secret
+CERTIFICATES = ("CertChain", "IssuingCA")
 HASHED = "sha256:"
 
 
@@ -38,6 +39,6 @@ def _entry(key: str, value: Any) -> Any:
     if isinstance(value, str) and value:
         if key == "PrivateKey":
             return unless_empty(value)
-        if key == "CertChain" and not value.startswith(HASHED):
+        if key in CERTIFICATES and not value.startswith(HASHED):
             return f"{HASHED}{sha256(value.encode()).hexdigest()}"
     return _bare(value)

@@ -454,7 +454,7 @@ def test_http_egress_tells_the_host_who_calls() -> None:
 
 def test_nothing_is_told_where_no_request_is_known() -> None:
     assert found(*web("^get$"), only=["FSE083", "FSE081"]) == [
-        "FSE083 Egress curl/a spec.ports[0]: 192.0.2.1:80 GET http://a.comget"
+        "FSE083 Egress curl/a spec.ports[0]: 192.0.2.1:80 GET get (Host a.com)"
     ]
     assert found(*web("[]"), only=["FSE083", "FSE081"]) == []
 

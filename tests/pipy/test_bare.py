@@ -12,7 +12,7 @@ from fsm_egress.pipy.bare import bare_tree
 from fsm_egress.pipy.sidecar import Sidecar
 
 KEY = "the key"
-CERT = {"CertChain": "chain", "PrivateKey": KEY, "IssuingCA": ""}
+CERT = {"CertChain": "chain", "PrivateKey": KEY, "IssuingCA": "issuer"}
 CONFIG = {
     "Certificate": CERT,
     "Spec": {"Traffic": {"EnableEgress": True}, "Observability": {"remoteLogging": {"Authorization": KEY}}},
@@ -36,7 +36,7 @@ CONFIG = {
 
 def test_a_bare_config_holds_no_secret_and_is_its_own() -> None:
     bare = bare_tree(CONFIG)
-    assert KEY not in repr(bare)
+    assert not any(text in repr(bare) for text in (KEY, "chain", "issuer"))
     assert "Observability" not in bare["Spec"]
     assert "Forward" not in bare
     assert bare_tree(bare) == bare
