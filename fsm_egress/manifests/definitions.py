@@ -162,7 +162,7 @@ _MESH_CONFIG = {
     ),
     "spec.traffic.serviceAccessNames": "cloud:part",
     "spec.traffic.serviceAccessNames.cloud": "withNamespace:boolean",
-    "spec.warmup": ("aggression:1.. duration:duration enable:boolean maxWeight:0..100 minWeight:0..100"),
+    "spec.warmup": ("aggression:1.. duration enable:boolean maxWeight:0..100 minWeight:0..100"),
 }
 _OLDEST_MESH_CONFIG = {
     **_COMMON,
@@ -314,10 +314,6 @@ def _is_map(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(item, (str, NoneType)) for item in value.values())
 
 
-def _is_duration(value: Any) -> bool:
-    return isinstance(value, str) and _DURATION.fullmatch(value) is not None
-
-
 def _is_quantity(value: Any) -> bool:
     is_text = isinstance(value, str) and _QUANTITY.fullmatch(value) is not None
     return value is None or is_text or (isinstance(value, int) and not isinstance(value, bool))
@@ -325,11 +321,9 @@ def _is_quantity(value: Any) -> bool:
 
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _QUANTITY = re.compile(rf"[+-]?{_NUMBER}(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?{_NUMBER})?", re.ASCII)
-_DURATION = re.compile(rf"[+-]?(?:{_NUMBER} *[a-zµ]+ *)+|0", re.ASCII)
 _Type = tuple[str, Callable[[Any], bool]]
 _TYPES: Mapping[str, _Type] = {
     "boolean": ("a boolean", lambda value: isinstance(value, bool)),
-    "duration": ("a duration", _is_duration),
     "integer": ("a whole number", _is_whole),
     "integers": ("a list of whole numbers", _is_list_of(int)),
     "map": ("a mapping of strings", _is_map),
