@@ -225,7 +225,7 @@ def strict_names_option(*, default: bool) -> Callable[[Command], Command]:
     )
 
 
-defaults_option = click.option(
+defaults_option: Callable[[Command], Command] = click.option(
     "--defaults",
     type=click.Choice([defaults.value for defaults in Defaults]),
     help="What is assumed without a MeshConfig: FSM's defaults, or those that its chart installs.",

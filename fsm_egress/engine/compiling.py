@@ -88,7 +88,7 @@ def lay_out(
     if interception.without is not None:
         passed = Decision(Verdict.PASSTHROUGH, Reason.NO_SIDECAR, interception.without, targets=ORIGINAL)
         return {}, Segments((0,), (everything(passed),))
-    compiler = Compiler(policy)
+    compiler = _Compiler(policy)
     excluded = _excluded(interception)
     unseen = over(excluded, _not_included(interception))
     ports = {
@@ -100,7 +100,7 @@ def lay_out(
     return ports, over(unseen, Segments((0,), (otherwise,)))
 
 
-class Compiler:
+class _Compiler:
     """Makes every decision of a policy once."""
 
     def __init__(self, policy: OutboundPolicy) -> None:

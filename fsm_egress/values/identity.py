@@ -24,7 +24,7 @@ class Same:
     __slots__ = ("it",)
 
     def __init__(self, it: object) -> None:
-        self.it = it
+        self.it: object = it
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Same) and self.it is other.it

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..values.moved import without
 
-__getattr__ = without(__name__, "Verification")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__getattr__: Callable[[str], object] = without(__name__, "Verification")
