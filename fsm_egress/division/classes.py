@@ -6,7 +6,6 @@ each *place* between, the server names, the hosts, and the conditions on the req
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -16,6 +15,7 @@ from ..connections.connection import KINDS, Connection, HTTPRequest, Sends, TLSC
 from ..patterns import Pattern
 from ..values.construction import frozen
 from ..values.dialling import Appeal, Span
+from ..values.segments import Segments
 
 __all__ = [
     "ANYTHING",
@@ -108,16 +108,7 @@ class Place:
         return self.hosts.get(host.lower() if self.folds else host, self.otherwise)
 
 
-@frozen(eq=False)
-class Line:
-    """The line of all addresses, cut where the place changes: from `starts[i]` on it is `places[i]`."""
-
-    starts: tuple[int, ...]
-    places: tuple[Place, ...]
-
-    def at(self, key: int) -> Place:
-        """The place of an address, by its key."""
-        return self.places[bisect_right(self.starts, key) - 1]
+Line: TypeAlias = Segments[Place]
 
 
 @frozen(eq=False)

@@ -219,7 +219,7 @@ def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], *, apart: bool) ->
     starts: list[int] = []
     listed: list[Place] = []
     line = taken_line(matches)
-    for start, taken in zip(line.starts, line.taken, strict=True):
+    for start, taken in zip(line.starts, line.values, strict=True):
         key = taken.match, taken.cert
         if key not in places:
             place = _place(sidecar, taken)

@@ -23,8 +23,7 @@ from ..resources.subjects import Subject, Unnamed
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.identity import Memory
-from .compiling import lay_out, unclaimed, used_gateways
-from .lines import Segments
+from .compiling import Line, lay_out, unclaimed, used_gateways
 from .tables import Leaf
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ class Engine:
     """
 
     identity: Subject
-    _ports: Mapping[int, Segments[Leaf]] = field(repr=False)
-    _other: Segments[Leaf] = field(repr=False)
+    _ports: Mapping[int, Line] = field(repr=False)
+    _other: Line = field(repr=False)
     _unclaimed: Leaf = field(repr=False)
     unnamed: Unnamed | None = field(default=None, kw_only=True, repr=False)
 
@@ -156,7 +155,7 @@ class IncompleteEngine(Engine):
         return evolve(decision, without=without, conditions=self.conditions)
 
 
-def _compiled(policy: OutboundPolicy, otherwise: Leaf, known: Mapping[int, Segments[Leaf]]) -> Engine:
+def _compiled(policy: OutboundPolicy, otherwise: Leaf, known: Mapping[int, Line]) -> Engine:
     """The engine; one whose decisions say so where a policy is not all that governs them."""
     engine = Engine(policy.identity, *lay_out(policy, otherwise, known), otherwise)
     conditions = policy.conditions

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..connections.connection import socket_address
 from ..connections.decision import Decision, Reason, TrafficMatch, UsedGateway, Verdict
 from ..values.prefix_table import PrefixTable
+from ..values.segments import Segments
 from .allowing import allowed_leaf
-from .lines import Segments, cut, over
+from .lines import cut, over
 from .tables import (
     FORBIDDEN,
     ORIGINAL,

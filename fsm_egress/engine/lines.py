@@ -1,28 +1,19 @@
-"""The line of all addresses, cut where what stands on it changes."""
+"""Lines of addresses laid one over the other."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ..values.construction import frozen
 from ..values.net import LAST_KEY
+from ..values.segments import Segments
 
 if TYPE_CHECKING:
     from ..values.prefix_table import PrefixTable
 
-__all__ = ["Segments", "cut", "over"]
+__all__ = ["cut", "over"]
 
 V = TypeVar("V")
-V_co = TypeVar("V_co", covariant=True)
-
-
-@frozen(eq=False)
-class Segments(Generic[V_co]):
-    """The line of all addresses, cut where the value changes: from `starts[i]` on it is `values[i]`."""
-
-    starts: tuple[int, ...]
-    values: tuple[V_co, ...]
 
 
 def cut(table: PrefixTable[V]) -> Segments[V]:

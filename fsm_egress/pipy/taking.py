@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from heapq import heappop, heappush
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from attrs import evolve
 
 from ..values.construction import frozen
 from ..values.net import GAP_END, GAP_START, LAST_KEY
+from ..values.segments import Segments
 from .enforcement import HTTP_CHAIN, MODULE
 from .outcome import Outcome
 from .scripts import Cert, Match
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .scripts import OutboundConfig
 
-__all__ = ["Kept", "Taken", "TakenLine", "routing", "taken_line"]
+__all__ = ["Kept", "Taken", "routing", "taken_line"]
 
 REQUESTS = "http"  # what the module may hand to the chain of requests
 
@@ -67,19 +67,7 @@ class Taken:
         return evolve(self, match=self.match and evolve(self.match, clusters={cluster: 1}, allowed=False))
 
 
-@frozen(eq=False)
-class TakenLine:
-    """The line of all addresses, by what takes connections to them: from `starts[i]` on it is `taken[i]`."""
-
-    starts: tuple[int, ...]
-    taken: tuple[Taken, ...]
-
-    def at(self, key: int) -> Taken:
-        """What takes connections to an address."""
-        return self.taken[bisect_right(self.starts, key) - 1]
-
-
-def taken_line(matches: tuple[Match, ...]) -> TakenLine:
+def taken_line(matches: tuple[Match, ...]) -> Segments[Taken]:
     """What takes connections to a port: the first match with a range that holds the address.
 
     Where there is none it is the first without ranges. Of the ranges of a match the first counts that holds
@@ -107,7 +95,7 @@ def taken_line(matches: tuple[Match, ...]) -> TakenLine:
         while around and around[0][2] < start:
             heappop(around)
         found.append(around[0][3] if around else rest)
-    return TakenLine(tuple(starts), tuple(found))
+    return Segments(tuple(starts), tuple(found))
 
 
 def routing(config: OutboundConfig) -> Iterator[Taken]:

@@ -591,10 +591,10 @@ def cuts(*ranges: Iterable[str], protocol: str = "tcp") -> dict[str, int]:
     """Where the line is cut for matches with these ranges, and which of the places begins there."""
     matches = [{"Protocol": protocol, "DestinationIPRanges": dict.fromkeys(texts)} for texts in ranges]
     found = of_config(tree(*matches)).ports[80]
-    numbers = {id(place): number for number, place in reversed(list(enumerate(found.places)))}
+    numbers = {id(place): number for number, place in reversed(list(enumerate(found.values)))}
     return {
         str(Address.from_key(start)): numbers[id(place)]
-        for start, place in zip(found.starts, found.places, strict=True)
+        for start, place in zip(found.starts, found.values, strict=True)
     }
 
 
