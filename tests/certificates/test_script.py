@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ import random_meshes
 import small
 from hypothesis import given
 from hypothesis import strategies as st
+from seeds import told_with_each_seed
 from small import WHO, config, egress, load, routes, service
 from solving import agrees, many, solved
 from universe import changes
@@ -248,19 +246,10 @@ print(fe.equivalent(before, after).certificate())
 def test_the_same_answer_has_the_same_certificate_anywhere() -> None:
     items = [config(), *MESH, *service("s", "http-web 80", pods=["10.0.0.1", "10.0.0.2"])]
     meshes = [{"kind": "List", "apiVersion": "v1", "items": them} for them in (items, items[1:])]
-    shown = [
-        subprocess.run(  # noqa: S603  # because it is us
-            [sys.executable, "-c", SHOWN],
-            input="\n".join(map(json.dumps, meshes)).encode(),
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(fe.__file__).parents[1])},
-            check=True,
-            capture_output=True,
-            timeout=300,
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert shown[0] == shown[1]
-    assert shown[0].count(b"(check-sat)") == 2
+    package = str(Path(fe.__file__).parents[1])
+    shown = told_with_each_seed(SHOWN, "\n".join(map(json.dumps, meshes)), PYTHONPATH=package)
+    assert len(shown) == 1
+    assert shown.pop().count("(check-sat)") == 2
 
 
 ROOT = Path(__file__).parents[2]

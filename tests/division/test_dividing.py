@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise, product
@@ -14,6 +13,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import GET, everywhere, first
+from seeds import told_with_each_seed
 from thoroughness import examples
 
 import fsm_egress as fe
@@ -44,7 +44,7 @@ def seen(reading: Reading, connection: fe.Connection) -> Seen:
     line = reading.ports.get(connection.port, reading.other)
     place = next(
         place
-        for start, place in zip(reversed(line.starts), reversed(line.places), strict=True)
+        for start, place in zip(reversed(line.starts), reversed(line.values), strict=True)
         if start <= connection.key
     )
     return (named, connection.kind, *inside(place, connection.sends))
@@ -256,16 +256,7 @@ def test_law_deterministic_in_any_process() -> None:
         "place = Place(frozenset({'a.com', 'b.com', 'c.com'}), {'a.com': asked}, asked[3:])\n"
         "print(json.dumps([part.witness.to_mapping() for part in divide(everywhere(place))]))\n"
     )
-    answers = {
-        subprocess.run(  # noqa: S603  # because it runs this very interpreter
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    answers = told_with_each_seed(script, PYTHONPATH=os.pathsep.join(sys.path))
     assert len(answers) == 1
     assert len(json.loads(answers.pop())) > 100
 

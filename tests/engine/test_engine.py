@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +16,7 @@ import small
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import told_with_each_seed
 from small import ROUTES, WHO, whole
 from thoroughness import examples
 
@@ -220,17 +218,7 @@ def test_law_deterministic_in_any_process() -> None:
         "made = [fe.Connection.from_mapping(entry['connection']) for entry in case['connections']]\n"
         "print(json.dumps([engine.classify(one).to_mapping(one) for one in made]))\n"
     )
-    answers = {
-        subprocess.run(  # noqa: S603  # because it runs this very interpreter
-            [sys.executable, "-c", script],
-            input=json.dumps(case),
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    answers = told_with_each_seed(script, json.dumps(case))
     assert len(answers) == 1
 
 

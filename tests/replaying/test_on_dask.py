@@ -10,6 +10,7 @@ import dask.bag
 import dask.dataframe
 import pandas as pd
 import pytest
+from counting import count_classified
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from thoroughness import examples
@@ -118,14 +119,7 @@ CATEGORIES = ("identity", "host", "server_name")
 
 @pytest.mark.parametrize("made", ["a bag", "a frame", "a frame with categories"])
 def test_records_that_are_alike_are_decided_once(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    classified: list[int] = []
-    classify = fe.Engine.classify_many
-
-    def counting(engine: fe.Engine, connections: Any) -> list[fe.Decision]:
-        classified.append(len(connections))
-        return classify(engine, connections)
-
-    monkeypatch.setattr(fe.Engine, "classify_many", counting)
+    classified = count_classified(monkeypatch)
     records = [GET, TLS, NOWHERE, PLAIN] * 50
     if made == "a bag":
         collection = bag_of(*records, partitions=2)

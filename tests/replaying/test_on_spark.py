@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from counting import count_classified
 from traffic import GET, NOWHERE, PLAIN, RECORDS, TLS, log_of, mesh
 
 import fsm_egress as fe
@@ -115,14 +116,7 @@ def test_what_is_learned_from_partitions_is_what_is_learned_from_logs() -> None:
 
 
 def test_rows_that_are_alike_are_decided_once_wherever_batches_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    classified: list[int] = []
-    classify = fe.Engine.classify_many
-
-    def counting(engine: fe.Engine, connections: Any) -> list[fe.Decision]:
-        classified.append(len(connections))
-        return classify(engine, connections)
-
-    monkeypatch.setattr(fe.Engine, "classify_many", counting)
+    classified = count_classified(monkeypatch)
     records = [GET, TLS, NOWHERE, PLAIN] * 50
     batches = [batch(*records[:120]), batch(*records[120:])]
     found = replay_spark.replay(Frame(batches), BEFORE)
