@@ -14,7 +14,7 @@ from ..resources.checks import KNOWN_METHODS, LAST_PORT
 from ..resources.subjects import Subject
 from ..values.construction import frozen
 from ..values.dialling import Appeal, Span
-from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, summarize
+from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, rest_of_run, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
@@ -54,7 +54,7 @@ class Region:
         if part.port is not None:
             ports: tuple[Span, ...] = ((part.port, part.port),)
         else:
-            ports = _rest_of(_runs((port, port) for port in named), 1, LAST_PORT)
+            ports = rest_of_run(_runs((port, port) for port in named), 1, LAST_PORT)
         return cls(ports, _runs_of(part.spans), (part.sent,), part.witness, part.appeal)
 
     @property
@@ -215,16 +215,6 @@ def _runs_of(spans: tuple[Span, ...]) -> tuple[Span, ...]:
     return _runs(spans)
 
 
-def _rest_of(known: Iterable[Span], first: int, last: int) -> tuple[Span, ...]:
-    """What runs leave of a run that holds them."""
-    rest: list[Span] = []
-    for start, end in known:
-        if first < start:
-            rest.append((first, start - 1))
-        first = end + 1
-    return (*rest, (first, last)) if first <= last else tuple(rest)
-
-
 def _payloads(sent: Iterable[Sent]) -> tuple[Sent, ...]:
     """Payloads that differ only in their methods as one, then those that differ only in their names."""
     found = list(sent)
@@ -267,7 +257,7 @@ def _shortly(texts: Sequence[str], separator: str = ", ") -> str:
 
 
 def _spoken_ports(ports: tuple[Span, ...]) -> str:
-    rest = _rest_of(ports, 1, LAST_PORT)
+    rest = rest_of_run(ports, 1, LAST_PORT)
     if not rest:
         return "any"
     if len(rest) < len(ports) or ports[-1][1] == LAST_PORT:
@@ -285,7 +275,7 @@ def _spoken_spans(spans: tuple[Span, ...]) -> str:
     texts: list[str] = []
     for first, last, family in FAMILIES:
         own = [run for run in spans if first <= run[0] <= last]
-        rest = _rest_of(own, first, last)
+        rest = rest_of_run(own, first, last)
         but = [prefix for run in rest for prefix in summarize(*run)]
         if not but:
             whole.remove(family)

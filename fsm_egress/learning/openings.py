@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ..values.construction import frozen
-from ..values.net import Prefix, summarize
+from ..values.net import Prefix, rest_of_run, summarize
 from .documents import Grant
 
 if TYPE_CHECKING:
@@ -78,13 +78,9 @@ def _but(ranges: Iterable[Prefix], seen: Collection[int]) -> Iterator[Prefix]:
     """The addresses of ranges without some, given by their keys."""
     keys = sorted(seen)
     for prefix in ranges:
-        first = prefix.first
-        for key in keys[bisect_left(keys, prefix.first) : bisect_right(keys, prefix.last)]:
-            if first < key:
-                yield from summarize(first, key - 1)
-            first = key + 1
-        if first <= prefix.last:
-            yield from summarize(first, prefix.last)
+        inside = keys[bisect_left(keys, prefix.first) : bisect_right(keys, prefix.last)]
+        for run in rest_of_run(zip(inside, inside, strict=True), prefix.first, prefix.last):
+            yield from summarize(*run)
 
 
 def _listed(values: Sequence[object]) -> str:

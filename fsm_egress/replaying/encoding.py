@@ -14,7 +14,7 @@ from .records import values_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Rows", "distinct", "repeated"]
+__all__ = ["Rows", "by_column", "distinct", "repeated"]
 
 MOST = 2**62  # numbers that a combination of values may have
 SLICE = 2**16  # rows that are looked through at a time
@@ -47,7 +47,7 @@ class Rows:
 
     def columns(self, names: Sequence[str]) -> dict[str, Sequence[Any]]:
         """The different rows by column."""
-        return dict(zip(names, zip(*self.values(), strict=True), strict=True))
+        return by_column(names, self.values())
 
     def counts(self) -> list[int]:
         """How many rows each of them stands for."""
@@ -69,6 +69,11 @@ class Rows:
             rows = call_function("indices_nonzero", [array(wanted).take(codes)])
             for row, code in zip(rows.to_pylist(), codes.take(rows).to_pylist(), strict=True):
                 yield start + row, code
+
+
+def by_column(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """Rows as columns, by the names of these."""
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
 def distinct(batch: Any) -> Rows | None:

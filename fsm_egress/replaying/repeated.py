@@ -18,9 +18,9 @@ from attrs import evolve
 
 from ..values.construction import frozen
 from .dialects import Format
-from .encoding import repeated
+from .encoding import by_column, repeated
 from .logs import MAX_LINE, PIECE, Block, read
-from .records import Repeats
+from .records import TOLD, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -32,7 +32,6 @@ __all__ = ["Gathered", "different", "gathered"]
 
 KEPT = 2**16  # different records
 BYTES = 2**23  # of lines that are different
-PLACES = 10  # lines that are kept of each: more are never told
 NOTHING = b"\0"  # stands where a time was
 PASSED = 16  # blocks that pass where records were hardly ever alike, before it is tried again
 
@@ -74,11 +73,11 @@ class Gathered:
         wanted = [lines is not None for lines in listed]
         for row, code in rows.places(wanted):
             lines = listed[code]
-            if lines is not None and len(lines) < PLACES:
+            if lines is not None and len(lines) < TOLD:
                 lines.append(first + row)
             else:
                 wanted[code] = False
-        told = (key for key, lines in zip(keys, listed, strict=True) if lines and len(lines) == PLACES)
+        told = (key for key, lines in zip(keys, listed, strict=True) if lines and len(lines) == TOLD)
         self._open.difference_update(told)
 
     def _new(self) -> set[Any]:
@@ -91,7 +90,7 @@ class Gathered:
     def _place(self, key: Hashable, line: int) -> None:
         lines = self._lines[key]
         lines.append(line)
-        if len(lines) == PLACES:
+        if len(lines) == TOLD:
             self._open.discard(key)
 
     def taken(self) -> Iterator[tuple[list[Any], Repeats]]:
@@ -190,7 +189,7 @@ class _Store:
         for keys, repeats in gathered.taken():
             first = evolve(of.first, line=repeats.lines[0][0])
             content = (
-                _columns(self._names, keys)
+                by_column(self._names, keys)
                 if of.format is Format.PARQUET
                 else b"".join(b"%b\n" % key for key in keys)
             )
@@ -216,11 +215,7 @@ def different(rows: Rows, names: Sequence[str], layout: Layout, first: Place) ->
     gathered = Gathered()
     gathered.add_rows(rows, first.line)
     for keys, repeats in gathered.taken():
-        yield read(Block(first, Format.PARQUET, _columns(names, keys), repeats=repeats), layout)
-
-
-def _columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    return dict(zip(names, zip(*rows, strict=True), strict=True))
+        yield read(Block(first, Format.PARQUET, by_column(names, keys), repeats=repeats), layout)
 
 
 @frozen(eq=False)

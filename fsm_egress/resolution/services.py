@@ -15,6 +15,7 @@ from ..resources.checks import Protocol, ServiceAccessMode
 from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service, ServicePort
 from ..resources.machines import VirtualMachine
 from ..resources.multicluster import ServiceImport
+from ..resources.redirection import is_yes
 from ..resources.smi import TrafficTarget
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
@@ -48,7 +49,6 @@ _BY_NAME = {protocol.value: protocol for protocol in Protocol}
 EXCLUSION = "flomesh.io/service-exclusion"
 EXCLUSION_LIST = "flomesh.io/service-exclusion-list"
 HEALTH_CHECK = "flomesh.io/cloud-health-check-service"
-_EXCLUDED = {"enabled", "yes", "true"}
 
 
 def reached_services(
@@ -91,7 +91,7 @@ def left_out(snapshot: Snapshot, service: Service) -> str:
         return f"namespace `{service.namespace}` is not monitored"
     annotations = service.metadata.annotations
     if EXCLUSION in annotations:
-        is_excluded = annotations[EXCLUSION].lower() in _EXCLUDED
+        is_excluded = is_yes(annotations[EXCLUSION])
         return f"annotation `{EXCLUSION}` takes it out of the mesh" if is_excluded else ""
     space = snapshot.kind(Namespace).get("", service.namespace)
     listed = space.metadata.annotations.get(EXCLUSION_LIST, "") if space else ""

@@ -17,6 +17,7 @@ from ..resources.core import Namespace, Pod
 from ..resources.egress import TrafficWarmup
 from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import TrafficWarmupSpec
+from ..resources.redirection import is_yes
 from ..snapshot import CONTROL_PLANE_KINDS
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Warmup", "grows", "warmup_of", "warmups"]
 
 ANNOTATION = "flomesh.io/traffic-warmup-"
-YOUNG_WEIGHT = 10
-GROWN_WEIGHT = 100
+DEFAULTS = TrafficWarmupSpec()
 IPV4 = 4
 _WEIGHT = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9})")
@@ -150,7 +150,7 @@ def _of_resource(snapshot: Snapshot, warmup: TrafficWarmup) -> Warmup | None:
 
 
 def _says_so(space: Namespace) -> bool:
-    return space.metadata.annotations.get(f"{ANNOTATION}enable", "").lower() in {"enabled", "yes", "true"}
+    return is_yes(space.metadata.annotations.get(f"{ANNOTATION}enable", ""))
 
 
 def _of_namespace(space: Namespace) -> Warmup | None:
@@ -158,17 +158,17 @@ def _of_namespace(space: Namespace) -> Warmup | None:
     said = space.metadata.annotations
     try:
         spec = TrafficWarmupSpec(
-            duration=duration(said.get(f"{ANNOTATION}duration", "90s")),
-            min_weight=int(_read(_WEIGHT, said, "minweight", YOUNG_WEIGHT)),
-            max_weight=int(_read(_WEIGHT, said, "maxweight", GROWN_WEIGHT)),
-            aggression=float(_read(_NUMBER, said, "aggression", 1)),
+            duration=duration(said.get(f"{ANNOTATION}duration", DEFAULTS.duration)),
+            min_weight=int(_read(_WEIGHT, said, "minweight", DEFAULTS.min_weight)),
+            max_weight=int(_read(_WEIGHT, said, "maxweight", DEFAULTS.max_weight)),
+            aggression=float(_read(_NUMBER, said, "aggression", DEFAULTS.aggression)),
         )
     except InvalidValue:
         return None
     return Warmup.of(spec, space.at(f"metadata.annotations.{ANNOTATION}enable"))
 
 
-def _read(form: re.Pattern[str], said: Mapping[str, str], name: str, default: int) -> str:
+def _read(form: re.Pattern[str], said: Mapping[str, str], name: str, default: float) -> str:
     text = said.get(f"{ANNOTATION}{name}", str(default))
     if not form.fullmatch(text):
         raise InvalidValue.of("a number", text)

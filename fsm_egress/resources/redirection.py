@@ -29,6 +29,7 @@ __all__ = [
     "Entry",
     "asked",
     "entries_of",
+    "is_yes",
     "refused_by_iptables",
     "too_many_ports",
 ]
@@ -48,6 +49,11 @@ SIDECAR = "sidecar"
 INIT = "fsm-init"
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)  # what Go's `strconv.Atoi` reads
+
+
+def is_yes(text: str) -> bool:
+    """Whether the value of an annotation says yes, as FSM reads it."""
+    return SPELLINGS.get(text.lower()) is True
 
 
 def asked(annotations: Mapping[str, str]) -> bool | str | None:

@@ -108,17 +108,24 @@ class ServiceIdentity:
 
 
 _NO_NAMES = {*"/: "}
+_KINDS = {
+    "pod": ("po", "pods"),
+    "deployment": ("deploy", "deployments"),
+    "statefulset": ("sts", "statefulsets"),
+    "daemonset": ("ds", "daemonsets"),
+    "replicaset": ("rs", "replicasets"),
+    "job": ("jobs",),
+    "cronjob": ("cj", "cronjobs"),
+}
+"""What opens connections, with its other names to kubectl."""
 _OTHER_FORMS = (
     (re.compile(r"system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)"), r"\2.\1"),
     (re.compile(r"spiffe://[^/]+/ns/([a-z0-9-]+)/sa/([a-z0-9.-]+)"), r"\2.\1"),
     (re.compile(r"(?:sa|serviceaccounts?)/([a-z0-9-]+(?:\.[a-z0-9-]+)+)"), r"\1"),
-    (re.compile(r"po(?:ds)?/([a-z0-9.-]+)"), r"pod/\1"),
-    (re.compile(r"deploy(?:ments)?/([a-z0-9.-]+)"), r"deployment/\1"),
-    (re.compile(r"(?:sts|statefulsets)/([a-z0-9.-]+)"), r"statefulset/\1"),
-    (re.compile(r"(?:ds|daemonsets)/([a-z0-9.-]+)"), r"daemonset/\1"),
-    (re.compile(r"(?:rs|replicasets)/([a-z0-9.-]+)"), r"replicaset/\1"),
-    (re.compile(r"jobs/([a-z0-9.-]+)"), r"job/\1"),
-    (re.compile(r"(?:cj|cronjobs)/([a-z0-9.-]+)"), r"cronjob/\1"),
+    *(
+        (re.compile(rf"(?:{'|'.join(others)})/([a-z0-9.-]+)"), rf"{kind}/\1")
+        for kind, others in _KINDS.items()
+    ),
     (re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)"), r"\2.\1"),
     (re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)"), r"\1"),
 )

@@ -230,6 +230,16 @@ def parse_interface(text: str) -> tuple[Address, Prefix]:
     return _address(key), _prefix(first, length)
 
 
+def rest_of_run(known: Iterable[tuple[int, int]], first: int, last: int) -> tuple[tuple[int, int], ...]:
+    """What runs, in their order, leave of a run that holds them."""
+    rest: list[tuple[int, int]] = []
+    for start, end in known:
+        if first < start:
+            rest.append((first, start - 1))
+        first = end + 1
+    return (*rest, (first, last)) if first <= last else tuple(rest)
+
+
 def summarize(first: int, last: int) -> tuple[Prefix, ...]:
     """The fewest prefixes that together span the keys from `first` to `last`, both included, in order.
 

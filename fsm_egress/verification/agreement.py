@@ -43,14 +43,7 @@ if TYPE_CHECKING:
     from ..policy import Interception
     from ..values.references import FieldRef
 
-__all__ = [
-    "Disagreement",
-    "Sides",
-    "Undecided",
-    "Verification",
-    "own_config",
-    "verify",
-]
+__all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_config", "verify"]
 
 ROOT = "/"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
