@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from .api import compile, pipy_codebase, pipy_config  # noqa: A004  # because this is what it does, as in `re`
     from .certificates.checking import Certified, certify
     from .connections.columns import Columns
-    from .connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
+    from .connections.connection import Connection
     from .connections.decision import Decision, Reason, Target, Verdict
     from .connections.descriptions import Requests, http, requests, server_first, tcp, tls, udp
     from .connections.findings import Code, Finding, Findings
+    from .connections.payloads import HTTPRequest, Sends, TLSClientHello
     from .documents.chart import helm_set
     from .documents.helm import apply_set
     from .documents.patch import merge_patch
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
     from .replaying.tally import Change, Changed, Ruling, Summary
     from .resolution import resolve
     from .resolution.everyone import subjects_of
-    from .resources.checks import Protocol, ServiceAccessMode
     from .resources.core import Endpoints, Namespace, Pod, Secret, Service, ServiceAccount
     from .resources.egress import (
         EgressGateway,
@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from .resources.resource import ObjectMeta, ServiceIdentity
     from .resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
     from .resources.subjects import AnyOtherAccount, Pods, Unnamed
+    from .resources.words import Protocol, ServiceAccessMode
     from .snapshot import Snapshot, load, loads
     from .values.errors import (
         FSMEgressError,
@@ -290,11 +291,12 @@ _ROOMS = {
     "answers.regions": "Region Unproven",
     "api": "compile pipy_codebase pipy_config",
     "certificates.checking": "Certified certify",
-    "resources.checks": "Protocol ServiceAccessMode",
+    "resources.words": "Protocol ServiceAccessMode",
     "verification.stock_findings": "stock_findings",
     "resources.core": "Endpoints Namespace Pod Secret Service ServiceAccount",
     "connections.columns": "Columns",
-    "connections.connection": "Connection HTTPRequest Sends TLSClientHello",
+    "connections.connection": "Connection",
+    "connections.payloads": "HTTPRequest Sends TLSClientHello",
     "connections.decision": "Decision Reason Target Verdict",
     "manifests.dump": "dump_json dump_yaml",
     "resources.egress": "EgressGateway EgressPolicy Isolation Retry TrafficWarmup UpstreamTrafficSetting",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import fsm_egress as fe
 from fsm_egress.pipy.outcome import Fate
-from fsm_egress.resources.checks import KNOWN_METHODS
+from fsm_egress.resources.words import KNOWN_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from small import ROUTES, config, egress, load, routes
 from universe import drawn
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Sends, TLSClientHello
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

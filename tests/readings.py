@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fsm_egress.division.classes import Condition, Line, Place, Reading
 
 if TYPE_CHECKING:
-    from fsm_egress.connections.connection import HTTPRequest
+    from fsm_egress.connections.payloads import HTTPRequest
 
 GET = ("GET",)
 

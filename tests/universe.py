@@ -12,7 +12,7 @@ import random_meshes
 from hypothesis import strategies as st
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.values.errors import InvalidValue
 
 if TYPE_CHECKING:

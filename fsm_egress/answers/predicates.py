@@ -9,11 +9,11 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..connections.connection import HTTPRequest, Sends, TLSClientHello, read_asked_host
 from ..connections.decision import PASSING, Decision, Reason, Verdict, ungoverned
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello, read_asked_host
 from ..division.classes import Condition, Line, Place, Reading
 from ..resources import checks
-from ..resources.checks import KNOWN_METHODS
+from ..resources.words import KNOWN_METHODS
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, Prefix

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field
 
-from ..connections.connection import Connection, Sends
+from ..connections.connection import Connection
 from ..connections.decision import PASSING, Decision, ungoverned
 from ..connections.findings import Finding, stated
+from ..connections.payloads import Sends
 from ..interception.kinds import alike
 from ..resolution.everyone import subjects_of
 from ..resources.resource import ServiceIdentity

@@ -39,7 +39,8 @@ from .residual import Partial
 from .unknown import unknown
 
 if TYPE_CHECKING:
-    from ..connections.connection import Connection, Sends
+    from ..connections.connection import Connection
+    from ..connections.payloads import Sends
     from ..policy import OutboundPolicy
     from ..values.net import Address, Prefix
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field
 
-from ..connections.connection import Connection, Sends
+from ..connections.connection import Connection
+from ..connections.payloads import Sends
 from ..division.classes import EVERY, Among, Class, Literal, Sent
-from ..resources.checks import KNOWN_METHODS, LAST_PORT
+from ..resources.checks import LAST_PORT
 from ..resources.subjects import Subject
+from ..resources.words import KNOWN_METHODS
 from ..values.construction import frozen
 from ..values.dialling import Appeal, Span
 from ..values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address, Prefix, rest_of_run, summarize

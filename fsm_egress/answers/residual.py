@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, field
 from attrs.converters import optional
 
-from ..connections.connection import (
-    Sends,
-    read_asked_host,
-    read_headers,
-    read_method,
-    read_path,
-    shown_headers,
-)
 from ..connections.findings import Finding, stated
+from ..connections.payloads import Sends, read_asked_host, read_headers, read_method, read_path, shown_headers
 from ..division.classes import Scope
 from ..resolution import resolve
 from ..resolution.everyone import unnamed

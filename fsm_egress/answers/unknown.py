@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..connections.connection import Connection, Sends
+from ..connections.connection import Connection
+from ..connections.payloads import Sends
 from ..division.classes import Sent
 from ..interception.kinds import interception_of
 from ..resources.checks import LAST_PORT

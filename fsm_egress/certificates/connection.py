@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.obstacles import LONGEST_LINE, has_long_line
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..patterns import Pattern, syntax
 from ..values.net import GAP_START, IPV6_START
 from .expressions import EVERYTHING, Irregular, anyway_cased, found_in, utf8

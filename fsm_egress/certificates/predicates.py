@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from ..connections.connection import Sends
 from ..connections.decision import Reason, Verdict
+from ..connections.payloads import Sends
 from ..values.net import Prefix
 from .connection import IPV4, IPV6, METHOD, SERVER_NAME, Vocabulary, sends
 from .reading import Fate

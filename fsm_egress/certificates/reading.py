@@ -10,10 +10,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..connections.connection import Sends, socket_address
+from ..connections.connection import socket_address
 from ..connections.decision import Reason, Verdict
+from ..connections.payloads import Sends
 from ..policy import OutboundPolicy
-from ..resources.checks import FORWARDED_METHODS, Protocol
+from ..resources.words import FORWARDED_METHODS, Protocol
 from ..values.construction import frozen
 from .connection import METHOD, PATH, SERVER_NAME, Vocabulary, sends
 from .terms import FALSE, TRUE, all_of, any_of, is_text, no
@@ -22,16 +23,8 @@ from .trees import fork, in_order
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..policy import (
-        Claim,
-        Endpoint,
-        HTTPRoute,
-        Interception,
-        MeshMatch,
-        PortPolicy,
-        VirtualHost,
-        WeightedCluster,
-    )
+    from ..policy import Interception, PortPolicy
+    from ..policy.parts import Claim, Endpoint, HTTPRoute, MeshMatch, VirtualHost, WeightedCluster
     from ..values.references import FieldRef
     from .trees import Tree
 

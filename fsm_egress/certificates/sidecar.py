@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..connections.connection import Sends, socket_address
+from ..connections.connection import socket_address
+from ..connections.payloads import Sends
 from ..patterns import Pattern, PatternError, escaped
 from ..values.construction import frozen
 from .connection import HOST, METHOD, PATH, SERVER_NAME, TOO_LONG, Vocabulary, sends

@@ -19,8 +19,8 @@ from ..answers.reach import never as never_happens
 from ..answers.reach import reachable
 from ..answers.residual import Partial
 from ..answers.residual import residual as residual_of
-from ..connections.connection import Sends
 from ..connections.descriptions import last_headers, split_socket_address
+from ..connections.payloads import Sends
 from ..interception.kinds import alike
 from ..values.errors import InvalidValue
 from .certifying import certificate_option, write_certificate

@@ -31,8 +31,9 @@ def _values_of(place: str) -> tuple[str, ...]:
     from ..manifests.wire_names import check_of  # noqa: PLC0415  # because ditto
     from ..resources import checks  # noqa: PLC0415  # because ditto
     from ..resources.meshconfig import MeshConfig  # noqa: PLC0415  # because ditto
+    from ..resources.words import ServiceAccessMode  # noqa: PLC0415  # because ditto
 
     check = check_of(MeshConfig, place)
     if check in {checks.boolean, checks.optional_boolean}:
         return _BOOLEAN
-    return tuple(checks.ServiceAccessMode) if check is checks.service_access_mode else ()
+    return tuple(ServiceAccessMode) if check is checks.service_access_mode else ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..connections.connection import Connection, HTTPRequest, TLSClientHello
+from ..connections.connection import Connection
 from ..connections.descriptions import (
     Requests,
     http,
@@ -20,6 +20,7 @@ from ..connections.descriptions import (
     tls,
     udp,
 )
+from ..connections.payloads import HTTPRequest, TLSClientHello
 from ..documents import Document, read_text
 from ..values.construction import frozen
 from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem, shortly
@@ -30,8 +31,8 @@ from .problems import stop_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from ..connections.connection import Payload
     from ..connections.decision import Target
+    from ..connections.payloads import Payload
 
 __all__ = [
     "AnyAddress",

@@ -13,14 +13,13 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY
 from ..values.net import UNREADABLE, Address, read_keys
-from .connection import (
+from .connection import Connection, Parts
+from .payloads import (
     HTTP,
     SLOTS,
     TLS,
     USUAL_METHODS,
-    Connection,
     HTTPRequest,
-    Parts,
     Payload,
     Sends,
     TLSClientHello,

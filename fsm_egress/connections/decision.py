@@ -13,8 +13,9 @@ from ..values.enums import Word
 from ..values.net import IPV6_START, Prefix
 from ..values.notebook import Shown, Table
 from ..values.references import FieldRef
-from .connection import Sends, socket_address
+from .connection import socket_address
 from .findings import Finding, stated
+from .payloads import Sends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import EMPTY
-from .connection import (
+from .connection import Connection, connection_sending
+from .payloads import (
     BYTES,
     DATAGRAM,
     HTTP,
     NOTHING,
     TLS,
     USUAL_METHODS,
-    Connection,
     RequestParts,
-    connection_sending,
     hello_parts,
     request_parts,
 )

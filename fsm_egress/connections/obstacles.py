@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from ..resources.checks import is_address
 from ..values.construction import frozen
-from .connection import Connection, HTTPRequest, Sends, TLSClientHello
 from .decision import Decision, Reason
 from .findings import Code
+from .payloads import HTTPRequest, Sends, TLSClientHello
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from .connection import Connection
 
 __all__ = ["CONNECTION", "LONGEST_LINE", "Obstacle", "has_long_line", "obstacles_to", "words_of"]
 

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from attrs import field
 
-from ..connections.connection import KINDS, Connection, HTTPRequest, Sends, TLSClientHello
+from ..connections.connection import Connection
+from ..connections.payloads import KINDS, HTTPRequest, Sends, TLSClientHello
 from ..patterns import Pattern
 from ..values.construction import frozen
 from ..values.dialling import Appeal, Span

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from ..connections.connection import HTTPRequest
+from ..connections.payloads import HTTPRequest
 from ..pipy.outcome import Outcome
 from ..pipy.taking import taken_line
-from ..policy import Cluster, Forward
+from ..policy import Forward
+from ..policy.parts import Cluster
 from ..resolution.routes import united
-from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS, LAST_PORT, Protocol
+from ..resources.checks import LAST_PORT
+from ..resources.words import FORWARDED_METHODS, KNOWN_METHODS, Protocol
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Prefix
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from ..pipy.scripts import Host, Match
     from ..pipy.sidecar import Sidecar
     from ..pipy.taking import Taken
-    from ..policy import EgressGroup, HTTPRoute, Interception, MeshMatch, OutboundPolicy, VirtualHost
+    from ..policy import Interception, OutboundPolicy
+    from ..policy.groups import EgressGroup
+    from ..policy.parts import HTTPRoute, MeshMatch, VirtualHost
 
 __all__ = ["reading_of_policy", "reading_of_sidecar"]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from ..connections.connection import Connection, Sends, TLSClientHello
+from ..connections.connection import Connection
+from ..connections.payloads import Sends, TLSClientHello
 from ..values.dialling import Appeal, Dialling, Span
 from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
@@ -19,7 +20,7 @@ from .requests import Asked, hosts_of, requests_to, unlisted_host
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-    from ..connections.connection import Payload
+    from ..connections.payloads import Payload
 
 __all__ = ["dialled", "divide"]
 

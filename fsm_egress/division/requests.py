@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve
 
-from ..connections.connection import HTTPRequest, Sends
+from ..connections.payloads import HTTPRequest, Sends
 from ..patterns import Pattern, escaped
 from ..patterns.automata import Texts, Undecided, witness
-from ..resources.checks import KNOWN_METHODS
+from ..resources.words import KNOWN_METHODS
 from ..values.construction import frozen
 from .classes import (
     EVERY,

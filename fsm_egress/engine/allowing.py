@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
-from ..connections.connection import KINDS
 from ..connections.decision import (
     ORIGINAL_DESTINATION,
     Decision,
@@ -17,14 +16,15 @@ from ..connections.decision import (
     UsedGateway,
     Verdict,
 )
-from ..policy import EgressGroup
+from ..connections.payloads import KINDS
+from ..policy.groups import EgressGroup
 from ..resolution.routes import united
-from ..resources.checks import Protocol
+from ..resources.words import Protocol
 from ..values.construction import frozen
 from .tables import FORBIDDEN, HostTable, RouteTable, denial, everything, leaf_of, route_table
 
 if TYPE_CHECKING:
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
     from ..values.references import FieldRef
     from .tables import Cell, Leaf
 

@@ -28,14 +28,8 @@ from .targets import streamed, targets_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..policy import (
-        Interception,
-        MeshMatch,
-        OutboundPolicy,
-        PortPolicy,
-        VirtualHost,
-        WeightedCluster,
-    )
+    from ..policy import Interception, OutboundPolicy, PortPolicy
+    from ..policy.parts import MeshMatch, VirtualHost, WeightedCluster
     from ..values.net import Prefix
     from ..values.references import FieldRef
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from ..connections.connection import KINDS, Sends
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, TrafficMatch, Verdict
+from ..connections.payloads import KINDS, Sends
 from ..patterns import searchable
-from ..resources.checks import FORWARDED_METHODS
+from ..resources.words import FORWARDED_METHODS
 from ..values.construction import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..patterns import Pattern
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
     from ..values.references import FieldRef
 
 __all__ = [

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..connections.decision import ByAge, Target
-from ..policy import Growth
+from ..policy.parts import Growth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
-    from ..policy import Cluster, Endpoint
+    from ..policy.parts import Cluster, Endpoint
 
     Place = tuple[str, int]
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..connections.connection import Connection, HTTPRequest, TLSClientHello, shown_headers
+from ..connections.connection import Connection
 from ..connections.decision import Decision, Reason
+from ..connections.payloads import HTTPRequest, TLSClientHello, shown_headers
 from ..patterns.automata import Texts
-from ..resources.checks import FORWARDED_METHODS, Protocol
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting, UpstreamTrafficSettingSpec
 from ..resources.resource import ObjectMeta
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
+from ..resources.words import FORWARDED_METHODS, Protocol
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.frozen import FrozenMap
 from ..values.net import GAP_START, IPV6_START, Address
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..engine import Engine
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
     from ..resources.subjects import Subject
     from .question import Question
 

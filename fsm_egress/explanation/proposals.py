@@ -10,8 +10,8 @@ from ..engine import Engine
 from ..interception.kinds import alike
 from ..patterns.automata import Texts, Undecided, witness
 from ..resolution import resolve
-from ..resources.checks import FORWARDED_METHODS, KNOWN_METHODS
 from ..resources.resource import Resource, ServiceIdentity
+from ..resources.words import FORWARDED_METHODS, KNOWN_METHODS
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -20,7 +20,7 @@ from .types import SWITCHES, Change, Difference, Edit, Nearness
 
 if TYPE_CHECKING:
     from ..patterns import Pattern
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
     from ..resources.egress import EgressSource
     from ..resources.meshconfig import MeshConfig
     from ..resources.subjects import Subject

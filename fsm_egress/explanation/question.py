@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..connections.connection import Connection, HTTPRequest, TLSClientHello, socket_address
-from ..resources.checks import Protocol
+from ..connections.connection import Connection, socket_address
+from ..connections.payloads import HTTPRequest, TLSClientHello
 from ..resources.egress import EgressPolicy
 from ..resources.subjects import Subject, account_of
+from ..resources.words import Protocol
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.identity import each_once
@@ -18,8 +19,9 @@ from .rule_parts import Offer, offer_of, unmet_by
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..connections.connection import Payload
-    from ..policy import Claim, MeshMatch, OutboundPolicy
+    from ..connections.payloads import Payload
+    from ..policy import OutboundPolicy
+    from ..policy.parts import Claim, MeshMatch
     from ..resources.resource import Resource
     from ..values.net import Prefix
     from ..values.references import FieldRef

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..policy import HTTPRoute
-from ..resources.checks import FORWARDED_METHODS, Protocol
+from ..policy.parts import HTTPRoute
 from ..resources.egress import EgressPolicy
+from ..resources.words import FORWARDED_METHODS, Protocol
 from ..values.construction import frozen
 from ..values.net import Prefix
 from ..values.references import FieldRef
 from .types import Difference
 
 if TYPE_CHECKING:
-    from ..connections.connection import HTTPRequest
+    from ..connections.payloads import HTTPRequest
     from ..patterns import Pattern
 
 __all__ = ["ROUTE_FIELDS", "Offer", "Unmet", "offer_of", "unmet_by"]

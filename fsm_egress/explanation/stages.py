@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..connections.connection import HTTPRequest, Sends
 from ..connections.decision import PASSING, Decision, Reason, Verdict, ungoverned
+from ..connections.payloads import HTTPRequest, Sends
 from ..resolution.services import left_out
-from ..resources.checks import Protocol
 from ..resources.core import Endpoints, Service
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting
 from ..resources.smi import TrafficTarget
+from ..resources.words import Protocol
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.errors import shortly
 from .question import missing_references

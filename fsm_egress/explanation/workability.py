@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..connections.connection import HTTPRequest
 from ..connections.findings import Code
 from ..connections.obstacles import CONNECTION, Obstacle, obstacles_to, words_of
+from ..connections.payloads import HTTPRequest
 from .rule_parts import unmet_by
 
 if TYPE_CHECKING:

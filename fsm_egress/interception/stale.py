@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from ..connections.connection import Connection, Sends
+from ..connections.connection import Connection
+from ..connections.payloads import Sends
 from ..values.dialling import Appeal, Dialling
 from ..values.net import IPV6_START, Address
 from .injection import State, injection_of

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from attrs import field
 
-from ..connections.connection import Sends
 from ..connections.decision import Reason, Verdict
+from ..connections.payloads import Sends
 from ..replaying import Decider, reasons
 from ..replaying.tally import SHOWN, Example, Ruling, Summary
 from ..resources.egress import EgressPolicy

@@ -11,9 +11,8 @@ from collections import defaultdict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from ..connections.connection import Sends
+from ..connections.payloads import Sends
 from ..patterns import parse_pattern
-from ..resources.checks import Protocol
 from ..resources.egress import (
     ROUTE_GROUP,
     EgressMatch,
@@ -24,6 +23,7 @@ from ..resources.egress import (
 )
 from ..resources.resource import ObjectMeta, ServiceIdentity
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
+from ..resources.words import Protocol
 from ..values.construction import frozen
 from ..values.net import Prefix
 from .boxes import fewest_boxes

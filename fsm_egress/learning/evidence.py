@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import evolve, field
 
-from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..replaying.records import Unreadable
 from ..replaying.tally import SHOWN, Example
 from ..values.construction import frozen
 from ..values.net import Address
 from .paths import shape_of
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection
 
 __all__ = ["Evidence", "Need", "Seen", "Times"]
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..connections.connection import Sends
-from ..resources.checks import Protocol, host, http_method
+from ..connections.payloads import Sends
+from ..resources.checks import host, http_method
 from ..resources.core import Endpoints, Pod, Service
+from ..resources.words import Protocol
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, Prefix, parse_address

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
+from ..connections.connection import Connection
 from ..connections.decision import Reason
 from ..connections.findings import Code
-from ..policy import Claim, HTTPRoute, PortPolicy
-from ..resources.checks import STREAMS, Protocol
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
+from ..policy import PortPolicy
+from ..policy.parts import Claim, HTTPRoute
 from ..resources.subjects import account_of
+from ..resources.words import STREAMS, Protocol
 from ..values.net import BY_PLACE, Address, Prefix
 from ..values.references import FieldRef, ResourceRef
 from .passing import passing_findings
@@ -22,9 +24,9 @@ from .unworkable import unworkable_findings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..connections.connection import Payload
     from ..connections.findings import Finding
-    from ..policy import MeshMatch, VirtualHost
+    from ..connections.payloads import Payload
+    from ..policy.parts import MeshMatch, VirtualHost
     from .view import Opened, View
 
 __all__ = ["shown_findings"]

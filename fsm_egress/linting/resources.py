@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..connections.findings import Code, Finding
 from ..resolution.routes import routes_of
-from ..resources.checks import Protocol
 from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
+from ..resources.words import Protocol
 from ..snapshot import SERVICE_ACCOUNT
 from ..values.net import BY_PLACE
 from .routes import covered, never, unusual

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..connections.connection import HTTPRequest
+from ..connections.payloads import HTTPRequest
 from ..patterns import Pattern
 from ..patterns.automata import Texts, Undecided, witness
 from ..patterns.shortest import least_length
 from ..patterns.syntax import Alternation, Chars, Group, Sequence
-from ..resources.checks import FORWARDED_METHODS
+from ..resources.words import FORWARDED_METHODS
 from ..values.errors import InvalidValue
 from ..values.identity import each_once
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ..patterns.syntax import Node
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
 
 __all__ = [
     "LONG",

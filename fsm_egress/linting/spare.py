@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..answers.comparison import equivalent
-from ..connections.connection import Sends, TLSClientHello
 from ..connections.findings import Code
-from ..policy import Claim, HTTPRoute
-from ..resources.checks import STREAMS, Protocol
+from ..connections.payloads import Sends, TLSClientHello
+from ..policy.parts import Claim, HTTPRoute
 from ..resources.egress import EgressPolicy
+from ..resources.words import STREAMS, Protocol
 from ..values.construction import frozen
 from .routes import covered, request_of
 from .view import Opened, Place, View
@@ -24,9 +24,9 @@ from .view import Opened, Place, View
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from ..connections.connection import Payload
     from ..connections.findings import Finding
-    from ..policy import EgressGroup
+    from ..connections.payloads import Payload
+    from ..policy.groups import EgressGroup
     from ..snapshot import Snapshot
     from ..values.net import Address
     from ..values.references import FieldRef

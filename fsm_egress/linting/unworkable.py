@@ -6,21 +6,21 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING
 
-from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.findings import Code
 from ..connections.obstacles import CONNECTION, LONGEST_LINE, obstacles_to, words_of
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..patterns.shortest import least_length, least_text
 from ..policy import PortPolicy
-from ..resources.checks import FORWARDED_METHODS, Protocol
+from ..resources.words import FORWARDED_METHODS, Protocol
 from ..values.errors import InvalidValue
 from .routes import LONG, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..connections.connection import Payload
     from ..connections.findings import Finding
-    from ..policy import Claim, HTTPRoute
+    from ..connections.payloads import Payload
+    from ..policy.parts import Claim, HTTPRoute
     from ..values.references import FieldRef
     from .view import Opened, Place, View
 

@@ -9,11 +9,13 @@ from functools import cached_property
 from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING
 
-from ..connections.connection import Connection, Sends
+from ..connections.connection import Connection
 from ..connections.decision import Decision
 from ..connections.findings import Code, Finding
+from ..connections.payloads import Sends
 from ..engine import Engine
-from ..policy import Claim, EgressGroup, PortPolicy
+from ..policy.groups import EgressGroup
+from ..policy.parts import Claim
 from ..resolution import Resolution
 from ..resources.checks import LAST_PORT
 from ..values.construction import frozen
@@ -24,8 +26,8 @@ from ..values.prefix_table import PrefixTable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..connections.connection import Payload
-    from ..policy import OutboundPolicy
+    from ..connections.payloads import Payload
+    from ..policy import OutboundPolicy, PortPolicy
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
     from ..values.net import Prefix

@@ -19,6 +19,7 @@ from ..resources import checks
 from ..resources.egress import EgressPort, EgressSource, RetrySource
 from ..resources.resource import Part, Resource
 from ..resources.smi import IdentityReference
+from ..resources.words import EGRESS_PROTOCOLS_BY_NAME
 from ..values import net
 from ..values.construction import opened
 from ..values.errors import InvalidValue, Problem
@@ -142,7 +143,7 @@ def reader(kind: type[Part], reader_of: Callable[[type[Part]], Reader], carries:
         "carries": carries,
         "mapped": _mapped,
         "prefixes": _prefixes,
-        "protocols": checks.EGRESS_PROTOCOLS_BY_NAME,
+        "protocols": EGRESS_PROTOCOLS_BY_NAME,
         "remembered": _remembered,
         "size_of": size_of,
     }

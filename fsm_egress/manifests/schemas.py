@@ -14,6 +14,7 @@ import attrs
 from ..resources import checks
 from ..resources.kinds import READ
 from ..resources.resource import Part, Resource
+from ..resources.words import EGRESS_PROTOCOLS, LoadBalancing, ServiceAccessMode
 from ..values.errors import InvalidValue
 from .wire_names import FIELDS, carried
 
@@ -30,7 +31,7 @@ _STRINGS: Schema = {"type": "array", "items": _STRING}
 _PORT: Schema = {"type": "integer", "minimum": 1, "maximum": checks.LAST_PORT}
 _UNSIGNED: Schema = {"type": "integer", "minimum": 0, "maximum": checks.UINT32_MAX}
 _MAP: Schema = {"type": "object", "additionalProperties": _STRING}
-_MODES: Schema = {"enum": [mode.value for mode in checks.ServiceAccessMode]}
+_MODES: Schema = {"enum": [mode.value for mode in ServiceAccessMode]}
 
 # What a value is, by its check; one that is not here may be anything, for the loader to judge.
 _BY_CHECK: dict[Callable[..., Any], Schema] = {
@@ -38,7 +39,7 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.boolean: {"type": "boolean"},
     checks.cluster_ip: _STRING,
     checks.number: {"type": "number"},
-    checks.egress_protocol: {"type": "string", "examples": [it.value for it in checks.EGRESS_PROTOCOLS]},
+    checks.egress_protocol: {"type": "string", "examples": [it.value for it in EGRESS_PROTOCOLS]},
     checks.hosts: _STRINGS,
     checks.http_methods: _STRINGS,
     checks.optional_boolean: {"type": "boolean"},
@@ -62,7 +63,7 @@ _BY_CHECK: dict[Callable[..., Any], Schema] = {
     checks.prefixes: {**_STRINGS, "examples": [["54.0.0.0/8"]]},
     checks.resource_name: _STRING,
     checks.service_access_mode: _MODES,
-    checks.load_balancing: {"enum": [it.value for it in checks.LoadBalancing]},
+    checks.load_balancing: {"enum": [it.value for it in LoadBalancing]},
     checks.string: _STRING,
     checks.string_map: _MAP,
     checks.strings: _STRINGS,

@@ -10,13 +10,8 @@ from ..values.secrecy import kept
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..policy import (
-        Cluster,
-        Endpoint,
-        Forward,
-        OutboundPolicy,
-        SourceCert,
-    )
+    from ..policy import Forward, OutboundPolicy
+    from ..policy.parts import Cluster, Endpoint, SourceCert
     from ..resources.egress import CircuitBreaking, ConnectionSettings, RetryPolicy
 
 __all__ = ["Wire", "certificate", "cluster_config", "forward_config", "named_gateway"]

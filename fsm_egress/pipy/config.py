@@ -25,12 +25,8 @@ from .clusters import Wire, cluster_config, forward_config, named_gateway
 from .matches import group_matches, mesh_match
 
 if TYPE_CHECKING:
-    from ..policy import (
-        Cluster,
-        OutboundPolicy,
-        PortPolicy,
-        SidecarSpec,
-    )
+    from ..policy import OutboundPolicy, PortPolicy, SidecarSpec
+    from ..policy.parts import Cluster
     from .versions import FSMVersion
 
 __all__ = [

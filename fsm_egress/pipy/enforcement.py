@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from ..resources.checks import Protocol
+from ..resources.words import Protocol
 from .clusters import Wire, certificate, named_gateway
 from .config import sealed, write_config
 from .matches import group_matches, mesh_match
@@ -19,7 +19,9 @@ from .matches import group_matches, mesh_match
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..policy import EgressGroup, HTTPRoute, MeshMatch, OutboundPolicy, WeightedCluster
+    from ..policy import OutboundPolicy
+    from ..policy.groups import EgressGroup
+    from ..policy.parts import HTTPRoute, MeshMatch, WeightedCluster
     from .config import PipyConfig
 
 __all__ = [

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..resources.checks import Protocol
+from ..resources.words import Protocol
 from ..values.frozen import thaw
 from .clusters import certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..policy import (
-        EgressGroup,
-        HTTPRoute,
-        MeshMatch,
-        SourceCert,
-        VirtualHost,
-        WeightedCluster,
-    )
+    from ..policy.groups import EgressGroup
+    from ..policy.parts import HTTPRoute, MeshMatch, SourceCert, VirtualHost, WeightedCluster
     from ..values.net import Prefix
     from .clusters import Wire
 

@@ -14,7 +14,7 @@ from attrs import field
 
 from ..connections.decision import Verdict
 from ..policy import OutboundPolicy
-from ..resources.checks import Protocol
+from ..resources.words import Protocol
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from .config import sealed
@@ -24,7 +24,8 @@ from .rules import FORWARDED_METHODS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..policy import EgressGroup, HTTPRoute, MeshMatch
+    from ..policy.groups import EgressGroup
+    from ..policy.parts import HTTPRoute, MeshMatch
     from .clusters import Wire
     from .config import PipyConfig
 

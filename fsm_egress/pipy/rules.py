@@ -13,7 +13,7 @@ from .outcome import CLOSED, Outcome, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..connections.connection import HTTPRequest
+    from ..connections.payloads import HTTPRequest
     from .scripts import Rule
 
 __all__ = ["FORWARDED_METHODS", "ReadRule", "read_rules"]

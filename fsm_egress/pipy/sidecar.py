@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field
 
-from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import Target, UsedGateway
 from ..connections.obstacles import has_long_line
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from .bare import bare_tree

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
-from ..connections.connection import HTTPRequest, TLSClientHello
 from ..connections.decision import Reason
+from ..connections.payloads import HTTPRequest, TLSClientHello
 from ..resolution.claims import resolve_claims
 from ..resources.egress import EgressPolicy
 from ..values.construction import frozen

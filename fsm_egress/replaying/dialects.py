@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from ..connections.connection import Sends
+from ..connections.payloads import Sends
 from ..values.enums import Word
 from ..values.frozen import EMPTY
 from .records import NOT_GIVEN

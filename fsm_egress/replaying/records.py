@@ -14,8 +14,8 @@ from attrs import evolve, field
 from attrs.converters import optional
 
 from ..connections.columns import Columns
-from ..connections.connection import Sends
 from ..connections.descriptions import split_socket_address
+from ..connections.payloads import Sends
 from ..resources.subjects import HOSTS, POD, pod_named
 from ..values.construction import frozen
 from ..values.errors import Damaged, InvalidValue, Problem, shortly

@@ -14,17 +14,12 @@ from attrs import evolve
 
 from ..connections.findings import Code, Finding
 from ..interception.kinds import bound
-from ..policy import (
-    Claim,
-    Cluster,
-    EgressGroup,
-    OutboundPolicy,
-    PortPolicy,
-)
-from ..resources.checks import STREAMS, Protocol
+from ..policy import OutboundPolicy, PortPolicy
+from ..policy.parts import Claim, Cluster
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.subjects import Subject, read_subject
+from ..resources.words import STREAMS, Protocol
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.construction import frozen
 from ..values.typed import takes
@@ -38,7 +33,8 @@ from .surroundings import SURROUNDING_KINDS, surroundings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..policy import MeshMatch
+    from ..policy.groups import EgressGroup
+    from ..policy.parts import MeshMatch
 
 __all__ = ["Resolution", "resolve"]
 

@@ -11,22 +11,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
-from ..policy import (
-    Claim,
-    Cluster,
-    EgressGroup,
-    Endpoint,
-    HTTPRoute,
-    ServerName,
-    SourceCert,
-    VirtualHost,
-    WeightedCluster,
-)
-from ..resources.checks import STREAMS, Protocol
+from ..policy.groups import EgressGroup, ServerName
+from ..policy.parts import Claim, Cluster, Endpoint, HTTPRoute, SourceCert, VirtualHost, WeightedCluster
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from ..resources.smi import HTTPRouteGroup
 from ..resources.subjects import account_of
+from ..resources.words import STREAMS, Protocol
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
 from ..values.identity import Memory

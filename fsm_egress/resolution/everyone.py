@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..interception.kinds import alike
-from ..resources.checks import ServiceAccessMode
 from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import EgressPolicy, Retry
 from ..resources.machines import VirtualMachine
 from ..resources.resource import ServiceIdentity
 from ..resources.smi import TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject, Unnamed
+from ..resources.words import ServiceAccessMode
 from ..resources.workloads import MAKERS
 from ..values.errors import InvalidValue
 from ..values.references import EVERY

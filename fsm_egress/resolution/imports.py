@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..policy import WeightedCluster
-from ..resources.checks import LoadBalancing
+from ..policy.parts import WeightedCluster
 from ..resources.control_plane import MULTI_CLUSTERS, is_true
 from ..resources.multicluster import GlobalTrafficPolicy, ServiceImport
+from ..resources.words import LoadBalancing
 from ..snapshot import CONTROL_PLANE_KINDS
 from ..values.construction import frozen
 from ..values.net import Address

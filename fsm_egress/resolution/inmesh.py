@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.findings import Code, Finding
-from ..policy import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
-from ..resources.checks import STREAMS, Protocol
+from ..policy.parts import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
 from ..resources.core import Endpoints, Namespace, Pod, Service
 from ..resources.egress import ConnectionSettings, Isolation, Retry, TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject
+from ..resources.words import STREAMS, Protocol
 from ..resources.workloads import Deployment
 from ..values.construction import frozen
 from ..values.net import Prefix

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..policy import WeightedCluster
-from ..resources.checks import STREAMS, Protocol, ServiceAccessMode
+from ..policy.parts import WeightedCluster
 from ..resources.egress import Isolation
+from ..resources.words import STREAMS, Protocol, ServiceAccessMode
 from ..values.construction import frozen
 from ..values.net import Address, Prefix
 from ..values.references import FieldRef

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..interception.hosts import Host
-    from ..policy import MeshMatch
+    from ..policy.parts import MeshMatch
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
 

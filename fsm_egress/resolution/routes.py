@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..patterns import Pattern, parse_pattern
-from ..policy import HTTPRoute, WeightedCluster
+from ..policy.parts import HTTPRoute, WeightedCluster
 from ..values.references import item_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..policy import RouteKey
+    from ..policy.parts import RouteKey
     from ..resources.smi import HTTPMatch, HTTPRouteGroup
     from ..values.references import FieldRef
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..connections.findings import Code, Finding
-from ..resources.checks import Protocol, ServiceAccessMode
 from ..resources.core import EndpointAddress, Endpoints, Namespace, Pod, Service, ServicePort
 from ..resources.machines import VirtualMachine
 from ..resources.multicluster import ServiceImport
 from ..resources.redirection import is_yes
 from ..resources.smi import TrafficTarget
+from ..resources.words import Protocol, ServiceAccessMode
 from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
 from ..values.net import Address, Prefix, parse_address

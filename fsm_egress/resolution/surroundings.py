@@ -10,13 +10,8 @@ from ..connections.findings import Code, Finding
 from ..interception.hosts import HOST_KINDS, hosts_of
 from ..interception.injection import State, injection_of
 from ..interception.kinds import interception_of, lists_of
-from ..policy import (
-    Endpoint,
-    Forward,
-    Gateway,
-    Interception,
-    SidecarSpec,
-)
+from ..policy import Forward, Gateway, Interception, SidecarSpec
+from ..policy.parts import Endpoint
 from ..resources.core import Endpoints, Namespace, Service
 from ..resources.egress import EgressGateway, Isolation, Retry
 from ..resources.meshconfig import MeshConfig

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..policy import Growth
+from ..policy.parts import Growth
 from ..resources.checks import duration, seconds
 from ..resources.core import Namespace, Pod
 from ..resources.egress import TrafficWarmup
@@ -27,7 +27,7 @@ from ..values.references import FieldRef
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..policy import Endpoint
+    from ..policy.parts import Endpoint
     from ..snapshot import Snapshot
     from .mesh_service import MeshService
 

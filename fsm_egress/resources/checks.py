@@ -15,11 +15,18 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from ..patterns import Pattern, parse_pattern
-from ..values.enums import Word
 from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze, is_unicode
 from ..values.hostnames import spelling
 from ..values.net import Address, Prefix, parse_address, parse_prefix
+from .words import (
+    EGRESS_PROTOCOLS,
+    EGRESS_PROTOCOLS_BY_NAME,
+    HTTP_METHODS,
+    LoadBalancing,
+    Protocol,
+    ServiceAccessMode,
+)
 
 T = TypeVar("T")
 UNQUOTED = "without quotes"  # why a value is proposed that looks like the one found
@@ -60,40 +67,6 @@ _NANOSECONDS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
-
-
-class Protocol(Word):
-    """The protocol of an Egress port, or of a service port inside the mesh."""
-
-    HTTP = "http"
-    HTTPS = "https"
-    GRPC = "grpc"
-    TCP = "tcp"
-    TCP_SERVER_FIRST = "tcp-server-first"
-
-
-class LoadBalancing(Word):
-    """How the clusters share the traffic of a service."""
-
-    LOCALITY = "Locality"
-    ACTIVE_ACTIVE = "ActiveActive"
-    FAIL_OVER = "FailOver"
-
-
-class ServiceAccessMode(Word):
-    """By what the services of the mesh are addressed (`spec.traffic.serviceAccessMode`)."""
-
-    MIXED = "mixed"
-    IP = "ip"
-    DOMAIN = "domain"
-
-
-STREAMS = (Protocol.TCP, Protocol.TCP_SERVER_FIRST)  # carried as they come, without routes
-EGRESS_PROTOCOLS = (Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TCP_SERVER_FIRST)
-EGRESS_PROTOCOLS_BY_NAME = {protocol.value: protocol for protocol in EGRESS_PROTOCOLS}
-FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")  # `sidecar-*.json`: of any
-KNOWN_METHODS = (*FORWARDED_METHODS, "TRACE", "CONNECT")
-HTTP_METHODS = ("*", "GET", "HEAD", "PUT", "POST", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 
 def each(check: Callable[[Any], T], values: Any, what: str) -> tuple[T, ...]:

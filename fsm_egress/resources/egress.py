@@ -10,9 +10,9 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.net import Prefix
 from . import checks
-from .checks import Protocol
 from .meshconfig import TrafficWarmupSpec
 from .resource import Part, Resource, checked, part, parts
+from .words import Protocol
 
 
 @frozen(field_transformer=checked)

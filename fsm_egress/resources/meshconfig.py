@@ -11,8 +11,8 @@ from ..values.enums import Word
 from ..values.net import Address, Prefix
 from ..values.secrecy import unless_empty
 from . import checks
-from .checks import ServiceAccessMode
 from .resource import ObjectMeta, Part, Resource, checked, part, parts
+from .words import ServiceAccessMode
 
 # Of Open Service Mesh, which FSM comes from: FSM itself passes such a MeshConfig by.
 LEGACY_VERSIONS = (

@@ -9,8 +9,8 @@ from attrs import field
 from ..values.construction import frozen
 from ..values.net import Address
 from . import checks
-from .checks import LoadBalancing
 from .resource import Part, Resource, checked, part, parts
+from .words import LoadBalancing
 
 __all__ = [
     "GlobalTrafficPolicy",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ..connections.connection import Connection, HTTPRequest, Payload, Sends, TLSClientHello
+from ..connections.connection import Connection
+from ..connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from ..patterns.automata import Texts, Undecided, witness
 from ..resolution import resolve
 from ..resources.checks import LAST_PORT
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from ..patterns import Pattern
-    from ..policy import HTTPRoute, OutboundPolicy, VirtualHost
+    from ..policy import OutboundPolicy
+    from ..policy.parts import HTTPRoute, VirtualHost
     from ..resources.resource import ServiceIdentity
     from ..snapshot import Snapshot
 

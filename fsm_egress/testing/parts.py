@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..connections.connection import Connection, HTTPRequest, Payload, Sends, TLSClientHello
+from ..connections.connection import Connection
+from ..connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from ..resources.checks import LAST_PORT
 from ..resources.resource import ServiceIdentity
 from ..values.errors import InvalidValue

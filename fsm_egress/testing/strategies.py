@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..connections.connection import Connection, HTTPRequest, TLSClientHello
+from ..connections.connection import Connection
 from ..connections.decision import Reason, Verdict
+from ..connections.payloads import HTTPRequest, TLSClientHello
 from ..resources.core import Endpoints, Service
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
 
-from ..connections.connection import Connection, HTTPRequest, Sends
+from ..connections.connection import Connection
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
+from ..connections.payloads import HTTPRequest, Sends
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import dialled
 from ..engine import Engine, used_gateways

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..connections.connection import HTTPRequest, Sends, TLSClientHello
 from ..connections.decision import ORIGINAL_DESTINATION, Reason, Verdict
 from ..connections.findings import Code, Finding, Findings
 from ..connections.obstacles import has_long_line, words_of
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..pipy.outcome import Fate
-from ..resources.checks import KNOWN_METHODS
+from ..resources.words import KNOWN_METHODS
 from ..snapshot import Snapshot
 from ..values.net import IPV6_START
 from ..values.typed import takes

@@ -18,15 +18,15 @@ from ..pipy.clusters import certificate, cluster_config, named_gateway
 from ..pipy.config import in_version, sealed, write_config
 from ..pipy.matches import host_rules, mesh_match
 from ..pipy.versions import LATEST, fsm_version
-from ..policy import VirtualHost, WeightedCluster
+from ..policy.parts import VirtualHost, WeightedCluster
 from ..resolution import resolve
 from ..resolution.claims import host_clusters
 from ..resolution.inmesh import clusters_of, matches_on, references_of
 from ..resolution.plugins import plugins_of, with_plugins
 from ..resolution.retries import retry_for, service_called
 from ..resolution.routes import to_clusters
-from ..resources.checks import Protocol
 from ..resources.core import Service
+from ..resources.words import Protocol
 from ..snapshot import Snapshot
 from ..values.typed import takes
 from .stock_order import RANGES, matches_in_order, routes_in_order
@@ -37,7 +37,7 @@ from .stock_view import StockView, stock_claims, view_of
 if TYPE_CHECKING:
     from ..pipy.config import PipyConfig
     from ..pipy.versions import FSMVersion
-    from ..policy import Claim, HTTPRoute, MeshMatch
+    from ..policy.parts import Claim, HTTPRoute, MeshMatch
     from ..resolution.mesh_service import MeshService
     from ..resources.subjects import Subject
     from ..values.net import Prefix

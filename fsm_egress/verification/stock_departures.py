@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..connections.connection import TLSClientHello, socket_address
+from ..connections.connection import socket_address
 from ..connections.decision import Reason
 from ..connections.findings import Code, Finding
+from ..connections.payloads import TLSClientHello
 from ..pipy.versions import LATEST
-from ..policy import Claim
+from ..policy.parts import Claim
 from ..resolution.mesh_service import hostnames_of
 from ..resolution.warming import warmup_of
-from ..resources.checks import LAST_PORT, Protocol
+from ..resources.checks import LAST_PORT
 from ..resources.egress import EgressPolicy, Retry
 from ..resources.smi import HTTPRouteGroup
+from ..resources.words import Protocol
 from ..values.errors import InvalidValue
 from ..values.net import Address, parse_address
 from ..values.references import FieldRef

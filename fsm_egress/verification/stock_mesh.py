@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field
 
-from ..connections.connection import Connection, HTTPRequest, Sends, TLSClientHello
+from ..connections.connection import Connection
 from ..connections.findings import Code
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..pipy.outcome import Fate
 from ..pipy.sidecar import Sidecar
-from ..policy import Claim, OutboundPolicy
+from ..policy import OutboundPolicy
+from ..policy.parts import Claim
 from ..resolution.mesh_service import MeshService, hostnames_of
-from ..resources.checks import Protocol
+from ..resources.words import Protocol
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
@@ -24,8 +26,8 @@ from .stock_config import written_port
 from .stock_view import StockView, stock_claims
 
 if TYPE_CHECKING:
-    from ..connections.connection import Payload
     from ..connections.decision import Decision
+    from ..connections.payloads import Payload
     from ..pipy.scripts import Match
     from ..values.net import Prefix
     from ..values.references import ResourceRef

@@ -12,7 +12,7 @@ from .stock_view import is_range
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
 
 __all__ = ["RANGES", "matches_in_order", "routes_in_order"]
 

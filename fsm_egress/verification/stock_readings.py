@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..connections.connection import HTTPRequest, TLSClientHello
 from ..connections.findings import Code
+from ..connections.payloads import HTTPRequest, TLSClientHello
 from ..resolution.inmesh import Backends, references_of
 from ..resolution.mesh_service import isolated
 from ..resolution.retries import retry_for
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..connections.connection import Connection
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
     from ..resolution.mesh_service import MeshService
     from ..resources.egress import EgressPolicy
     from ..values.references import FieldRef, ResourceRef

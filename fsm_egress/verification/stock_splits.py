@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..policy import WeightedCluster
+from ..policy.parts import WeightedCluster
 from ..resolution.imports import spread
 from ..resolution.inmesh import Backends
 from ..resolution.routes import WILDCARD_PATH, routes_of, to_clusters, wildcard
 from ..resolution.services import target_port
-from ..resources.checks import Protocol
 from ..resources.core import Endpoints, Namespace, Service
 from ..resources.smi import HTTPRouteGroup
+from ..resources.words import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..policy import HTTPRoute
+    from ..policy.parts import HTTPRoute
     from ..resolution.mesh_service import MeshService
     from ..resources.smi import TrafficSplit
     from ..snapshot import Snapshot

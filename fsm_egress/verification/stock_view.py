@@ -16,17 +16,18 @@ from attrs import evolve, field
 from ..manifests.manifest import structure
 from ..patterns import Pattern, PatternError
 from ..pipy.versions import LATEST, FSMVersion
-from ..policy import SourceCert
+from ..policy.parts import SourceCert
 from ..resolution.claims import resolve_claims
 from ..resolution.routes import WILDCARD_PATH
 from ..resolution.services import HEALTH_CHECK, reached_services
 from ..resources import checks
-from ..resources.checks import EGRESS_PROTOCOLS_BY_NAME, LAST_PORT, Protocol
+from ..resources.checks import LAST_PORT
 from ..resources.core import Service
 from ..resources.egress import EgressPolicy, Isolation, UpstreamTrafficSetting
 from ..resources.meshconfig import ServiceAccessNames, WildcardDN
 from ..resources.multicluster import ServiceImport
 from ..resources.smi import HTTPRouteGroup
+from ..resources.words import EGRESS_PROTOCOLS_BY_NAME, Protocol
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, LoadError
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..manifests.loader import Refused
-    from ..policy import Claim, HTTPRoute
+    from ..policy.parts import Claim, HTTPRoute
     from ..resolution.mesh_service import MeshService
     from ..resources.core import ServicePort
     from ..resources.egress import EgressSource, SourceMTLS

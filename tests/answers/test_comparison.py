@@ -14,7 +14,7 @@ from universe import UNIVERSE, Wire, changes, drawn
 
 import fsm_egress as fe
 from fsm_egress.answers.comparison import effect_of
-from fsm_egress.connections.connection import Sends
+from fsm_egress.connections.payloads import Sends
 from fsm_egress.values.dialling import can_be_dialled
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from thoroughness import examples
 from universe import PORTS, UNIVERSE, Wire, aimed, drawn
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.policy import LOOPBACK
 from fsm_egress.values.dialling import can_be_dialled
 from fsm_egress.values.net import GAP_START, Address

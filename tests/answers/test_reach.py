@@ -16,8 +16,8 @@ from thoroughness import examples
 from universe import ADDRESSES, PORTS, Wire, aimed, drawn
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import Sends
 from fsm_egress.connections.decision import ungoverned
+from fsm_egress.connections.payloads import Sends
 from fsm_egress.values.dialling import can_be_dialled
 
 if TYPE_CHECKING:

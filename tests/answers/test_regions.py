@@ -11,10 +11,10 @@ from universe import ADDRESSES, UNIVERSE, drawn
 
 import fsm_egress as fe
 from fsm_egress.answers.regions import TCP, Region, Unproven, aligned, differing, joined
-from fsm_egress.connections.connection import HTTPRequest, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Sends, TLSClientHello
 from fsm_egress.division.classes import EVERY, Among, Class, Sent
 from fsm_egress.patterns import Pattern
-from fsm_egress.resources.checks import KNOWN_METHODS
+from fsm_egress.resources.words import KNOWN_METHODS
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 
 ANYWHERE = ((0, IPV6_START - 1), (IPV6_START, LAST_KEY))

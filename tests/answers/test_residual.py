@@ -14,7 +14,7 @@ from thoroughness import examples
 from universe import Wire, drawn
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, TLSClientHello
 
 
 @given(random_meshes.cases(0), partials(), drawn(150))

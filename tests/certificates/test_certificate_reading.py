@@ -20,7 +20,7 @@ import fsm_egress as fe
 from fsm_egress.certificates.connection import Vocabulary
 from fsm_egress.certificates.reading import Fate, decided
 from fsm_egress.certificates.trees import ends_of
-from fsm_egress.policy import Growth
+from fsm_egress.policy.parts import Growth
 from fsm_egress.resolution import resolve
 
 PER_MESH = 30

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.vendor.pretty import pretty
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import KINDS
 from fsm_egress.connections.decision import ORIGINAL_DESTINATION, TrafficMatch, UsedGateway
+from fsm_egress.connections.payloads import KINDS
 from fsm_egress.values.references import FieldRef, Mark, ResourceRef, Source
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from small import ROUTES, WHO, config, egress, load, resolved, routes, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.division.criteria import reading_of_policy, reading_of_sidecar
 from fsm_egress.division.dividing import divide
 from fsm_egress.pipy.outcome import Fate

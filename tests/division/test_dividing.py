@@ -17,12 +17,12 @@ from seeds import told_with_each_seed
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, Payload, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.division import dividing
 from fsm_egress.division.classes import TLS_NAME, Class, Condition, Line, Place, Reading, Span
 from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
-from fsm_egress.resources.checks import KNOWN_METHODS
+from fsm_egress.resources.words import KNOWN_METHODS
 from fsm_egress.values.dialling import Appeal, can_be_dialled
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 

@@ -12,7 +12,7 @@ from readings import GET, everywhere, first
 from regexes import REGULAR
 from thoroughness import examples
 
-from fsm_egress.connections.connection import HTTPRequest, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, TLSClientHello
 from fsm_egress.division import requests as division_requests
 from fsm_egress.division.classes import Condition, Place, Reading
 from fsm_egress.division.dividing import divide

@@ -16,7 +16,7 @@ from small import WHO, config, load, service
 import fsm_egress as fe
 from fsm_egress.connections.decision import ByAge
 from fsm_egress.engine.targets import streamed, targets_of
-from fsm_egress.policy import Cluster, Endpoint, Growth
+from fsm_egress.policy.parts import Cluster, Endpoint, Growth
 from fsm_egress.values.references import FieldRef, ResourceRef
 
 RULE = FieldRef(ResourceRef("Service", "shop", "web"), "spec.ports[0]")

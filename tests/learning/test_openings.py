@@ -9,7 +9,7 @@ from seen import LOGS, MANNERS, OPEN, Record, learned
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import Sends
+from fsm_egress.connections.payloads import Sends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

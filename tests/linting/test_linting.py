@@ -16,10 +16,10 @@ from small import WHO, config, egress, load, routes, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest
 from fsm_egress.connections.decision import Reason, Verdict
 from fsm_egress.connections.findings import Code, Finding
 from fsm_egress.connections.obstacles import obstacles_to
+from fsm_egress.connections.payloads import HTTPRequest
 from fsm_egress.division.criteria import reading_of_policy
 from fsm_egress.division.dividing import divide
 from fsm_egress.linting import IGNORE, lint, view

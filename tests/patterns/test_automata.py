@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from thoroughness import examples
 
-from fsm_egress.connections.connection import HTTPRequest
+from fsm_egress.connections.payloads import HTTPRequest
 from fsm_egress.patterns import Pattern, PatternError
 from fsm_egress.patterns.automata import Texts, Undecided, witness
 from fsm_egress.values.errors import FSMEgressError, InvalidValue

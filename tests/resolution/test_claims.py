@@ -12,12 +12,12 @@ from random_meshes import DESTINATIONS, FLOMESH, PREFIXES, resource
 from small import WHO, config, egress, found, load, resolved, routes
 
 import fsm_egress as fe
-from fsm_egress.policy import Claim
+from fsm_egress.policy.parts import Claim
 from fsm_egress.resolution.claims import groups_of, host_clusters, resolve_claims
 from fsm_egress.values.references import FieldRef, ResourceRef
 
 if TYPE_CHECKING:
-    from fsm_egress.policy import EgressGroup
+    from fsm_egress.policy.groups import EgressGroup
 
 CURL = fe.ServiceIdentity.parse(WHO)
 HTTP, HTTPS, TCP = fe.Protocol.HTTP, fe.Protocol.HTTPS, fe.Protocol.TCP

@@ -14,7 +14,7 @@ from fsm_egress.resolution.mesh_service import hostnames_of
 from fsm_egress.resolution.services import reached_services
 
 if TYPE_CHECKING:
-    from fsm_egress.policy import Cluster, MeshMatch, VirtualHost
+    from fsm_egress.policy.parts import Cluster, MeshMatch, VirtualHost
     from fsm_egress.resolution.inmesh import InMesh
 
 CURL = fe.ServiceIdentity.parse(WHO)

@@ -13,7 +13,7 @@ from random_meshes import ROUTE_MATCHES
 from small import load, routes
 
 import fsm_egress as fe
-from fsm_egress.policy import HTTPRoute, WeightedCluster
+from fsm_egress.policy.parts import HTTPRoute, WeightedCluster
 from fsm_egress.resolution.routes import in_order, routes_of, to_clusters, united, wildcard
 from fsm_egress.values.references import FieldRef, ResourceRef
 

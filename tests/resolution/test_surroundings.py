@@ -10,7 +10,8 @@ from random_meshes import FLOMESH, egress_gateway, isolation, resource, source_p
 from small import WHO, config, found, load, resolved, service
 
 import fsm_egress as fe
-from fsm_egress.policy import Endpoint, Interception, OutboundPolicy
+from fsm_egress.policy import Interception, OutboundPolicy
+from fsm_egress.policy.parts import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from random_meshes import FLOMESH, monitored_namespace, resource
 from small import WHO, config, load, service
 
 import fsm_egress as fe
-from fsm_egress.policy import Endpoint, Growth
+from fsm_egress.policy.parts import Endpoint, Growth
 from fsm_egress.resolution.warming import Warmup
 from fsm_egress.resources.meshconfig import TrafficWarmupSpec
 from fsm_egress.values.references import FieldRef, ResourceRef

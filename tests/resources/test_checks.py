@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources import checks
-from fsm_egress.resources.checks import Protocol, ServiceAccessMode
+from fsm_egress.resources.words import LoadBalancing, Protocol, ServiceAccessMode
 from fsm_egress.values.errors import InvalidValue
 from fsm_egress.values.frozen import FrozenMap
 from fsm_egress.values.net import Address, Prefix
@@ -74,7 +74,7 @@ ACCEPTED: list[tuple[Check, Any, Any]] = [
     (checks.service_access_mode, ServiceAccessMode.MIXED, ServiceAccessMode.MIXED),
     (checks.address, "2001:DB8:0::1", Address("2001:db8::1")),
     (checks.address, Address("10.0.0.1"), Address("10.0.0.1")),
-    (checks.load_balancing, "FailOver", checks.LoadBalancing.FAIL_OVER),
+    (checks.load_balancing, "FailOver", LoadBalancing.FAIL_OVER),
     (checks.optional_ipv4, "", ""),
     (checks.optional_ipv4, "127.0.0.2", "127.0.0.2"),
     (checks.cluster_ip, "", ""),

@@ -13,7 +13,6 @@ from attrs.exceptions import FrozenInstanceError
 import fsm_egress as fe
 from fsm_egress.manifests.wire_names import FIELDS
 from fsm_egress.patterns import Pattern
-from fsm_egress.resources.checks import Protocol, ServiceAccessMode
 from fsm_egress.resources.core import (
     Container,
     EndpointAddress,
@@ -120,6 +119,7 @@ from fsm_egress.resources.smi import (
     TrafficTargetRule,
     TrafficTargetSpec,
 )
+from fsm_egress.resources.words import Protocol, ServiceAccessMode
 from fsm_egress.resources.workloads import MAKERS, PARTS
 from fsm_egress.values.errors import InvalidValue
 from fsm_egress.values.frozen import FrozenMap

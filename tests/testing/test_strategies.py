@@ -16,7 +16,7 @@ from small import WHO, config, egress, load, routes, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.connections.connection import HTTPRequest, Sends, TLSClientHello
+from fsm_egress.connections.payloads import HTTPRequest, Sends, TLSClientHello
 from fsm_egress.patterns.automata import Undecided
 from fsm_egress.testing import connections_near as aimed
 from fsm_egress.testing import hypothesis_extra, parts, resources
