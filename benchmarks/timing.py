@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
-from time import monotonic, perf_counter_ns
+from time import monotonic, process_time_ns
 
 from attrs import frozen
 
@@ -75,9 +75,9 @@ def _timed(contender: Contender) -> float:
     """The nanoseconds of one call."""
     arguments = () if contender.prepare is None else (contender.prepare(),)
     gc.collect()
-    begin = perf_counter_ns()
+    begin = process_time_ns()
     made = contender.run(*arguments)
-    end = perf_counter_ns()
+    end = process_time_ns()
     del made
     return (end - begin) / contender.calls
 

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from attrs import evolve
 
 from ..resources import checks
-from ..values.construction import frozen
+from ..resources.checks import LAST_PORT
+from ..values.construction import frozen, opened
 from ..values.errors import InvalidValue, Problem
 from ..values.net import UNREADABLE, Address, read_key
 from .payloads import (
@@ -46,21 +47,6 @@ def _plain(value: Any) -> int:
     raise InvalidValue.of("`bytes`, `nothing`, `datagram`, an HTTP request or a TLS ClientHello", value)
 
 
-def _parts(destination: Address | str, port: int, slot: int, sent: Any) -> Parts:
-    """The content of a connection: port, key, slot, what is sent.
-
-    Raises:
-        InvalidValue: an address or a port that cannot be.
-    """
-    try:
-        key = read_key(destination)  # type: ignore[arg-type]  # because what is no text is looked at again
-    except UNREADABLE:
-        key = checked("destination", checks.address, destination).key
-    if type(port) is not int or not 0 < port <= checks.LAST_PORT:
-        checked("port", checks.port_number, port)
-    return port, key, slot, sent
-
-
 @frozen(init=False, repr=False)
 class Connection:
     """One connection that a pod opens: where to, and what its client sends; of HTTP one request of it.
@@ -82,7 +68,7 @@ class Connection:
             slot, sent = TLS, sends.parts
         else:
             slot = checked("sends", _plain, sends)
-        _set_connection(self, _parts(destination, port, slot, sent))
+        _set_connection(self, connection_sending(destination, port, slot, sent).parts)
 
     @property
     def destination(self) -> Address:
@@ -229,10 +215,23 @@ def socket_address(host: str, port: int) -> str:
 
 
 def connection_sending(destination: Address | str, port: int, slot: int, sent: Any) -> Connection:
-    """The connection that sends what is known to be right."""
-    connection = object.__new__(Connection)
-    _set_connection(connection, _parts(destination, port, slot, sent))
+    """The connection that sends what is known to be right.
+
+    Raises:
+        InvalidValue: an address or a port that cannot be.
+    """
+    try:
+        key = read_key(destination)  # type: ignore[arg-type]  # because what is no text is looked at again
+    except UNREADABLE:
+        key = checked("destination", checks.address, destination).key
+    if type(port) is not int or not 0 < port <= LAST_PORT:
+        checked("port", checks.port_number, port)
+    made: Any = _Open()  # which is quicker than to go around the lock
+    made.parts = port, key, slot, sent
+    made.__class__ = Connection
+    connection: Connection = made
     return connection
 
 
+_Open: type[Any] = opened(Connection)
 _set_connection = Connection.__dict__["parts"].__set__

@@ -39,10 +39,14 @@ __all__ = [
 ]
 
 # A URL that all clients send as it stands; `urls` reads the others.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _URL = re.compile(
-    r"(?:http://)?((?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*(?::(?!80\b)[1-9][0-9]{0,3})?)"
-    r"((?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)?)+(?:\?[A-Za-z0-9._~!$&()*+,;=:@/?-]*)?)?"
+    rf"(?:http://)?((?:(?:[a-z0-9_-][a-z0-9._-]*\.)?[a-z_-][a-z0-9_-]*|(?:{_OCTET}\.){{3}}{_OCTET})"
+    r"(?::(?!80\b)[1-9][0-9]{0,3})?)"
+    r"(/[A-Za-z0-9._~!$&()*+,;=:@/?-]*)?"
 )
+_USUAL_NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\.)?[A-Za-z_-][A-Za-z0-9_-]*")
+_SENT_AS_ASKED = USUAL_METHODS - {"CONNECT"}
 _LISTED = {"cookie": "cookie: a=1; b=2", "set-cookie": None}  # with what clients send instead
 _SOCKET = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})", re.ASCII)
 
@@ -95,10 +99,13 @@ def http(
         found = _URL.fullmatch(url)
     except TypeError:
         raise InvalidValue.of("a URL", url).at("url") from None
-    is_plain = found is not None and not (through_proxy or headers or target)
-    if found and is_plain and type(method) is str and method in USUAL_METHODS and method != "CONNECT":
+    is_plain = found and not (through_proxy or target or ".." in url or "/." in url)
+    if found and is_plain and type(method) is str and method in _SENT_AS_ASKED:
         host, path = found.groups("/")
         sent: RequestParts = (host, method, path, EMPTY, host)
+        if headers:
+            fields = last_headers(headers)
+            sent = request_parts(method, fields.pop("host", host), path, fields or EMPTY)
     else:
         from .urls import read_url  # noqa: PLC0415  # because `_URL` reads nearly all
 
@@ -129,15 +136,16 @@ def last_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict
     for name, _ in named:
         if not isinstance(name, str):
             raise InvalidValue.of("a header name", name).at("headers")
+    lowered = [name.lower() for name, _ in named]
     for cookie, proposal in _LISTED.items():
-        count = sum(name.lower() == cookie for name, _ in named)
+        count = lowered.count(cookie)
         if count > 1:
             reason = (
                 "of a list of them no route reads anything: it closes the connection, by HTTP/2 answers 502"
             )
             expected = f"one header `{cookie}`"
             raise InvalidValue(Problem(expected, str(count), "headers", reason=reason, proposal=proposal))
-    return {str(name).lower(): value for name, value in named}
+    return {name: value for name, (_, value) in zip(lowered, named, strict=True)}
 
 
 def requests(
@@ -177,6 +185,8 @@ def tls(destination: Address | str, port: int, server_name: str | None = None) -
             with a port, a wildcard, an address.
     """
     if isinstance(server_name, str):
+        if _USUAL_NAME.fullmatch(server_name) and ".." not in server_name:
+            return connection_sending(destination, port, TLS, (server_name.lower(), server_name))
         from .urls import server_name as asked  # noqa: PLC0415  # because HTTP needs none
 
         try:

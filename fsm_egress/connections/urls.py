@@ -25,7 +25,6 @@ _URL = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^?#]*)(\?[^#]*)?
 _SLASHES_LOST = re.compile(r"(https?|wss?):/?(?![/0-9])", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_USUAL_NAME = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z_-][A-Za-z0-9_-]*")
 
 _NO_PART = r"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]|[\"<>\\^`{|}\[\]]"
 _TO_ESCAPE, _TO_ESCAPE_IN_QUERY = re.compile(_NO_PART), re.compile(rf"{_NO_PART}|'")
@@ -260,8 +259,6 @@ def server_name(text: str) -> str:
     Raises:
         InvalidValue: it is a URL, has a port, is a wildcard or an address, or clients differ about it.
     """
-    if _USUAL_NAME.fullmatch(text):
-        return text
     text = _USER.sub(r"\1", text, count=1)
     scheme, _, rest = text.rpartition("://")
     host, slash, _ = rest.partition("/")

@@ -13,7 +13,7 @@ space, no netmask, no scope id.
 from __future__ import annotations
 
 import re
-from functools import cache
+from _socket import AF_INET, AF_INET6, inet_pton  # which is loaded in a twentieth of the time of `socket`
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -324,71 +324,53 @@ def read_groups(text: str) -> int:
     return value
 
 
-def libc_reader() -> Callable[[str], int]:
-    """What reads the same eleven times faster, where the C library is as strict as RFC 4291."""
-    from socket import AF_INET6, inet_pton  # noqa: PLC0415  # because most meshes hold no IPv6
+def read_by_hand(text: str) -> int:
+    """The key of the address that a text writes."""
+    if ":" not in text:
+        return _read_ipv4(text)
+    key = IPV6_START + read_groups(text)
+    return key - GAP_START if GAP_START <= key < GAP_END else key
 
-    return lambda text: int.from_bytes(inet_pton(AF_INET6, text), "big")
+
+def read_by_libc(text: str) -> int:
+    """The same, many times faster, where the C library is as strict as RFC 4291."""
+    if ":" not in text:
+        return _number(inet_pton(AF_INET, text), "big")
+    key = IPV6_START + _number(inet_pton(AF_INET6, text), "big")
+    return key - GAP_START if GAP_START <= key < GAP_END else key
 
 
+_number = int.from_bytes
 _LAX = (
-    "[::1]",
-    "::1%1",
-    "::1/64",
-    " ::1",
-    "::1 ",
-    "::01.2.3.4",
-    "::1.2.3",
-    "12345::",
-    "1:2:3:4:5:6:7::8",
-    "1::2::3",
+    *("[::1]", "::1%1", "::1/64", " ::1", "::1 ", "::01.2.3.4", "::1.2.3"),
+    *("12345::", "1:2:3:4:5:6:7::8", "1::2::3"),
+    *("1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.04", "1.2.3.256", "0x1.2.3.4", " 1.2.3.4", "1.2.3.4 ", "1"),
 )
 
 
-def ipv6_reader(quick: Callable[[str], int]) -> Callable[[str], int]:
+def strict_reader(quick: Callable[[str], int]) -> Callable[[str], int]:
     """The quick reader, unless it takes what some C libraries take for an address."""
     for text in _LAX:
         try:
             quick(text)
         except UNREADABLE:
             continue
-        return read_groups
+        return read_by_hand
     return quick
 
 
-@cache
-def _ipv6() -> Callable[[str], int]:
-    return ipv6_reader(libc_reader())
+read_key: Callable[[str], int] = strict_reader(read_by_libc)
+"""The key of the address that a text writes, for a caller in a hurry.
 
-
-def read_key(text: str) -> int:
-    """The key of the address that a text writes, for a caller in a hurry.
-
-    Raises:
-        AttributeError, LookupError, OSError, TypeError, ValueError: (`UNREADABLE`) it is no address;
-            `parse_address` says what is wrong with it.
-    """
-    if ":" not in text:
-        a, b, c, d = text.split(".", 4)
-        return _FIRST[a] + _SECOND[b] + _THIRD[c] + _FOURTH[d]
-    key = IPV6_START + _ipv6()(text)
-    return key - GAP_START if GAP_START <= key < GAP_END else key
+Raises:
+    AttributeError, LookupError, OSError, TypeError, ValueError: (`UNREADABLE`) it is no address;
+        `parse_address` says what is wrong with it.
+"""
 
 
 def read_keys(texts: Iterable[str]) -> list[int]:
-    """The keys of addresses, for a caller in a greater hurry.
-
-    Raises:
-        AttributeError, LookupError, OSError, TypeError, ValueError: (`UNREADABLE`) one of them is no address.
-    """
-    keys: list[int] = []
-    for text in texts:
-        if ":" in text:
-            keys.append(read_key(text))
-        else:
-            a, b, c, d = text.split(".", 4)
-            keys.append(_FIRST[a] + _SECOND[b] + _THIRD[c] + _FOURTH[d])
-    return keys
+    """The keys of addresses; it raises what `read_key` does."""
+    return list(map(read_key, texts))
 
 
 def _read_interface(text: str) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -17,7 +18,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import fsm_egress as fe
-from fsm_egress.connections.urls import server_name
+from fsm_egress.connections.urls import read_url, server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,6 +195,40 @@ def test_law_http_client_sends_the_same_to_a_host_that_it_is_given(url: str) -> 
         return
     assume(url.isascii() and "/" in url.removeprefix("http://"))
     assert by_http_client(url.partition("#")[0]) == ours
+
+
+LETTERS = ["a", "b-1", "x_y", "A", "1", "10", "256", "0x1", "com", "10.0.0.1", "010.0.0.1"]
+SIGNS = [".", ".", "..", "/", "/", ":80", ":8080", ":0", "?", "'", "-", "%2f", "@", "http://"]
+LIKE_A_URL = st.lists(st.sampled_from([*LETTERS, *SIGNS]), min_size=1, max_size=7).map("".join)
+
+
+@given(LIKE_A_URL)
+@example("10.96.0.1:9000/a.b/c")
+@example("a..b/c")
+@example("a/.b")
+@example("a/?b'c")
+def test_law_a_url_is_read_alike_whether_it_is_plain_or_not(url: str) -> None:
+    try:
+        sent = read_url("GET", url)
+        connection = fe.Connection(*TO, fe.HTTPRequest("GET", sent.host, sent.path, sent.headers))
+    except fe.InvalidValue as error:
+        problem = error.problems[0]
+    else:
+        assert fe.http(*TO, "GET", url) == connection
+        assert fe.http(*TO, "GET", url, {"X-A": "b"}) == fe.http(*TO, "GET", url, [("x-a", "b")])
+        return
+    assert refused(url) == problem
+
+
+@given(LIKE_A_URL)
+def test_law_a_server_name_is_read_alike_whether_it_is_usual_or_not(name: str) -> None:
+    try:
+        sent = server_name(name)
+    except fe.InvalidValue as error:
+        with pytest.raises(fe.InvalidValue, match=re.escape(error.problems[0].expected)):
+            fe.tls(*TO, name)
+        return
+    assert fe.tls(*TO, name) == fe.Connection(*TO, fe.TLSClientHello(sent))
 
 
 # --- in words --------------------------------------------------------------------------------------------
