@@ -5,8 +5,8 @@
 So many mutants are drawn evenly over the wings, and tried in a copy of the project. First all tests of the
 wings are run once, to see which lines each of them runs and how long it takes. Then each fault is put into
 the function that it is in, in a process forked from one that has collected the tests, and those that run its
-line are run, the quickest first. What runs while modules are loaded is written into the copy, and the tests
-that mirror the module are run anew.
+line are run, the quickest first. What runs while modules are loaded and is not found so is written into the
+copy, and the tests that mirror the module are run anew.
 
 Each line of the output is a mutant and how it ended: `killed` by a failing test, `slow` where the tests took
 too long, `survived` where all passed. Mutants that the file has are not run again. Of the survivors, those
@@ -29,7 +29,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
@@ -245,18 +247,26 @@ def functions() -> list[FunctionType]:
     return [it for it in gc.get_objects() if isinstance(it, FunctionType)]
 
 
+def by_key(tree: ast.Module, path: Path) -> Mapping[Key, list[CodeType]]:
+    """The code of a module by where it begins: lambdas of one line are several there, in their order."""
+    found: dict[Key, list[CodeType]] = defaultdict(list)
+    for code in codes(compile(tree, str(path), "exec", dont_inherit=True)):
+        found[code.co_qualname, code.co_firstlineno].append(code)  # type: ignore[attr-defined,unused-ignore]
+    return found
+
+
 def applied(tree: ast.Module, path: Path) -> None:
     """Put the code of a changed module into the functions that are there."""
-    changed: dict[Key, list[CodeType]] = defaultdict(list)
-    for code in codes(compile(tree, str(path), "exec", dont_inherit=True)):
-        changed[code.co_qualname, code.co_firstlineno].append(code)  # type: ignore[attr-defined,unused-ignore]
+    news = by_key(tree, path)
+    new_of = {
+        old: new
+        for key, olds in by_key(ast.parse(path.read_text(encoding="utf-8")), path).items()
+        for old, new in zip(olds, news.get(key, ()), strict=False)
+    }
     for function in functions():
         old = function.__code__
-        if old.co_filename != str(path):
-            continue
-        news = changed[old.co_qualname, old.co_firstlineno]  # type: ignore[attr-defined,unused-ignore]
-        if len(news) == 1:
-            function.__code__ = news[0]
+        if old.co_filename == str(path) and old in new_of:
+            function.__code__ = new_of[old]
 
 
 class Seen(NamedTuple):
@@ -306,7 +316,12 @@ class Trials:
         self.has_failed |= report.failed
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for path in sorted((self.home / PACKAGE).rglob("*.py")):  # what a test alone loads has functions, too
+            if path.stem != "__main__":
+                with suppress(ImportError):  # because an extra may be missing
+                    import_module(".".join(path.relative_to(self.home).with_suffix("").parts))
         self.monitoring.set_events(self.monitoring.COVERAGE_ID, 0)
+        gc.freeze()
         ended, answer = forked(lambda: self.seen(session.items), 3600)
         if answer is None:
             sys.exit(f"the tests without a fault: {ended}")
@@ -320,14 +335,14 @@ class Trials:
             lines = [
                 (mutant.module, line) for line in lines_of(path.read_text(encoding="utf-8"), mutant.site)
             ]
-            if self.loading & set(lines):
-                self.note(mutant, outcome(mutant, self.home, self.limit))
-                continue
             names = set().union(*(seen.tests.get(line, set()) for line in lines))
             items = [by_name[name] for name in sorted(names, key=lambda name: seen.seconds[name])]
             usual = sum(seen.seconds[item.nodeid] for item in items)
-            ended, answer = forked(partial(self.tried, mutant, items), self.limit + 2 * usual)
-            self.note(mutant, ended if answer is None else answer)
+            how, answer = forked(partial(self.tried, mutant, items), self.limit + 2 * usual)
+            ended = how if answer is None else answer
+            if ended == "survived" and self.loading & set(lines):
+                ended = outcome(mutant, self.home, self.limit + 2 * sum(seen.seconds.values()))
+            self.note(mutant, ended)
         return True
 
     def run(self, item: pytest.Item, following: pytest.Item | None) -> None:
@@ -344,20 +359,23 @@ class Trials:
         ]
         for code in {code for function in there for code in codes(function)}:
             self.monitoring.set_local_events(self.monitoring.COVERAGE_ID, code, self.monitoring.events.LINE)
-        for item, following in zip_longest(items, items[1:]):
-            lines: set[tuple[str, int]] = set()
-            self._watch(lines)
-            self.monitoring.restart_events()
-            start = time.process_time()
-            self.run(item, following)
-            seconds[item.nodeid] = time.process_time() - start
-            if self.has_failed:
+        for item in items:  # each in a process of its own, where no other has filled what is remembered
+            _, answer = forked(partial(self.alone, item), 3600)
+            failed, lines, taken = (True, (), 0.0) if answer is None else answer
+            seconds[item.nodeid] = taken
+            if failed:
                 failing.append(item.nodeid)
-                self.has_failed = False
-                continue
-            for line in lines:
+            for line in () if failed else lines:
                 tests[line].add(item.nodeid)
         return Seen(dict(tests), seconds, failing)
+
+    def alone(self, item: pytest.Item) -> tuple[bool, set[tuple[str, int]], float]:
+        """Whether a test fails, the lines that it runs, and the seconds that it takes."""
+        lines: set[tuple[str, int]] = set()
+        self._watch(lines)
+        start = time.process_time()
+        self.run(item, None)
+        return self.has_failed, lines, time.process_time() - start
 
     def tried(self, mutant: Mutant, items: list[pytest.Item]) -> str:
         path = self.home / mutant.module

@@ -16,6 +16,7 @@ __all__ = ["resolved", "write_file", "write_folder"]
 
 OWNER_ONLY = 0o600
 FOLDER_OF_OWNER = 0o700
+NAMED = 48  # characters of a name that its draft has, too
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
@@ -83,10 +84,12 @@ def write_folder(
         for name, content in files.items():
             (draft / name).parent.mkdir(mode, parents=True, exist_ok=True)
             _write(draft / name, content, file_mode)
-        if folder.exists():
-            _exchange(draft, folder)
-        else:
+        try:
             draft.rename(folder)
+        except OSError:  # it is there already, and by now even where it was not at first
+            if not folder.exists():
+                raise
+            _exchange(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -96,8 +99,8 @@ def _is_folder(path: Path) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    """A path that nobody else has, on the same disk."""
-    return path.with_name(f".{path.name}.{token_hex(8)}")
+    """A path that nobody else has, on the same disk; no longer than names may be."""
+    return path.with_name(f".{path.name[:NAMED]}.{token_hex(8)}")
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

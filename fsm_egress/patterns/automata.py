@@ -24,6 +24,7 @@ from . import syntax
 from .captures import torn
 from .core import core
 from .machines import SPELLED, Automaton, State, Undecided
+from .search import steps_by_byte
 
 if TYPE_CHECKING:
     from . import Pattern
@@ -34,7 +35,8 @@ STATES = 50_000  # of all automata together
 SIZE = 2_000_000  # places in all these states
 WAYS = 64  # in which look-aheads come out, before they are only tried
 ATTEMPTS = 300  # texts, and beginnings of texts, that are tried with all bytes,
-MORE_ATTEMPTS = 3_000  # and with one byte of each kind
+MORE_ATTEMPTS = 3_000  # and with one byte of each kind,
+TRIED = 1_000_000  # steps of all searches that this takes, however slow the patterns
 KEPT = 4_096  # states that one question may leave behind for the next
 
 
@@ -49,6 +51,12 @@ class Texts(Enum):
 
     HOST = "host"
     """A Host header: empty, or without spaces and control characters of ASCII."""
+
+
+@lru_cache(maxsize=1024)
+def _steps(pattern: Pattern) -> float:
+    """The steps that a search takes for each byte of a text."""
+    return steps_by_byte(pattern.tree)
 
 
 _START = syntax.Assertion(syntax.AssertionKind.START)
@@ -338,7 +346,13 @@ def witness(
             return None
     avoid = frozenset(map(str.lower, avoid))
 
+    left: float = TRIED
+
     def is_right(ranks: bytes) -> bool:
+        nonlocal left
+        left -= (len(ranks) + 1) * sum(map(_steps, asked))
+        if left < 0:
+            raise Undecided("to try texts takes too many steps")
         text = _text(ranks)
         return text.lower() not in avoid and all(item.search(text) is found for item, found in asked.items())
 

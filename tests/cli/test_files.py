@@ -237,3 +237,29 @@ def test_drafts_of_one_process_do_not_meet(tmp_path: Path, monkeypatch: pytest.M
     write_folder(tmp_path / "codebase", NEW, EVERYWHERE, private=True)
     assert held(tmp_path / "codebase") == OLD
     assert names(tmp_path) == ["codebase"]
+
+
+def test_a_folder_that_another_process_has_made_meanwhile_is_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def meanwhile(path: Path, to: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        write_folder(tmp_path / "codebase", OLD, EVERYWHERE, private=True)
+        return path.rename(to)
+
+    monkeypatch.setattr(Path, "rename", meanwhile)
+    write_folder(tmp_path / "codebase", NEW, EVERYWHERE, private=True)
+    assert held(tmp_path / "codebase") == NEW
+    assert names(tmp_path) == ["codebase"]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
+    for content in (OLD, NEW):
+        write_folder(tmp_path / name, content, EVERYWHERE, private=True)
+        assert held(tmp_path / name) == content
+    write_file(tmp_path / name / "config.json", b"whole")
+    write_file(tmp_path / name / name, b"whole")
+    assert (tmp_path / name / name).read_bytes() == b"whole"

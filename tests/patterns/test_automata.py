@@ -13,7 +13,9 @@ from thoroughness import examples
 
 from fsm_egress.connections.payloads import HTTPRequest
 from fsm_egress.patterns import Pattern, PatternError
-from fsm_egress.patterns.automata import Texts, Undecided, witness
+from fsm_egress.patterns.automata import TRIED, Texts, Undecided, witness
+from fsm_egress.patterns.core import core
+from fsm_egress.patterns.search import Reading
 from fsm_egress.values.errors import FSMEgressError, InvalidValue
 
 Wanted: TypeAlias = list[tuple[Pattern, bool]]
@@ -231,6 +233,19 @@ class TestBounds:
         with pytest.raises(FSMEgressError) as caught:
             witness(pairs(text), VALUE)
         assert (type(caught.value), str(caught.value)) == (Undecided, reason)
+
+    @pytest.mark.parametrize("look", ["(?=.*", "(?!.*"])
+    def test_hold_for_the_steps_of_all_texts_that_are_tried(
+        self, look: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pattern = Pattern(look * 60 + "a" + ")" * 60)
+        tried: list[int] = []
+        reading = Reading.of(core(pattern.tree))
+        monkeypatch.setattr(Pattern, "search", lambda _, text: tried.append(len(text.encode()) + 1))
+        with pytest.raises(Undecided, match="to try texts takes too many steps"):
+            witness([(pattern, True), (Pattern("b"), False)], PATH)
+        assert 1 < len(tried) < 600
+        assert sum(tried) * reading.steps < TRIED
 
     def test_do_not_stand_against_large_patterns(self) -> None:
         assert witness(pairs("a{1000}"), VALUE) == "a" * 1000
