@@ -32,6 +32,7 @@ __all__ = ["BUILDING"]
 
 LONER = ".".join(LONE)
 NAMES = tuple(map(".".join, IDENTITIES))
+EACH_PORT = tuple(fe.tcp("54.9.9.9", port) for port in PORTS)
 
 
 # --- compiling -------------------------------------------------------------------------------------------
@@ -44,6 +45,7 @@ def compile_new(options: Options) -> Measured:
         contenders = [
             Contender("f", _floor, prepare=new),
             Contender("compile", _engine, prepare=new),
+            Contender("compile, and a connection to each port", _asked, prepare=new),
         ]
         yield from figures("compile", size, contenders, options)
 
@@ -65,6 +67,7 @@ def compile_all(options: Options) -> Measured:
         contenders = [
             Contender("f", _all_floors, prepare=new),
             Contender("compile", _all_engines, prepare=new),
+            Contender("compile, and a connection to each port", _all_asked, prepare=new),
         ]
         yield from figures("compile-all", size, contenders, options)
 
@@ -83,6 +86,20 @@ def _engine(snapshot: fe.Snapshot) -> object:
 
 def _all_engines(snapshot: fe.Snapshot) -> object:
     return [fe.compile(snapshot, name) for name in NAMES]
+
+
+def _asked(snapshot: fe.Snapshot) -> object:
+    return _whole(fe.compile(snapshot, NAMES[0]))
+
+
+def _all_asked(snapshot: fe.Snapshot) -> object:
+    return [_whole(fe.compile(snapshot, name)) for name in NAMES]
+
+
+def _whole(engine: fe.Engine) -> fe.Engine:
+    """The engine, in which all tables are laid out: those of a port are when it is first asked about."""
+    engine.classify_many(EACH_PORT)
+    return engine
 
 
 # --- loading ---------------------------------------------------------------------------------------------
@@ -232,7 +249,7 @@ def memory(options: Options) -> Measured:
         resources = held(mesh(size))
         sizes = {
             "f": size_of(_floor(mesh(size)), resources),
-            "engine": size_of(_engine(mesh(size)), resources),
+            "engine": size_of(_asked(mesh(size)), resources),
             "config": size_of(fe.pipy_config(mesh(size), NAMES[0]), resources),
         }
         sizes["engine and config"] = sizes["engine"] + sizes["config"]

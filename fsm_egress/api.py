@@ -11,6 +11,7 @@ from attrs import evolve
 from .engine import Engine
 from .resolution import resolve
 from .resolution.everyone import unnamed
+from .resolution.outline import Outline
 from .resources.subjects import AnyOtherAccount, Pods, read_pods, read_subject
 from .snapshot import Snapshot
 from .values.errors import InvalidValue, Problem
@@ -50,7 +51,7 @@ def compile(  # noqa: A001  # because this is what it does, as in `re`
     who = identity if pod is None else read_pods(pod)
     if who is None or (identity is not None and pod is not None):
         raise InvalidValue(Problem("either an identity or a pod", "none of them" if who is None else "both"))
-    engine = Engine.compile(resolve(mesh, who), incomplete=incomplete)
+    engine = Engine.compile(Outline.of(mesh, read_subject(who)), incomplete=incomplete)
     names = unnamed([engine.identity], mesh)
     return evolve(engine, unnamed=names[0]) if names else engine
 

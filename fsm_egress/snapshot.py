@@ -46,6 +46,7 @@ R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 
 MESH_CONFIG_NAME = "fsm-mesh-config"
+_UNSAID = MeshConfig()
 SERVICE_ACCOUNT = "ServiceAccount"
 _SWITCHES = re.compile(r"[\w.]{1,60}=(true|false|\d{1,5})")  # other settings may hold a credential
 
@@ -279,8 +280,8 @@ class Snapshot:
         """
         table = self.kind(MeshConfig)
         named = [config for config in table if config.name == MESH_CONFIG_NAME]
-        usual = (config for config in named if config.namespace == MeshConfig().namespace)
-        return next(chain(usual, named, table), MeshConfig())
+        usual = (config for config in named if config.namespace == _UNSAID.namespace)
+        return next(chain(usual, named, table), _UNSAID)
 
     def with_defaults(self, defaults: Defaults | str = Defaults.FSM) -> Snapshot:
         """The snapshot with what is assumed where it has no MeshConfig; itself where it has one.

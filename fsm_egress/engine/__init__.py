@@ -9,7 +9,6 @@ that many ranges within what many policies claim are not the product of both.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -23,12 +22,16 @@ from ..resources.subjects import Subject, Unnamed
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.identity import Memory
-from .compiling import Line, lay_out, unclaimed, used_gateways
+from .compiling import lay_out, unclaimed, used_gateways
+from .ports import Line, Ports
 from .tables import Leaf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from ..connections.connection import Connection
     from ..policy import OutboundPolicy
+    from .governing import Governing
 
 __all__ = ["Engine", "used_gateways"]
 
@@ -40,22 +43,24 @@ KINDS_NAMED = 3  # of pods, where they differ
 class Engine:
     """Decides about the outbound connections of one identity; immutable, picklable, shared by threads.
 
+    The tables of a port are laid out when a connection to it is first asked about. Until all of them are, an
+    engine holds on to the mesh that it was compiled from; a pickled one has all of them and holds nothing.
+
     Attributes:
         unnamed: that no document of the mesh names the identity, where that is so and was looked at.
     """
 
     identity: Subject
-    _ports: Mapping[int, Line] = field(repr=False)
-    _other: Line = field(repr=False)
+    _ports: Ports = field(repr=False)
     _unclaimed: Leaf = field(repr=False)
     unnamed: Unnamed | None = field(default=None, kw_only=True, repr=False)
 
     @classmethod
-    def compile(cls, policy: OutboundPolicy, *, incomplete: bool = False) -> Engine:
+    def compile(cls, policy: Governing, *, incomplete: bool = False) -> Engine:
         """The tables of a policy.
 
         Args:
-            policy: of one identity.
+            policy: of one identity, whole or in outline.
             incomplete: whether it may be one of a mesh of which documents could not be read; each decision
                 then carries what it was made without.
 
@@ -81,7 +86,7 @@ class Engine:
             return Engine.compile(policy, incomplete=bool(before.lost))
         same = {id(port) for port in before.ports}
         kept = (port.port for port in policy.ports if id(port) in same)
-        known = {number: self._ports[number] for number in kept if number in self._ports}
+        known = {number: self._ports[number] for number in kept}
         return _compiled(policy, self._unclaimed, known)
 
     def classify(self, connection: Connection) -> Decision:
@@ -94,7 +99,7 @@ class Engine:
             port, key, slot, sent = connection.parts
         except AttributeError:
             raise InvalidValue.of("a value of type `Connection`", connection) from None
-        line = self._ports.get(port, self._other)
+        line = self._ports[port]
         cell = line.values[bisect_right(line.starts, key) - 1][slot]
         return cell if type(cell) is Decision else cell.decide(sent)
 
@@ -105,12 +110,12 @@ class Engine:
             InvalidValue: a value of the columns cannot be; its path names the column and the row. Or one of
                 them is no connection.
         """
-        ports, other = self._ports, self._other
+        ports = self._ports
         decisions = []
         lookups = connections.lookups() if isinstance(connections, Columns) else map(PARTS, connections)
         try:
             for port, key, slot, sent in lookups:
-                line = ports.get(port, other)
+                line = ports[port]
                 cell = line.values[bisect_right(line.starts, key) - 1][slot]
                 decisions.append(cell if type(cell) is Decision else cell.decide(sent))
         except AttributeError as error:
@@ -136,7 +141,7 @@ class IncompleteEngine(Engine):
         cls, engine: Engine, without: tuple[Loss, ...], conditions: tuple[Finding, ...] = ()
     ) -> IncompleteEngine:
         """The engine, whose decisions are made without these, under those conditions."""
-        return cls(engine.identity, engine._ports, engine._other, engine._unclaimed, without, conditions)  # noqa: SLF001  # because it is one
+        return cls(engine.identity, engine._ports, engine._unclaimed, without, conditions)  # noqa: SLF001  # because it is one
 
     def classify(self, connection: Connection) -> Decision:
         """The one decision for a connection, and what it was made without."""
@@ -155,14 +160,14 @@ class IncompleteEngine(Engine):
         return evolve(decision, without=without, conditions=self.conditions)
 
 
-def _compiled(policy: OutboundPolicy, otherwise: Leaf, known: Mapping[int, Line]) -> Engine:
+def _compiled(policy: Governing, otherwise: Leaf, known: Mapping[int, Line]) -> Engine:
     """The engine; one whose decisions say so where a policy is not all that governs them."""
-    engine = Engine(policy.identity, *lay_out(policy, otherwise, known), otherwise)
+    engine = Engine(policy.identity, lay_out(policy, otherwise, known), otherwise)
     conditions = policy.conditions
     return IncompleteEngine.of(engine, policy.lost, conditions) if policy.lost or conditions else engine
 
 
-def _of_several_kinds(policy: OutboundPolicy) -> InvalidValue:
+def _of_several_kinds(policy: Governing) -> InvalidValue:
     names = ", ".join(f"`{kind.first}`" for kind in policy.interception.apart[:KINDS_NAMED])
     expected = f"a pod of this account, as those are not intercepted alike, such as {names}"
     return InvalidValue.of(expected, str(policy.identity))

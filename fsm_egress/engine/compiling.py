@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..connections.connection import socket_address
 from ..connections.decision import Decision, Reason, TrafficMatch, UsedGateway, Verdict
@@ -10,6 +10,7 @@ from ..values.prefix_table import PrefixTable
 from ..values.segments import Segments
 from .allowing import allowed_leaf
 from .lines import cut, over
+from .ports import Line, Ports
 from .tables import (
     FORBIDDEN,
     ORIGINAL,
@@ -28,19 +29,18 @@ from .targets import streamed, targets_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..policy import Interception, OutboundPolicy, PortPolicy
+    from ..policy import Interception, PortPolicy
     from ..policy.parts import MeshMatch, VirtualHost, WeightedCluster
     from ..values.net import Prefix
     from ..values.references import FieldRef
+    from .governing import Governing
 
-__all__ = ["Line", "lay_out", "unclaimed", "used_gateways"]
+__all__ = ["lay_out", "unclaimed", "used_gateways"]
 
 NOT_FOUND = 404
 
-Line: TypeAlias = "Segments[Leaf]"
 
-
-def used_gateways(policy: OutboundPolicy) -> tuple[UsedGateway, ...]:
+def used_gateways(policy: Governing) -> tuple[UsedGateway, ...]:
     """The egress gateways that carry anything."""
     return tuple(
         UsedGateway(
@@ -54,7 +54,7 @@ def used_gateways(policy: OutboundPolicy) -> tuple[UsedGateway, ...]:
     )
 
 
-def unclaimed(policy: OutboundPolicy) -> Leaf:
+def unclaimed(policy: Governing) -> Leaf:
     """Stage 3: what no rule claims."""
     if policy.spec.enable_egress:
         decision = Decision(
@@ -69,10 +69,8 @@ def unclaimed(policy: OutboundPolicy) -> Leaf:
     return everything(decision)
 
 
-def lay_out(
-    policy: OutboundPolicy, otherwise: Leaf, known: Mapping[int, Line]
-) -> tuple[dict[int, Line], Line]:
-    """The tables of each port that a policy speaks of, and of every other.
+def lay_out(policy: Governing, otherwise: Leaf, known: Mapping[int, Line]) -> Ports:
+    """The tables of each port that a policy speaks of, laid out when they are asked for, and of every other.
 
     Args:
         policy: of one identity.
@@ -82,25 +80,27 @@ def lay_out(
     interception = policy.interception
     if interception.without is not None:
         passed = Decision(Verdict.PASSTHROUGH, Reason.NO_SIDECAR, interception.without, targets=ORIGINAL)
-        return {}, Segments((0,), (everything(passed),))
-    compiler = _Compiler(policy)
+        return Ports((), None, Segments((0,), (everything(passed),)))
     excluded = _excluded(interception)
     unseen = over(excluded, _not_included(interception))
-    ports = {
-        port.port: known.get(port.port) or over(unseen, compiler.port(port, otherwise))
-        for port in policy.ports
-    }
-    for number, rule in reversed(interception.excluded_ports):
-        ports[number] = over(excluded, Segments((0,), (everything(not_intercepted(rule)),)))
-    return ports, over(unseen, Segments((0,), (otherwise,)))
+    passing = dict(reversed(interception.excluded_ports))
+    compiler = _Compiler(policy)
+
+    def line(number: int) -> Line:
+        if number in passing:
+            return over(excluded, Segments((0,), (everything(not_intercepted(passing[number])),)))
+        return over(unseen, compiler.port(policy.port(number), otherwise))
+
+    kept = {number: table for number, table in known.items() if number not in passing}
+    other = over(unseen, Segments((0,), (otherwise,)))
+    return Ports({*policy.numbers, *passing}, line, other, kept)
 
 
 class _Compiler:
     """Makes every decision of a policy once."""
 
-    def __init__(self, policy: OutboundPolicy) -> None:
+    def __init__(self, policy: Governing) -> None:
         self.policy = policy
-        self.clusters = {cluster.name: cluster for cluster in policy.clusters}
         self.gateways = used_gateways(policy)
 
     def port(self, policy: PortPolicy, otherwise: Leaf) -> Segments[Leaf]:
@@ -166,11 +166,8 @@ class _Compiler:
         refusal: int | None = None,
     ) -> Decision:
         """To the endpoints of these clusters; denied where there is none."""
-        known = [
-            (self.clusters[cluster.name], cluster.weight)
-            for cluster in clusters
-            if cluster.name in self.clusters
-        ]
+        found = [(self.policy.cluster(cluster.name), cluster.weight) for cluster in clusters]
+        known = [(cluster, weight) for cluster, weight in found if cluster is not None]
         targets = targets_of(known if refusal else streamed(known))
         if not targets:
             return Decision(Verdict.DENIED, Reason.NO_ENDPOINTS, rule, taken, (), (), refusal, route, owners)

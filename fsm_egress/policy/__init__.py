@@ -7,6 +7,7 @@ which writes what the sidecar reads. `parts` has what it is made of, `groups` th
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field
 
@@ -21,6 +22,9 @@ from ..values.references import FieldRef
 from ..values.secrecy import unless_empty
 from .groups import EgressGroup
 from .parts import Claim, Cluster, Endpoint, MeshMatch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["LOOPBACK", "Forward", "Gateway", "Interception", "OutboundPolicy", "PortPolicy", "SidecarSpec"]
 
@@ -160,6 +164,27 @@ class OutboundPolicy(Shown):
     forwarded: bool
     findings: tuple[Finding, ...]
     lost: tuple[Loss, ...] = ()
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The ports that it speaks of."""
+        return frozenset(self._by_number)
+
+    def port(self, number: int) -> PortPolicy:
+        """The policy of one of these ports."""
+        return self._by_number[number]
+
+    def cluster(self, name: str) -> Cluster | None:
+        """The cluster of services of this name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_number(self) -> Mapping[int, PortPolicy]:
+        return {port.port: port for port in self.ports}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Cluster]:
+        return {cluster.name: cluster for cluster in self.clusters}
 
     @property
     def conditions(self) -> tuple[Finding, ...]:

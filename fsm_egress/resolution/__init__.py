@@ -8,33 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import is_
-from typing import TYPE_CHECKING, Any
-
-from attrs import evolve
+from typing import Any
 
 from ..connections.findings import Code, Finding
 from ..interception.kinds import bound
-from ..policy import OutboundPolicy, PortPolicy
-from ..policy.parts import Claim, Cluster
+from ..policy import OutboundPolicy
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.subjects import Subject, read_subject
-from ..resources.words import STREAMS, Protocol
 from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
 from ..values.construction import frozen
 from ..values.typed import takes
 from .absence import certain
-from .claims import Claims, changed_claims, groups_of, host_clusters, resolve_claims
+from .claims import Claims, changed_claims, resolve_claims
 from .inmesh import resolve_in_mesh
 from .plugins import with_plugins
-from .retries import retries_of, retry_for, service_called
+from .ports import ResolvedPort, resolved_port
 from .surroundings import SURROUNDING_KINDS, surroundings_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..policy.groups import EgressGroup
-    from ..policy.parts import MeshMatch
 
 __all__ = ["Resolution", "resolve"]
 
@@ -102,11 +92,11 @@ def _resolved(
     around = snapshot.once(surroundings_of, SURROUNDING_KINDS, identity)
     ports: dict[int, ResolvedPort] = {}
     for port in sorted({*mesh.matches, *claims.by_port}):
-        matches = with_plugins(mesh.matches.get(port, ()), around.plugins)
+        matches = with_plugins(mesh.on(port), around.plugins)
         claimed = claims.by_port.get(port, ())
         old = known.get(port)
         is_same = old is not None and old.policy.mesh is matches and old.claims is claimed
-        ports[port] = old if old and is_same else _port(snapshot, identity, port, matches, claimed)
+        ports[port] = old if old and is_same else resolved_port(snapshot, identity, port, matches, claimed)
     sources = _source_findings(snapshot)
     listed = [*sources, *claims.findings, *mesh.findings, *around.findings]
     findings = certain(listed, snapshot.lost) if snapshot.lost else listed
@@ -126,53 +116,6 @@ def _resolved(
         snapshot.lost_for(identity),
     )
     return Resolution(_basis(snapshot), claims, ports, sources, policy)
-
-
-@frozen(eq=False)
-class ResolvedPort:
-    """The policy of a port, the claims that it was made of, and what was found out about them."""
-
-    claims: tuple[Claim, ...]
-    policy: PortPolicy
-    findings: tuple[Finding, ...]
-
-
-def _port(
-    snapshot: Snapshot,
-    identity: Subject,
-    port: int,
-    matches: tuple[MeshMatch, ...],
-    claims: tuple[Claim, ...],
-) -> ResolvedPort:
-    taken = frozenset([owner.prefix for match in matches for owner in match.owners])
-    groups = groups_of(port, claims, taken)
-    hosts, findings = host_clusters(port, claims)
-    clusters: dict[str, Cluster] = {}
-    is_retried = any(True for _ in retries_of(snapshot, identity))
-    for group in groups:  # what lies around one is a group, too
-        for host in group.own_hosts:
-            if host.routes:
-                name = f"{host.name}:{port}"
-                clusters[name] = hosts[name]
-                if is_retried:
-                    retried = retry_for(snapshot, identity, service_called(name))
-                    clusters[name] = evolve(hosts[name], retry_policy=retried)
-    policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
-    met = [finding for group in groups for finding in _meetings(group)]
-    return ResolvedPort(claims, policy, tuple(dict.fromkeys([*findings, *met])))
-
-
-def _meetings(group: EgressGroup) -> Iterator[Finding]:
-    """Claims of several protocols on the same addresses: the stock sidecar uses one match only."""
-    kinds = [name for name, protocols in _MATCHED_AS if group.has(*protocols)]
-    if len(kinds) > 1:
-        where = ", ".join(map(str, group.prefixes)) or "any address"
-        met = " and ".join(f"`{kind}`" for kind in kinds)
-        message = f"{met} claims meet on port {group.port}, {where}: the stock sidecar uses `{kinds[0]}` only"
-        yield Finding(Code.PROTOCOLS_MEET, group.lead.rule, message)
-
-
-_MATCHED_AS = (("tcp", STREAMS), ("http", (Protocol.HTTP,)), ("https", (Protocol.HTTPS,)))
 
 
 def _source_findings(snapshot: Snapshot) -> tuple[Finding, ...]:

@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from ..values.net import Prefix
     from ..values.references import FieldRef
 
-__all__ = ["Claims", "changed_claims", "groups_of", "host_clusters", "resolve_claims"]
+__all__ = [
+    "Claims",
+    "changed_claims",
+    "claims_on",
+    "groups_of",
+    "host_clusters",
+    "policies_in_force",
+    "resolve_claims",
+]
 
 
 @frozen
@@ -59,14 +67,14 @@ class Claims:
 def resolve_claims(snapshot: Snapshot, identity: Subject) -> Claims:
     """The claims of every policy that names the identity, by namespace, name and port of the policy."""
     switch: list[Finding] = []
-    policies = _policies_in_force(snapshot, identity, switch)
+    policies = policies_in_force(snapshot, identity, switch)
     return _with_claims(snapshot, identity, Claims((), {}, {}, tuple(switch)), policies, policies)
 
 
 def changed_claims(snapshot: Snapshot, identity: Subject, before: Claims) -> Claims:
     """The claims after a change of Egress policies, and of nothing else; `before` where none has changed."""
     switch: list[Finding] = []
-    policies = _policies_in_force(snapshot, identity, switch)
+    policies = policies_in_force(snapshot, identity, switch)
     gone, added = _difference(before.policies, policies)
     if not gone and not added and before.switch == tuple(switch):
         return before
@@ -104,13 +112,7 @@ def _with_claims(
     found = dict(before.found)
     notes = snapshot.once(_notes, CLAIM_KINDS, snapshot.mesh_name)
     for policy in added:
-        note = notes.get(policy.metadata.name + "." + policy.metadata.namespace)
-        if note is None or note.policy is not policy:
-            findings: list[Finding] = []
-            claims = tuple(_claims_of(snapshot, identity, policy, findings))
-            note = _Note(policy, claims, tuple(findings))
-            if not any(source.mtls for source in policy.spec.sources):
-                notes[policy.metadata.name + "." + policy.metadata.namespace] = note
+        note = _noted(snapshot, identity, policy, notes)
         for claim in note.claims:
             fresh.setdefault(claim.port, []).append(claim)
         if note.findings:
@@ -120,6 +122,28 @@ def _with_claims(
         known = by_port.get(port)
         by_port[port] = tuple(sorted([*known, *listed], key=_of_policy) if known else listed)
     return Claims(policies, dict(sorted(by_port.items())), found, before.switch)
+
+
+def claims_on(
+    snapshot: Snapshot, identity: Subject, port: int, policies: Iterable[EgressPolicy]
+) -> tuple[Claim, ...]:
+    """What these policies claim on a port, by namespace, name and port of the policy."""
+    notes = snapshot.once(_notes, CLAIM_KINDS, snapshot.mesh_name)
+    noted = (_noted(snapshot, identity, policy, notes) for policy in policies)
+    return tuple([claim for note in noted for claim in note.claims if claim.port == port])
+
+
+def _noted(snapshot: Snapshot, identity: Subject, policy: EgressPolicy, notes: dict[str, _Note]) -> _Note:
+    """The claims of a policy, from the notebook where they are in it."""
+    name = f"{policy.metadata.name}.{policy.metadata.namespace}"
+    note = notes.get(name)
+    if note is None or note.policy is not policy:
+        findings: list[Finding] = []
+        claims = tuple(_claims_of(snapshot, identity, policy, findings))
+        note = _Note(policy, claims, tuple(findings))
+        if not any(source.mtls for source in policy.spec.sources):
+            notes[name] = note
+    return note
 
 
 CLAIM_KINDS = (Namespace, HTTPRouteGroup, UpstreamTrafficSetting, Secret)
@@ -144,7 +168,7 @@ def _of_policy(claim: Claim) -> tuple[str, str]:
     return claim.rule.resource.namespace, claim.rule.resource.name
 
 
-def _policies_in_force(
+def policies_in_force(
     snapshot: Snapshot, identity: Subject, findings: list[Finding]
 ) -> tuple[EgressPolicy, ...]:
     """The policies of the identity that count at all, and what there is to say about the flag."""

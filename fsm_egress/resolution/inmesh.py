@@ -5,8 +5,11 @@ The rules are those of `controller.json` and `docs/decision.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import field
 
 from ..connections.findings import Code, Finding
 from ..policy.parts import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
@@ -18,6 +21,7 @@ from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
 from ..resources.subjects import AnyOtherAccount, Subject
 from ..resources.words import STREAMS, Protocol
 from ..resources.workloads import Deployment
+from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.net import Prefix
 from .imports import IMPORT_KINDS, spread
@@ -29,7 +33,6 @@ from .warming import grows, warmup_of
 
 if TYPE_CHECKING:
     from ..resources.egress import RetryPolicy
-    from ..snapshot import Snapshot
     from ..values.net import Address
 
 __all__ = [
@@ -45,12 +48,77 @@ Owned: TypeAlias = "tuple[MeshService, list[Address]]"
 """A service, and the addresses of a port that are its own."""
 
 
-@frozen
+@frozen(eq=False)
 class InMesh:
-    """What an identity reaches inside the mesh: matches and clusters by port, and what was left out."""
+    """What an identity reaches inside the mesh, port by port; each port is worked out when it is asked for.
 
-    matches: Mapping[int, tuple[MeshMatch, ...]]
-    clusters: tuple[Cluster, ...]
+    Attributes:
+        services: those that are reached, by port.
+    """
+
+    _snapshot: Snapshot = field(repr=False)
+    _identity: Subject
+    _reached: tuple[MeshService, ...] = field(repr=False)
+    services: Mapping[int, Sequence[MeshService]] = field(repr=False)
+    _amiss: tuple[Finding, ...] = field(repr=False)
+    _known: dict[int, OnPort] = field(factory=dict, init=False, repr=False)
+
+    def on(self, port: int) -> tuple[MeshMatch, ...]:
+        """The matches of a port."""
+        return self._on(port).matches if port in self.services else ()
+
+    def cluster(self, name: str) -> Cluster | None:
+        """Where a match leads, and nothing of how: settings and retries are those of `clusters`."""
+        services = self._behind.get(name)
+        return Cluster(name, _endpoints(self._snapshot, services), services[0].rule) if services else None
+
+    @cached_property
+    def matches(self) -> Mapping[int, tuple[MeshMatch, ...]]:
+        """Those of every port that has any."""
+        matches = {port: self.on(port) for port in sorted(self.services)}
+        return {port: found for port, found in matches.items() if found}
+
+    @property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Where all matches lead."""
+        return self._clusters[0]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was left out."""
+        about_ports = (finding for port in sorted(self.services) for finding in self._on(port).findings)
+        return (*self._amiss, *about_ports, *self._clusters[1])
+
+    def _on(self, port: int) -> OnPort:
+        return self._known.get(port) or self._known.setdefault(port, self._worked_out(port))
+
+    def _worked_out(self, port: int) -> OnPort:
+        findings: list[Finding] = []
+        backends = Backends(self._snapshot, findings, self._splits)
+        matches = matches_on(self._snapshot, self._identity, self.services[port], backends, findings)
+        return OnPort(_in_order(matches), tuple(findings))
+
+    @cached_property
+    def _splits(self) -> Mapping[Account, list[TrafficSplit]]:
+        return splits_by_apex(self._snapshot)
+
+    @cached_property
+    def _behind(self) -> Mapping[str, list[MeshService]]:
+        return behind_clusters(self._reached)
+
+    @cached_property
+    def _clusters(self) -> tuple[tuple[Cluster, ...], tuple[Finding, ...]]:
+        findings: list[Finding] = []
+        used = references_of(match for listed in self.matches.values() for match in listed)
+        clusters = clusters_of(self._snapshot, self._identity, self._reached, used, findings)
+        return clusters, tuple(findings)
+
+
+@frozen(eq=False)
+class OnPort:
+    """The matches of a port, and what was left out there."""
+
+    matches: tuple[MeshMatch, ...]
     findings: tuple[Finding, ...]
 
 
@@ -85,36 +153,39 @@ def resolve_in_mesh(snapshot: Snapshot, identity: Subject) -> InMesh:
 
 def _in_mesh(snapshot: Snapshot, identity: Subject) -> InMesh:
     findings: list[Finding] = []
-    reached = tuple(
-        service for service in reached_services(snapshot, identity, findings) if service.reached_at
-    )
+    found = reached_services(snapshot, identity, findings)
+    reached = tuple([service for service in found if service.reached_at])
     by_port: dict[int, list[MeshService]] = {}
     for service in reached:
         by_port.setdefault(service.port, []).append(service)
-    backends = Backends(snapshot, findings)
-    matches = {
-        port: _in_order(matches_on(snapshot, identity, group, backends, findings))
-        for port, group in sorted(by_port.items())
-    }
-    used = references_of(match for listed in matches.values() for match in listed)
-    clusters = clusters_of(snapshot, identity, reached, used, findings)
-    return InMesh({port: found for port, found in matches.items() if found}, clusters, tuple(findings))
+    return InMesh(snapshot, identity, reached, by_port, tuple(findings))
 
 
 # --- routes and splits -----------------------------------------------------------------------------------
 
 
+def splits_by_apex(snapshot: Snapshot) -> Mapping[Account, list[TrafficSplit]]:
+    """The TrafficSplits of the mesh by the namespace and name of their apex."""
+    splits: dict[Account, list[TrafficSplit]] = {}
+    for split in snapshot.kind(TrafficSplit):
+        if snapshot.monitors(split.namespace):
+            apex = split.spec.service.partition(".")[0]
+            splits.setdefault((split.namespace, apex), []).append(split)
+    return splits
+
+
 class Backends:
     """Where a service's traffic goes: to its own cluster, or to the backends of its TrafficSplits."""
 
-    def __init__(self, snapshot: Snapshot, findings: list[Finding]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        findings: list[Finding],
+        splits: Mapping[Account, list[TrafficSplit]] | None = None,
+    ) -> None:
         self.snapshot = snapshot
         self.findings = findings
-        self.splits: dict[tuple[str, str], list[TrafficSplit]] = {}
-        for split in snapshot.kind(TrafficSplit):
-            if snapshot.monitors(split.namespace):
-                apex = split.spec.service.partition(".")[0]
-                self.splits.setdefault((split.namespace, apex), []).append(split)
+        self.splits = splits_by_apex(snapshot) if splits is None else splits
 
     def clusters_of(self, service: MeshService) -> tuple[WeightedCluster, ...]:
         """The clusters of a stream service."""
@@ -202,7 +273,7 @@ def _in_order(matches: Iterable[MeshMatch]) -> tuple[MeshMatch, ...]:
 def matches_on(
     snapshot: Snapshot,
     identity: Subject,
-    services: list[MeshService],
+    services: Iterable[MeshService],
     backends: Backends,
     findings: list[Finding],
 ) -> list[MeshMatch]:
@@ -336,14 +407,20 @@ def clusters_of(
 
     A backend that the source may not reach has none.
     """
-    behind: dict[str, list[MeshService]] = {}
-    for service in services:
-        behind.setdefault(service.cluster, []).append(service)
+    behind = behind_clusters(services)
     return tuple(
         _cluster(snapshot, identity, name, behind[name], used[name], findings)
         for name in sorted(used)
         if name in behind
     )
+
+
+def behind_clusters(services: Iterable[MeshService]) -> Mapping[str, list[MeshService]]:
+    """Services by the clusters that stand for them."""
+    behind: dict[str, list[MeshService]] = {}
+    for service in services:
+        behind.setdefault(service.cluster, []).append(service)
+    return behind
 
 
 def _cluster(

@@ -21,7 +21,7 @@ from ..snapshot import SERVICE_ACCOUNT, Snapshot
 from ..values.construction import frozen
 from ..values.net import Address, Prefix, parse_address
 from ..values.references import item_path
-from .imports import imports_of
+from .imports import Import, imports_of
 from .mesh_service import MeshService, isolated, not_isolated, unique
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..resources.multicluster import ImportedPort
     from ..resources.subjects import Subject
     from ..values.references import FieldRef
-    from .imports import Import
+
 
 __all__ = [
     "HEALTH_CHECK",
@@ -61,19 +61,51 @@ def reached_services(
     A service without addresses is among them, though it can be addressed by name only: one that is headless
     and has no ready pods, or whose addresses are all isolated.
     """
-    allowed = _allowed(snapshot, identity, findings)
+    allowed, mesh = _allowed(snapshot, identity, findings), _Mesh.of(snapshot)
     for service in snapshot.kind(Service):
         if left_out(snapshot, service):
             continue
         if allowed is None:
-            yield from _ports_of(snapshot, service, findings, untargeted=untargeted)
+            yield from _ports_of(mesh, service, findings, untargeted=untargeted)
         elif any(_selects(service, pod) for pod in allowed.pods.get(service.namespace, ())):
-            for found in _ports_of(snapshot, service, findings, untargeted=untargeted):
+            for found in _ports_of(mesh, service, findings, untargeted=untargeted):
                 yield _restricted(found, allowed.addresses)
-    for name, shared in imports_of(snapshot).items():
+    for name, shared in mesh.imports.items():
         if allowed is None or name in allowed.imports:
-            for found in _imported(snapshot, shared, findings):
+            for found in _imported(mesh, shared, findings):
                 yield found if allowed is None else _restricted(found, allowed.addresses)
+
+
+@frozen(eq=False)
+class _Mesh:
+    """What each service of a mesh is looked at with, found once for all of them.
+
+    Attributes:
+        closed: the ranges at which no service is reached.
+        everyones: the addresses that every service has besides its own.
+        imports: what other clusters have of services.
+        pods: what is known of the addresses of pods.
+        is_by_name: whether services are addressed by their names and ClusterIPs alone.
+    """
+
+    snapshot: Snapshot
+    closed: tuple[Prefix, ...]
+    everyones: tuple[Address, ...]
+    imports: Mapping[tuple[str, str], Import]
+    pods: _Pods
+    is_by_name: bool
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _Mesh:
+        spec = snapshot.mesh_config.spec
+        return cls(
+            snapshot,
+            isolated(snapshot),
+            spec.sidecar.local_dns_proxy.everyones,
+            imports_of(snapshot),
+            snapshot.once(_Pods.of, (Pod, VirtualMachine)),
+            spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN,
+        )
 
 
 def _restricted(service: MeshService, addresses: frozenset[Address]) -> MeshService:
@@ -205,14 +237,13 @@ def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) 
 
 
 def _ports_of(
-    snapshot: Snapshot, service: Service, findings: list[Finding], *, untargeted: bool
+    mesh: _Mesh, service: Service, findings: list[Finding], *, untargeted: bool
 ) -> Iterator[MeshService]:
-    endpoints = snapshot.kind(Endpoints).get(service.namespace, service.name)
+    endpoints = mesh.snapshot.kind(Endpoints).get(service.namespace, service.name)
     if untargeted:
         endpoints = endpoints or Endpoints(service.metadata)
-    closed = isolated(snapshot)
-    everyones = snapshot.mesh_config.spec.sidecar.local_dns_proxy.everyones
-    shared = imports_of(snapshot).get((service.namespace, service.name))
+    closed, everyones = mesh.closed, mesh.everyones
+    shared = mesh.imports.get((service.namespace, service.name))
     for index, port in enumerate(service.spec.ports):
         rule = service.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings)
@@ -222,7 +253,7 @@ def _ports_of(
         if protocol is None or target is None or endpoints is None:
             continue
         entries = tuple(_entries(endpoints, target))
-        outside = frozenset(entry.ip for entry in entries if not _is_of_a_pod(snapshot, service, entry))
+        outside = frozenset(entry.ip for entry in entries if not _is_of_a_pod(mesh.pods, service, entry))
         found: list[MeshService] = []
         if service.spec.headless:
             for name, listed in _named_pods(service.name, entries).items():
@@ -251,7 +282,7 @@ def _ports_of(
                     target,
                     protocol,
                     parse_address(service.spec.cluster_ip),
-                    not_isolated(closed, _resolved(snapshot, service, endpoints, entries)),
+                    not_isolated(closed, _resolved(mesh, service, endpoints, entries)),
                     not_isolated(closed, unique(entry.ip for entry in entries)),
                     rule,
                     outside,
@@ -276,13 +307,12 @@ def _ports_of(
 
 
 def _resolved(
-    snapshot: Snapshot, service: Service, endpoints: Endpoints | None, entries: Iterable[EndpointAddress]
+    mesh: _Mesh, service: Service, endpoints: Endpoints | None, entries: Iterable[EndpointAddress]
 ) -> tuple[Address, ...]:
     """What connections to a service are addressed to: its ClusterIP, and in some modes those of its pods."""
     if service.spec.headless:
         return tuple(entry.ip for entry in entries)
-    is_by_name = snapshot.mesh_config.spec.traffic.service_access_mode is ServiceAccessMode.DOMAIN
-    subsets = endpoints.subsets if endpoints and not is_by_name else ()
+    subsets = endpoints.subsets if endpoints and not mesh.is_by_name else ()
     ready = (entry.ip for subset in subsets for entry in subset.addresses)
     return unique((parse_address(service.spec.cluster_ip), *ready))
 
@@ -299,15 +329,14 @@ def _joined(service: MeshService, shared: Import, closed: tuple[Prefix, ...]) ->
     )
 
 
-def _imported(snapshot: Snapshot, shared: Import, findings: list[Finding]) -> Iterator[MeshService]:
+def _imported(mesh: _Mesh, shared: Import, findings: list[Finding]) -> Iterator[MeshService]:
     """What other clusters have of a service, port by port and target port by target port.
 
     The service itself may be there too, also where it would take no part by itself.
     """
-    imported = shared.service
-    service = snapshot.kind(Service).get(imported.namespace, imported.name)
-    endpoints = snapshot.kind(Endpoints).get(imported.namespace, imported.name)
-    closed = isolated(snapshot)
+    imported, closed = shared.service, mesh.closed
+    service = mesh.snapshot.kind(Service).get(imported.namespace, imported.name)
+    endpoints = mesh.snapshot.kind(Endpoints).get(imported.namespace, imported.name)
     for index, port in enumerate(imported.spec.ports):
         rule = imported.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings) if port.endpoints else None
@@ -322,11 +351,11 @@ def _imported(snapshot: Snapshot, shared: Import, findings: list[Finding]) -> It
                 target,
                 protocol,
                 parse_address(service.spec.cluster_ip) if service and not service.spec.headless else None,
-                _resolved(snapshot, service, endpoints, entries) if service else (),
+                _resolved(mesh, service, endpoints, entries) if service else (),
                 not_isolated(closed, unique(entry.ip for entry in entries)),
                 rule,
-                frozenset(entry.ip for entry in entries if not _is_of_a_pod(snapshot, service, entry)),
-                snapshot.mesh_config.spec.sidecar.local_dns_proxy.everyones,
+                frozenset(entry.ip for entry in entries if not _is_of_a_pod(mesh.pods, service, entry)),
+                mesh.everyones,
                 share=shared.share(port),
             )
             yield _joined(found, shared, closed)
@@ -351,13 +380,12 @@ class _Pods:
         )
 
 
-def _is_of_a_pod(snapshot: Snapshot, service: Service | None, entry: EndpointAddress) -> bool:
+def _is_of_a_pod(pods: _Pods, service: Service | None, entry: EndpointAddress) -> bool:
     """Whether the address of an endpoint is a pod's, as far as is known.
 
     It is if a pod has it. Where the pods of the namespace are not known, those of a service with a selector
     are believed, as Kubernetes writes them, and those that name a pod.
     """
-    pods = snapshot.once(_Pods.of, (Pod, VirtualMachine))
     if entry.ip in pods.addresses:
         return True
     reference = entry.extra.get("targetRef")

@@ -1,0 +1,73 @@
+"""One port: what is reached in the mesh there, and what Egress policies claim, as the policy of the port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ..connections.findings import Code, Finding
+from ..policy import PortPolicy
+from ..policy.parts import Claim, Cluster
+from ..resources.words import STREAMS, Protocol
+from ..values.construction import frozen
+from .claims import groups_of, host_clusters
+from .retries import retries_of, retry_for, service_called
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..policy.groups import EgressGroup
+    from ..policy.parts import MeshMatch
+    from ..resources.subjects import Subject
+    from ..snapshot import Snapshot
+
+__all__ = ["ResolvedPort", "resolved_port"]
+
+
+@frozen(eq=False)
+class ResolvedPort:
+    """The policy of a port, the claims that it was made of, and what was found out about them."""
+
+    claims: tuple[Claim, ...]
+    policy: PortPolicy
+    findings: tuple[Finding, ...]
+
+
+def resolved_port(
+    snapshot: Snapshot,
+    identity: Subject,
+    port: int,
+    matches: tuple[MeshMatch, ...],
+    claims: tuple[Claim, ...],
+) -> ResolvedPort:
+    """The policy of a port: what is reached in the mesh there, and what is claimed."""
+    taken = frozenset([owner.prefix for match in matches for owner in match.owners])
+    groups = groups_of(port, claims, taken)
+    hosts, findings = host_clusters(port, claims)
+    clusters: dict[str, Cluster] = {}
+    is_retried = any(True for _ in retries_of(snapshot, identity))
+    for group in groups:  # what lies around one is a group, too
+        for host in group.own_hosts:
+            if host.routes:
+                name = f"{host.name}:{port}"
+                clusters[name] = hosts[name]
+                if is_retried:
+                    retried = retry_for(snapshot, identity, service_called(name))
+                    clusters[name] = evolve(hosts[name], retry_policy=retried)
+    policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
+    met = [finding for group in groups for finding in _meetings(group)]
+    return ResolvedPort(claims, policy, tuple(dict.fromkeys([*findings, *met])))
+
+
+def _meetings(group: EgressGroup) -> Iterator[Finding]:
+    """Claims of several protocols on the same addresses: the stock sidecar uses one match only."""
+    kinds = [name for name, protocols in _MATCHED_AS if group.has(*protocols)]
+    if len(kinds) > 1:
+        where = ", ".join(map(str, group.prefixes)) or "any address"
+        met = " and ".join(f"`{kind}`" for kind in kinds)
+        message = f"{met} claims meet on port {group.port}, {where}: the stock sidecar uses `{kinds[0]}` only"
+        yield Finding(Code.PROTOCOLS_MEET, group.lead.rule, message)
+
+
+_MATCHED_AS = (("tcp", STREAMS), ("http", (Protocol.HTTP,)), ("https", (Protocol.HTTPS,)))
