@@ -6,7 +6,7 @@ each *place* between, the server names, the hosts, and the conditions on the req
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 from attrs import field
@@ -73,6 +73,10 @@ class Place:
         deciding: what does instead, of single hosts; and of single server names, by `TLS_NAME` and the name.
         unlisted: what decides about requests to all other hosts; by default each place by itself.
         source: what decides about everything; where it is equal, all is decided alike.
+        around: a place where all is decided alike about the hosts and server names that are listed there, but
+            for those of its own: it lists what that lists, and these; None where it shares with none.
+        own_hosts: these, of its hosts.
+        own_names: of its server names.
     """
 
     server_names: frozenset[str] = frozenset()
@@ -83,6 +87,9 @@ class Place:
     deciding: Mapping[str, object] = field(factory=dict, repr=False)
     unlisted: object = field(default=None, repr=False)
     source: object = field(default=None, repr=False)
+    around: Place | None = field(default=None, repr=False)
+    own_hosts: Collection[str] = field(default=(), repr=False)
+    own_names: Collection[str] = field(default=(), repr=False)
 
     def lists(self, host: str) -> bool:
         """Whether requests with this Host are looked at apart from those of other hosts."""
@@ -99,6 +106,11 @@ class Place:
     def elsewhere(self) -> object:
         """What decides about requests to a host that is not listed."""
         return self if self.unlisted is None else self.unlisted
+
+    @property
+    def unnamed(self) -> object:
+        """What decides about TLS connections that ask for a server name which is not listed."""
+        return self
 
     def name_decider(self, name: str) -> object:
         """What decides about TLS connections that ask for this server name, likewise."""

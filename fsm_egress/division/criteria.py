@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve
 
@@ -17,21 +17,27 @@ from ..resources.checks import LAST_PORT
 from ..resources.words import FORWARDED_METHODS, KNOWN_METHODS, Protocol
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
+from ..values.identity import Memory, Same
+from ..values.layered import Layered, parts_of
 from ..values.net import Prefix
 from ..values.prefix_table import PrefixTable
 from .classes import TLS_NAME, Condition, Line, Place, Reading
 from .requests import asked_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..patterns import Pattern
-    from ..pipy.scripts import Host, Match
+    from ..pipy.rules import ReadRule
+    from ..pipy.scripts import Host, Match, Rule
     from ..pipy.sidecar import Sidecar
     from ..pipy.taking import Taken
     from ..policy import Interception, OutboundPolicy
     from ..policy.groups import EgressGroup
-    from ..policy.parts import HTTPRoute, MeshMatch, VirtualHost
+    from ..policy.parts import Claim, HTTPRoute, MeshMatch, VirtualHost
+
+    Hosts: TypeAlias = Mapping[str, Host]
+    Rules: TypeAlias = Mapping[str, tuple[Rule, ...]]
 
 __all__ = ["reading_of_policy", "reading_of_sidecar"]
 
@@ -49,10 +55,11 @@ def reading_of_policy(policy: OutboundPolicy) -> Reading:
         port.port: _line(
             *stages,
             _table(_owned(port.mesh, around)),
-            _table(_claimed(port.groups, around)),
-            PrefixTable((), _anywhere(port.groups, unclaimed, around)),
+            _table(_claimed(port.groups, groups)),
+            PrefixTable((), _anywhere(port.groups, unclaimed, groups)),
         )
         for port in policy.ports
+        for groups in (_Groups(around),)
     }
     passed = _line(*seen, PrefixTable((), Place()))
     lines.update((number, passed) for number, _ in policy.interception.excluded_ports if number)
@@ -115,42 +122,73 @@ def _owned(matches: Iterable[MeshMatch], around: _Around) -> Iterator[tuple[Pref
         yield from ((owner.prefix, places[owner.rule]) for owner in match.owners)
 
 
-def _claimed(groups: Iterable[EgressGroup], around: _Around) -> Iterator[tuple[Prefix, Place]]:
+def _claimed(groups: Iterable[EgressGroup], places: _Groups) -> Iterator[tuple[Prefix, Place]]:
     for group in groups:
-        place = _group_place(group, around)
+        place = places.of(group)
         yield from ((prefix, place) for prefix in group.prefixes)
 
 
-def _anywhere(groups: Iterable[EgressGroup], unclaimed: Place, around: _Around) -> Place:
-    rest = (_group_place(group, around) for group in groups if not group.prefixes)
+def _anywhere(groups: Iterable[EgressGroup], unclaimed: Place, places: _Groups) -> Place:
+    rest = (places.of(group) for group in groups if not group.prefixes)
     return next(rest, unclaimed)
 
 
-def _group_place(group: EgressGroup, around: _Around) -> Place:
-    """A group's place: what its claims list, those too that allow nothing for want of a certificate."""
-    source = group, around
-    if group.stream:
-        return Place(source=source)
-    https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)
-    names = frozenset(host for claim in https for host in claim.hosts)
-    place = _routed(group.virtual_hosts, default=around.default)
-    if group.first("broken") is None:
-        return evolve(place, server_names=names, deciding=_deciding(group), source=source)
-    broken = [claim for claim in group.claims if claim.protocol is Protocol.HTTP and claim.broken]
-    hosts = dict(place.hosts)
-    for host in {host for claim in broken for host in claim.hosts}:
-        refused = united(route for claim in broken if host in claim.hosts for route in claim.routes)
-        for text in (host, f"{host}:{group.port}"):
-            hosts[text] = (*place.conditions(text), *_conditions_of(tuple(refused)))
-    return Place(names, hosts, place.otherwise, source=source)
+class _Groups:
+    """The places of a port's groups: what their claims list, those too that allow nothing."""
+
+    def __init__(self, around: _Around) -> None:
+        self.around = around
+        self.known: Memory[Place] = Memory()
+        self.first: dict[Place, tuple[str, ...]] = {}  # of the hosts that a place lists, if it lists any
+
+    def of(self, group: EgressGroup) -> Place:
+        """The place of a group."""
+        return self.known.once(group, self.made)
+
+    def made(self, group: EgressGroup) -> Place:
+        """The same, within that of what lies around, made anew."""
+        source = group, self.around
+        if group.stream:
+            return Place(source=source)
+        if group.first("broken") is not None:
+            return self.broken(group)
+        outer = self.of(group.around) if group.around else Place()
+        own = {name: _conditions_of(host.routes) for host in group.own_hosts for name in host.hostnames}
+        names = _names_of(group.own)
+        deciding: dict[str, object] = {name: id(host) for host in group.own_hosts for name in host.hostnames}
+        if group.any_tls:
+            names |= outer.server_names
+        else:
+            deciding.update((TLS_NAME + it.host, id(it)) for it in group.own_names)
+        hosts: Mapping[str, tuple[Condition, ...]] = Layered(own, outer.hosts) if group.around else own
+        first = min([*own, *self.first.get(outer, ())], default=None)
+        place = Place(
+            names | outer.server_names,
+            hosts,
+            hosts[first] if first is not None and self.around.default else (),
+            deciding=Layered(deciding, outer.deciding) if group.around else deciding,
+            source=source,
+            around=outer if group.around else None,
+            own_hosts=own,
+            own_names=names,
+        )
+        self.first[place] = () if first is None else (first,)
+        return place
+
+    def broken(self, group: EgressGroup) -> Place:
+        """The place of a group with claims that allow nothing for want of a certificate."""
+        place = _routed(group.virtual_hosts, default=self.around.default)
+        broken = [claim for claim in group.claims if claim.protocol is Protocol.HTTP and claim.broken]
+        hosts = dict(place.hosts)
+        for host in {host for claim in broken for host in claim.hosts}:
+            refused = united(route for claim in broken if host in claim.hosts for route in claim.routes)
+            for text in (host, f"{host}:{group.port}"):
+                hosts[text] = (*place.conditions(text), *_conditions_of(tuple(refused)))
+        return Place(_names_of(group.claims), hosts, place.otherwise, source=(group, self.around))
 
 
-def _deciding(group: EgressGroup) -> dict[str, object]:
-    """What decides about each host and server name, which several groups may share."""
-    hosts = {name: id(host) for host in group.virtual_hosts for name in host.hostnames}
-    if group.any_tls:
-        return dict(hosts)
-    return {**hosts, **{TLS_NAME + name: id(it) for name, it in group.names.items()}}
+def _names_of(claims: Iterable[Claim]) -> frozenset[str]:
+    return frozenset(host for claim in claims if claim.protocol is Protocol.HTTPS for host in claim.hosts)
 
 
 def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
@@ -222,33 +260,100 @@ def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], *, apart: bool) ->
     places: dict[tuple[object, ...], Place] = {}
     starts: list[int] = []
     listed: list[Place] = []
+    known = _Matches(sidecar, apart=apart)
     line = taken_line(matches)
     for start, taken in zip(line.starts, line.values, strict=True):
         key = taken.match, taken.cert
         if key not in places:
-            place = _place(sidecar, taken)
-            places[key] = place if apart else _shared(sidecar, taken, place)
+            places[key] = known.of(taken)
         if not listed or listed[-1] is not places[key]:
             starts.append(start)
             listed.append(places[key])
     return Line(tuple(starts), tuple(listed))
 
 
-def _place(sidecar: Sidecar, taken: Taken) -> Place:
-    match = taken.match
-    if match is None:
-        return Place(folds=False)
-    rules = match.enforcement
-    names = frozenset((rules.server_names if rules else None) or ())
-    if not match.routes_requests:
-        return Place(names, folds=False)
-    hosts = match.hosts or {}
-    by_host = {text: _conditions(sidecar, match, host) for text, host in hosts.items() if _can_be_host(text)}
-    otherwise: tuple[Condition, ...] = ()
-    if hosts and sidecar.config.auto_default_route:
-        default = next(iter(hosts.values()))
-        otherwise = asked_of(default.service or default.rule_name, _conditions(sidecar, match, default))
-    return Place(names, by_host, otherwise, folds=False)
+class _Matches:
+    """The places of a port's matches."""
+
+    def __init__(self, sidecar: Sidecar, *, apart: bool) -> None:
+        self.sidecar = sidecar
+        self.apart = apart
+        self.around: dict[tuple[object, ...], Place] = {}
+        self.named: Memory[dict[str, list[str]]] = Memory()
+        self.keys: Memory[tuple[object, ...]] = Memory()
+        self.asked: Memory[tuple[Condition, ...]] = Memory()
+
+    def of(self, taken: Taken) -> Place:
+        """The place of a match; with what decides about each host, so that others may do the same."""
+        match = taken.match
+        if match is None:
+            return Place(folds=False)
+        rules = match.enforcement
+        names = frozenset((rules.server_names if rules else None) or ())
+        if not match.routes_requests:
+            return Place(names, folds=False)
+        otherwise: tuple[Condition, ...] = ()
+        default = match.first_host if self.sidecar.config.auto_default_route else None
+        if default is not None:
+            otherwise = asked_of(
+                default.service or default.rule_name, self.conditions(default, match.rules or {})
+            )
+        way = taken.cert, taken.is_egress, match.protocol, match.gateway, match.asked_of_module
+        unlisted = None if default is not None or self.apart else (*way, bool(match.hosts))
+        place = self.routed(match.hosts or {}, match.rules or {}, way)
+        own_names = names if place.around else frozenset[str]()
+        return evolve(place, server_names=names, otherwise=otherwise, unlisted=unlisted, own_names=own_names)
+
+    def routed(self, hosts: Hosts, rules: Rules, way: object) -> Place:
+        """The place of hosts with their rules, within what lies around them."""
+        outer: Place | None = None
+        own: Iterable[str] = hosts
+        if isinstance(hosts, Layered) and isinstance(rules, Layered) and not self.apart:
+            outer = self.outer(hosts.around, rules.around, way)
+            known = (self.named.once(part, _by_rule) for part, _ in parts_of(hosts.around))
+            own = {
+                *hosts.own,
+                *(text for by_rule in known for name in rules.own for text in by_rule.get(name, ())),
+            }
+        listed = {text: hosts[text] for text in own if _can_be_host(text)}
+        conditions = {text: self.conditions(host, rules) for text, host in listed.items()}
+        deciding: dict[str, object] = {}
+        if not self.apart:
+            for text, host in listed.items():
+                keys = self.keys.once(rules.get(host.rule_name, ()), _keys)
+                deciding[text] = way, host.plain, keys
+        if outer is None:
+            return Place(hosts=conditions, folds=False, deciding=deciding)
+        return Place(
+            hosts=Layered(conditions, outer.hosts),
+            folds=False,
+            deciding=Layered(deciding, outer.deciding),
+            around=outer,
+            own_hosts=conditions,
+        )
+
+    def outer(self, hosts: Hosts, rules: Rules, way: object) -> Place:
+        """The place of what lies around the hosts of several matches, which open connections in one way."""
+        key = Same(hosts), Same(rules), way
+        if key not in self.around:
+            self.around[key] = self.routed(hosts, rules, way)
+        return self.around[key]
+
+    def conditions(self, host: Host, rules: Rules) -> tuple[Condition, ...]:
+        """What the rules of a host ask for; nothing where all of them break on a pattern."""
+        read = self.sidecar.rules(host, rules)
+        return () if isinstance(read, Outcome) else self.asked.once(read, _asked_by)
+
+
+def _by_rule(hosts: Hosts) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text, host in hosts.items():
+        found.setdefault(host.rule_name, []).append(text)
+    return found
+
+
+def _keys(rules: tuple[Rule, ...]) -> tuple[object, ...]:
+    return tuple([rule.key for rule in rules])
 
 
 @lru_cache(maxsize=65536)
@@ -256,27 +361,7 @@ def _can_be_host(text: str) -> bool:
     return _can_be(host=text)
 
 
-def _shared(sidecar: Sidecar, taken: Taken, place: Place) -> Place:
-    """The place, with what decides about requests to each host, so that other matches may do the same."""
-    match = taken.match
-    if match is None or not match.routes_requests:
-        return place
-    way = taken.cert, taken.is_egress, match.protocol, match.gateway, match.asked_of_module
-    deciding: dict[str, object] = {}
-    for text in place.hosts:
-        host = (match.hosts or {})[text]
-        rules = tuple([rule.key for rule in (match.rules or {}).get(host.rule_name, ())])
-        deciding[text] = way, host.plain, rules
-    has_default = bool(match.hosts) and sidecar.config.auto_default_route
-    unlisted = None if has_default else (*way, bool(match.hosts))
-    return evolve(place, deciding=deciding, unlisted=unlisted)
-
-
-def _conditions(sidecar: Sidecar, match: Match, host: Host) -> tuple[Condition, ...]:
-    """What the rules of a host ask for; nothing where all of them break on a pattern."""
-    rules = sidecar.rules(match, host)
-    if isinstance(rules, Outcome):
-        return ()
+def _asked_by(rules: tuple[ReadRule, ...]) -> tuple[Condition, ...]:
     return tuple(
         condition
         for rule in rules

@@ -7,7 +7,8 @@ connection.
 from __future__ import annotations
 
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..connections.connection import Connection
 from ..connections.payloads import Sends, TLSClientHello
@@ -15,10 +16,11 @@ from ..values.dialling import Appeal, Dialling, Span
 from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
 from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
-from .requests import Asked, hosts_of, requests_to, unlisted_host
+from .layers import Placed, joined, layers_of
+from .requests import Asked, asked_as, asked_exactly, asked_otherwise, requests_to, unlisted_host
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
     from ..connections.payloads import Payload
 
@@ -27,7 +29,7 @@ __all__ = ["dialled", "divide"]
 T = TypeVar("T")
 
 ALL_PORTS = range(1, 65_536)
-_Placed: TypeAlias = "tuple[tuple[Span, ...], tuple[Place, ...]]"
+PLAIN = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
 
 
 def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
@@ -68,51 +70,103 @@ def dialled(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) 
 
 
 def _sent(
-    together: Iterable[_Placed], within: Scope, *, spelled: bool
+    together: Iterable[Placed], within: Scope, *, spelled: bool
 ) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
     """What is sent on a port, one of each class, with the addresses and what is undecided there."""
-    placed = list(together)
+    families: dict[bool, list[Placed]] = {}
     streams: _Where[tuple[Payload, Sent]] = _Where()
-    for spans, places in placed:
-        for payload, sent, key in _streams(places, within):
-            streams.add((spans[0][0] < IPV6_START, *key), spans, (payload, sent))
+    for spans, places in together:
+        is_ipv4 = spans[0][0] < IPV6_START
+        families.setdefault(is_ipv4, []).append((spans, places))
+        for kind in PLAIN:
+            if kind in within.kinds:
+                streams.add((is_ipv4, kind, places), spans, (kind, Sent(kind)))
+    if Sends.TLS in within.kinds:
+        for is_ipv4, placed in families.items():
+            for hello, sent, deciding, spans in _greetings(placed, within):
+                streams.add((is_ipv4, *deciding), spans, (hello, sent))
     for spans, (payload, sent) in streams.found():
         yield spans, payload, sent, ""
     if Sends.HTTP in within.kinds:
-        yield from _requests(placed, within, spelled=spelled)
+        yield from _requests(families, within, spelled=spelled)
 
 
 def _requests(
-    placed: list[_Placed], within: Scope, *, spelled: bool
+    families: Mapping[bool, list[Placed]], within: Scope, *, spelled: bool
 ) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
     """Requests to each host: where the same decides about them they are alike, whatever the address."""
-    where: _Where[tuple[Asked, tuple[Place, ...], list[str]]] = _Where()
-    routed: dict[tuple[object, ...], list[_Placed]] = {}
-    for spans, places in placed:
-        key = (spans[0][0] < IPV6_START, *(place.routing for place in places))
-        routed.setdefault(key, []).append((spans, places))
-    for (family, *_), alike in routed.items():
-        parts: dict[tuple[bool, ...], list[_Placed]] = {}
-        listed = sorted(frozenset().union(*(place.hosts for place in alike[0][1])))
-        for host in hosts_of(listed, within, spelled=spelled):
-            lists = tuple([place.lists(host.text) for place in alike[0][1]])
-            if lists not in parts:
-                parts[lists] = _unlisted_alike(alike, lists)
-            for spans, places in parts[lists]:
-                deciders = [place.decider(host.text) for place in places]
-                where.add((family, host, *deciders), spans, (host, places, listed))
+    where: _Where[tuple[Asked, tuple[Place, ...], Collection[str]]] = _Where()
+    for is_ipv4, placed in families.items():
+        for host, places, listed, spans in _asked(placed, within, spelled=spelled):
+            deciders = [place.decider(host.text) for place in places]
+            where.add((is_ipv4, host, *deciders), spans, (host, places, listed))
     for spans, (host, places, listed) in where.found():
         for request, sent, undecided in requests_to(host, places, within, listed):
             yield spans, request, sent, undecided
 
 
-def _unlisted_alike(alike: list[_Placed], lists: tuple[bool, ...]) -> list[_Placed]:
-    """The places that decide alike about a host which some of them list, the others by what is unlisted."""
-    where: _Where[tuple[Place, ...]] = _Where()
-    for spans, places in alike:
-        rest = (place.elsewhere for place, is_listed in zip(places, lists, strict=True) if not is_listed)
-        where.add(tuple(rest), spans, places)
-    return list(where.found())
+def _asked(
+    placed: list[Placed], within: Scope, *, spelled: bool
+) -> Iterator[tuple[Asked, tuple[Place, ...], Collection[str], tuple[Span, ...]]]:
+    """Hosts, with places where the same decides about requests to them, what is listed there, and where."""
+    if within.host is not None:
+        host = asked_exactly(within.host)
+        yield from ((host, places, (), spans) for spans, places in placed)
+        return
+    for layer in layers_of(placed, _hosts_of, lambda place: place.routing):
+        asked = [(word, asked_as(written, spelled=spelled)) for word, written in layer.own.items()]
+        for word, host in chain(
+            ((word, host) for word, (listed, _) in asked for host in listed),
+            ((word, host) for word, (_, others) in asked for host in others),
+        ):
+            lists = tuple([place.lists(host.text) for place in layer.places])
+            for spans, places in layer.alike(word, lists, _telling(lists, _ELSEWHERE)):
+                yield host, places, layer.own[word], spans
+        host = asked_otherwise(layer.words)
+        yield from ((host, places, layer.words, spans) for spans, places in layer.here)
+
+
+def _greetings(
+    placed: list[Placed], within: Scope
+) -> Iterator[tuple[TLSClientHello, Sent, tuple[Hashable, ...], tuple[Span, ...]]]:
+    """TLS by server name, with what decides about it, and where."""
+    if within.host is not None:
+        hello, sent = TLSClientHello(within.host or None), Sent(Sends.TLS, only(within.host.lower()))
+        yield from ((hello, sent, (sent, places), spans) for spans, places in placed)
+        return
+    unnamed = TLSClientHello(None), Sent(Sends.TLS, only(""))
+    yield from ((*unnamed, (Sends.TLS, places), spans) for spans, places in placed)
+    for layer in layers_of(placed, _names_of, lambda place: place):
+        for name in layer.own:
+            hello, sent = TLSClientHello(name), Sent(Sends.TLS, only(name))
+            lists = tuple([name in place.server_names for place in layer.places])
+            for spans, places in layer.alike(name, lists, _telling(lists, _UNNAMED)):
+                deciding = tuple([place.name_decider(name) for place in places])
+                yield hello, sent, (name, deciding), spans
+        rest = Among(layer.words | {""})
+        hello, sent = TLSClientHello(unlisted_host(layer.words)), Sent(Sends.TLS, rest)
+        yield from ((hello, sent, (rest, places), spans) for spans, places in layer.here)
+
+
+def _hosts_of(place: Place) -> tuple[Place | None, Collection[str]]:
+    return (None, place.hosts) if place.around is None else (place.around, place.own_hosts)
+
+
+def _names_of(place: Place) -> tuple[Place | None, Collection[str]]:
+    return (None, place.server_names) if place.around is None else (place.around, place.own_names)
+
+
+_ELSEWHERE = attrgetter("elsewhere")
+_UNNAMED = attrgetter("unnamed")
+
+
+def _telling(
+    lists: tuple[bool, ...], what: Callable[[Place], object]
+) -> Callable[[tuple[Place, ...]], Hashable]:
+    """What tells places apart about what only some of them list: that which decides in the others."""
+    return lambda places: tuple(
+        [what(it) for it, is_listed in zip(places, lists, strict=True) if not is_listed]
+    )
 
 
 class _Where(Generic[T]):
@@ -131,11 +185,11 @@ class _Where(Generic[T]):
         for thing, apart in self.things.values():
             key = tuple(map(id, apart))
             if key not in known:
-                known[key] = apart[0] if len(apart) == 1 else tuple(sorted(chain.from_iterable(apart)))
+                known[key] = joined(apart)
             yield known[key], thing
 
 
-def _together(lines: list[Line], within: Scope) -> Iterator[_Placed]:
+def _together(lines: list[Line], within: Scope) -> Iterator[Placed]:
     """The spans where the lines have the same places, for each combination of places that they have."""
     first, last = within.span or (0, LAST_KEY)
     cuts = {first, IPV6_START, *chain.from_iterable(line.starts for line in lines)}
@@ -146,24 +200,3 @@ def _together(lines: list[Line], within: Scope) -> Iterator[_Placed]:
         found.setdefault((start < IPV6_START, places), []).append((start, following - 1))
     for (_, places), spans in found.items():
         yield tuple(spans), places
-
-
-def _streams(
-    places: tuple[Place, ...], within: Scope
-) -> Iterator[tuple[Payload, Sent, tuple[Hashable, ...]]]:
-    """What is sent besides requests, and what decides about it."""
-    plain = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
-    yield from ((kind, Sent(kind), (kind, places)) for kind in plain if kind in within.kinds)
-    if Sends.TLS not in within.kinds:
-        return
-    if within.host is not None:
-        sent = Sent(Sends.TLS, only(within.host.lower()))
-        yield TLSClientHello(within.host or None), sent, (sent, places)
-        return
-    names = sorted(frozenset().union(*(place.server_names for place in places)))
-    yield TLSClientHello(None), Sent(Sends.TLS, only("")), (Sends.TLS, places)
-    for name in names:
-        deciding = tuple([place.name_decider(name) for place in places])
-        yield TLSClientHello(name), Sent(Sends.TLS, only(name)), (name, deciding)
-    rest = Among(frozenset(["", *names]))
-    yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, rest), (rest, places)

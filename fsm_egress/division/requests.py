@@ -33,9 +33,17 @@ from .classes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["Asked", "asked_of", "hosts_of", "requests_to", "unlisted_host"]
+__all__ = [
+    "Asked",
+    "asked_as",
+    "asked_exactly",
+    "asked_of",
+    "asked_otherwise",
+    "requests_to",
+    "unlisted_host",
+]
 
 EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
 AT_ONCE = 8  # patterns more of which automata are asked
@@ -46,9 +54,8 @@ _Asked: TypeAlias = "tuple[str, str, Mapping[str, str], Among, Found, Missing, s
 """Method, path and headers of a request; all methods that are alike, what else is, and what is undecided."""
 
 
-def unlisted_host(names: Iterable[str]) -> str:
-    """A host that is none of these, nor one of them in other letters."""
-    taken = {name.lower() for name in names}
+def unlisted_host(taken: Collection[str]) -> str:
+    """A host that is none of these, which are in lower case, nor one of them in other letters."""
     name = OTHER_HOST
     while name in taken:
         name = f"an{name}"
@@ -73,13 +80,31 @@ class Asked:
     spellings: Among = EVERY
 
 
-def hosts_of(listed: list[str], within: Scope, *, spelled: bool) -> tuple[Asked, ...]:
-    """The Hosts that are looked at where these are listed; `spelled`, those in other letters apart."""
-    return tuple(_hosts(listed, within, spelled=spelled))
+def asked_exactly(host: str) -> Asked:
+    """A Host as it is written."""
+    return Asked(host, only(host.lower()), only(host))
+
+
+def asked_as(written: tuple[str, ...], *, spelled: bool) -> tuple[list[Asked], list[Asked]]:
+    """A host that is listed as it is written; and, if `spelled`, in other letters, which is apart then.
+
+    Args:
+        written: all ways in which it is listed.
+        spelled: whether letters count.
+    """
+    if not spelled:
+        return list(map(_asked_anyhow, written)), []
+    other = _respelled(written)
+    return list(map(_asked_so, written)), [] if other is None else [_asked_apart(other, frozenset(written))]
+
+
+def asked_otherwise(words: frozenset[str]) -> Asked:
+    """Every host that is not among these, which are in lower case."""
+    return Asked(unlisted_host(words), Among(words))
 
 
 def requests_to(
-    host: Asked, places: tuple[Place, ...], within: Scope, listed: list[str]
+    host: Asked, places: tuple[Place, ...], within: Scope, listed: Collection[str]
 ) -> Iterator[tuple[HTTPRequest, Sent, str]]:
     """Requests, one of each class, with what all of the class send and what is undecided about them."""
     lists = [place.conditions(host.text) for place in places]
@@ -93,53 +118,30 @@ def requests_to(
         yield from _by_method(host.text, lists, sent, within)
 
 
-def _hosts(listed: list[str], within: Scope, *, spelled: bool) -> Iterator[Asked]:
-    """The Hosts that are listed, in these letters and in others, and all that are not."""
-    if within.host is not None:
-        yield Asked(within.host, only(within.host.lower()), only(within.host))
-        return
-    if spelled:
-        yield from map(_spelled_so, listed)
-        exactly: dict[str, set[str]] = {}
-        for host in listed:
-            exactly.setdefault(host.lower(), set()).add(host)
-        for host in _respelled(listed):
-            exact = frozenset(exactly[host.lower()])
-            yield _spelled_otherwise(host, exact)
-    else:
-        yield from map(_spelled_anyhow, listed)
-    yield Asked(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))
+@lru_cache(maxsize=65536)
+def _asked_so(host: str) -> Asked:
+    return asked_exactly(host)
 
 
 @lru_cache(maxsize=65536)
-def _spelled_so(host: str) -> Asked:
-    return Asked(host, only(host.lower()), only(host))
-
-
-@lru_cache(maxsize=65536)
-def _spelled_anyhow(host: str) -> Asked:
+def _asked_anyhow(host: str) -> Asked:
     return Asked(host, only(host.lower()))
 
 
 @lru_cache(maxsize=65536)
-def _spelled_otherwise(host: str, exact: frozenset[str]) -> Asked:
-    return Asked(host, only(host.lower()), Among(exact))
+def _asked_apart(host: str, written: frozenset[str]) -> Asked:
+    return Asked(host, only(host.lower()), Among(written))
 
 
-def _respelled(hosts: list[str]) -> Iterable[str]:
-    """Each host with one letter in the other case, unless that is listed as well; of namesakes one."""
-    listed = set(hosts)
-    found: dict[str, str] = {}
-    for host in hosts:
-        others = (
-            f"{host[:index]}{letter.swapcase()}{host[index + 1 :]}"
-            for index, letter in enumerate(host)
-            if letter.isascii()
-        )
-        other = next((text for text in others if text not in listed), None)
-        if other is not None:
-            found.setdefault(host.lower(), other)
-    return found.values()
+def _respelled(written: tuple[str, ...]) -> str | None:
+    """A host with one letter in the other case, so that it is not written as it is listed."""
+    others = (
+        f"{host[:index]}{letter.swapcase()}{host[index + 1 :]}"
+        for host in written
+        for index, letter in enumerate(host)
+        if letter.isascii()
+    )
+    return next((text for text in others if text not in written), None)
 
 
 def _asks_host(conditions: tuple[Condition, ...]) -> bool:
@@ -147,7 +149,7 @@ def _asks_host(conditions: tuple[Condition, ...]) -> bool:
 
 
 def _by_host_patterns(
-    host: Asked, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope, listed: list[str]
+    host: Asked, lists: list[tuple[Condition, ...]], sent: Sent, within: Scope, listed: Collection[str]
 ) -> Iterator[tuple[HTTPRequest, Sent, str]]:
     """Requests whose Host is searched as a header too: in each spelling, a pattern is found or not."""
     patterns = tuple(
@@ -168,7 +170,9 @@ def _by_host_patterns(
         yield HTTPRequest("GET", host.text), sent, undecided
 
 
-def _other_hosts(patterns: tuple[Pattern, ...], host: Asked, listed: list[str]) -> tuple[list[str], str]:
+def _other_hosts(
+    patterns: tuple[Pattern, ...], host: Asked, listed: Collection[str]
+) -> tuple[list[str], str]:
     """Spellings of a host, or hosts that are not listed, one for each way to find the patterns in them.
 
     A host that is a listed one in other letters stays one.

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
@@ -20,9 +21,11 @@ from ..resources.subjects import account_of
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
+from ..values.identity import Memory
+from ..values.layered import Layered
 from ..values.secrecy import kept
 from .clusters import Wire, cluster_config, forward_config, named_gateway
-from .matches import group_matches, mesh_match
+from .matches import SharedRules, group_matches, mesh_match
 
 if TYPE_CHECKING:
     from ..policy import OutboundPolicy, PortPolicy, SidecarSpec
@@ -34,7 +37,10 @@ __all__ = [
     "PipyConfig",
     "PortConfig",
     "assembled",
+    "canonical",
+    "config_tree",
     "in_version",
+    "port_matches",
     "read_tree",
     "sealed",
     "write_clusters",
@@ -144,7 +150,7 @@ def _number(text: str) -> Any:
     return number(text)
 
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=Layered.whole)
 
 
 def _encode(value: Any) -> bytes:
@@ -182,10 +188,15 @@ class PortConfig:
 
 def write_port(port: PortPolicy, gateway: Wire) -> PortConfig:
     """The part of the config that depends on one port alone."""
-    inside = map(mesh_match, port.mesh)
-    outside = (match for group in port.groups for match in group_matches(group, gateway))
-    matches = _member(str(port.port), _encode([*inside, *outside]))
+    matches = _member(str(port.port), _encode(port_matches(port, gateway)))
     return PortConfig(matches, write_clusters(port.clusters))
+
+
+def port_matches(port: PortPolicy, gateway: Wire) -> list[Wire]:
+    """The matches of a port: those of the mesh, then those of egress, which share what is alike."""
+    shared = SharedRules(gateway)
+    outside = (match for group in port.groups for match in group_matches(group, gateway, shared))
+    return [*map(mesh_match, port.mesh), *outside]
 
 
 def write_clusters(clusters: Iterable[Cluster]) -> Mapping[str, bytes]:
@@ -210,11 +221,44 @@ def assembled(
     Raises:
         InvalidValue: `carried` has another key.
     """
+    content = _beside(policy, carried)
+    members = {key: _member(key, _ordered_bytes(value)) for key, value in content.items()}
+    members["Outbound"] = b'"Outbound":' + _outbound(inside, tuple(ports))
+    ordered = [members[key] for key in sorted(members)]
+    return _versioned(b"{" + b",".join([*ordered, b'"Version":""}']), compressed=policy.spec.compress_config)
+
+
+def config_tree(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> Wire:
+    """What `write_config` writes but for its `Version`; ranges share what is alike (`Layered`).
+
+    Args:
+        policy: what is enforced.
+        carried: as for `write_config`.
+
+    Raises:
+        InvalidValue: `carried` has another key.
+    """
+    gateway = named_gateway(policy)
+    matches = {str(port.port): port_matches(port, gateway) for port in policy.ports}
+    clusters = chain(policy.clusters, *(port.clusters for port in policy.ports))
+    written = {cluster.name: cluster_config(cluster) for cluster in clusters}
+    outbound = {"ClustersConfigs": written or None, "TrafficMatches": matches} if matches else None
+    return {**_beside(policy, carried), "Outbound": outbound}
+
+
+def canonical(tree: Wire) -> Wire:
+    """A tree in the order in which it is written."""
+    found: Wire = _ordered(tree, Memory())
+    return found
+
+
+def _beside(policy: OutboundPolicy, carried: Mapping[str, Any] | None) -> Wire:
+    """The content of a config besides `Outbound` and `Version`."""
     given = dict(carried or {})
     for key in given:
         if key not in CARRIED:
             raise InvalidValue.of("one of " + ", ".join(f"`{name}`" for name in CARRIED), key)
-    content = {
+    return {
         "Ts": None,
         "Metrics": False,
         "Spec": _spec(policy, given.get("Probes", {})),
@@ -224,10 +268,6 @@ def assembled(
         "AllowedEndpoints": given.get("AllowedEndpoints", {}),
         "Chains": policy.spec.chains,
     }
-    members = {key: _member(key, _ordered_bytes(value)) for key, value in content.items()}
-    members["Outbound"] = b'"Outbound":' + _outbound(inside, tuple(ports))
-    ordered = [members[key] for key in sorted(members)]
-    return _versioned(b"{" + b",".join([*ordered, b'"Version":""}']), compressed=policy.spec.compress_config)
 
 
 def _outbound(inside: Mapping[str, bytes], ports: Sequence[PortConfig]) -> bytes:
@@ -260,15 +300,19 @@ def sealed(content: Wire, *, compressed: bool) -> PipyConfig:
 
 def _ordered_bytes(value: Any) -> bytes:
     """JSON with sorted keys; of `TrafficMatches` by number. Lists keep their order: it is the sidecar's."""
-    return json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False).encode()
+    ordered = _ordered(value, Memory())
+    return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False, default=Layered.whole).encode()
 
 
-def _ordered(value: Any, *, ports: bool = False) -> Any:
+def _ordered(value: Any, known: Memory[Any], *, ports: bool = False) -> Any:
+    if isinstance(value, Layered):
+        around = known.once(value.around, lambda it: _ordered(it, known))
+        return Layered(_ordered(value.own, known), around)
     if isinstance(value, Mapping):
         keys = sorted(value, key=int) if ports else sorted(value)
-        return {key: _ordered(value[key], ports=key == "TrafficMatches") for key in keys}
+        return {key: _ordered(value[key], known, ports=key == "TrafficMatches") for key in keys}
     if isinstance(value, (list, tuple)):
-        return [_ordered(item) for item in value]
+        return [_ordered(item, known) for item in value]
     return value
 
 

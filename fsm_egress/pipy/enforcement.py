@@ -13,8 +13,8 @@ from attrs import evolve
 
 from ..resources.words import Protocol
 from .clusters import Wire, certificate, named_gateway
-from .config import sealed, write_config
-from .matches import group_matches, mesh_match
+from .config import config_tree, sealed
+from .matches import SharedRules, group_matches, mesh_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +30,7 @@ __all__ = [
     "MODULE",
     "OBSERVER",
     "TCP_CHAIN",
+    "enforced_tree",
     "module_source",
     "script",
     "with_module",
@@ -63,7 +64,12 @@ def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | N
     Raises:
         InvalidValue: `carried` has another key.
     """
-    content = write_config(policy, carried).to_mapping()
+    return sealed(enforced_tree(policy, carried), compressed=policy.spec.compress_config)
+
+
+def enforced_tree(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> Wire:
+    """What `write_enforced_config` writes; see `config_tree`."""
+    content = config_tree(policy, carried)
     if content["Outbound"]:
         gateway = named_gateway(policy)
         content["Outbound"]["TrafficMatches"] = dict(_matches(policy, gateway))
@@ -77,7 +83,7 @@ def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | N
             for key, weights in matches.items()
         }
     content["Chains"] = with_module(content["Chains"])
-    return sealed(content, compressed=policy.spec.compress_config)
+    return content
 
 
 def with_module(chains: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -107,8 +113,9 @@ def _matches(policy: OutboundPolicy, gateway: Wire) -> Iterator[tuple[str, list[
     living = {cluster.name for cluster in policy.clusters if cluster.endpoints}
     default = policy.spec.enable_auto_default_route
     for port in policy.ports:
+        shared = SharedRules(gateway)
         inside = [_mesh_match(match, living) for match in port.mesh]
-        outside = [_group_match(group, gateway, default=default) for group in port.groups]
+        outside = [_group_match(group, gateway, shared, default=default) for group in port.groups]
         yield str(port.port), [*inside, *outside]
 
 
@@ -135,10 +142,10 @@ def _living(clusters: Iterable[WeightedCluster], living: set[str]) -> tuple[Weig
     return tuple(cluster for cluster in clusters if cluster.name in living)
 
 
-def _group_match(group: EgressGroup, gateway: Wire, *, default: bool) -> Wire:
+def _group_match(group: EgressGroup, gateway: Wire, shared: SharedRules, *, default: bool) -> Wire:
     """The one match of a range group: the `https` match if there is one, with the hosts of the `http` one."""
     wire: Wire = {}
-    for match in group_matches(group, gateway):
+    for match in group_matches(group, gateway, shared):
         wire |= match
     if default and group.has(Protocol.HTTP) and not group.virtual_hosts and not group.stream:
         # The scripts take the first host for an unknown one, and break where there is none.

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..resources.words import Protocol
 from ..values.frozen import thaw
+from ..values.identity import Memory
+from ..values.layered import Layered
 from .clusters import certificate
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from ..values.net import Prefix
     from .clusters import Wire
 
-__all__ = ["group_matches", "host_rules", "mesh_match"]
+__all__ = ["SharedRules", "group_matches", "host_rules", "mesh_match"]
+
+HOSTS, RULES = "HttpHostPort2Service", "HttpServiceRouteRules"
 
 
 def mesh_match(match: MeshMatch) -> Wire:
@@ -42,10 +46,15 @@ def _stream_protocol(protocol: Protocol) -> str:
     return str(written.value)
 
 
-def group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
+def group_matches(group: EgressGroup, gateway: Wire, shared: SharedRules) -> Iterator[Wire]:
     """The matches of a range group: `tcp` alone where a claim opens the stream, else `http`, then `https`.
 
     Claims that open nothing are written too: their match keeps the connection from passing through.
+
+    Args:
+        group: the addresses and what is claimed of them.
+        gateway: how rules name the mesh's gateways.
+        shared: the hosts of groups, with what many of them have in common.
     """
     if group.stream:
         yield _stream_match(group, Protocol.TCP, None, gateway, cert=group.stream.source_cert, allowed=True)
@@ -53,7 +62,7 @@ def group_matches(group: EgressGroup, gateway: Wire) -> Iterator[Wire]:
     if group.has(Protocol.HTTP):
         ranges = dict.fromkeys(map(str, group.prefixes)) or None
         wire = {"DestinationIPRanges": ranges, "Port": group.port, "Protocol": Protocol.HTTP.value}
-        yield wire | host_rules(group.virtual_hosts, gateway)
+        yield {**wire, **shared.of(group)}
     if group.has(Protocol.HTTPS):
         anything = group.any_tls is not None
         listed = {group.tls_cluster: 100} if group.server_names and not anything else None
@@ -88,6 +97,31 @@ def _ranges(prefixes: tuple[Prefix, ...], cert: SourceCert | None) -> Wire | Non
     return {str(prefix): shown for prefix in prefixes} or None
 
 
+class SharedRules:
+    """The hosts of range groups and their routes: what is claimed around many ranges is there once."""
+
+    def __init__(self, gateway: Wire) -> None:
+        self._gateway = gateway
+        self._known: Memory[Wire] = Memory()
+
+    def of(self, group: EgressGroup) -> Mapping[str, Any]:
+        """The rules of a group, as `host_rules` has them."""
+        return self._known.once(group, self._made)
+
+    def _made(self, group: EgressGroup) -> Wire:
+        own = host_rules(group.own_hosts, self._gateway)
+        if group.around is None:
+            return own
+        around = self.of(group.around)
+        return {
+            key: Layered(own[key], around[key])
+            if key in own and key in around
+            else own.get(key, around.get(key))
+            for key in (HOSTS, RULES)
+            if key in own or key in around
+        }
+
+
 def host_rules(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
     """The hostnames of a match and the routes of each host; a match without hosts has neither key."""
     names = {hostname: {"RuleName": host.name} for host in hosts for hostname in host.hostnames}
@@ -101,9 +135,9 @@ def host_rules(hosts: Iterable[VirtualHost], gateway: Wire) -> Wire:
     }
     wire: Wire = {}
     if names:
-        wire["HttpHostPort2Service"] = names
+        wire[HOSTS] = names
     if rules:
-        wire["HttpServiceRouteRules"] = rules
+        wire[RULES] = rules
     return wire
 
 

@@ -6,7 +6,8 @@ Only the outbound part is read, and of that only what the scripts look at (fsm, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,6 +15,8 @@ from attrs import evolve, field
 
 from ..values.construction import frozen
 from ..values.errors import MAX_PROBLEMS, InvalidValue, Problem, show
+from ..values.identity import Memory
+from ..values.layered import Layered
 from ..values.references import joined
 from .enforcement import ENFORCE
 from .netmask import Mask, read_mask
@@ -139,6 +142,11 @@ class Match:
         rules = self.enforcement
         return None if rules is None else (rules.egress, rules.accept, rules.cert)
 
+    @cached_property
+    def first_host(self) -> Host | None:
+        """The first of its hosts, which stands for unknown ones where there is a default route."""
+        return next(iter(self.hosts.values()), None) if self.hosts else None
+
     @property
     def words(self) -> tuple[str, ...]:
         """What matches are merged by: one folds into another one that has its words side by side."""
@@ -210,13 +218,17 @@ def read_outbound(tree: Any) -> OutboundConfig:
     root = _Value(tree, "", problems)
     spec, outbound, forward = root.at("Spec"), root.at("Outbound"), root.at("Forward")
     own = _cert(root.at("Certificate"), None)
+    shared: Memory[Any] = Memory()
     config = OutboundConfig(
         outbound.value is not None,
         spec.at("Traffic").at("EnableEgress").boolean(),
         spec.at("FeatureFlags").at("EnableAutoDefaultRoute").boolean(),
         own if root.at("Certificate").at("CertChain").text() else None,
         _merged(
-            {port: _matches(port, listed, own) for port, listed in outbound.at("TrafficMatches").entries()}
+            {
+                port: _matches(port, listed, own, shared)
+                for port, listed in outbound.at("TrafficMatches").entries()
+            }
         ),
         {name: _cluster(cluster, own) for name, cluster in outbound.at("ClustersConfigs").entries()},
         {key: weights.weights() for key, weights in forward.at("ForwardMatches").entries()},
@@ -242,6 +254,14 @@ class _Value:
     def entries(self) -> Iterator[tuple[str, _Value]]:
         for key in self._checked(Mapping, "a mapping", {}):
             yield key, self.at(key)
+
+    def each(self, read: Callable[[_Value], T], shared: Memory[Mapping[str, T]]) -> Mapping[str, T]:
+        """What each entry is read as; what lies around several mappings is read once."""
+        if isinstance(self.value, Layered):
+            own, around = (_Value(it, self.path, self.problems) for it in (self.value.own, self.value.around))
+            outer = shared.once(around.value, lambda _: around.each(read, shared))
+            return Layered(own.each(read, shared), outer)
+        return {key: read(entry) for key, entry in self.entries()}
 
     def items(self) -> Iterator[_Value]:
         for index, value in enumerate(self._checked((list, tuple), "a list", ())):
@@ -306,15 +326,15 @@ def _source_cert(value: _Value, own: Cert) -> Cert | None:
     return None if found.value is None else _cert(found, own)
 
 
-def _matches(port: str, value: _Value, own: Cert) -> tuple[Match, ...]:
+def _matches(port: str, value: _Value, own: Cert, shared: Memory[Any]) -> tuple[Match, ...]:
     if not (port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS):
         value.note(Problem("a port number as the key", show(port), value.path))
     if value.value is None:  # no scripts read a port without a list
         value.wrong("a list")
-    return tuple(_match(match, own) for match in value.items())
+    return tuple(_match(match, own, shared) for match in value.items())
 
 
-def _match(value: _Value, own: Cert) -> Match:
+def _match(value: _Value, own: Cert, shared: Memory[Any]) -> Match:
     ranges, hosts, rules = (
         value.at(key) for key in ("DestinationIPRanges", "HttpHostPort2Service", "HttpServiceRouteRules")
     )
@@ -327,8 +347,8 @@ def _match(value: _Value, own: Cert) -> Match:
         port.number() or 0,
         _undivided(value.at("Protocol").needed(), value.at("Protocol")),
         None if ranges.value is None else tuple(_range(*entry, own) for entry in ranges.entries()),
-        None if hosts.value is None else {text: _host(host) for text, host in hosts.entries()},
-        None if rules.value is None else {name: _rules(listed) for name, listed in rules.entries()},
+        None if hosts.value is None else hosts.each(_host, shared),
+        None if rules.value is None else rules.each(_rules, shared),
         stream.at("TargetClusters").weights(),
         stream.at("AllowedEgressTraffic").boolean(),
         value.at("EgressForwardGateway").text() or ANY_GATEWAY,

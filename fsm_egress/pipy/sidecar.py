@@ -19,11 +19,13 @@ from ..connections.obstacles import has_long_line
 from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
+from ..values.identity import Memory, each_once
+from ..values.layered import parts_of
 from .bare import bare_tree
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
-from .rules import FORWARDED_METHODS, read_rules
+from .rules import FORWARDED_METHODS, ReadRule, read_rules
 from .scripts import ANY_GATEWAY, Cert, Cluster, Endpoint, Enforcement, Match, OutboundConfig, read_outbound
 from .taking import Kept, Taken, routing, taken_line
 from .versions import LATEST, FSMVersion, fsm_version
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..connections.connection import Connection
-    from .rules import ReadRule
-    from .scripts import Host
+    from .scripts import Host, Rule
 
 __all__ = ["Sidecar", "mixed"]
 
@@ -77,6 +78,7 @@ class Sidecar:
     lends: bool = True
     source: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
     _known: dict[tuple[object, ...], Any] = field(init=False, factory=dict, repr=False)
+    _read: Memory[tuple[ReadRule, ...] | Outcome] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
     def read(cls, config: PipyConfig | Mapping[str, Any] | bytes, fsm: str | None = None) -> Sidecar:
@@ -113,7 +115,8 @@ class Sidecar:
         Up to FSM 1.3.7 they were plain names of rules (`docs/decision.md`).
         """
         matches = (match for listed in self.config.matches.values() for match in listed)
-        hosts = (host for match in matches for host in (match.hosts or {}).values())
+        parts = (part for match in matches for part, _ in parts_of(match.hosts or {}))
+        hosts = (host for part in each_once(parts) for host in part.values())
         return any(host.plain is not self.version.plain_hosts for host in hosts)
 
     def __reduce__(self) -> tuple[type[Sidecar], tuple[Any, ...]]:
@@ -205,11 +208,16 @@ class Sidecar:
         line = self._once(taken_line, (port,), self.config.matches.get(port, ()))
         return line.at(connection.key)
 
-    def rules(self, match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
-        """The rules of a host of the config, or what becomes of every request to it."""
+    def rules(self, host: Host, rules: Mapping[str, tuple[Rule, ...]]) -> tuple[ReadRule, ...] | Outcome:
+        """The rules of a host of the config, or what becomes of every request to it.
+
+        Args:
+            host: as a match names it.
+            rules: those of the match, by name.
+        """
         if host.plain is not self.version.plain_hosts:
             return answered(FORBIDDEN)
-        return self._once(_rules_of, (match, host.rule_name), match, host)
+        return self._read.once(rules.get(host.rule_name, ()), read_rules)
 
     def _once(self, work: Callable[..., T], key: tuple[object, ...], *given: object) -> T:
         """What a part of the config comes to, worked out once; the key holds the parts that it names.
@@ -269,13 +277,13 @@ class Sidecar:
         entry = (match.hosts or {}).get(sends.host)
         host = sends.host
         if entry is None and self.config.auto_default_route:
-            if not match.hosts:
+            entry = match.first_host
+            if entry is None:
                 return CLOSED  # the script looks for the first of no hosts
-            entry = next(iter(match.hosts.values()))
             host = entry.service or entry.rule_name or host
         if entry is None:
             return CLOSED if self.version.closes_unknown_hosts else answered(FORBIDDEN)
-        rules = self.rules(match, entry)
+        rules = self.rules(entry, match.rules or {})
         if isinstance(rules, Outcome):
             return rules
         for rule in rules:
@@ -328,17 +336,31 @@ class Sidecar:
     def _lent(self) -> Mapping[str, tuple[Kept, ...]]:
         """The connections that may be kept to each address: one for each way that some match leads there."""
         found: dict[str, dict[Kept, None]] = {}
-        for taken in routing(self.config):
-            rules = (
-                rule for listed in ((taken.match and taken.match.rules) or {}).values() for rule in listed
-            )
-            for name in {name for rule in rules for name, _ in _positive(rule.clusters)}:
+        for taken, rules in self._leading():
+            names = (name for rule in rules for name, _ in _positive(rule.clusters))
+            for name in dict.fromkeys(names):
                 cluster = self.config.clusters.get(name, _NO_CLUSTER)
                 for endpoint in cluster.endpoints:
                     kept = self._kept(taken, cluster, endpoint)
                     if endpoint.weight and kept.outcome.fate is Fate.DIALLED:
                         found.setdefault(endpoint.address, {})[kept] = None
         return {address: tuple(ways) for address, ways in found.items() if len(ways) > 1}
+
+    def _leading(self) -> Iterable[tuple[Taken, list[Rule]]]:
+        """The rules of all matches that open connections in one way, each once, with one of these matches."""
+        ways: dict[object, tuple[Taken, list[Rule], set[int]]] = {}
+        for taken in routing(self.config):
+            match = taken.match
+            way = taken.cert, taken.is_egress, match and (match.gateway, match.protocol == GRPC)
+            _, rules, seen = ways.setdefault(way, (taken, [], set()))
+            for part, hidden in parts_of((match and match.rules) or {}):
+                if hidden or id(part) not in seen:  # the config holds them all
+                    rules.extend(
+                        rule for name, listed in part.items() if name not in hidden for rule in listed
+                    )
+                if not hidden:
+                    seen.add(id(part))
+        return [(taken, rules) for taken, rules, _ in ways.values()]
 
     # --- dialling ---
 
@@ -382,10 +404,6 @@ _NO_CLUSTER = Cluster((), None)
 def _breaks(matches: tuple[Match, ...]) -> bool:
     """Whether a range of a port cannot be read, which breaks the port."""
     return any(entry.mask is None for match in matches for entry in match.ranges or ())
-
-
-def _rules_of(match: Match, host: Host) -> tuple[ReadRule, ...] | Outcome:
-    return read_rules((match.rules or {}).get(host.rule_name, ()))
 
 
 def _is_read(request: HTTPRequest) -> bool:

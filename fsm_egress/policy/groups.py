@@ -10,6 +10,7 @@ from attrs import field
 
 from ..resources.words import Protocol
 from ..values.construction import frozen
+from ..values.identity import Compared
 from ..values.net import Prefix
 from ..values.references import FieldRef
 from .parts import Claim, VirtualHost
@@ -21,6 +22,7 @@ __all__ = ["EgressGroup", "Placed", "ServerName", "Sort"]
 
 _PROTOCOL = attrgetter("protocol")
 _PLACE = itemgetter(0)
+_OF_ITSELF = attrgetter("port", "prefixes", "own", "own_names", "own_hosts", "tls_cluster")
 
 
 @frozen
@@ -79,6 +81,18 @@ class EgressGroup:
     own_hosts: tuple[VirtualHost, ...]
     tls_cluster: str
     _places: tuple[int, ...] = field(eq=False, repr=False)
+    _compared: Compared = field(init=False, factory=Compared, eq=False, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the claims and what they allow are equal; what lies around many groups is compared once."""
+        if not isinstance(other, EgressGroup):
+            return NotImplemented
+        return self is other or self._compared.with_(
+            other, lambda: _OF_ITSELF(self) == _OF_ITSELF(other) and self.around == other.around
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.port, self.prefixes, self.tls_cluster))
 
     @cached_property
     def placed(self) -> tuple[Placed, ...]:

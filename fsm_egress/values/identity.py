@@ -8,11 +8,12 @@ once both go on with the answer of one.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Memory", "Same", "each_once"]
+__all__ = ["Compared", "Memory", "Same", "each_once"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,6 +51,27 @@ class Memory(Generic[V]):
 
     def __reduce__(self) -> tuple[type[Memory[V]], tuple[Any, ...]]:
         """Pickled without what is known: elsewhere, objects have other numbers."""
+        return type(self), ()
+
+
+class Compared:
+    """Whether an object equals the one that it was last compared with, which may be gone meanwhile."""
+
+    __slots__ = ("_latest",)
+
+    def __init__(self) -> None:
+        self._latest: tuple[Callable[[], object], bool] = (lambda: None, False)
+
+    def with_(self, other: object, work: Callable[[], bool]) -> bool:
+        """Whether they are equal; the work is done unless it was for the same other object just before."""
+        to, is_equal = self._latest
+        if to() is not other:
+            is_equal = work()
+            self._latest = ref(other), is_equal
+        return is_equal
+
+    def __reduce__(self) -> tuple[type[Compared], tuple[Any, ...]]:
+        """Pickled without what is known."""
         return type(self), ()
 
 

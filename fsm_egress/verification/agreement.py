@@ -19,8 +19,8 @@ from ..connections.payloads import HTTPRequest, Sends
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import dialled
 from ..engine import Engine, used_gateways
-from ..pipy.config import PipyConfig, in_version, write_config
-from ..pipy.enforcement import write_enforced_config
+from ..pipy.config import PipyConfig, canonical, config_tree, in_version, write_config
+from ..pipy.enforcement import enforced_tree, write_enforced_config
 from ..pipy.outcome import Fate, Outcome
 from ..pipy.sidecar import Sidecar, mixed
 from ..pipy.versions import fsm_version
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..policy import Interception
     from ..values.references import FieldRef
 
-__all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_config", "verify"]
+__all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_certificate", "own_config", "verify"]
 
 ROOT = "/"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
@@ -118,8 +118,9 @@ class Sides:
         policy = resolve(snapshot, identity)
         given = config
         if given is None:
-            own = own_config(snapshot, policy, enforce=enforce)
-            given = own if fsm is None else in_version(own, fsm_version(fsm))
+            given = _own_tree(snapshot, policy, enforce=enforce)
+            if fsm is not None and fsm_version(fsm).plain_hosts:
+                given = in_version(own_config(snapshot, policy, enforce=enforce), fsm_version(fsm))
         sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given, fsm)
         return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
 
@@ -308,9 +309,20 @@ class Verification(Discreet, Shown):
 
 def own_config(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = False) -> PipyConfig:
     """The config of a policy, with a certificate where the mesh gives its sidecars one."""
-    disabled = snapshot.mesh_config.spec.sidecar.sidecar_disabled_mtls
     write = write_enforced_config if enforce else write_config
-    return write(policy, {} if disabled else {"Certificate": CERTIFICATE})
+    return write(policy, own_certificate(snapshot))
+
+
+def own_certificate(snapshot: Snapshot) -> Mapping[str, Any]:
+    """The certificate that the sidecars of a mesh carry, where it gives them one."""
+    disabled = snapshot.mesh_config.spec.sidecar.sidecar_disabled_mtls
+    return {} if disabled else {"Certificate": CERTIFICATE}
+
+
+def _own_tree(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool) -> Mapping[str, Any]:
+    """What `own_config` writes, with what ranges have in common once: as text, it is the square of them."""
+    write = enforced_tree if enforce else config_tree
+    return canonical(write(policy, own_certificate(snapshot)))
 
 
 @takes(snapshot=Snapshot)

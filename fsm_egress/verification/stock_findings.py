@@ -18,7 +18,7 @@ from ..pipy.sidecar import Sidecar
 from ..snapshot import Snapshot
 from ..values.errors import Severity
 from ..values.typed import takes
-from .agreement import Disagreement, Sides, own_config
+from .agreement import Disagreement, Sides, own_certificate
 from .stock_config import stock_config, version_of, written
 from .stock_departures import suspicions
 from .stock_mesh import Shown, StockMesh
@@ -216,7 +216,7 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     """
     snapshot = _without_plugins(snapshot)
     ours = Sides.of(snapshot, identity, fsm=fsm).alone()
-    carried = {"Certificate": own_config(snapshot, ours.policy).tree["Certificate"]}
+    carried = {"Certificate": None, **own_certificate(snapshot)}
     view = view_of(snapshot, version_of(fsm))
     theirs = Sides.of(snapshot, identity, written(view, identity, carried), fsm=fsm).alone()
     plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm).alone()

@@ -24,6 +24,7 @@ from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.words import KNOWN_METHODS
 from fsm_egress.values.dialling import Appeal, can_be_dialled
+from fsm_egress.values.layered import Layered
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ CONDITIONS = st.lists(
 ).map(tuple)
 
 
-HOW = ("alike", "apart", "sharing")
+HOW = ("alike", "apart", "sharing", "within", "within")
 
 
 def places(folds: bool) -> st.SearchStrategy[Place]:
@@ -150,6 +151,8 @@ def neighbours(drawn: tuple[Place, Place, str]) -> tuple[Place, Place]:
         return one, evolve(one, server_names=other.server_names)
     if how == "apart":
         return one, other
+    if how == "within":
+        return one, inside_of(one, other)
     shared: dict[str, object] = {host: f"the same for {host}" for host in one.hosts}
     shared.update({TLS_NAME + name: f"the same by TLS for {name}" for name in one.server_names})
     names = one.server_names | other.server_names
@@ -159,11 +162,35 @@ def neighbours(drawn: tuple[Place, Place, str]) -> tuple[Place, Place]:
     )
 
 
+def inside_of(around: Place, place: Place) -> Place:
+    """A place that lists what one around it does, and decides that alike but for its own."""
+    return evolve(
+        place,
+        hosts=Layered(place.hosts, around.hosts),
+        server_names=place.server_names | around.server_names,
+        routing=around.routing,
+        deciding=Layered(
+            {name: object() for name in (*place.hosts, *(TLS_NAME + it for it in place.server_names))},
+            {**dict.fromkeys((TLS_NAME + it for it in around.server_names), around), **around.deciding},
+        ),
+        around=around,
+        own_hosts=place.hosts,
+        own_names=place.server_names,
+    )
+
+
 def lines(folds: bool) -> st.SearchStrategy[Line]:
     cuts = st.frozensets(st.sampled_from(KEYS[1:]), max_size=3)
     pairs = st.tuples(places(folds), places(folds), st.sampled_from(HOW)).map(neighbours)
+    third = st.tuples(places(folds), st.booleans())
     return st.builds(
-        lambda starts, pair: Line((0, *sorted(starts)), (*pair, *pair)[: len(starts) + 1]), cuts, pairs
+        lambda starts, pair, more: Line(
+            (0, *sorted(starts)),
+            (*pair, inside_of(pair[1], more[0]) if more[1] else pair[0], pair[1])[: len(starts) + 1],
+        ),
+        cuts,
+        pairs,
+        third,
     )
 
 

@@ -22,6 +22,8 @@ from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.pipy import config as config_module
+from fsm_egress.pipy.enforcement import enforced_tree, write_enforced_config
+from fsm_egress.values.frozen import thaw
 
 Mesh = list[dict[str, Any]]
 
@@ -563,3 +565,30 @@ def test_law_what_is_written_in_parts_is_what_would_be_written_at_once(
     content = {key: value for key, value in config.to_mapping().items() if key != "Version"}
     assert config_module.sealed(content, compressed=False) == config
     assert fe.PipyConfig.from_bytes(config.to_json()) == config
+
+
+@given(random_meshes.meshes(), random_meshes.identities())
+@settings(max_examples=examples(25))
+def test_law_the_tree_is_what_is_written(mesh: Mesh, identity: str) -> None:
+    policy = fe.resolve(fe.load(mesh), identity)
+    for tree, written in (
+        (config_module.config_tree(policy), config_module.write_config(policy)),
+        (enforced_tree(policy), write_enforced_config(policy)),
+    ):
+        content = {key: value for key, value in written.to_mapping().items() if key != "Version"}
+        assert thaw(tree) == content
+        ordered = config_module.canonical(tree)
+        assert list(thaw(ordered["Outbound"] or {})) == list(content["Outbound"] or {})
+        assert json.dumps(thaw(ordered["Outbound"])) == json.dumps(content["Outbound"])
+
+
+def test_ranges_share_what_is_claimed_around_them() -> None:
+    web = egress("web", "http 80", hosts=["a.com"])
+    ranged = [
+        egress(f"p{it}", "http 80", hosts=[f"{it}.com"], ipAddresses=[f"54.{it}.0.0/16"]) for it in (1, 2)
+    ]
+    tree = config_module.config_tree(fe.resolve(load(web, *ranged), WHO))
+    one, other, anywhere = tree["Outbound"]["TrafficMatches"]["80"]
+    for key in ("HttpHostPort2Service", "HttpServiceRouteRules"):
+        assert one[key].around is other[key].around is anywhere[key]
+        assert [name.partition(":")[0] for name in one[key].own][:1] == ["1.com"]

@@ -20,3 +20,14 @@ def test_a_group_has_the_protocols_of_its_claims() -> None:
     assert not group.has(Protocol.HTTPS, Protocol.TCP_SERVER_FIRST)
     assert not group.has()
     assert not attrs.evolve(group, own=(), places=()).has(*Protocol)
+
+
+def test_groups_are_equal_where_they_and_what_lies_around_them_is() -> None:
+    def inside(around: EgressGroup | None, *own: Claim) -> EgressGroup:
+        return EgressGroup(443, (), own, around, (), (), "443", tuple(range(len(own))))
+
+    tcp, http = (Claim(RULE, 443, it, (), (), ()) for it in (Protocol.TCP, Protocol.HTTP))
+    one, same, other = inside(None, tcp), inside(None, tcp), inside(None, http)
+    assert (one == same, one == other, hash(one) == hash(same)) == (True, False, True)
+    assert (inside(one) == inside(same), inside(one) == inside(other)) == (True, False)
+    assert one != "443"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 
-from fsm_egress.values.identity import Memory, Same, each_once
+from fsm_egress.values.identity import Compared, Memory, Same, each_once
 
 
 def test_an_object_is_asked_about_once_and_equal_ones_are_not_the_same() -> None:
@@ -53,3 +54,25 @@ def test_a_key_is_one_object_and_holds_it() -> None:
     assert (known[Same(one)], known[Same(other)]) == ("one", "other")
     assert Same(one) != one
     assert Same([1]).it == [1]
+
+
+class Thing:
+    """Something that can be referred to weakly."""
+
+
+def test_two_objects_are_compared_once_in_a_row() -> None:
+    one, other = Thing(), Thing()
+    compared, asked = Compared(), list[Thing]()
+    for it in (one, one, other, other, one):
+        assert compared.with_(it, lambda it=it: asked.append(it) or it is one) is (it is one)  # type: ignore[misc,func-returns-value]
+    assert asked == [one, other, one]
+
+
+def test_what_was_compared_is_not_kept() -> None:
+    compared, one = Compared(), Thing()
+    compared.with_(one, lambda: True)
+    del one
+    gc.collect()
+    assert not compared.with_(Thing(), lambda: False)
+    copy = pickle.loads(pickle.dumps(compared))  # noqa: S301  # because it has just been made here
+    assert copy.with_(Thing(), lambda: True)

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from attrs import evolve
 from hypothesis import given
+from hypothesis import strategies as st
 from random_meshes import cases
 from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
 from fsm_egress.connections.decision import Reason
 from fsm_egress.connections.findings import Code
+from fsm_egress.pipy.config import in_version
 from fsm_egress.pipy.outcome import Fate
+from fsm_egress.pipy.versions import fsm_version
 from fsm_egress.verification.agreement import (
     Disagreement,
     Sides,
@@ -62,6 +65,24 @@ def test_law_the_walk_misses_nothing_over_the_config_of_another_mesh(case: Case,
     elsewhere = fe.load(other[0])
     given_config = own_config(elsewhere, fe.resolve(elsewhere, other[1]))
     assert missed(verify(fe.load(documents), identity, given_config), connections) == []
+
+
+@given(cases(1), st.booleans(), st.sampled_from((None, "1.4", "1.3.7")))
+def test_law_the_text_of_a_config_is_read_as_what_is_written_is(
+    case: Case, enforce: bool, fsm: str | None
+) -> None:
+    mesh = fe.load(case[0])
+    policy = fe.resolve(mesh, case[1])
+    text = own_config(mesh, policy, enforce=enforce)
+    if fsm is not None:
+        text = in_version(text, fsm_version(fsm))
+    found, again = (
+        verify(mesh, case[1], enforce=enforce, fsm=fsm),
+        verify(mesh, case[1], text.to_json(), fsm=fsm),
+    )
+    assert found.classes == again.classes
+    assert found.disagreements == again.disagreements
+    assert found.undecided == again.undecided
 
 
 @given(cases(1))
