@@ -679,7 +679,7 @@ def mesh(
 
 def versions() -> SearchStrategy[str | None]:
     """FSM 1.5 to 1.7, or an older one: one of each row of the table, and more."""
-    older = ("1.2", "1.3.7", "1.3.8", "1.3", "1.4.1", "1.4.2", "1.4.6", "1.4")
+    older = ("1.2", "1.3.7", "1.3.8", "1.3", "1.4.1", "1.4.2", "1.4.3", "1.4.6", "1.4")
     return st.sampled_from((*[None] * len(older), *older, "1.7"))
 
 

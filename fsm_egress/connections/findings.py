@@ -133,6 +133,7 @@ class Code(Enum):
     OLDER_VERSION = ("FSE132", Severity.WARNING)
     UNKNOWN_HOST_CLOSED = ("FSE133", Severity.INFO)
     SHARES_BY_AGE = ("FSE134", Severity.INFO)
+    SHARE_BY_CHANCE = ("FSE135", Severity.INFO)
     WEBSOCKET_OVER_HTTP = ("FSE140", Severity.WARNING)
     LINE_TOO_LONG = ("FSE141", Severity.WARNING)
     GRPC_SUBTYPE = ("FSE142", Severity.WARNING)

@@ -41,6 +41,8 @@ class FSMVersion:
         isolates_sources: whether a pod whose own address is in one gets no config.
         names_services: whether it knows `serviceAccessNames`, the wildcard of the DNS proxy, and the
             annotation of services that are for health checks.
+        shortens_elsewhere: whether it knows `mustWithNamespace`; before, a service has its short name in its
+            own namespace only.
         packs: whether it packs a config where `enableSidecarPrettyConfig` is off.
         warms: whether the shares of pods grow with their age.
     """
@@ -54,6 +56,7 @@ class FSMVersion:
     isolates: bool = True
     isolates_sources: bool = True
     names_services: bool = True
+    shortens_elsewhere: bool = True
     packs: bool = True
     warms: bool = True
 
@@ -61,7 +64,8 @@ class FSMVersion:
 LATEST = FSMVersion((1, 5, 0))
 _V147 = evolve(LATEST, since=(1, 4, 7), keeps_untargeted=True, warms=False)
 _V144 = evolve(_V147, since=(1, 4, 4), keeps_zero_weights=True)
-_V142 = evolve(_V144, since=(1, 4, 2), closes_unknown_hosts=True, isolates_sources=False)
+_V143 = evolve(_V144, since=(1, 4, 3), closes_unknown_hosts=True, isolates_sources=False)
+_V142 = evolve(_V143, since=(1, 4, 2), shortens_elsewhere=False)
 _V139 = evolve(_V142, since=(1, 3, 9), reads_gzip=False)
 _V138 = evolve(_V139, since=(1, 3, 8), isolates=False)
 _V120 = evolve(
@@ -72,7 +76,7 @@ _V120 = evolve(
     names_services=False,
     packs=False,
 )
-_TABLE = (LATEST, _V147, _V144, _V142, _V139, _V138, _V120)
+_TABLE = (LATEST, _V147, _V144, _V143, _V142, _V139, _V138, _V120)
 
 
 def fsm_version(text: str) -> FSMVersion:

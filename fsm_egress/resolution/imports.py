@@ -103,11 +103,15 @@ class Import:
         )
 
     def share(self, port: ImportedPort) -> int:
-        """The weight of the port's clusters beside this one's: that of the last end counts."""
+        """The weight of the port's clusters beside this one's: that of the last end counts.
+
+        Of a cluster that the policy names twice it is the first; an endpoint has the last.
+        """
         key = port.endpoints[-1].cluster_key
         if self.is_failover and key:
             return 0
-        return (self.weights.get(key) if key else None) or WHOLE_WEIGHT
+        named = (it.weight for it in self.policy.spec.targets if key and it.cluster_key == key)
+        return next(named, None) or WHOLE_WEIGHT
 
     def _with_ends(self, number: int | None) -> Iterator[ImportedPort]:
         for port in self.service.spec.ports:

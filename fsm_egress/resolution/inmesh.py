@@ -14,7 +14,7 @@ from attrs import field
 from ..connections.findings import Code, Finding
 from ..policy.parts import Cluster, Endpoint, HTTPRoute, MeshMatch, Owner, VirtualHost, WeightedCluster
 from ..resources.core import Endpoints, Namespace, Pod, Service
-from ..resources.egress import ConnectionSettings, Isolation, Retry, TrafficWarmup, UpstreamTrafficSetting
+from ..resources.egress import Isolation, Retry, TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
@@ -42,6 +42,7 @@ __all__ = [
     "matches_on",
     "references_of",
     "resolve_in_mesh",
+    "settings_for",
 ]
 
 Owned: TypeAlias = "tuple[MeshService, list[Address]]"
@@ -437,11 +438,12 @@ def _cluster(
         findings.append(Finding(Code.NO_ENDPOINTS, services[0].rule, message))
         return Cluster(name, (), services[0].rule)
     first = services[0]
+    settings = settings_for(snapshot, first)
     return Cluster(
         name,
         endpoints,
         first.rule,
-        _settings_for(snapshot, first),
+        settings[0].spec.connection_settings if settings else None,
         _retry_of(snapshot, identity, (first.name, first.namespace), leading),
     )
 
@@ -482,9 +484,8 @@ def _retry_of(
     return next((policy for policy in policies if policy is not None), None)
 
 
-def _settings_for(snapshot: Snapshot, service: MeshService) -> ConnectionSettings | None:
-    """The settings of the first UpstreamTrafficSetting in its namespace whose host is the service."""
+def settings_for(snapshot: Snapshot, service: MeshService) -> tuple[UpstreamTrafficSetting, ...]:
+    """The UpstreamTrafficSettings in its namespace whose host is the service; the first counts."""
     names = {service.full_name, f"{service.full_name}.svc.{snapshot.trust_domain}"}
     settings = snapshot.kind(UpstreamTrafficSetting).by_namespace.get(service.namespace, ())
-    found = (setting.spec.connection_settings for setting in settings if setting.spec.host in names)
-    return next(found, None)
+    return tuple(setting for setting in settings if setting.spec.host in names)

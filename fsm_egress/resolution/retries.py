@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..resources.egress import RetryPolicy
     from ..resources.subjects import Subject
 
-__all__ = ["Account", "retries_of", "retry_for", "service_called"]
+__all__ = ["SERVICE_KIND", "Account", "retries_of", "retry_for", "service_called", "whole"]
 
 Account = tuple[str, str]
 """A service: its name and its namespace."""
@@ -41,14 +41,15 @@ def retry_for(snapshot: Snapshot, identity: Subject, service: Account | None) ->
     """
     if service is None:
         return None
-    target = (SERVICE_KIND, *_whole(service))
+    target = (SERVICE_KIND, *whole(service))
     for retry in retries_of(snapshot, identity):
-        if any((to.kind, *_whole((to.name, to.namespace))) == target for to in retry.spec.destinations):
+        if any((to.kind, *whole((to.name, to.namespace))) == target for to in retry.spec.destinations):
             return retry.spec.retry_policy
     return None
 
 
-def _whole(service: Account) -> Account:
+def whole(service: Account) -> Account:
+    """A service, of which one that is `hostname.service` is a part."""
     name, namespace = service
     return name.rpartition(".")[2], namespace
 

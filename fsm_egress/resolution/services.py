@@ -255,9 +255,12 @@ def _ports_of(
         entries = tuple(_entries(endpoints, target))
         outside = frozenset(entry.ip for entry in entries if not _is_of_a_pod(mesh.pods, service, entry))
         found: list[MeshService] = []
+        unready: list[str] = []
         if service.spec.headless:
-            for name, listed in _named_pods(service.name, entries).items():
+            for name, listed in _named_pods(service.name, endpoints, entries).items():
                 ips = not_isolated(closed, listed)
+                if not listed:
+                    unready.append(name)
                 found.append(
                     MeshService(
                         name,
@@ -292,18 +295,17 @@ def _ports_of(
         if shared:
             found = [_joined(it, shared, closed) if it.name == service.name else it for it in found]
         if not all(it.reached_at for it in found):
-            if service.spec.headless and not entries:
-                code, message = (
-                    Code.HEADLESS_WITHOUT_ADDRESSES,
-                    "a headless service without ready addresses takes no part",
-                )
-            else:
-                code, message = (
-                    Code.ISOLATED_SERVICE,
-                    "every address of the service is isolated: it takes no part",
-                )
-            findings.append(Finding(code, rule, message))
+            findings.append(_unreached(rule, unready))
         yield from found
+
+
+def _unreached(rule: FieldRef, unready: list[str]) -> Finding:
+    """That a service takes no part, as nobody can address it."""
+    if unready:
+        message = f"a headless service without ready addresses takes no part: {', '.join(unready)}"
+        return Finding(Code.HEADLESS_WITHOUT_ADDRESSES, rule, message)
+    message = "every address of the service is isolated: it takes no part"
+    return Finding(Code.ISOLATED_SERVICE, rule, message)
 
 
 def _resolved(
@@ -395,9 +397,15 @@ def _is_of_a_pod(pods: _Pods, service: Service | None, entry: EndpointAddress) -
     return service.namespace not in pods.namespaces and (bool(service.spec.selector) or is_named)
 
 
-def _named_pods(name: str, entries: tuple[EndpointAddress, ...]) -> Mapping[str, tuple[Address, ...]]:
-    """The addresses of a headless service: by `hostname.service` where any has a hostname, else together."""
-    hostnames = sorted({entry.hostname for entry in entries if entry.hostname})
+def _named_pods(
+    name: str, endpoints: Endpoints, entries: tuple[EndpointAddress, ...]
+) -> Mapping[str, tuple[Address, ...]]:
+    """The addresses of a headless service at a port: by `hostname.service` where any has one, else together.
+
+    A pod that has a hostname counts at every port, also where it has no ready address.
+    """
+    named = {entry.hostname for subset in endpoints.subsets for entry in subset.addresses}
+    hostnames = sorted(filter(None, named))
     if not hostnames:
         return {name: unique(entry.ip for entry in entries)}
     return {

@@ -24,6 +24,7 @@ from ..resources.words import Protocol
 from ..values.errors import InvalidValue
 from ..values.net import Address, parse_address
 from ..values.references import FieldRef
+from .stock_chance import chances
 from .stock_config import GRPC, written_protocol
 from .stock_mesh import OUTSIDE, Shown, StockMesh, Suspicion, to_claim, to_service, touching
 from .stock_readings import readings
@@ -51,6 +52,7 @@ def suspicions(mesh: StockMesh) -> Iterator[Suspicion]:
     yield from _of_older(mesh)
     yield from _of_names(mesh)
     yield from readings(mesh)
+    yield from chances(mesh)
     for finding in mesh.policy.findings:
         suspects = _OF_FINDINGS.get(finding.code)
         if suspects is not None:

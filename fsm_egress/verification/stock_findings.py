@@ -113,8 +113,8 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "use it with the protocol `http` only",
     ),
     Code.CONFLICTING_SETTINGS: (
-        "a host of it has other settings or another certificate in another policy: which count is chance",
-        "say the same in both policies",
+        "another says other settings or another certificate for the same: which of them count is chance",
+        "say the same in both",
     ),
     Code.UNKNOWN_APP_PROTOCOL: (
         "the `appProtocol` is unknown to the sidecar: its match leads nowhere",
@@ -151,7 +151,7 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "give the service one split without `matches`, or groups that exist; name each backend once",
     ),
     Code.SPLIT_READ_OTHERWISE: (
-        "the split is read otherwise: its groups, its apex, a backend's port, or which equal route counts",
+        "the split is read otherwise: its groups, its apex, a backend's port, or which of two counts",
         "name groups of its own namespace, each route once, ports that the backends have, the plain service",
     ),
     Code.CERTIFICATE_READ_OTHERWISE: (
@@ -171,8 +171,8 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "write paths that differ otherwise",
     ),
     Code.RETRY_BY_CHANCE: (
-        "services with other retries lead to one cluster: whose retries count is chance",
-        "write the same Retry for them",
+        "another Retry is for the same service or cluster: which of them counts is chance",
+        "write the same Retry for all",
     ),
     Code.ISOLATED_SOURCE: (
         "the pod's own address is isolated: the controller writes no config for it",
@@ -189,6 +189,10 @@ _WORDS: dict[Code, tuple[str, str]] = {
     Code.SHARES_BY_AGE: (
         "shares grow with the age of pods, and the config is written anew: here they are as of grown pods",
         "nothing: the decision says which shares a target may have",
+    ),
+    Code.SHARE_BY_CHANCE: (
+        "which share of the traffic a cluster has is chance: it goes by an order that is none",
+        "open what is here and what is elsewhere by one TrafficTarget; give weights that can be divided",
     ),
     Code.RETRY_WITHOUT_TIMES: (
         "the controller does not survive every Retry",

@@ -6,23 +6,21 @@ from typing import TYPE_CHECKING
 
 from ..connections.findings import Code
 from ..connections.payloads import HTTPRequest, TLSClientHello
-from ..resolution.inmesh import Backends, references_of
+from ..resolution.inmesh import Backends
 from ..resolution.mesh_service import isolated
-from ..resolution.retries import retry_for
-from ..resolution.routes import balanced, in_order, united
+from ..resolution.routes import in_order
 from ..resources.core import Pod
 from ..resources.egress import EgressGateway
 from .stock_mesh import StockMesh, Suspicion, to_claim, to_service, touching
 from .stock_order import routes_in_order
-from .stock_splits import StockBackends
+from .stock_splits import StockBackends, same_ways
 from .stock_view import LEGACY_SETTING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from ..connections.connection import Connection
     from ..policy.parts import HTTPRoute
-    from ..resolution.mesh_service import MeshService
     from ..resources.egress import EgressPolicy
     from ..values.references import FieldRef, ResourceRef
     from .stock_mesh import Shown
@@ -36,7 +34,6 @@ def readings(mesh: StockMesh) -> Iterator[Suspicion]:
         yield from _of_policy(mesh, policy)
     yield from _of_settings(mesh)
     yield from _of_splits(mesh)
-    yield from _of_retries(mesh)
     yield from _of_order(mesh)
     yield from _of_gateways(mesh)
     yield from _of_isolation(mesh)
@@ -113,45 +110,12 @@ def _of_splits(mesh: StockMesh) -> Iterator[Suspicion]:
     ours, theirs = Backends(mesh.snapshot, []), StockBackends(mesh.view)
     for service in mesh.services:
         splits = [*theirs.splits_of(service), *ours.splits_of(service)]
-        if not splits or _alike(ours, theirs, service):
+        if not splits or same_ways(ours, theirs, service):
             continue
         is_silent = service.is_routed and not theirs.answers(service)
         code = Code.SPLIT_WITHOUT_HOST if is_silent else Code.SPLIT_READ_OTHERWISE
         shows, about = touching(mesh, service), to_service(service)
         yield Suspicion(code, splits[0].at("spec"), shows, service.port, about, always=True)
-
-
-def _alike(ours: Backends, theirs: StockBackends, service: MeshService) -> bool:
-    """Whether a service goes the same ways."""
-    if not service.is_http:
-        alike = dict(_pairs(ours, service)) == dict(_pairs(theirs, service))
-        return alike and (not service.is_routed or theirs.answers(service))
-    return _ways(ours.routes_of(service)) == _ways(theirs.routes_of(service))
-
-
-def _pairs(backends: Backends, service: MeshService) -> Iterator[tuple[str, int]]:
-    return ((cluster.name, cluster.weight) for cluster in backends.clusters_of(service))
-
-
-def _ways(routes: Iterable[HTTPRoute] | None) -> dict[object, dict[str, int]] | None:
-    if routes is None:
-        return None
-    return {
-        route.key: {cluster.name: cluster.weight for cluster in route.clusters}
-        for route in balanced(united(routes))
-    }
-
-
-def _of_retries(mesh: StockMesh) -> Iterator[Suspicion]:
-    """Clusters that services with other retries lead to: which of them count is chance."""
-    by_account = {(it.name, it.namespace): it for it in mesh.services}
-    matches = (match for port in mesh.policy.ports for match in port.mesh)
-    for accounts in references_of(matches).values():
-        policies = {retry_for(mesh.snapshot, mesh.policy.identity, account) for account in accounts}
-        services = [by_account[account] for account in accounts if account in by_account]
-        if len(policies) > 1 and services:
-            rule, about = services[0].rule, to_service(services[0])
-            yield Suspicion(Code.RETRY_BY_CHANCE, rule, concerns=about, always=True)
 
 
 def _of_order(mesh: StockMesh) -> Iterator[Suspicion]:

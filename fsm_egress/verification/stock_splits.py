@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..policy.parts import WeightedCluster
 from ..resolution.imports import spread
 from ..resolution.inmesh import Backends
-from ..resolution.routes import WILDCARD_PATH, routes_of, to_clusters, wildcard
+from ..resolution.routes import WILDCARD_PATH, balanced, routes_of, to_clusters, united, wildcard
 from ..resolution.services import target_port
 from ..resources.core import Endpoints, Namespace, Service
 from ..resources.smi import HTTPRouteGroup
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
     from .stock_view import StockView
 
-__all__ = ["StockBackends", "apex_named"]
+__all__ = ["StockBackends", "apex_named", "same_ways"]
 
 
 class StockBackends(Backends):
@@ -90,14 +90,17 @@ class StockBackends(Backends):
         return tuple(
             cluster
             for backend in split.spec.backends
-            for cluster in self._backend(service, backend.service, backend.weight)
+            for cluster in self.parts_of(service, backend.service, backend.weight)[1]
         )
 
-    def _backend(self, service: MeshService, text: str, weight: int) -> tuple[WeightedCluster, ...]:
+    def parts_of(
+        self, service: MeshService, text: str, weight: int
+    ) -> tuple[int | None, tuple[WeightedCluster, ...]]:
+        """The clusters of a backend with their parts of its weight, and the target port of a local one."""
         before, slash, after = text.partition("/")
         namespace, name = (before, after) if slash else (service.namespace, text)
         target = self._target_port(namespace, name, service.port)
-        return spread(self.snapshot, namespace, name, service.port, target, weight)
+        return target, spread(self.snapshot, namespace, name, service.port, target, weight)
 
     def _target_port(self, namespace: str, name: str, port: int) -> int | None:
         """A port that the service does not have is looked for without a name."""
@@ -150,3 +153,27 @@ def apex_named(text: str, spaces: frozenset[str]) -> str:
         case [_, second, _, _] | [_, second, _, _, _, _]:
             return second
     return parts[0]
+
+
+# --- compared ----------------------------------------------------------------------------------------------
+
+
+def same_ways(ours: Backends, theirs: StockBackends, service: MeshService) -> bool:
+    """Whether a service goes the same ways by both."""
+    if not service.is_http:
+        alike = dict(_pairs(ours, service)) == dict(_pairs(theirs, service))
+        return alike and (not service.is_routed or theirs.answers(service))
+    return _ways(ours.routes_of(service)) == _ways(theirs.routes_of(service))
+
+
+def _pairs(backends: Backends, service: MeshService) -> Iterator[tuple[str, int]]:
+    return ((cluster.name, cluster.weight) for cluster in backends.clusters_of(service))
+
+
+def _ways(routes: Iterable[HTTPRoute] | None) -> dict[object, dict[str, int]] | None:
+    if routes is None:
+        return None
+    return {
+        route.key: {cluster.name: cluster.weight for cluster in route.clusters}
+        for route in balanced(united(routes))
+    }

@@ -162,9 +162,13 @@ def _known(snapshot: Snapshot, version: FSMVersion) -> Snapshot:
         flags = evolve(flags, enable_traffic_warmup_policy=False)
         config = evolve(config, spec=evolve(config.spec, feature_flags=flags))
         snapshot = snapshot.with_(config)
-    if version.names_services:
+    if version.shortens_elsewhere:
         return snapshot
     traffic, sidecar = config.spec.traffic, config.spec.sidecar
+    names = evolve(traffic.service_access_names, must_with_namespace=True)
+    if version.names_services:
+        traffic = evolve(traffic, service_access_names=names)
+        return snapshot.with_(evolve(config, spec=evolve(config.spec, traffic=traffic)))
     proxy = evolve(sidecar.local_dns_proxy, wildcard=WildcardDN())
     spec = evolve(
         config.spec,

@@ -53,10 +53,12 @@ def test_what_holds_in_a_version(text: str, *, plain: bool, closes: bool, gzip: 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("1.2", "untargeted zero plain open unnamed unpacked"),
-        ("1.3.7", "untargeted zero plain open unnamed unpacked"),
-        ("1.3.8", "untargeted zero open"),
-        ("1.3.9", "untargeted zero"),
+        ("1.2", "untargeted zero plain open unnamed unpacked local"),
+        ("1.3.7", "untargeted zero plain open unnamed unpacked local"),
+        ("1.3.8", "untargeted zero open local"),
+        ("1.3.9", "untargeted zero local"),
+        ("1.4.2", "untargeted zero local"),
+        ("1.4.3", "untargeted zero"),
         ("1.4.6", "untargeted zero"),
         ("1.4.7", "untargeted"),
         ("1.4", "untargeted"),
@@ -73,6 +75,7 @@ def test_what_a_controller_does_otherwise(text: str, says: str) -> None:
         "open": not version.isolates,
         "unnamed": not version.names_services,
         "unpacked": not version.packs,
+        "local": not version.shortens_elsewhere,
     }
     assert [name for name, is_so in told.items() if is_so] == says.split()
     assert version.isolates_sources is (version.since >= (1, 4, 4))

@@ -131,6 +131,24 @@ def test_a_headless_service_counts_once_or_once_for_each_hostname() -> None:
     ]
 
 
+def test_a_pod_with_a_hostname_counts_at_every_port_also_where_it_is_not_ready() -> None:
+    """FSM lists the hostnames of all subsets (`controller-3.json`, pods of one subset are ready)."""
+    listed = endpoints({"ip": "10.0.0.1", "hostname": "web-0"})
+    ports = listed["subsets"][0]["ports"]
+    listed["subsets"] = [
+        {"addresses": [], "ports": ports},
+        {**listed["subsets"][0], "ports": [{**ports[0], "port": 9}]},
+    ]
+    found, findings = reached(mesh_config(), service(cluster_ip="None"), listed)
+    assert [(one.name, one.addresses, one.endpoints) for one in found] == [("web-0.web", (), ())]
+    assert [(finding.code, finding.message) for finding in findings] == [
+        (
+            Code.HEADLESS_WITHOUT_ADDRESSES,
+            "a headless service without ready addresses takes no part: web-0.web",
+        )
+    ]
+
+
 def test_a_headless_service_without_ready_addresses_has_none_and_is_reported() -> None:
     found, findings = reached(mesh_config(), service(cluster_ip="None"), endpoints())
     assert [(one.name, one.addresses, one.endpoints) for one in found] == [("web", (), ())]

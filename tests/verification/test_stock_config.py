@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
-from controller_cases import BY_NAME, CASES, ELSEWHERE, FURTHER, RANGES, Path_, replaced
+from controller_cases import BY_NAME, CASES, ELSEWHERE, FURTHER, RANGES, VARIED, Path_, Wire, normal, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import resource
@@ -19,8 +18,6 @@ from fsm_egress.verification.stock_config import stock_config
 
 if TYPE_CHECKING:
     from small import Entry
-
-Wire = dict[str, Any]
 
 FSM_MTLS = {"issuer": "fsm"}
 OTHER_MTLS = {"issuer": "other", "cert": {"secret": {"name": "gone", "namespace": "curl"}}}
@@ -86,48 +83,7 @@ def test_what_the_controller_computes_is_written_key_for_key(case: dict[str, Any
     )
 
 
-def normal(config: Wire) -> Wire:
-    """A config without what FSM leaves to chance or writes in two ways: order, empty and null."""
-    outbound = config.get("Outbound") or {}
-    matches = {
-        port: sorted(map(_match, listed), key=repr) for port, listed in _items(outbound, "TrafficMatches")
-    }
-    return {
-        "Outbound": {"matches": matches, "clusters": outbound.get("ClustersConfigs") or {}},
-        "Forward": config.get("Forward") or {},
-    }
-
-
-def _items(tree: Wire, key: str) -> Any:
-    return (tree.get(key) or {}).items()
-
-
-def _match(match: Wire) -> Wire:
-    rules = {
-        name: {**rule, "RouteRules": [_rule(entry) for entry in rule.get("RouteRules") or []]}
-        for name, rule in _items(match, "HttpServiceRouteRules")
-    }
-    ranges = {str(ip_network(text, strict=False)): cert for text, cert in _items(match, RANGES)}
-    hosts = dict(sorted(_items(match, "HttpHostPort2Service")))
-    return {
-        **dict(sorted(match.items())),
-        RANGES: dict(sorted(ranges.items())),
-        "HttpServiceRouteRules": dict(sorted(rules.items())),
-        "HttpHostPort2Service": hosts,
-    }
-
-
-def _rule(entry: Wire) -> Wire:
-    headers = dict(sorted(_items(entry, "Headers")))
-    return {
-        "Path": entry["Path"],
-        "Headers": headers,
-        "Methods": sorted(entry.get("Methods") or []),
-        "TargetClusters": entry["TargetClusters"] or {},
-    }
-
-
-@pytest.mark.parametrize("case", [*FURTHER, *ELSEWHERE], ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", [*FURTHER, *ELSEWHERE, *VARIED], ids=lambda case: case["name"])
 def test_what_is_written_is_one_of_the_outcomes_of_the_controller(case: dict[str, Any]) -> None:
     mesh = fe.load(case["resources"], strict=False)
     found = normal(stock_config(mesh, case["identity"]).to_mapping())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
 from attrs import evolve, frozen
-from controller_cases import CASES, ELSEWHERE, FURTHER
+from controller_cases import CASES, ELSEWHERE, FURTHER, VARIED, normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import account, resource
@@ -114,6 +115,62 @@ WARMING = [
     service("web", "http 80", pods=["10.0.0.1", "10.0.0.2"]),
     resource(random_meshes.FLOMESH, "TrafficWarmup", "shop", "web", spec={"maxWeight": 100}),
 ]
+
+
+def limit(name: str, host: str, most: int) -> dict[str, Any]:
+    spec = {"host": host, "connectionSettings": {"tcp": {"maxConnections": most}}}
+    return resource(random_meshes.FLOMESH, "UpstreamTrafficSetting", "shop", name, spec=spec)
+
+
+def once(name: str) -> dict[str, Any]:
+    """A Retry of one time, by a name before the other's."""
+    document = random_meshes.retry(1)
+    return {**document, "metadata": {**document["metadata"], "name": f"a-{name}"}}
+
+
+def half_ready() -> list[dict[str, Any]]:
+    """A headless service with a pod that has a hostname, and is ready to be reached at one of two ports."""
+    documents = service("db", "http 80", "other 81", ip="None", pods=[])
+    ports = documents[1]["subsets"][0]["ports"]
+    documents[1]["subsets"] = [
+        {
+            "addresses": [{"ip": "10.0.0.1", "hostname": "db-0"}],
+            "ports": [*ports[:1], {"port": 9, "name": "x"}],
+        },
+        {"addresses": [], "ports": ports},
+    ]
+    return documents
+
+
+def abroad(name: str, *targets: int, kind: str = "ActiveActive") -> list[dict[str, Any]]:
+    """A service that other clusters have at these target ports, run by `other`."""
+    ends = [
+        {"clusterKey": f"c{index}", "target": {"ip": f"10.20.0.{index}", "port": target}}
+        for index, target in enumerate(targets, 1)
+    ]
+    ports = [{"port": 80, "endpoints": ends}]
+    return [
+        random_meshes.imported_service("shop", name, ports, "other"),
+        random_meshes.global_policy("shop", name, kind, []),
+    ]
+
+
+def opened(account_name: str) -> dict[str, Any]:
+    spec = {"sources": [account(WHO)], "rules": [{"kind": "TCPRoute", "name": "r"}]}
+    return random_meshes.traffic_target("shop", account_name, None, account_name, spec)
+
+
+CLOSED = config({"enablePermissiveTrafficPolicyMode": False})
+RETRYING = config(featureFlags={"enableRetryPolicy": True})
+POD = resource(
+    "v1",
+    "Pod",
+    "shop",
+    "web-0",
+    spec={"serviceAccountName": "web"},
+    status={"podIPs": [{"ip": "10.0.0.1"}]},
+)
+POD["metadata"]["labels"] = {"app": "web"}
 
 
 # --- lines -----------------------------------------------------------------------------------------------
@@ -623,6 +680,66 @@ LINES = {
         WARMING,
         seen=False,
     ),
+    "a pod that is not ready at every port takes one": Line(
+        Code.HEADLESS_WITHOUT_ADDRESSES,
+        "Service shop/db spec.ports[1]",
+        "10.0.0.1:81 TCP",
+        [half_ready(), OPEN],
+    ),
+    "retries of one service": Line(
+        Code.RETRY_BY_CHANCE,
+        "Retry curl/again spec.destinations[0]",
+        "10.96.0.1:80 GET http://web.shop/",
+        [RETRYING, WEB, once("web"), random_meshes.retry(3)],
+        seen=False,
+    ),
+    "retries of a host that reads like a service": Line(
+        Code.RETRY_BY_CHANCE,
+        "Retry curl/again spec.destinations[0]",
+        "192.0.2.1:80 GET http://web.shop/",
+        [RETRYING, egress("a", "http 80", hosts=["web.shop"]), once("web"), random_meshes.retry(3)],
+        seen=False,
+    ),
+    "settings of one service": Line(
+        Code.CONFLICTING_SETTINGS,
+        "UpstreamTrafficSetting shop/v spec.host",
+        "10.96.0.1:80 GET http://web.shop/",
+        [WEB, limit("u", "web.shop", 1), limit("v", "web.shop.svc.cluster.local", 2)],
+        seen=False,
+    ),
+    "a certificate beside a policy without": Line(
+        Code.CONFLICTING_SETTINGS,
+        "Egress curl/a spec.ports[0]",
+        "54.0.0.0:25 TCP",
+        [egress("a", "tcp 25", ipAddresses=RANGE, mtls=FSM_MTLS), egress("b", "tcp 25")],
+        seen=False,
+    ),
+    "an odd part of a split": Line(
+        Code.SHARE_BY_CHANCE,
+        "TrafficSplit shop/s spec.backends[0]",
+        "10.96.0.1:80 GET http://web.shop/",
+        [WEB, *abroad("v1", 8080, 9090), split("s", "web", v1=15)],
+        seen=False,
+    ),
+    "two splits of a stream": Line(
+        Code.SPLIT_READ_OTHERWISE,
+        "TrafficSplit shop/s spec",
+        "10.96.0.1:80 TCP",
+        [
+            service("db", "tcp-x 80"),
+            service("v1", "tcp-x 80", ip="10.96.0.2", pods=["10.0.0.2"]),
+            split("s", "db", db=50, v1=50),
+            split("t", "db", db=10, v1=50),
+        ],
+        seen=False,
+    ),
+    "a service here and elsewhere, opened by two targets": Line(
+        Code.SHARE_BY_CHANCE,
+        "ServiceImport shop/web spec.ports[0]",
+        "10.96.0.1:80 GET http://web.shop/",
+        [CLOSED, WEB, POD, *abroad("web", 80, kind="FailOver"), *(opened(who) for who in ("web", "other"))],
+        seen=False,
+    ),
     "what no line explains": Line(
         Code.STOCK_CONTROLLER_DIFFERS,
         "Service shop/web spec.ports[0]",
@@ -649,7 +766,7 @@ def test_each_line_has_a_finding_with_a_witness(line: Line) -> None:
 def test_every_code_of_the_page_has_a_line() -> None:
     of_the_page = {
         code for code in Code if "FSE050" <= code.code <= "FSE065" or "FSE120" <= code.code <= "FSE130"
-    } | {Code.SHARES_BY_AGE}
+    } | {Code.SHARES_BY_AGE, Code.SHARE_BY_CHANCE}
     assert of_the_page <= {line.code for line in LINES.values()}
 
 
@@ -739,6 +856,19 @@ def test_certificates_that_are_alike_are_nobodys_in_particular() -> None:
     assert found(*both) == []
 
 
+def test_what_says_the_same_leaves_nothing_to_chance() -> None:
+    same = once("web")
+    other = {**same, "metadata": {**same["metadata"], "name": "again"}}
+    settings_ = limit("u", "web.shop", 1), limit("v", "web.shop.svc.cluster.local", 1)
+    untimed = [
+        ("FSE021", "Retry curl/a-web spec.retryPolicy"),
+        ("FSE021", "Retry curl/again spec.retryPolicy"),
+    ]
+    assert found(RETRYING, WEB, same, other, *settings_) == untimed
+    nobody = egress("a", "http 80", hosts=["a.b.c.svc.d"])  # which reads like no service
+    assert found(RETRYING, nobody, once("web"), random_meshes.retry(3)) == untimed
+
+
 def test_a_wrong_identity_is_refused() -> None:
     with pytest.raises(fe.InvalidValue):
         stock_findings(fe.Snapshot(), "curl")
@@ -753,6 +883,7 @@ UNTARGETED[0][1]["subsets"] = [
     {"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 80}, {"name": "y", "port": 91}]}
 ]
 NAMED = [config({"serviceAccessNames": {"mustWithServicePort": True}}), WEB]
+SHORT = [config({"serviceAccessNames": {"mustWithNamespace": False}}), WEB]
 
 
 def test_what_an_older_controller_reads_otherwise_is_found_where_no_request_shows_it() -> None:
@@ -787,6 +918,8 @@ def old_rules(mesh: list[Any], version: str) -> list[tuple[str, str]]:
         (UNTARGETED, "1.5", None),
         (NAMED, "1.3.7", "Service shop/web spec.ports[0]"),
         (NAMED, "1.3.8", None),
+        (SHORT, "1.4.2", "Service shop/web spec.ports[0]"),
+        (SHORT, "1.4.3", None),
     ],
 )
 def test_what_an_older_controller_reads_otherwise_is_found(
@@ -880,13 +1013,40 @@ def outbound(config: fe.PipyConfig) -> Any:
     return found
 
 
-@pytest.mark.parametrize("case", [*FURTHER, *CASES, *ELSEWHERE], ids=lambda case: case["name"])
+OUTCOMES = [*FURTHER, *CASES, *ELSEWHERE, *VARIED]
+
+
+@pytest.mark.parametrize("case", OUTCOMES, ids=lambda case: case["name"])
 def test_of_the_controllers_outcomes_none_differs_unannounced(case: dict[str, Any]) -> None:
     snapshot, identity = fe.load(case["resources"], strict=False), case["identity"]
     ours, theirs = (fe.pipy_config(snapshot, identity), stock_config(snapshot, identity))
     if outbound(ours) != outbound(theirs):
         is_unreachable = case["name"] == "crafted: egress: port 0"  # no connection goes to it
         assert bool(stock_findings(snapshot, identity)) is not is_unreachable
+
+
+BY_CHANCE = {
+    Code.CONFLICTING_SETTINGS,
+    Code.SHARED_ADDRESS,
+    Code.HTTP_AND_GRPC,
+    Code.CERTIFICATE_OF_NEIGHBOUR,
+    Code.SPLIT_WITHOUT_HOST,
+    Code.SPLIT_READ_OTHERWISE,
+    Code.SETTING_READ_OTHERWISE,
+    Code.TWO_GLOBAL_GATEWAYS,
+    Code.PATHS_LETTER_CASE,
+    Code.RETRY_BY_CHANCE,
+    Code.SHARE_BY_CHANCE,
+}
+
+
+@pytest.mark.parametrize(
+    "case", [it for it in OUTCOMES if len(it.get("configs", ())) > 1], ids=lambda case: case["name"]
+)
+def test_where_the_controller_has_several_outcomes_a_finding_says_so(case: dict[str, Any]) -> None:
+    snapshot, identity = fe.load(case["resources"], strict=False), case["identity"]
+    if len({json.dumps(normal(config), sort_keys=True) for config in case["configs"]}) > 1:
+        assert {finding.code for finding in stock_findings(snapshot, identity)} & BY_CHANCE
 
 
 @given(random_meshes.cases(6, random_meshes.meshes_and_more()), random_meshes.versions())

@@ -153,7 +153,8 @@ RULES = (
     LintRule(
         Code.CERTIFICATE_OF_NEIGHBOUR,
         "ranges have the certificate of a neighbour",
-        "A stock controller gives all ranges of a match the certificate of the port's first policy.",
+        "A stock controller gives all ranges of a match the certificate of one of the port's policies; of"
+        " which, it leaves to chance.",
         "give the policy a port of its own",
         joined(
             ON,
@@ -167,6 +168,7 @@ RULES = (
             ),
         ),
         CONTROLLER,
+        (Code.CONFLICTING_SETTINGS,),
     ),
     LintRule(
         Code.IPV6_ENDPOINT_WITHOUT_PORT,

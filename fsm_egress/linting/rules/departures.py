@@ -23,6 +23,7 @@ from .rule import CONTROLLER, MESH_CONTROLLER, SIDECAR, LintRule
 
 __all__ = ["RULES"]
 
+CLUSTERS = "multicluster.flomesh.io/v1alpha1"
 LEGACY = "policy.openservicemesh.io/v1alpha1"
 SETTING = spec("host: a.com", "connectionSettings: {tcp: {maxConnections: 10}}")
 WEB, V1, V2 = (
@@ -217,9 +218,9 @@ RULES = (
     ),
     LintRule(
         Code.RETRY_BY_CHANCE,
-        "services with other retries lead to one cluster",
-        "A service and another that is split onto it lead to the same cluster, which has the retries of one:"
-        " of which, a stock controller leaves to chance.",
+        "other retries for one service or cluster",
+        "Of two Retries for one service one counts. A service and another that is split onto it lead to the"
+        " same cluster, which has the retries of one. Of which, a stock controller leaves to chance.",
         "write the same Retry for both",
         joined(
             config(
@@ -270,8 +271,9 @@ RULES = (
         Code.OLDER_VERSION,
         "an older controller makes something else of it",
         "Before 1.5 a service port without target port is in-mesh and no share grows with the age of pods,"
-        " before 1.4.7 the weights of a route that are all zero stay zero; before 1.3.9 there are no"
-        " Isolations, before 1.3.8 no `serviceAccessNames` and no wildcard of the DNS proxy.",
+        " before 1.4.7 the weights of a route that are all zero stay zero, before 1.4.3 a service has its"
+        " short name in its own namespace only; before 1.3.9 there are no Isolations, before 1.3.8 no"
+        " `serviceAccessNames` and no wildcard of the DNS proxy.",
         "look at the witness, or update FSM",
         joined(
             permissive(),
@@ -313,6 +315,35 @@ RULES = (
             document(FLOMESH, "TrafficWarmup", "shop/web", *spec("minWeight: 10", "maxWeight: 100")),
         ),
         (("minWeight: 10", "minWeight: 100"),),
+        CONTROLLER,
+    ),
+    LintRule(
+        Code.SHARE_BY_CHANCE,
+        "the share of a cluster is chance",
+        "A stock controller divides the weight of a split's backend among the target ports that other"
+        " clusters have it at, and which of these has the odd part is chance. Where other TrafficTargets open"
+        " a service here and in other clusters, the share of the one that is looked at last counts.",
+        "give weights that can be divided; open both by one TrafficTarget",
+        joined(
+            permissive(),
+            ACCOUNT,
+            WEB,
+            document(
+                CLUSTERS,
+                "ServiceImport",
+                "shop/v1",
+                *spec(
+                    "ports:",
+                    "- port: 80",
+                    "  endpoints:",
+                    "  - {clusterKey: a, target: {ip: 10.20.0.1, port: 8080}}",
+                    "  - {clusterKey: b, target: {ip: 10.20.0.2, port: 9090}}",
+                ),
+            ),
+            document(CLUSTERS, "GlobalTrafficPolicy", "shop/v1", *spec("lbType: ActiveActive")),
+            _split("split", "{service: v1, weight: 15}"),
+        ),
+        (("weight: 15", "weight: 16"),),
         CONTROLLER,
     ),
 )

@@ -102,10 +102,11 @@ RULES = (
     ),
     LintRule(
         Code.CONFLICTING_SETTINGS,
-        "two policies give one host different settings or certificates",
-        "There is one cluster for a host and port. Here the first policy by namespace and name counts;"
-        " under a stock controller it is chance.",
-        "say the same in both policies",
+        "different settings or certificates for one host, service or port",
+        "There is one cluster for a host and port, one setting for a service, and one certificate for the"
+        " ranges of a port. Here the first by namespace and name counts; under a stock controller it is"
+        " chance.",
+        "say the same in both",
         joined(
             setting("limits"),
             egress("a", "http 80", "hosts: [a.com]", limits("limits")),
