@@ -2,15 +2,17 @@
 
     python tests/mutants.py 600 --seconds 14400 --into mutants.jsonl
 
-So many mutants are drawn evenly over the wings, and tried in a copy of the project. First all tests of the
-wings are run once, to see which lines each of them runs and how long it takes. Then each fault is put into
-the function that it is in, in a process forked from one that has collected the tests, and those that run its
-line are run, the quickest first. What runs while modules are loaded and is not found so is written into the
-copy, and the tests that mirror the module are run anew.
+So many mutants are drawn evenly over the wings, and tried in turns in a copy of the project. Each fault is
+put into the function that it is in, in a process forked from one that has collected the tests. First all are
+tried for some seconds on the tests of their wing, those of the module's own name first: most are found so.
+Then all tests of the wings are run once, to see which lines each of them runs and how long it takes, and of
+the faults that are left each is tried on all that run its line, the quickest first. What runs while modules
+are loaded and is not found so is written into the copy, and the tests that mirror the module are run anew.
 
 Each line of the output is a mutant and how it ended: `killed` by a failing test, `slow` where the tests took
-too long, `survived` where all passed. Mutants that the file has are not run again. Of the survivors, those
-that mean the same are no fault; the others want a test. What is needed is Python 3.12 or newer, on Linux.
+too long, `survived` where all passed, `open` where only some have been tried; of several lines the last
+counts. Mutants that the file has are not run again, but for the open ones. Of the survivors, those that mean
+the same are no fault; the others want a test. What is needed is Python 3.12 or newer, on Linux.
 """
 
 from __future__ import annotations
@@ -90,6 +92,8 @@ COMPUTED: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
+SOON = 10  # seconds of a core for each mutant at first
+MEMORY = 4 << 30  # bytes that a fault may take
 NAMES = {"any": "all", "all": "any", "min": "max", "max": "min", "takewhile": "filter", "sorted": "list"}
 
 
@@ -219,6 +223,18 @@ def tests_of(mutant: Mutant) -> list[str]:
     return list(dict.fromkeys([*own, *WINGS[mutant.wing][1]]))
 
 
+def soonest(mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests of a mutant's wing: first those of its module, and laws last of each."""
+    wanted = tests_of(mutant)
+    own = [path for path in wanted if path not in WINGS[mutant.wing][1]]
+
+    def late(item: pytest.Item) -> tuple[bool, bool]:
+        is_own = item.nodeid.startswith(tuple(own)) if own else False
+        return not is_own, bool(getattr(getattr(item, "function", None), "is_hypothesis_test", False))
+
+    return sorted((item for item in items if item.nodeid.startswith(tuple(wanted))), key=late)
+
+
 def lines_of(source: str, site: Site) -> range:
     """The lines of a statement up to the place in it that is changed."""
     tree = ast.parse(source)
@@ -281,9 +297,17 @@ class Trials:
     """A plugin of pytest that does not run the tests once, but tries each mutant on those that matter."""
 
     def __init__(
-        self, mutants: list[Mutant], home: Path, limit: float, end: float, note: Callable[[Mutant, str], None]
+        self,
+        mutants: list[Mutant],
+        begun: set[str],
+        home: Path,
+        limit: float,
+        end: float,
+        note: Callable[[Mutant, str], None],
     ) -> None:
         self.mutants, self.home, self.limit, self.end, self.note = mutants, home, limit, end, note
+        self.open = begun
+        self.passing: dict[str, bool] = {}
         self.has_failed = False
         self.failing: list[str] = []
         self.loading: set[tuple[str, int]] = set()
@@ -321,14 +345,37 @@ class Trials:
                 with suppress(ImportError):  # because an extra may be missing
                     import_module(".".join(path.relative_to(self.home).with_suffix("").parts))
         self.monitoring.set_events(self.monitoring.COVERAGE_ID, 0)
-        gc.freeze()
-        ended, answer = forked(lambda: self.seen(session.items), 3600)
+        left = [mutant for mutant in self.mutants if not self._is_killed_soon(mutant, session.items)]
+        if left and time.monotonic() < self.end:
+            self._try_all(left, session.items)
+        return True
+
+    def _is_killed_soon(self, mutant: Mutant, items: list[pytest.Item]) -> bool:
+        if mutant.name in self.open or time.monotonic() > self.end:
+            return False
+        how, by = forked(partial(self.tried, mutant, soonest(mutant, items)), SOON)
+        if by and not self._passes(by, items):
+            return self._is_killed_soon(mutant, [item for item in items if item.nodeid != by])
+        is_killed = how == "killed" or bool(by)
+        self.note(mutant, "killed" if is_killed else "open")
+        return is_killed
+
+    def _passes(self, name: str, items: list[pytest.Item]) -> bool:
+        """Whether a test passes without a fault."""
+        if name not in self.passing:
+            _, answer = forked(lambda: self.alone(next(it for it in items if it.nodeid == name)), 3600)
+            self.passing[name] = answer is not None and not answer[0]
+        return self.passing[name]
+
+    def _try_all(self, mutants: list[Mutant], tests: list[pytest.Item]) -> None:
+        """Try them on all tests that run their lines."""
+        ended, answer = forked(lambda: self.seen(tests), 3600)
         if answer is None:
             sys.exit(f"the tests without a fault: {ended}")
         seen: Seen = answer
         self.failing = seen.failing
-        by_name = {item.nodeid: item for item in session.items}
-        for mutant in self.mutants:
+        by_name = {item.nodeid: item for item in tests}
+        for mutant in mutants:
             if time.monotonic() > self.end:
                 break
             path = self.home / mutant.module
@@ -338,12 +385,11 @@ class Trials:
             names = set().union(*(seen.tests.get(line, set()) for line in lines))
             items = [by_name[name] for name in sorted(names, key=lambda name: seen.seconds[name])]
             usual = sum(seen.seconds[item.nodeid] for item in items)
-            how, answer = forked(partial(self.tried, mutant, items), self.limit + 2 * usual)
-            ended = how if answer is None else answer
+            how, by = forked(partial(self.tried, mutant, items), self.limit + 2 * usual)
+            ended = how or ("killed" if by else "survived")
             if ended == "survived" and self.loading & set(lines):
                 ended = outcome(mutant, self.home, self.limit + 2 * sum(seen.seconds.values()))
             self.note(mutant, ended)
-        return True
 
     def run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -377,14 +423,15 @@ class Trials:
         self.run(item, None)
         return self.has_failed, lines, time.process_time() - start
 
-    def tried(self, mutant: Mutant, items: list[pytest.Item]) -> str:
+    def tried(self, mutant: Mutant, items: list[pytest.Item]) -> str | None:
+        """The test that finds a fault."""
         path = self.home / mutant.module
         applied(mutated(path.read_text(encoding="utf-8"), mutant.site), path)
         for item, following in zip_longest(items, items[1:]):
             self.run(item, following)
             if self.has_failed:
-                return "killed"
-        return "survived"
+                return item.nodeid
+        return None
 
 
 def forked(work: Callable[[], Any], limit: float) -> tuple[str, Any]:
@@ -393,6 +440,7 @@ def forked(work: Callable[[], Any], limit: float) -> tuple[str, Any]:
         child = os.fork()
         if child == 0:
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, 1)
             try:
@@ -440,13 +488,12 @@ def summary(results: Mapping[str, tuple[str, str]]) -> str:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for wing, ended in results.values():
         counts[wing][ended] += 1
-    lines = [f"{'wing':14} mutants killed slow survived  rate"]
+    lines = [f"{'wing':14} mutants killed slow survived open  rate"]
     for wing, count in [*counts.items(), ("all", sum(counts.values(), Counter()))]:
         found = count["killed"] + count["slow"]
-        rate = f"{100 * found / max(1, count.total()):5.1f} %"
-        lines.append(
-            f"{wing:14} {count.total():7} {count['killed']:6} {count['slow']:4} {count['survived']:8} {rate}"
-        )
+        rate = f"{100 * found / max(1, count.total() - count['open']):5.1f} %"
+        shown = f"{count['killed']:6} {count['slow']:4} {count['survived']:8} {count['open']:4}"
+        lines.append(f"{wing:14} {count.total():7} {shown} {rate}")
     return "\n".join(lines)
 
 
@@ -455,6 +502,7 @@ def main() -> None:
     parser.add_argument("count", type=int, help="how many mutants, over all wings")
     parser.add_argument("--seconds", type=float, default=4 * 3600, help="after which no other one is begun")
     parser.add_argument("--limit", type=float, default=300, help="seconds of a core beyond twice the usual")
+    parser.add_argument("--wing", choices=WINGS, help="only the mutants of this wing, and its tests")
     parser.add_argument("--seed", type=int, default=1, help="which mutants are drawn")
     parser.add_argument("--into", type=Path, default=Path("mutants.jsonl"), help="the file of the outcomes")
     parser.add_argument("--here", action="store_true", help="change the files of this folder, not of a copy")
@@ -487,10 +535,16 @@ def main() -> None:
             file.write(json.dumps({"mutant": mutant.name, "wing": mutant.wing, "ended": ended}) + "\n")
             file.flush()
 
-        mutants = [it for it in drawn(given.count, given.seed) if it.name not in results]
-        tests = list(dict.fromkeys(test for wing in WINGS.values() for test in wing[1]))
+        begun = {name for name, (_, ended) in results.items() if ended == "open"}
+        wings = [given.wing] if given.wing else list(WINGS)
+        mutants = [
+            it
+            for it in drawn(given.count, given.seed)
+            if it.wing in wings and (it.name not in results or it.name in begun)
+        ]
+        tests = list(dict.fromkeys(test for wing in wings for test in WINGS[wing][1]))
         options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/tests"]
-        trials = Trials(mutants, PROJECT, given.limit, end, note)
+        trials = Trials(mutants, begun, PROJECT, given.limit, end, note)
         pytest.main([*options, *tests], plugins=[trials])
     print(summary(results), *(f"fails without a fault: {name}" for name in trials.failing), sep="\n")  # noqa: T201
 

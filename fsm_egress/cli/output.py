@@ -195,7 +195,7 @@ def _widths(columns: Row, rows: Sequence[Sequence[str]], room: int) -> list[int]
 def _table(columns: Row, rows: Iterable[Sequence[str]], widths: Iterable[int]) -> Table:
     from rich.table import Table  # noqa: PLC0415  # because this is a terminal
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, len(GAP), 0, 0), pad_edge=False, header_style="bold")
     for name, width in zip(columns, widths, strict=True):
         table.add_column(name, width=width, overflow="fold")
     for row in rows:

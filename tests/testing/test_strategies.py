@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FEW = settings(max_examples=examples(40))
 SEARCH = settings(
-    max_examples=examples(3_000), database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=9_000, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 TYPES: tuple[type[Any], ...] = (
