@@ -15,6 +15,7 @@ from .base import (
     is_scalar,
     measured,
     number_flaw,
+    too_deep,
     unreadable,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "read_at_once",
     "read_text",
     "size_of",
+    "too_deep",
 ]
 
 MAX_TEXT = 64 * 2**20  # bytes of one text

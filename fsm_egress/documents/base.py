@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any
@@ -19,6 +20,9 @@ ONE_MEANING = "a scalar of one meaning"
 UNICODE = "a string of Unicode characters", "half of one, a lone surrogate"
 
 _TOO_GREAT: int = 10**MAX_DIGITS
+STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+
+_BRACKET = rf"{STRING}|(?P<opens>[\[{{])|(?P<closes>[\]}}])"
 _HOLDERS = (dict, list, tuple, Mapping)  # the first are seen at once
 _SCALARS = {str, int, float, bool, type(None)}
 
@@ -156,3 +160,18 @@ def measured(value: Any, bounds: Bounds) -> tuple[int, int, str | None]:
         strings += list(map(type, inside)).count(str)
         holders = [item for item in inside if type(item) not in _SCALARS and isinstance(item, _HOLDERS)]
     return strings, levels, None
+
+
+def too_deep(text: str, depth: int) -> int | None:
+    """Where the first object or list of a text of JSON begins that is nested too deep, if one is.
+
+    How deep Python's own reader goes depends on its version, and on what has called it.
+    """
+    level = 0
+    if text.count("[") + text.count("{") <= depth:
+        return None
+    for match in re.finditer(_BRACKET, text):
+        level += (match.lastgroup == "opens") - (match.lastgroup == "closes")
+        if level > depth:
+            return match.start()
+    return None

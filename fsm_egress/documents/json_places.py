@@ -13,12 +13,11 @@ from typing import Any, TypeAlias
 from attrs import define, field
 
 from ..values.references import Mark
-from .base import Bounds
+from .base import STRING, Bounds
 from .json_items import members
 
-__all__ = ["KEY", "SCALAR", "STRING", "Places", "walk"]
+__all__ = ["KEY", "SCALAR", "Places", "walk"]
 
-STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 # Perhaps a key; then what opens an object or list, or what closes it, or a scalar.
 _STEP = re.compile(rf'[\s,]*(?:({STRING})\s*:\s*)?(?:([\[{{])|([\]}}])|({STRING}|[^\s\[\]{{}},:"]+))')
 KEY, _OPENER, _CLOSER, SCALAR = 1, 2, 3, 4

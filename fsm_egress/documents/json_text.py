@@ -21,12 +21,13 @@ from .base import (
     number,
     number_flaw,
     repeated,
+    too_deep,
     too_many,
     too_many_documents,
     unreadable,
 )
 from .json_items import Flawed, Take, decoder, members, strings_of
-from .json_places import KEY, SCALAR, STRING, Places, walk
+from .json_places import KEY, SCALAR, Places, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,6 @@ EXTRA = "extra data"  # what follows a value of JSON, in Python's words
 
 _START = Mark(1, 1)
 _SPACE = re.compile(r"[ \t\n\r]*")
-_BRACKET = re.compile(rf"{STRING}|(?P<opens>[\[{{])|(?P<closes>[\]}}])")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NUMBER = tuple("-0123456789NI")  # what one begins with, `NaN` and `Infinity` among them
 
@@ -80,8 +80,11 @@ def read_json_stream(
             documents.append(read_json(text[at:end], name, bounds, start))
             start, at = _passed(start, text, at, end)
     except json.JSONDecodeError as error:
-        mark = Mark(error.lineno, error.colno)
-        return tuple(documents), (Problem(JSON, document=name, mark=mark, reason=error.msg.lower()),)
+        if too_deep(text[at : error.pos], bounds.depth) is None:
+            mark = Mark(error.lineno, error.colno)
+            return tuple(documents), (Problem(JSON, document=name, mark=mark, reason=error.msg.lower()),)
+        broken = unreadable(name, f"at most {bounds.depth} levels", "more", start)
+        return tuple(documents), broken.problems
     except RecursionError:
         broken = unreadable(name, f"at most {bounds.depth} levels", "more", start)
         return tuple(documents), broken.problems
@@ -118,29 +121,22 @@ def read_json(text: str, name: str, bounds: Bounds, start: Mark = _START) -> Doc
             is_flawed = True
         strings, _, broken = measured(value, bounds)
     except json.JSONDecodeError as error:
-        mark = Mark(error.lineno, error.colno)
-        raise unreadable(name, JSON, mark=mark, reason=error.msg.lower()) from None
+        if too_deep(text[: error.pos], bounds.depth) is None:
+            mark = Mark(error.lineno, error.colno)
+            raise unreadable(name, JSON, mark=mark, reason=error.msg.lower()) from None
+        broken = f"at most {bounds.depth} levels"
     except RecursionError:
         broken = f"at most {bounds.depth} levels"
     if broken:
-        deep = _too_deep(text, bounds.depth)
-        raise unreadable(name, broken, "more", deep if start is _START else start)
+        deep = too_deep(text, bounds.depth)
+        place = None if deep is None else end_of(text[:deep])
+        raise unreadable(name, broken, "more", place if start is _START else start)
     if is_flawed or strings != strings_of(text):
         flaws = list(islice(_flaws(text, name, bounds, start), bounds.problems + 1))
         if len(flaws) > bounds.problems:
             raise too_many(name, flaws)
         problems = tuple(flaws)
     return Document(name, value, partial(Places, text, bounds, start), problems)
-
-
-def _too_deep(text: str, depth: int) -> Mark | None:
-    """Where the first object or list begins that is nested too deep, if one is."""
-    level = 0
-    for match in _BRACKET.finditer(text):
-        level += (match.lastgroup == "opens") - (match.lastgroup == "closes")
-        if level > depth:
-            return end_of(text[: match.start()])
-    return None
 
 
 def _flaws(text: str, name: str, bounds: Bounds, start: Mark) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
 
-from ..documents import MAX_TEXT, number_flaw
+from ..documents import MAX_DEPTH, MAX_TEXT, excess, number_flaw, too_deep
 from ..documents.base import number
 from ..documents.compressed import MAGIC, pack, unpack
 from ..resources.subjects import account_of
@@ -55,6 +55,7 @@ NO_DUMP = (
     "so a sidecar answers `fsm proxy get config_dump` that reads `config.json.gz`; that file is in the"
     " controller's repo, at the URL that is the last argument of the container `sidecar`"
 )
+_TOO_DEEP = Problem(f"a config of at most {MAX_DEPTH} levels", "more")
 MAX_VALUES = 1_000_000  # of a config that is read: no mesh has one as large
 
 
@@ -126,13 +127,20 @@ def read_tree(content: bytes) -> Any:
         raise InvalidValue(Problem("the JSON of a config", "nothing", reason=NO_DUMP))
     try:
         text = _bounded(unpack(content, MAX_TEXT) if content[:2] == MAGIC else content)
-        return freeze(json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_number))
+        tree = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_number)
     except InvalidValue:
         raise
     except RecursionError:
-        raise InvalidValue(Problem("the JSON of a config", reason="too many levels")) from None
+        raise InvalidValue(_TOO_DEEP) from None
+    except json.JSONDecodeError as error:
+        is_deep = too_deep(error.doc[: error.pos], MAX_DEPTH) is not None
+        problem = _TOO_DEEP if is_deep else Problem("the JSON of a config", reason=str(error).lower())
+        raise InvalidValue(problem) from None
     except ValueError as error:
         raise InvalidValue(Problem("the JSON of a config", reason=str(error).lower())) from None
+    if excess(tree):
+        raise InvalidValue(_TOO_DEEP)
+    return freeze(tree)
 
 
 def _bounded(text: bytes) -> bytes:

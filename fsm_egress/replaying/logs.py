@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, AnyStr, BinaryIO, TypeVar
 
 from attrs import evolve, field
 
+from ..documents import MAX_DEPTH, too_deep
 from ..resources.checks import one_of
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, MissingExtra, Problem
@@ -315,7 +316,7 @@ def _objects(
     decode = json.JSONDecoder().raw_decode
     for index, text in enumerate(_texts(block, unreadable)):
         try:
-            value, end = decode(text)
+            value, end = decode(text) if too_deep(text, MAX_DEPTH) is None else (None, 0)
         except (ValueError, RecursionError):
             value, end = None, 0
         if type(value) is dict and (end == len(text) or text[end:].isspace()):
@@ -338,12 +339,14 @@ def _objects(
 def _value(line: str) -> Any:
     """What a line holds, perhaps between spaces; or why it holds nothing."""
     try:
-        return json.loads(line)
+        if too_deep(line, MAX_DEPTH) is None:
+            return json.loads(line)
     except json.JSONDecodeError as error:
         problem = Problem(_OBJECT, mark=Mark(1, error.colno), reason=error.msg.lower())
         raise InvalidValue(problem) from None
     except (ValueError, RecursionError):
-        raise InvalidValue(Problem(_OBJECT, "too many digits or levels")) from None
+        pass
+    raise InvalidValue(Problem(_OBJECT, "too many digits or levels"))
 
 
 def _read_csv(block: Block, layout: Layout) -> Records:

@@ -16,6 +16,7 @@ from attrs.converters import optional
 from ..connections.columns import Columns
 from ..connections.descriptions import split_socket_address
 from ..connections.payloads import Sends
+from ..documents import MAX_DEPTH, too_deep
 from ..resources.subjects import HOSTS, POD, pod_named
 from ..values.construction import frozen
 from ..values.errors import Damaged, InvalidValue, Problem, shortly
@@ -467,7 +468,7 @@ def _headers(value: Any) -> Any:
     """Headers by name: an object, its JSON text, or the pairs of a map of Arrow; null for what is absent."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = value if too_deep(value, MAX_DEPTH) is not None else json.loads(value)
         except (ValueError, RecursionError):
             return value
     if isinstance(value, list) and all(type(pair) is tuple for pair in value):

@@ -543,6 +543,9 @@ def test_each_object_of_a_stream_has_its_places() -> None:
         ("x", "3:1: expected JSON: extra data"),
         ("[1]", "3:1: expected JSON: extra data"),
         ('{"a":' * 100 + "1" + "}" * 100, f"3:1: expected at most {MAX_DEPTH} levels, found more"),
+        ('{"a":' * 65, f"3:1: expected at most {MAX_DEPTH} levels, found more"),
+        ('{"a":' * 900, f"3:1: expected at most {MAX_DEPTH} levels, found more"),
+        ('{"a":' * 64, "3:321: expected JSON: expecting value"),
         ('{"a":' * 100_000, f"3:1: expected at most {MAX_DEPTH} levels, found more"),
     ],
 )
@@ -659,7 +662,9 @@ def test_a_block_has_so_many_levels(item: str) -> None:
     assert problems_of("- " * MAX_DEPTH + "x") == []
 
 
-@pytest.mark.parametrize("text", [nested(500), "[" * 100_000, '{"a":' * 100_000, '[{"a":' * 30_000])
+@pytest.mark.parametrize(
+    "text", [nested(500), "[" * 65, "[" * 900, "[" * 100_000, '{"a":' * 100_000, '[{"a":' * 30_000]
+)
 @pytest.mark.parametrize("name", ["a.json", "<text>"])
 def test_nesting_without_end_is_refused_at_once(text: str, name: str) -> None:
     (problem,) = problems_of(text, name)

@@ -123,10 +123,21 @@ class TestLines:
             (b"[1, 2]", ":2:1: expected a JSON object, found a list"),
             (b'"curl.curl"', ":2:1: expected a JSON object, found the string `curl.curl`"),
             (b"[" * 100_000, ":2:1: expected a JSON object, found too many digits or levels"),
+            (b"[" * 65, ":2:1: expected a JSON object, found too many digits or levels"),
+            (b"[" * 64, ":2:65: expected a JSON object: expecting value"),
+            (b"[" * 64 + b"]" * 64, ":2:1: expected a JSON object, found a list"),
+            (
+                b'{"a":' * 65 + b"1" + b"}" * 65,
+                ":2:1: expected a JSON object, found too many digits or levels",
+            ),
             (b"9" * 5_000, ":2:1: expected a JSON object, found too many digits or levels"),
             (b'{"host": "\xff"}', ":2:1: expected UTF-8, found the byte `0xff`"),
         ],
-        ids=["syntax", "two objects", "list", "string", "depth", "digits", "bytes"],
+        ids=[
+            *("syntax", "two objects", "list", "string"),
+            *("depth", "levels and no end", "no end", "levels of lists", "levels of objects"),
+            *("digits", "bytes"),
+        ],
     )
     def test_what_is_no_json_object_is_told_and_passed_over(self, line: bytes, problem: str) -> None:
         content = b"\n".join([WHERE, line, WHERE])

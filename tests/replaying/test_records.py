@@ -175,6 +175,11 @@ def test_the_identity_may_be_the_same_for_all_that_name_none() -> None:
         ({"method": "GET /"}, {}, "access:7:1: method: expected an HTTP method"),
         ({"path": "/ x"}, {}, "access:7:1: path: expected a request path"),
         ({"path": "/", "headers": "{"}, {}, "access:7:1: headers: expected a mapping of header names"),
+        (
+            {"path": "/", "headers": '{"a":' * 65 + "1" + "}" * 65},
+            {},
+            "access:7:1: headers: expected a mapping of header names",
+        ),
         ({"path": "/", "headers": 7}, {}, "access:7:1: headers: expected a mapping of header names"),
         ({"path": "/", "h": {"x": 1}}, {"headers": "h"}, "access:7:1: h.x: expected a header value"),
     ],
