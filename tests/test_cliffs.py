@@ -12,7 +12,7 @@ ASKED = [
     *((shape, operation) for shape in RANGES for operation in ("compile", "dump")),
     *((shape, operation) for shape in RANGES[::3] for operation in ("never", "diff")),
     *((shape, "partition") for shape in SHAPES),
-    *((shape, "verify") for shape in (RANGES[0], RANGES[2], RANGES[3])),
+    *((shape, "verify") for shape in (RANGES[0], RANGES[2], RANGES[3], "services")),
 ]
 
 

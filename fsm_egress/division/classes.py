@@ -71,6 +71,7 @@ class Place:
         routing: what decides about requests to the listed hosts; places that share it decide them alike, and
             may differ in everything else.
         deciding: what does instead, of single hosts; and of single server names, by `TLS_NAME` and the name.
+            Requests to hosts for which it is equal are decided alike, too.
         unlisted: what decides about requests to all other hosts; by default each place by itself.
         source: what decides about everything; where it is equal, all is decided alike.
         around: a place where all is decided alike about the hosts and server names that are listed there, but
@@ -101,6 +102,11 @@ class Place:
         if text in self.hosts:
             return self.deciding.get(text, self.routing)
         return self.elsewhere
+
+    def is_said_of(self, host: str) -> bool:
+        """Whether requests to other hosts are decided alike where the same decides about them."""
+        text = host.lower() if self.folds else host
+        return text in self.deciding or text not in self.hosts
 
     @property
     def elsewhere(self) -> object:

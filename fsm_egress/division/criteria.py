@@ -150,8 +150,8 @@ class _Groups:
         source = group, self.around
         if group.stream:
             return Place(source=source)
-        if group.first("broken") is not None:
-            return self.broken(group)
+        if group.first("broken") is not None or group.is_entangled:
+            return self.whole(group)
         outer = self.of(group.around) if group.around else Place()
         own = {name: _conditions_of(host.routes) for host in group.own_hosts for name in host.hostnames}
         names = _names_of(group.own)
@@ -175,8 +175,8 @@ class _Groups:
         self.first[place] = () if first is None else (first,)
         return place
 
-    def broken(self, group: EgressGroup) -> Place:
-        """The place of a group with claims that allow nothing for want of a certificate."""
+    def whole(self, group: EgressGroup) -> Place:
+        """The place of a group by itself, with what claims ask that allow nothing without a certificate."""
         place = _routed(group.virtual_hosts, default=self.around.default)
         broken = [claim for claim in group.claims if claim.protocol is Protocol.HTTP and claim.broken]
         hosts = dict(place.hosts)
@@ -184,7 +184,9 @@ class _Groups:
             refused = united(route for claim in broken if host in claim.hosts for route in claim.routes)
             for text in (host, f"{host}:{group.port}"):
                 hosts[text] = (*place.conditions(text), *_conditions_of(tuple(refused)))
-        return Place(_names_of(group.claims), hosts, place.otherwise, source=(group, self.around))
+        found = Place(_names_of(group.claims), hosts, place.otherwise, source=(group, self.around))
+        self.first[found] = tuple(sorted(hosts)[:1])
+        return found
 
 
 def _names_of(claims: Iterable[Claim]) -> frozenset[str]:
@@ -194,9 +196,12 @@ def _names_of(claims: Iterable[Claim]) -> frozenset[str]:
 def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
     """The place where the routes of these hosts are looked at; by `default` an unknown one is the first."""
     by_host: dict[str, tuple[Condition, ...]] = {}
+    deciding: dict[str, object] = {}
     for host in hosts:
         by_host.update(dict.fromkeys(host.hostnames, _conditions_of(host.routes)))
-    return Place(frozenset(), by_host, by_host[min(by_host)] if by_host and default else ())
+        deciding.update(dict.fromkeys(host.hostnames, id(host)))
+    otherwise = by_host[min(by_host)] if by_host and default else ()
+    return Place(frozenset(), by_host, otherwise, deciding=deciding)
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,16 @@ from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
 from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
 from .layers import Placed, joined, layers_of
-from .requests import Asked, asked_as, asked_exactly, asked_otherwise, requests_to, unlisted_host
+from .requests import (
+    Asked,
+    asked_as,
+    asked_exactly,
+    asked_otherwise,
+    asks_host,
+    either,
+    requests_to,
+    unlisted_host,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
@@ -29,7 +38,9 @@ __all__ = ["dialled", "divide"]
 T = TypeVar("T")
 
 ALL_PORTS = range(1, 65_536)
+LONGEST_HOST = 300  # of a policy, with a port; a longer one may be of a line that is not read
 PLAIN = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
+_ORDER = {kind: number for number, kind in enumerate((*PLAIN, Sends.TLS))}
 
 
 def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
@@ -85,8 +96,8 @@ def _sent(
         for is_ipv4, placed in families.items():
             for hello, sent, deciding, spans in _greetings(placed, within):
                 streams.add((is_ipv4, *deciding), spans, (hello, sent))
-    for spans, (payload, sent) in streams.found():
-        yield spans, payload, sent, ""
+    by_address = sorted(streams.found(), key=lambda it: (it[0][0][0], _ORDER[it[1][1].kind]))
+    yield from ((spans, payload, sent, "") for spans, (payload, sent) in by_address)
     if Sends.HTTP in within.kinds:
         yield from _requests(families, within, spelled=spelled)
 
@@ -95,14 +106,28 @@ def _requests(
     families: Mapping[bool, list[Placed]], within: Scope, *, spelled: bool
 ) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
     """Requests to each host: where the same decides about them they are alike, whatever the address."""
-    where: _Where[tuple[Asked, tuple[Place, ...], Collection[str]]] = _Where()
+    where: _Where[tuple[Asked, tuple[Place, ...], Collection[str], tuple[object, ...]]] = _Where()
     for is_ipv4, placed in families.items():
         for host, places, listed, spans in _asked(placed, within, spelled=spelled):
-            deciders = [place.decider(host.text) for place in places]
-            where.add((is_ipv4, host, *deciders), spans, (host, places, listed))
-    for spans, (host, places, listed) in where.found():
-        for request, sent, undecided in requests_to(host, places, within, listed):
+            deciders = tuple([place.decider(host.text) for place in places])
+            where.add((is_ipv4, host, deciders), spans, (host, places, listed, deciders))
+    alike: dict[Hashable, tuple[list[Asked], tuple[Span, ...], tuple[Place, ...], Collection[str]]] = {}
+    for spans, (host, places, listed, deciders) in where.found():
+        key = host.form, id(spans), deciders if _can_be_joined(host, places) else host
+        alike.setdefault(key, ([], spans, places, listed))[0].append(host)
+    for hosts, spans, places, listed in alike.values():
+        for request, sent, undecided in requests_to(either(hosts), places, within, listed):
             yield spans, request, sent, undecided
+
+
+def _can_be_joined(host: Asked, places: tuple[Place, ...]) -> bool:
+    """Whether requests to other hosts are decided alike where what decides about them is equal."""
+    return (
+        not host.names.but
+        and len(host.text) <= LONGEST_HOST
+        and all(place.is_said_of(host.text) for place in places)
+        and not asks_host(places, host.text)
+    )
 
 
 def _asked(

@@ -33,7 +33,7 @@ from .classes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 __all__ = [
     "Asked",
@@ -41,6 +41,8 @@ __all__ = [
     "asked_exactly",
     "asked_of",
     "asked_otherwise",
+    "asks_host",
+    "either",
     "requests_to",
     "unlisted_host",
 ]
@@ -79,6 +81,11 @@ class Asked:
     names: Among
     spellings: Among = EVERY
 
+    @property
+    def form(self) -> tuple[bool, bool]:
+        """How it is written: as it is listed, in any way, or in any other."""
+        return self.spellings.but, self.spellings.every
+
 
 def asked_exactly(host: str) -> Asked:
     """A Host as it is written."""
@@ -103,13 +110,28 @@ def asked_otherwise(words: frozenset[str]) -> Asked:
     return Asked(unlisted_host(words), Among(words))
 
 
+def either(hosts: list[Asked]) -> Asked:
+    """Hosts of one form as one; none is all that are not listed, unless it is the only one."""
+    first, *rest = hosts
+    if not rest:
+        return first
+    names = frozenset().union(*(host.names.words for host in hosts))
+    spelled = frozenset().union(*(host.spellings.words for host in hosts))
+    return Asked(first.text, Among(names, but=False), Among(spelled, but=first.spellings.but))
+
+
+def asks_host(places: Iterable[Place], host: str) -> bool:
+    """Whether the Host is searched as a header of requests to a host."""
+    return any(_asks_host(place.conditions(host)) for place in places)
+
+
 def requests_to(
     host: Asked, places: tuple[Place, ...], within: Scope, listed: Collection[str]
 ) -> Iterator[tuple[HTTPRequest, Sent, str]]:
     """Requests, one of each class, with what all of the class send and what is undecided about them."""
     lists = [place.conditions(host.text) for place in places]
     sent = Sent(Sends.HTTP, host.names, host.spellings)
-    if not any(_asks_host(conditions) for conditions in lists):
+    if not asks_host(places, host.text):
         yield from _by_method(host.text, lists, sent, within)
     elif host.spellings.but:
         yield from _by_host_patterns(host, lists, sent, within, listed)

@@ -109,9 +109,9 @@ class SharedRules:
         return self._known.once(group, self._made)
 
     def _made(self, group: EgressGroup) -> Wire:
+        if group.around is None or group.is_entangled:
+            return host_rules(group.virtual_hosts, self._gateway)
         own = host_rules(group.own_hosts, self._gateway)
-        if group.around is None:
-            return own
         around = self.of(group.around)
         return {
             key: Layered(own[key], around[key])

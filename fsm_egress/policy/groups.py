@@ -180,6 +180,15 @@ class EgressGroup:
         found = self._own_hosts.get(name)
         return self.around.host(name) if found is None and self.around else found
 
+    @property
+    def is_entangled(self) -> bool:
+        """Whether one of its own hosts is written, with the port, as another one that is named around it.
+
+        `2001:db8::1` with port 80 is `2001:db8::1:80`, which is an address itself.
+        """
+        around = self.around
+        return around is not None and any(around.host(f"{it.name}:{self.port}") for it in self.own_hosts)
+
     @cached_property
     def _own_hosts(self) -> Mapping[str, VirtualHost]:
         return {host.name: host for host in self.own_hosts}

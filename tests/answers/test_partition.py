@@ -108,7 +108,7 @@ def test_a_partition_in_words() -> None:
     web = "by Egress curl/web spec.ports[0]"
     claimed = "port 80 10.0.0.7, 54.9.0.0/16 (65,537)"
     assert lines == [
-        "curl.curl: every connection, by 55 classes",
+        "curl.curl: every connection, by 52 classes",
         f"port any but 80 all IPv4 except 0.0.0.0, 127.0.0.0/8 and all IPv6 {denied}",
         "port any any address PASSTHROUGH (not_intercepted) UDP",
         f"{claimed} DENIED (protocol_mismatch) {web} bytes; any TLS",
@@ -125,7 +125,7 @@ def test_a_partition_for_machines() -> None:
     assert json.loads(json.dumps(found)) == found
     assert {key: found[key] for key in ("identity", "classes", "undecided")} == {
         "identity": "curl.curl",
-        "classes": 55,
+        "classes": 52,
         "undecided": [],
     }
     portion = next(it for it in found["portions"] if it["decision"]["verdict"] == "EGRESS_POLICY")

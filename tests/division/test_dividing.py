@@ -19,7 +19,7 @@ from thoroughness import examples
 import fsm_egress as fe
 from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.division import dividing
-from fsm_egress.division.classes import TLS_NAME, Class, Condition, Line, Place, Reading, Span
+from fsm_egress.division.classes import TLS_NAME, Among, Class, Condition, Line, Place, Reading, Span
 from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.words import KNOWN_METHODS
@@ -352,6 +352,41 @@ def test_requests_to_listed_hosts_are_one_class_where_the_routing_is_the_same() 
         "A.com": [((0, 9), (10, 19))],
     }
     assert spans["other.example"][:2] == [((0, 9),), ((10, 19),)]
+
+
+def test_hosts_about_which_the_same_decides_are_one_class_with_equal_addresses() -> None:
+    same = Place(hosts={"a.com": (), "b.com": ()}, deciding={"a.com": 1, "b.com": 1})
+    long = f"{'l' * dividing.LONGEST_HOST}.com"
+    asking = (Condition(GET, None, (("host", Pattern("^a")),)),)
+    other = Place(
+        hosts={"a.com": (), "c.com": asking, "d.com": asking, long: ()},
+        deciding={"a.com": 1, "c.com": 2, "d.com": 2, long: 1},
+    )
+    for apart, reading in enumerate((same, other)):
+        named = [
+            part.sent.names.words
+            for part in divide(everywhere(reading), spelled=False)
+            if part.witness.kind is Sends.HTTP and part.witness.key < IPV6_START and not part.sent.names.but
+        ]
+        alike = {frozenset({"a.com"}), frozenset({"c.com"}), frozenset({"d.com"}), frozenset({long})}
+        assert set(named) == (alike if apart else {frozenset({"a.com", "b.com"})})
+
+
+def test_what_is_written_otherwise_than_it_is_listed_is_one_class_too() -> None:
+    same = Place(hosts={"a.com": (), "b.com": ()}, deciding={"a.com": 1, "b.com": 1}, folds=False)
+    folding = evolve(same, folds=True)
+    spelled = [
+        (part.witness.sends.host, part.sent.spellings)
+        for part in divide(everywhere(same), everywhere(folding))
+        if isinstance(part.witness.sends, HTTPRequest)
+        and part.witness.sends.method == "GET"
+        and part.witness.key < IPV6_START
+    ]
+    assert spelled == [
+        ("a.com", Among(frozenset({"a.com", "b.com"}), but=False)),
+        ("A.com", Among(frozenset({"a.com", "b.com"}))),
+        ("other.example", Among()),
+    ]
 
 
 def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs() -> None:

@@ -598,3 +598,19 @@ def test_ranges_share_what_is_claimed_around_them() -> None:
     for key in ("HttpHostPort2Service", "HttpServiceRouteRules"):
         assert one[key].around is other[key].around is anywhere[key]
         assert [name.partition(":")[0] for name in one[key].own][:1] == ["1.com"]
+
+
+def test_an_address_that_is_written_as_another_one_with_its_port_is_itself() -> None:
+    wide = egress("wide", "http 80", hosts=["2001:db8::1:80"])
+    narrow = egress("narrow", "http 80", hosts=["2001:db8::1"], ipAddresses=["54.0.0.0/8"])
+    ranged, _ = fe.pipy_config(load(wide, narrow), WHO).to_mapping()["Outbound"]["TrafficMatches"]["80"]
+    assert ranged["HttpHostPort2Service"] == {
+        "2001:db8::1": {"RuleName": "2001:db8::1"},
+        "2001:db8::1:80": {"RuleName": "2001:db8::1:80"},
+        "2001:db8::1:80:80": {"RuleName": "2001:db8::1:80"},
+    }
+    found = fe.partition(load(wide, narrow), WHO)
+    request = fe.http("54.0.0.1", 80, "GET", "http://[2001:db8::1]:80/")
+    portion = found.portion(request)
+    assert portion is not None
+    assert portion.decision == fe.compile(load(wide, narrow), WHO).classify(request)

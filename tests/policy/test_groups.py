@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from fsm_egress.policy.groups import EgressGroup
-from fsm_egress.policy.parts import Claim
+from fsm_egress.policy.parts import Claim, VirtualHost
 from fsm_egress.resources.words import Protocol
 from fsm_egress.values.references import FieldRef, ResourceRef
 
@@ -31,3 +31,13 @@ def test_groups_are_equal_where_they_and_what_lies_around_them_is() -> None:
     assert (one == same, one == other, hash(one) == hash(same)) == (True, False, True)
     assert (inside(one) == inside(same), inside(one) == inside(other)) == (True, False)
     assert one != "443"
+
+
+def test_a_group_is_entangled_where_its_host_with_the_port_is_another_one_around() -> None:
+    def named(host: str, around: EgressGroup | None = None) -> EgressGroup:
+        return EgressGroup(80, (), (), around, (), (VirtualHost(host, (host,), (), RULE),), "80", ())
+
+    around = named("2001:db8::1:80")
+    assert named("2001:db8::1", around).is_entangled
+    assert not named("2001:db8::2", around).is_entangled
+    assert not named("2001:db8::1").is_entangled
