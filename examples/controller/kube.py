@@ -65,7 +65,7 @@ class Cluster:
                     items = [{**named, **item} for item in page["items"]]
                     version = int(page["metadata"]["resourceVersion"])
                     token = page["metadata"].get("continue", "")
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
                     raise aiohttp.ClientPayloadError(f"{served.path}: no list: {error!r}") from error
             documents += items
             if not token:
@@ -85,8 +85,10 @@ class Cluster:
             if response.status == FORBIDDEN:
                 raise Forbidden(str(ref))
             response.raise_for_status()
-            found: Tree = await response.json()
-            return {"apiVersion": served.api_version, "kind": served.kind, **found}
+            try:
+                return {"apiVersion": served.api_version, "kind": served.kind, **await response.json()}
+            except (TypeError, ValueError, RecursionError) as error:
+                raise aiohttp.ClientPayloadError(f"{ref}: no object: {error!r}") from error
 
     async def set_status(self, ref: fe.ResourceRef, status: Mapping[str, Any]) -> None:
         """Writes an object's status; one that is gone needs none.

@@ -142,7 +142,7 @@ class Repo:
             return None
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not (
             isinstance(found, dict) and _INFO.items() <= {key: type(found[key]) for key in found}.items()

@@ -108,7 +108,7 @@ def _get(asked: Any, path: str, query: Mapping[str, str]) -> Tree:
         raise Refusal(error.status or 0, _message(error)) from None
     except HTTPError as error:
         raise Unreachable(f"the API server does not answer: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreachable(f"the API server answers otherwise than expected: {error}") from None
     if not isinstance(content, dict):
         raise Unreachable("the API server answers otherwise than expected: no JSON object")
@@ -119,6 +119,6 @@ def _message(error: Any) -> str:
     """What the server says, of its Status object."""
     try:
         said = json.loads(error.body).get("message")
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         said = None
     return str(said or error.reason or error.status)

@@ -233,6 +233,7 @@ WELCOME = b"<html>welcome</html>"
             f"GET repo{PATH}: a codebase expected, found '<html>welcome</html>'",
         ),
         (f"/api/v1/repo{PATH}", b"[]", f"GET repo{PATH}: a codebase expected, found '[]'"),
+        (f"/api/v1/repo{PATH}", b"[" * 100_000, f"GET repo{PATH}: a codebase expected, found '[[["),
         (f"/api/v1/repo{PATH}", b"", f"GET repo{PATH}: a codebase expected, found ''"),
         (f"/api/v1/repo{PATH}", b'{"version": 7}', f"GET repo{PATH}: a codebase expected, found"),
         (f"/api/v1/repo{PATH}", b'{"version": "7", "files": {}}', f"GET repo{PATH}: a codebase expected"),

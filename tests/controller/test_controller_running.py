@@ -13,6 +13,7 @@ import aiohttp
 import kmock
 import kopf
 import pytest
+from aiohttp import test_utils, web
 from attrs import define
 from cluster import certificate, free_port
 from pods import RULES, pod
@@ -436,6 +437,26 @@ def test_a_list_that_is_none_is_a_failure_like_any_other(repo: StandIn, page: An
             await Cluster(world.cluster.session, world.cluster.server).listed(SERVED["Egress"])
 
     live(test, repo)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{", b"[]", b"\xff", b"[" * 100_000], ids=["end", "list", "bytes", "deep"]
+)
+def test_an_object_that_is_none_is_a_failure_like_any_other(answer: bytes) -> None:
+    async def answered(_: web.Request) -> web.Response:
+        return web.Response(body=answer, content_type="application/json")
+
+    async def test() -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answered)
+        async with test_utils.TestServer(app) as server, aiohttp.ClientSession() as http:
+            cluster = Cluster(http, str(server.make_url("")).rstrip("/"))
+            with pytest.raises(aiohttp.ClientPayloadError, match="Secret curl/s0: no object: "):
+                await cluster.read(ref_of(secret()))
+            with pytest.raises(aiohttp.ClientPayloadError, match="egresses: no list: "):
+                await cluster.listed(SERVED["Egress"])
+
+    asyncio.run(test())
 
 
 def test_long_lists_come_in_pages(repo: StandIn) -> None:

@@ -116,10 +116,11 @@ def test_an_answer_that_is_no_object_is_told(serve: Callable[..., Server], answe
         connect()("/api/v1/pods", {})
 
 
-def test_an_answer_that_is_no_json_is_told() -> None:
+@pytest.mark.parametrize("data", [b"<html>", b"", b"\xff", b"9" * 5_000, b"[" * 100_000], ids=range(5))
+def test_an_answer_that_is_no_json_is_told(data: bytes) -> None:
     class Answering:
         def request(self, *_: Any, **__: Any) -> Any:
-            return type("Answer", (), {"data": b"<html>"})
+            return type("Answer", (), {"data": data})
 
     with pytest.raises(Unreachable, match="otherwise than expected: "):
         client._get(Answering(), "/api/v1/pods", {})  # noqa: SLF001  # because proxies answer so
@@ -127,7 +128,14 @@ def test_an_answer_that_is_no_json_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [('{"message": "no"}', "no"), ("<html>", "Forbidden"), (None, "Forbidden"), ("[]", "Forbidden")],
+    [
+        ('{"message": "no"}', "no"),
+        ("<html>", "Forbidden"),
+        (None, "Forbidden"),
+        ("[]", "Forbidden"),
+        ("[" * 100_000, "Forbidden"),
+    ],
+    ids=range(5),
 )
 def test_a_refusal_has_the_words_of_the_server(body: str | None, said: str) -> None:
     error = type("Error", (), {"body": body, "reason": "Forbidden", "status": 403})
