@@ -246,7 +246,7 @@ def _tables(snapshot: Snapshot, inside: Mapping[int, list[Piece]], policies: lis
     names: dict[int, dict[str | None, Result]] = {}
     hosts: dict[int, dict[str | None, Any]] = {}
     claims: dict[tuple[int, str], list[tuple[EgressPolicy, Rule]]] = {}
-    groups = snapshot.kind(HTTPRouteGroup).by_name
+    groups = snapshot.kind(HTTPRouteGroup).get
     for order, policy in enumerate(policies):
         spec = policy.spec
         for at, port in enumerate(spec.ports):
@@ -322,7 +322,9 @@ def _line(pieces: list[Piece], anywhere: Leaf) -> Line:
     return starts, leaves
 
 
-def _routes(claims: list[tuple[EgressPolicy, Rule]], groups: Mapping[Account, HTTPRouteGroup]) -> Any:
+def _routes(
+    claims: list[tuple[EgressPolicy, Rule]], groups: Callable[[str, str], HTTPRouteGroup | None]
+) -> Any:
     """The routes of a host by method: those of all claims, in canonical order."""
     found: list[Any] = []
     for policy, rule in claims:
@@ -330,7 +332,8 @@ def _routes(claims: list[tuple[EgressPolicy, Rule]], groups: Mapping[Account, HT
         if not policy.spec.matches:
             found.append((".*", (), (), decided))
         for reference in policy.spec.matches:
-            for match in groups[policy.metadata.namespace, reference.name].spec.matches:
+            group: Any = groups(policy.metadata.namespace, reference.name)
+            for match in group.spec.matches:
                 path = match.path_regex.text if match.path_regex else ".*"
                 headers: Any = ()
                 if match.headers:

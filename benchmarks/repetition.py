@@ -4,7 +4,8 @@ Ten million records of 20,000 different connections of 50 accounts, or as many a
 and as JSON lines; and a tenth of them, all different. Each is replayed in a process of its own, in turns with
 another build of the library, whose folder `--beside` names (`git worktree add`): processor time, ratios by
 round, and the most memory. `--dask` replays the Parquet by Dask instead, with one worker and with two, in
-partitions of 100,000 rows with categories, learns from it, too, and says how many bytes travel back.
+partitions of 100,000 rows with categories, learns from it, too, and says how many bytes travel back;
+`--spark` does so with a local Spark, where pyspark and Java are.
 """
 
 from __future__ import annotations
@@ -81,11 +82,46 @@ if __name__ == "__main__":
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([found.counted if is_learning else found.connections, taken, memory, travels]))
 """
+SPARK = """
+import json, os, pickle, resource, sys, time
+os.environ["PYSPARK_PYTHON"] = sys.executable
+from pyspark.sql import SparkSession
+import fsm_egress as fe
+from fsm_egress import replay_spark
+from fsm_egress.replaying import on_spark
+mesh, path, workers = fe.load(json.loads(sys.argv[1])), sys.argv[2], sys.argv[3]
+is_learning, travels = bool(sys.argv[4:]), 0
+
+class Counting:
+    dumps = pickle.dumps
+    @staticmethod
+    def loads(content):
+        global travels
+        travels += len(content)
+        return pickle.loads(content)
+
+def counted(frame):
+    if is_learning:
+        return fe.learn(mesh, replay_spark.Partitions(frame), ranges=400).evidence
+    return replay_spark.replay(frame, mesh)
+
+builder = SparkSession.builder.master(f"local[{workers}]").config("spark.ui.enabled", "false")
+session = builder.config("spark.sql.files.maxPartitionBytes", 1 << 20).getOrCreate()
+frame = session.read.parquet(path)
+counted(frame.limit(1_000))  # whatever is done once in a session
+on_spark.pickle, travels = Counting, 0
+begin = time.perf_counter()
+found = counted(frame)
+taken = time.perf_counter() - begin
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+session.stop()
+print(json.dumps([found.counted if is_learning else found.connections, taken, memory, travels]))
+"""
 
 
 @frozen
 class Cost:
-    """What a run took: seconds of processor time (with Dask, of the clock), megabytes, bytes that travel."""
+    """What a run took: seconds of processor time (elsewhere of the clock), megabytes, bytes that travel."""
 
     records: int
     seconds: float
@@ -169,16 +205,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
     parser.add_argument("--beside", type=Path, metavar="FOLDER", help="another build, measured in turns")
     parser.add_argument("--dask", action="store_true", help="with Dask, one worker and two")
+    parser.add_argument("--spark", action="store_true", help="with Spark, likewise")
     asked = parser.parse_args(arguments)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         alike = written(folder, "alike", records(asked.records, alike=True))
-        if asked.dask:
+        if asked.dask or asked.spark:
+            name, script = ("Dask,", DASK) if asked.dask else ("Spark,", SPARK)
             for how in ((), ("learn",)):
                 for workers in ("1", "2"):
                     arguments_ = (str(alike["parquet"]), workers, *how)
-                    found = _measured(HERE, asked.beside, asked.rounds, DASK, *arguments_)
-                    _say(" ".join(("Dask,", workers, "at work,", *(how or ("replay",)))), found)
+                    found = _measured(HERE, asked.beside, asked.rounds, script, *arguments_)
+                    _say(" ".join((name, workers, "at work,", *(how or ("replay",)))), found)
             return
         different = written(folder, "different", records(asked.records // 10, alike=False))
         for what, paths in (("20,000 different", alike), ("all different", different)):

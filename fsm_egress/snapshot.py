@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
-from operator import is_
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, field
@@ -61,34 +61,49 @@ SourceName = tuple[str, str, str]
 class Kind(Generic[R]):
     """All resources of one kind, by namespace and name, in that order."""
 
-    by_name: Mapping[Name, R] = field(factory=dict)
+    _spaces: Mapping[str, Mapping[str, R]] = field(factory=dict)
     _sources: Mapping[SourceName, tuple[EgressPolicy, ...]] | None = field(default=None, repr=False)
 
+    @classmethod
+    def of(cls, resources: Mapping[Name, R]) -> Kind[R]:
+        """The kind of these resources, which are given by namespace and name."""
+        return cls(_by_space(resources.items(), {}))
+
     def __iter__(self) -> Iterator[R]:
-        return iter(self.by_name.values())
+        return chain.from_iterable([space.values() for space in self._spaces.values()])
 
     def __len__(self) -> int:
-        return len(self.by_name)
+        return sum(map(len, self._spaces.values()))
+
+    def __eq__(self, other: object) -> bool:
+        return self._spaces == other._spaces if isinstance(other, Kind) else NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: Name) -> R:
+        return self._spaces[name[0]][name[1]]
 
     def get(self, namespace: str, name: str) -> R | None:
         """The resource of this name, if there is one."""
-        return self.by_name.get((namespace, name))
+        space = self._spaces.get(namespace)
+        return None if space is None else space.get(name)
 
-    def __reduce__(self) -> tuple[type[Kind[R]], tuple[Mapping[Name, R]]]:
+    def __reduce__(self) -> tuple[type[Kind[R]], tuple[Mapping[str, Mapping[str, R]]]]:
         """Pickled without what is known of it: it can be worked out again."""
-        return Kind, (self.by_name,)
+        return Kind, (self._spaces,)
 
     def changed(self, put: Mapping[Name, R], gone: Iterable[Name] = ()) -> Kind[R]:
         """The kind with these resources put in, and without those; what is known is followed up."""
-        names = {name for name in (*put, *gone) if name in self.by_name}
-        merged = {**self.by_name, **put}
-        for name in gone:
-            del merged[name]
-        is_longer = len(names) < len(put)
-        ordered = dict(sorted(merged.items(), key=_by_name)) if is_longer else merged
+        found = ((name, self.get(*name)) for name in dict.fromkeys((*put, *gone)))
+        before = {name: resource for name, resource in found if resource is not None}
+        spaces = _by_space(put.items(), self._spaces)
+        for namespace, name in gone:
+            spaces[namespace] = {other: it for other, it in spaces[namespace].items() if other != name}
+            if not spaces[namespace]:
+                del spaces[namespace]
         if self._sources is None:
-            return Kind(ordered)
-        touched = _sources_of([*(self.by_name[name] for name in names), *put.values()])
+            return Kind(spaces)
+        touched = _sources_of([*before.values(), *put.values()])
         sources = dict(self._sources)
         for source, policies in touched.items():
             named = list(sources.pop(source, ()))
@@ -98,15 +113,12 @@ class Kind(Generic[R]):
                 named[at : at + there] = [policy] if put.get(_own_name(policy)) is policy else []
             if named:
                 sources[source] = tuple(named)
-        return Kind(ordered, sources)
+        return Kind(spaces, sources)
 
     @cached_property
     def by_namespace(self) -> Mapping[str, tuple[R, ...]]:
         """The resources of each namespace, by name."""
-        groups: dict[str, list[R]] = {}
-        for resource in self:
-            groups.setdefault(resource.namespace, []).append(resource)
-        return {namespace: tuple(group) for namespace, group in groups.items()}
+        return {namespace: tuple(space.values()) for namespace, space in self._spaces.items()}
 
     @property
     def sources(self) -> Mapping[SourceName, tuple[EgressPolicy, ...]]:
@@ -142,8 +154,23 @@ def _own_name(resource: Resource) -> Name:
     return resource.metadata.namespace, resource.metadata.name
 
 
-def _by_name(item: tuple[Name, Resource]) -> Name:
-    return item[0]
+def _by_space(
+    put: Iterable[tuple[Name, R]], before: Mapping[str, Mapping[str, R]]
+) -> dict[str, Mapping[str, R]]:
+    """Resources by namespace, then by name, each in its order: those before, and these."""
+    fresh: dict[str, dict[str, R]] = {}
+    for (namespace, name), resource in put:
+        fresh.setdefault(namespace, {})[name] = resource
+    spaces = dict(before)
+    for namespace, resources in fresh.items():
+        known = spaces.get(namespace, {})
+        merged = {**known, **resources}
+        is_longer = len(merged) > len(known)
+        spaces[namespace] = dict(sorted(merged.items(), key=_FIRST)) if is_longer else merged
+    return dict(sorted(spaces.items(), key=_FIRST)) if len(spaces) > len(before) else spaces
+
+
+_FIRST = itemgetter(0)
 
 
 class _Known(dict[Any, tuple[tuple[Kind[Any], ...], Any]]):
@@ -204,7 +231,7 @@ class Snapshot:
         kinds = dict(self._kinds)
         for kind, table in self._kinds.items():
             names = {(ref.namespace, ref.name) for ref in references if ref.kind == kind.kind}
-            gone = [name for name in names if name in table.by_name]
+            gone = [name for name in names if table.get(*name) is not None]
             if gone:
                 kinds[kind] = table.changed({}, gone)
         return self._besides(references, kinds)
@@ -263,7 +290,7 @@ class Snapshot:
         if {(it.ref, it.fields) for it in self.lost} != {(it.ref, it.fields) for it in other.lost}:
             return False
         kinds = {**self._kinds, **other._kinds}
-        return all(self.kind(kind).by_name == other.kind(kind).by_name for kind in kinds)
+        return all(self.kind(kind) == other.kind(kind) for kind in kinds)
 
     def __hash__(self) -> int:
         return hash(frozenset((kind, len(table)) for kind, table in self._kinds.items() if len(table)))
@@ -454,7 +481,7 @@ def load(
         MissingExtra: a text is YAML, and PyYAML is not installed.
     """
     loaded = load_resources(*sources, strict=strict, lenient_fields=lenient_fields, namespace=namespace)
-    tables = {kind: Kind(dict(sorted(table.items(), key=_by_name))) for kind, table in loaded.tables.items()}
+    tables = {kind: Kind.of(table) for kind, table in loaded.tables.items()}
     return Snapshot(tables, loaded.problems, loaded.refused, lost=loaded.lost)
 
 

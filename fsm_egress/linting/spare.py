@@ -101,7 +101,7 @@ def _in_order(rule: FieldRef) -> tuple[str, str, int, str]:
 def _without(mesh: Snapshot, claim: Claim) -> Snapshot:
     """The mesh without what a policy says of a port and protocol."""
     resource = claim.rule.resource
-    policy = mesh.kind(EgressPolicy).by_name[resource.namespace, resource.name]
+    policy = mesh.kind(EgressPolicy)[resource.namespace, resource.name]
     gone = claim.port, claim.protocol
     ports = tuple(port for port in policy.spec.ports if (port.number, port.protocol) != gone)
     if not ports:

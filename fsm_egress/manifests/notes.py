@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..resources.meshconfig import LEGACY_VERSIONS, MeshConfig
 from ..values.errors import Problem, Severity
+from ..values.frozen import EMPTY
 from .wire_names import FIELDS, without_effect
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ NOT_READ = "FSE103"
 def is_of_osm(resource: Resource) -> bool:
     """Whether a resource has names of Open Service Mesh: its labels, its annotations, its MeshConfig."""
     metadata = resource.metadata
-    names = (*metadata.labels, *metadata.annotations) if metadata.labels or metadata.annotations else ()
-    return any(name.startswith(_PREFIX) for name in names) or resource.api_version in LEGACY_VERSIONS
+    if resource.api_version in LEGACY_VERSIONS:
+        return True
+    if metadata.labels is EMPTY and metadata.annotations is EMPTY:
+        return False
+    return any(name.startswith(_PREFIX) for name in (*metadata.labels, *metadata.annotations))
 
 
 def notes(kind: type[Resource], value: Mapping[str, Any]) -> Iterator[Problem]:

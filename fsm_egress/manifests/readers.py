@@ -224,6 +224,13 @@ made{at}.{attribute.name} = result
         """How it is set to what stands there; a default that is written out is explicit."""
         default = default_of(attribute)
         is_default = f"result == default{at}_{attribute.name}" if default else "not result"
+        first = (
+            next(iter(FIELDS[attribute.metadata["part"]].values()), None)
+            if isinstance(default, Part)
+            else None
+        )
+        if first is not None:  # which mostly tells them apart, and at once
+            is_default = f"result.{first.name} == default{at}_{attribute.name}.{first.name} and {is_default}"
         return f"""\
 if {name!r} in value{at}:
     rest{at} -= 1

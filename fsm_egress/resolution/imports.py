@@ -131,7 +131,8 @@ def _imports(snapshot: Snapshot) -> Mapping[tuple[str, str], Import]:
     policies = {(it.namespace, it.name): it for it in snapshot.kind(GlobalTrafficPolicy)}
     return {
         name: Import(service, policies[name])
-        for name, service in snapshot.kind(ServiceImport).by_name.items()
+        for service in snapshot.kind(ServiceImport)
+        for name in ((service.namespace, service.name),)
         if name in policies and policies[name].spec.lb_type is not LoadBalancing.LOCALITY
     }
 

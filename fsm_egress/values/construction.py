@@ -26,7 +26,10 @@ else:
 
         attrs writes and compiles how the objects of each class are compared, hashed and shown. Here, that is
         said once for all of them: a command loads a hundred classes, and most never compare anything.
+        Objects whose fields are checked are what meshes are made of: as these are very many, they have no
+        room for weak references, which is 16 bytes of each.
         """
+        others.setdefault("weakref_slot", "field_transformer" not in others)
 
         def made(kind: type[Any]) -> type[Any]:
             if cache_hash:

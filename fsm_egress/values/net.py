@@ -59,7 +59,7 @@ _EIGHT_GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}")
 _ZERO_GROUPS = re.compile(r"\b0(?::0)+\b")
 
 
-@frozen(init=False, order=True)
+@frozen(init=False, order=True, weakref_slot=False)
 class Address:
     """An IP address, `Address("54.9.9.9")`; ordered by key, so IPv4 before IPv6, then by value.
 
@@ -104,7 +104,7 @@ class Address:
         return f"Address('{self}')"
 
 
-@frozen(init=False, order=True)
+@frozen(init=False, order=True, weakref_slot=False)
 class Prefix:
     """The addresses that share their first bits, `Prefix("54.1.0.0/16")`; host bits are cleared.
 

@@ -102,7 +102,7 @@ def _of_refused(mesh: StockMesh, refused: Refused) -> Iterator[Suspicion]:
             for claim in claims:
                 yield _of_no_range(claim, rule, text)
     policies = mesh.view.snapshot.kind(EgressPolicy)
-    policy = policies.by_name[refused.ref.namespace, refused.ref.name]
+    policy = policies[refused.ref.namespace, refused.ref.name]
     for index, port in enumerate(spec.get("ports") or ()):
         if port["protocol"].lower() == GRPC and port["number"] in PORT_NUMBERS:
             rule = FieldRef(refused.ref, f"spec.ports[{index}]", refused.source)
@@ -360,7 +360,7 @@ def _on_the_flag(_: StockMesh, finding: Finding) -> Iterator[Suspicion]:
 
 def _on_retry(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
     resource = finding.rule.resource
-    retry = mesh.snapshot.kind(Retry).by_name[resource.namespace, resource.name]
+    retry = mesh.snapshot.kind(Retry)[resource.namespace, resource.name]
     names = {(to.name, to.namespace) for to in retry.spec.destinations}
     services = (service for service in mesh.services if (service.name, service.namespace) in names)
     about = next(map(to_service, services), None)

@@ -39,7 +39,7 @@ OWN = "-own"
 
 
 def policy_of(mesh: fe.Snapshot, it: Finding) -> EgressPolicy:
-    return mesh.kind(EgressPolicy).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    return mesh.kind(EgressPolicy)[it.rule.resource.namespace, it.rule.resource.name]
 
 
 def number_of(it: Finding) -> int:
@@ -92,7 +92,7 @@ def with_port(mesh: fe.Snapshot, it: Finding, **port: Any) -> fe.Snapshot:
 
 
 def without_match(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
-    group = mesh.kind(HTTPRouteGroup).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    group = mesh.kind(HTTPRouteGroup)[it.rule.resource.namespace, it.rule.resource.name]
     matches = left_out(group.spec.matches, number_of(it))
     return mesh.with_(evolve(group, spec=evolve(group.spec, matches=matches)))
 
@@ -144,7 +144,7 @@ def without_resource(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
 
 def without_gateway(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
     """The mesh without an entry of a gateway, or without the gateway whose last one it is."""
-    gateway = mesh.kind(EgressGateway).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    gateway = mesh.kind(EgressGateway)[it.rule.resource.namespace, it.rule.resource.name]
     entries = gateway.spec.global_ or ()
     if not entries[1:]:
         return without_resource(mesh, it)
@@ -153,7 +153,7 @@ def without_gateway(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
 
 
 def without_backend(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
-    split = mesh.kind(TrafficSplit).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    split = mesh.kind(TrafficSplit)[it.rule.resource.namespace, it.rule.resource.name]
     kept = left_out(split.spec.backends, number_of(it))
     return mesh.with_(evolve(split, spec=evolve(split.spec, backends=kept)))
 
@@ -162,9 +162,9 @@ def with_group(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
     """The mesh in which the groups are there that a policy or a split refers to."""
     space, name = it.rule.resource.namespace, it.rule.resource.name
     user: EgressPolicy | TrafficSplit = (
-        mesh.kind(EgressPolicy).by_name[space, name]
+        mesh.kind(EgressPolicy)[space, name]
         if it.rule.resource.kind == EgressPolicy.kind
-        else mesh.kind(TrafficSplit).by_name[space, name]
+        else mesh.kind(TrafficSplit)[space, name]
     )
     wanted = {match.name for match in user.spec.matches if match.kind == ROUTE_GROUP}
     missing = sorted(name for name in wanted if mesh.kind(HTTPRouteGroup).get(space, name) is None)
@@ -210,7 +210,7 @@ def without_exclusion(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
 def with_rules(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
     """The mesh in which a TrafficTarget has rules, is about accounts, and stands where its destination is."""
     place = it.rule.resource
-    target = mesh.kind(TrafficTarget).by_name[place.namespace, place.name]
+    target = mesh.kind(TrafficTarget)[place.namespace, place.name]
     destination = evolve(target.spec.destination, kind="ServiceAccount")
     sources = tuple(evolve(source, kind="ServiceAccount") for source in target.spec.sources)
     spec = evolve(
@@ -221,13 +221,13 @@ def with_rules(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
 
 
 def with_times(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
-    retry = mesh.kind(Retry).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    retry = mesh.kind(Retry)[it.rule.resource.namespace, it.rule.resource.name]
     policy = evolve(retry.spec.retry_policy, per_try_timeout="1s", retry_backoff_base_interval="1s")
     return mesh.with_(evolve(retry, spec=evolve(retry.spec, retry_policy=policy)))
 
 
 def with_app_protocol(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
-    service = mesh.kind(Service).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    service = mesh.kind(Service)[it.rule.resource.namespace, it.rule.resource.name]
     index = number_of(it)
     ports = service.spec.ports
     mended = (*ports[:index], evolve(ports[index], app_protocol="tcp"), *ports[index + 1 :])
@@ -255,7 +255,7 @@ def as_it_is_read(mesh: fe.Snapshot, _: Finding) -> fe.Snapshot:
 
 
 def anchored(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
-    group = mesh.kind(HTTPRouteGroup).by_name[it.rule.resource.namespace, it.rule.resource.name]
+    group = mesh.kind(HTTPRouteGroup)[it.rule.resource.namespace, it.rule.resource.name]
     index = number_of(it)
     match = group.spec.matches[index]
     assert match.path_regex is not None

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_egress.resources import checks
+from fsm_egress.resources.core import Service
+from fsm_egress.resources.egress import EgressPolicy, EgressSpec
 from fsm_egress.resources.resource import ObjectMeta, Part, Resource, ServiceIdentity, checked, part, parts
 from fsm_egress.values.errors import InvalidValue
 from fsm_egress.values.frozen import FrozenMap
@@ -185,3 +187,8 @@ def test_identities_are_ordered_by_name_and_namespace() -> None:
 def test_the_annotations_are_in_no_repr() -> None:
     meta = ObjectMeta("keys", annotations={"kubectl.kubernetes.io/last-applied-configuration": "aHVudGVy"})
     assert repr(meta) == "ObjectMeta(name='keys', namespace='', labels=FrozenMap({}))"
+
+
+@pytest.mark.parametrize("kind", [EgressPolicy, EgressSpec, ObjectMeta, Service], ids=lambda it: it.__name__)
+def test_what_a_mesh_has_very_many_of_has_no_room_for_weak_references(kind: type[object]) -> None:
+    assert not hasattr(kind, "__weakref__")
