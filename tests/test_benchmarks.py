@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fsm_egress as fe
-from benchmarks import answers, beside, learning, repetition, workload
+from benchmarks import answers, beside, certificates, learning, repetition, workload
 from benchmarks.deciding import connection
 from benchmarks.floor import Index, plain
 from benchmarks.meshes import documents, lone, mesh
@@ -158,3 +158,24 @@ def test_another_build_is_measured_beside_this_one() -> None:
 def test_each_row_beside_another_build_takes_time(row: str) -> None:
     _, _, small = beside.ROWS[row]
     assert beside.measured(row, small) > 0
+
+
+def test_certificates_are_measured_and_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(workload, "SERVICES", 2)
+    z3 = {"z3": certificates.SOLVERS["z3"]}
+    monkeypatch.setattr(certificates, "SOLVERS", z3)
+    first, *others = certificates.asked(3)
+    said = certificates.cost(first).solved["z3"]
+    assert said is not None
+    assert said[0] == "unsat"
+    monkeypatch.setattr(certificates, "_solved", lambda name, script: (z3[name](script), 0.1))
+    certificates.main(3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| question | answer | script | written in | z3 |"
+    assert len(lines) == 3 + len(others)
+    assert {line.count("|") for line in lines} == {6}
+    monkeypatch.setattr(certificates, "_solved", lambda _name, _script: ("unknown", 0.1))
+    with pytest.raises(RuntimeError, match="`never --outside --port 22`"):
+        certificates.main(3)

@@ -25,6 +25,22 @@
 (define-fun |visible| () RegLan (re.union (re.range "!" "~") (re.++ (re.range "\u{c2}" "\u{df}") (re.range "\u{80}" "\u{bf}")) (re.++ (str.to_re "\u{e0}") (re.range "\u{a0}" "\u{bf}") (re.range "\u{80}" "\u{bf}")) (re.++ (re.union (re.range "\u{e1}" "\u{ec}") (re.range "\u{ee}" "\u{ef}")) (re.range "\u{80}" "\u{bf}") (re.range "\u{80}" "\u{bf}")) (re.++ (str.to_re "\u{ed}") (re.range "\u{80}" "\u{9f}") (re.range "\u{80}" "\u{bf}")) (re.++ (str.to_re "\u{f0}") (re.range "\u{90}" "\u{bf}") (re.range "\u{80}" "\u{bf}") (re.range "\u{80}" "\u{bf}")) (re.++ (re.range "\u{f1}" "\u{f3}") (re.range "\u{80}" "\u{bf}") (re.range "\u{80}" "\u{bf}") (re.range "\u{80}" "\u{bf}")) (re.++ (str.to_re "\u{f4}") (re.range "\u{80}" "\u{8f}") (re.range "\u{80}" "\u{bf}") (re.range "\u{80}" "\u{bf}"))))
 (assert (str.in_re path (re.+ |visible|)))
 
+(define-fun |to 0.0.0.0/8| () Bool
+  (and (not to-ipv6) (= ((_ extract 31 24) ipv4) #x00)))
+(define-fun |to 127.0.0.0/8| () Bool
+  (and (not to-ipv6) (= ((_ extract 31 24) ipv4) #x7f)))
+(define-fun |to 224.0.0.0/4| () Bool
+  (and (not to-ipv6) (= ((_ extract 31 28) ipv4) #xe)))
+(define-fun |to 240.0.0.0/4| () Bool
+  (and (not to-ipv6) (= ((_ extract 31 28) ipv4) #xf)))
+(define-fun |to ::/128| () Bool
+  (and to-ipv6 (= ipv6 #x00000000000000000000000000000000)))
+(define-fun |to ::1/128| () Bool
+  (and to-ipv6 (= ipv6 #x00000000000000000000000000000001)))
+(define-fun |to ff00::/8| () Bool
+  (and to-ipv6 (= ((_ extract 127 120) ipv6) #xff)))
+(define-fun |an address that can be dialled| () Bool
+  (not (or |to 0.0.0.0/8| |to 127.0.0.0/8| |to 224.0.0.0/4| |to 240.0.0.0/4| |to ::/128| |to ::1/128| |to ff00::/8|)))
 (define-fun |port 80| () Bool
   (= port #x0050))
 (define-fun |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)| () Bool
@@ -49,30 +65,14 @@
   (or |matches HTTPRouteGroup curl/egress-http-route spec.matches[0] (examples/egress-demo/http-two-routes.yaml:9)| |matches HTTPRouteGroup curl/egress-http-route spec.matches[1] (examples/egress-demo/http-two-routes.yaml:11)|))
 (define-fun |to 0.0.0.0/32| () Bool
   (and (not to-ipv6) (= ipv4 #x00000000)))
-(define-fun |to 127.0.0.0/8| () Bool
-  (and (not to-ipv6) (= ((_ extract 31 24) ipv4) #x7f)))
 (define-fun |passes by the sidecar| () Bool
   (or |to 0.0.0.0/32| |to 127.0.0.0/8|))
-(define-fun |to 0.0.0.0/8| () Bool
-  (and (not to-ipv6) (= ((_ extract 31 24) ipv4) #x00)))
-(define-fun |to 224.0.0.0/4| () Bool
-  (and (not to-ipv6) (= ((_ extract 31 28) ipv4) #xe)))
-(define-fun |to 240.0.0.0/4| () Bool
-  (and (not to-ipv6) (= ((_ extract 31 28) ipv4) #xf)))
-(define-fun |to ::/128| () Bool
-  (and to-ipv6 (= ipv6 #x00000000000000000000000000000000)))
-(define-fun |to ::1/128| () Bool
-  (and to-ipv6 (= ipv6 #x00000000000000000000000000000001)))
-(define-fun |to ff00::/8| () Bool
-  (and to-ipv6 (= ((_ extract 127 120) ipv6) #xff)))
-(define-fun |an address that can be dialled| () Bool
-  (not (or |to 0.0.0.0/8| |to 127.0.0.0/8| |to 224.0.0.0/4| |to 240.0.0.0/4| |to ::/128| |to ::1/128| |to ff00::/8|)))
-(define-fun |is allowed| () Bool
+(define-fun |on port 80 was allowed| () Bool
   (or (or (= sends sends-datagram) |passes by the sidecar|) (and |port 80| (and |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)| (and (= sends sends-http) (and (and |for httpbin.org, port 80| |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)|) (and |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)| |a route of Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)|)))))))
-(define-fun |is allowed (2)| () Bool
+(define-fun |on port 80 is allowed| () Bool
   (or (or (= sends sends-datagram) |passes by the sidecar|) (or (not |port 80|) (or (not |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)|) (and (= sends sends-http) (and (and |for httpbin.org, port 80| |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)|) (and |claimed by Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)| |a route of Egress curl/httpbin-80 spec.ports[0] (examples/egress-demo/http-two-routes.yaml:27)|)))))))
 (define-fun |contradicted by curl.curl| () Bool
-  (and |an address that can be dialled| (and |is allowed| (not |is allowed (2)|))))
+  (and |an address that can be dialled| (and |port 80| (and |on port 80 was allowed| (not |on port 80 is allowed|)))))
 
 (assert |contradicted by curl.curl|)
 (check-sat)

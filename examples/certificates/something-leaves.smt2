@@ -4,7 +4,7 @@
 ; of: curl.curl
 ; document: sha256 9a75a00e1158652d5091ae06bf56026e90c5deaa455a723a9c222ce5d352e104 examples/egress-demo/http-two-routes.yaml
 ; document: sha256 ebd38e2b27e1d88ab609241d7c6a609b957e475a3e3a74f2e1775ffd733f15af examples/egress-demo/mesh-config.yaml
-; question: Is there a connection of which that holds?
+; question: Is there a connection of which that holds? Rules of other ports than 80, where it goes, are not written down.
 (set-info :smt-lib-version 2.6)
 (set-info :status sat)
 (set-logic ALL)

@@ -108,6 +108,7 @@ class Vocabulary:
         patterns: what a pattern in a text means, by the constant of the text and the pattern.
         free: the constants that stand for patterns of which no expression was made, with the texts searched
             and why.
+        only: the port that is spoken of; None for all of them.
     """
 
     definitions: Definitions = field(factory=Definitions)
@@ -115,6 +116,7 @@ class Vocabulary:
     authorities: dict[str, None] = field(factory=dict)
     patterns: dict[tuple[str, str], str] = field(factory=dict)
     free: dict[str, tuple[str, Pattern, str]] = field(factory=dict)
+    only: int | None = None
 
     # --- tests -------------------------------------------------------------------------------------------
 
@@ -125,6 +127,10 @@ class Vocabulary:
     def port(self, number: int) -> str:
         """That this is the port."""
         return self.definitions.name(f"port {number}", f"(= port #x{number:04x})")
+
+    def speaks_of(self, port: int) -> bool:
+        """Whether rules of this port are written down."""
+        return self.only in {None, port}
 
     def authority(self, text: str) -> str:
         """That the Host is this, whatever its letter case."""

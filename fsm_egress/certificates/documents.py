@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ..manifests.writing import to_mapping
+from ..resources.kinds import KINDS
 from ..values.secrecy import bare
 
 if TYPE_CHECKING:
@@ -26,15 +27,20 @@ def digests(*meshes: Snapshot) -> tuple[tuple[str, str], ...]:
     """
     found: list[tuple[str, str]] = []
     for number, mesh in enumerate(meshes):
-        lines: dict[str, list[str]] = {}
-        for resource in sorted(mesh, key=lambda it: it.ref):
-            name = resource.source.document if resource.source else BUILT
-            wire = json.dumps(
-                to_mapping(bare(resource)), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-            )
-            lines.setdefault(name, []).append(f"{wire}\n")
         when = ("", "after: ")[number > 0]
-        for name, texts in lines.items():
-            digest = sha256("".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-            found.append((f"{when}{name}", digest))
+        found.extend((f"{when}{name}", digest) for name, digest in mesh.once(_digests, KINDS))
     return tuple(found)
+
+
+def _digests(mesh: Snapshot) -> tuple[tuple[str, str], ...]:
+    lines: dict[str, list[str]] = {}
+    for resource in sorted(mesh, key=lambda it: it.ref):
+        name = resource.source.document if resource.source else BUILT
+        wire = json.dumps(
+            to_mapping(bare(resource)), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        lines.setdefault(name, []).append(f"{wire}\n")
+    return tuple(
+        (name, sha256("".join(texts).encode("utf-8", "surrogatepass")).hexdigest())
+        for name, texts in lines.items()
+    )

@@ -59,10 +59,10 @@ def is_passing(tree: Tree[Fate], words: Vocabulary) -> str:
     return words.definitions.name("never comes to the sidecar", term)
 
 
-def is_allowed(tree: Tree[Fate], words: Vocabulary) -> str:
+def is_allowed(tree: Tree[Fate], words: Vocabulary, when: str = "is ") -> str:
     """That it gets anywhere."""
     term = among(tree, lambda fate: fate.verdict is not Verdict.DENIED)
-    return words.definitions.name("is allowed", term)
+    return words.definitions.name(f"{when}allowed", term)
 
 
 def holds(where: Asked, tree: Tree[Fate], words: Vocabulary) -> str:
@@ -108,9 +108,9 @@ def sends_tcp() -> str:
     return no(sends(Sends.DATAGRAM))
 
 
-def taken_away(before: Tree[Fate], after: Tree[Fate], words: Vocabulary) -> str:
+def taken_away(before: Tree[Fate], after: Tree[Fate], words: Vocabulary, when: str = "") -> str:
     """That it was allowed, and no longer is."""
-    return all_of(is_allowed(before, words), no(is_allowed(after, words)))
+    return all_of(is_allowed(before, words, f"{when}was "), no(is_allowed(after, words, f"{when}is ")))
 
 
 def _has(outcome: Hashable, end: _End) -> bool:

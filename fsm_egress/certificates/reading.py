@@ -130,7 +130,11 @@ class _Reader:
             alone = Fate(Verdict.PASSTHROUGH, Reason.NO_SIDECAR, targets=ORIGINAL)
             return fork([(sends(Sends.DATAGRAM), unseen)], alone)
         unclaimed = self.unclaimed()
-        ports = [(self.words.port(it.port), self.on_port(it, unclaimed)) for it in self.policy.ports]
+        ports = [
+            (self.words.port(it.port), self.on_port(it, unclaimed))
+            for it in self.policy.ports
+            if self.words.speaks_of(it.port)
+        ]
         return fork([(passing(self.policy.interception, self.words), unseen)], fork(ports, unclaimed))
 
     def unclaimed(self) -> Fate:

@@ -15,15 +15,16 @@ from .fares import PASSED as UNTOUCHED
 from .fares import Fare, due
 from .predicates import PASSED, dialable, differs, holds, is_beside, is_passing, taken_away
 from .reading import Fate, decided, passing
-from .sidecar import Scripts, handled
+from .sidecar import Scripts, Sidecar
 from .tables import Tables
 from .terms import TRUE, all_of, any_of, no, remark
-from .trees import among, fork, mapped
+from .trees import among, ends_of, fork, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .predicates import Asked
+    from .trees import Tree
 
 __all__ = ["Compared", "Frame", "Told", "alike", "as_decided", "as_much", "never"]
 
@@ -122,37 +123,77 @@ def _happens(policy: OutboundPolicy, where: Asked, beside: bool, words: Vocabula
 
 
 def _is_taken_away(pair: tuple[OutboundPolicy, OutboundPolicy], words: Vocabulary) -> str:
-    before, after = (decided(policy, words) for policy in pair)
-    return all_of(_dialable(pair, words), taken_away(before, after, words))
+    def term(when: str) -> str:
+        before, after = (decided(policy, words) for policy in pair)
+        return taken_away(before, after, words, when)
+
+    return all_of(_dialable(pair, words), _by_port(_ports(pair), words, term))
 
 
 def _differs(pair: tuple[OutboundPolicy, OutboundPolicy], words: Vocabulary) -> str:
-    before, after = (decided(policy, words) for policy in pair)
-    return all_of(_dialable(pair, words), differs(before, after, words))
+    def term(when: str) -> str:
+        before, after = (decided(policy, words) for policy in pair)
+        return differs(before, after, words, (f"{when}before", f"{when}after"))
+
+    return all_of(_dialable(pair, words), _by_port(_ports(pair), words, term))
 
 
 def _departs(compared: Compared, is_shown: bool, words: Vocabulary) -> str:
     policy, tables = compared.policy, compared.tables
     lists = policy.interception
     beside = TRUE if lists.without else any_of(IPV6, passing(lists, words))
-    meant = decided(policy, words)
-    seen = fork([(beside, UNTOUCHED)], handled(tables, compared.scripts, words))
-    should = mapped(meant, due(policy, has_certificate=tables.own is not None))
-    told = any_of(
-        *(
-            all_of(
-                beside if it.passes else no(beside),
-                among(meant, it.decided.is_alike),
-                among(seen, it.fares.__eq__),
-            )
-            for it in compared.told
-        )
-    )
-    other = differs(should, seen, words, ("should be", "is"))
+    sidecar = Sidecar(tables, compared.scripts, words)
+
+    def term(when: str) -> str:
+        meant = decided(policy, words)
+        seen = fork([(beside, UNTOUCHED)], sidecar.handled())
+        should = mapped(meant, due(policy, has_certificate=tables.own is not None))
+        other = differs(should, seen, words, (f"{when}should be", f"{when}is"))
+        told = _told(compared.told, meant, seen, beside, words, when)
+        return all_of(other, told if is_shown else no(told))
+
+    other = _by_port({*_ports([policy]), *tables.ports}, words, term)
     if is_shown:
-        return all_of(other, told)
+        return other
     is_read = no(TOO_LONG) if TOO_LONG in words.needed_by(other) else TRUE
-    return all_of(dialable(lists.own, words), is_read, other, no(told))
+    return all_of(dialable(lists.own, words), is_read, other)
+
+
+def _told(
+    told: Sequence[Told], meant: Tree[Fate], seen: Tree[Fare], beside: str, words: Vocabulary, when: str
+) -> str:
+    """That this is decided, and that the connection fares so, as one of the differences says."""
+    name = words.definitions.name
+    fates, fares = ends_of(meant), ends_of(seen)
+    by_fate: dict[tuple[Fate, bool], list[Fare]] = {}
+    for it in told:
+        if it.fares in fares:
+            by_fate.setdefault((it.decided, it.passes), []).append(it.fares)
+    ways = []
+    for (fate, passes), led in by_fate.items():
+        if any(map(fate.is_alike, fates)):
+            so = name(f"{when}decided: {fate}", among(meant, fate.is_alike))
+            is_so = (name(f"{when}is: {it}", among(seen, it.__eq__)) for it in dict.fromkeys(led))
+            ways.append(all_of(beside if passes else no(beside), so, any_of(*is_so)))
+    return any_of(*ways)
+
+
+def _ports(policies: Iterable[OutboundPolicy]) -> set[int]:
+    return {port.port for policy in policies for port in policy.ports}
+
+
+def _by_port(ports: Iterable[int], words: Vocabulary, term: Callable[[str], str]) -> str:
+    """What a term says on each port, by the rules of that alone, and on all others; so solvers are quick."""
+    if words.only is not None:
+        return term("")
+    ways = []
+    for port in sorted(ports):
+        words.only = port
+        ways.append(all_of(words.port(port), term(f"on port {port} ")))
+    words.only = 0
+    other = all_of(no(any_of(*map(words.port, sorted(ports)))), term("elsewhere "))
+    words.only = None
+    return any_of(*ways, other)
 
 
 def _dialable(pair: Iterable[OutboundPolicy], words: Vocabulary) -> str:
@@ -166,13 +207,15 @@ def _script(frame: Frame, asked: str, terms: Sequence[tuple[Subject, Callable[[V
     words = Vocabulary()
     whom = [subject for subject, _ in terms]
     if frame.witness is not None:
+        words = Vocabulary(only=frame.witness[1].port)
         whom = [frame.witness[0]]
+        asked += f" Rules of other ports than {words.only}, where it goes, are not written down."
     whose: dict[str, list[Subject]] = {}
     for subject, term in terms:
         if subject in whom:
             whose.setdefault(term(words), []).append(subject)
     question = any_of(*(words.definitions.name(_contradicted(them), term) for term, them in whose.items()))
-    needed = words.needed_by(question)
+    needed = words.needed_by(question) | ({"port"} if frame.witness else set())
     lines = [
         *_head(frame, asked, whom, words, needed),
         "(set-info :smt-lib-version 2.6)",

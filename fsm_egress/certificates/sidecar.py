@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .tables import Endpoint, Host, Range, Rule
     from .trees import Tree
 
-__all__ = ["Scripts", "handled"]
+__all__ = ["Scripts", "Sidecar"]
 
 FORWARDED = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 READ = (*FORWARDED, "TRACE", "CONNECT")
@@ -82,13 +82,8 @@ class _Kept:
     by_grpc: bool
 
 
-def handled(tables: Tables, scripts: Scripts, words: Vocabulary) -> Tree[Fare]:
-    """What becomes of every connection that is redirected to the sidecar."""
-    return _Sidecar(tables, scripts, words).handled()
-
-
 @frozen(eq=False)
-class _Sidecar:
+class Sidecar:
     """Reads the tables of one sidecar, in the words of a script."""
 
     tables: Tables
@@ -96,14 +91,14 @@ class _Sidecar:
     words: Vocabulary
 
     def handled(self) -> Tree[Fare]:
-        """By port, the match that takes the connection; by that, what becomes of it."""
+        """What becomes of all connections that are redirected: by port, by the match that takes one."""
         if not self.tables.listens:
             return CLOSED
         unmatched = self.through(_Taken(None, None, is_egress=False)) if self.tables.passes else CLOSED
         ports = (
             (self.words.port(port), self.on_port(matches, unmatched))
             for port, matches in self.tables.ports.items()
-            if 0 < port < 1 << 16
+            if 0 < port < 1 << 16 and self.words.speaks_of(port)
         )
         return fork(ports, unmatched)
 

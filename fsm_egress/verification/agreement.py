@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ..connections.findings import Finding
     from ..policy import Interception
     from ..values.references import FieldRef
+    from .certified import Side
 
 __all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_certificate", "own_config", "verify"]
 
@@ -267,18 +268,29 @@ class Verification(Discreet, Shown):
         Raises:
             InvalidValue: something is not decided, so that there is nothing to prove.
         """
-        from .certified import Difference, Side, certificate  # noqa: PLC0415  # because few answers are certified
-
-        def told(it: Disagreement) -> Difference:
-            passes = not intercepted(self.sides.policy.interception, it.connection)
-            return Difference(it.connection, it.decision, it.outcome, passes, str(it))
+        from .certified import Difference, certificate  # noqa: PLC0415  # because few answers are certified
 
         if self.undecided and shown is None:
             what = "a verification in which everything is decided"
             raise InvalidValue.of(what, str(self.undecided[0]))
-        differences = tuple(map(told, self.disagreements))
-        side = Side(self.mesh, self.sides.policy, self.sides.sidecar, self.conditions, differences)
-        return certificate(side, None if shown is None else told(shown))
+        differences = [
+            Difference(
+                it.connection,
+                it.decision,
+                it.outcome,
+                not intercepted(self.sides.policy.interception, it.connection),
+                str(it),
+            )
+            for it in (self.disagreements if shown is None else (shown,))
+        ]
+        return certificate(self._side, differences, is_shown=shown is not None)
+
+    @cached_property
+    def _side(self) -> Side:
+        """What all its certificates are about."""
+        from .certified import Side  # noqa: PLC0415  # ditto
+
+        return Side(self.mesh, self.sides.policy, self.sides.sidecar, self.conditions)
 
     def __repr__(self) -> str:
         return f"<Verification of {self.table().headline}>"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..certificates.documents import digests
 from ..certificates.fares import Fare, Way, fare
@@ -24,7 +25,7 @@ from ..snapshot import Snapshot
 from ..values.construction import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..certificates.reading import Gateways
     from ..connections.decision import Target, UsedGateway
@@ -54,37 +55,50 @@ class Difference:
 
 @frozen(eq=False)
 class Side:
-    """What was compared for an identity, under which conditions, and how it differs."""
+    """What was compared for an identity, and under which conditions."""
 
     mesh: Snapshot
     policy: OutboundPolicy
     sidecar: Sidecar
     conditions: tuple[Finding, ...]
-    differences: tuple[Difference, ...]
+
+    @cached_property
+    def documents(self) -> tuple[tuple[str, str], ...]:
+        """The documents and the config, each with its digest."""
+        return (*digests(self.mesh), (f"config.json of {self.policy.identity}", _digest(self._tree)))
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The config as it is read for certificates."""
+        return Tables.read(self._tree)
+
+    @cached_property
+    def _tree(self) -> Any:
+        return self.sidecar.tree
 
 
-def certificate(side: Side, shown: Difference | None = None) -> str:
+def certificate(side: Side, differences: Sequence[Difference], *, is_shown: bool = False) -> str:
     """The script that an identity and its sidecar differ as is told, and no otherwise.
 
-    With `shown`, that a connection fares as this difference says.
+    With `is_shown`, that the connection of the one difference fares as that says.
     """
-    told = () if shown else tuple(it.words for it in side.differences)
+    told = () if is_shown else tuple(it.words for it in differences)
     identity = side.policy.identity
     frame = Frame(
         f"{CLAIM}, but for what is told" if told else CLAIM,
-        (*digests(side.mesh), (f"config.json of {identity}", _digest(side.sidecar.tree))),
+        side.documents,
         tuple(map(str, side.conditions)),
-        (identity, shown.connection) if shown else None,
+        (identity, differences[0].connection) if is_shown else None,
         told,
     )
-    return as_decided(frame, _compared(side, (shown,) if shown else side.differences))
+    return as_decided(frame, _compared(side, differences))
 
 
 def _compared(side: Side, differences: Iterable[Difference]) -> Compared:
     version = side.sidecar.version
     scripts = Scripts(version.plain_hosts, version.closes_unknown_hosts, side.sidecar.lends)
     told = (Told(_fate(it.decision), fares_of(it.outcome), it.passes) for it in differences)
-    return Compared(side.policy, Tables.read(side.sidecar.tree), scripts, tuple(dict.fromkeys(told)))
+    return Compared(side.policy, side.tables, scripts, tuple(dict.fromkeys(told)))
 
 
 def _digest(tree: object) -> str:

@@ -60,6 +60,32 @@ def test_a_solver_may_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "(the solver says unknown: " in str(found)
 
 
+PORTS = """\
+; claim: c
+(set-info :status unsat)
+(declare-const port (_ BitVec 16))
+(define-fun |port 80| () Bool
+  (= port #x0050))
+(define-fun |port 81| () Bool
+  (= port #x0051))
+(assert ASSERTED)
+(check-sat)
+"""
+
+
+@pytest.mark.parametrize(
+    ("asserted", "found"),
+    [
+        ("(and |port 80| |port 81|)", "unsat"),
+        ("|port 80|", "sat"),
+        ("|port 81|", "sat"),
+        ("(not (or |port 80| |port 81|))", "sat"),
+    ],
+)
+def test_ports_that_are_taken_one_by_one_are_all_of_them(asserted: str, found: str) -> None:
+    assert fe.certify(PORTS.replace("ASSERTED", asserted)).found == found
+
+
 HARD = """\
 ; claim: c
 (set-info :status unsat)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import small
+from random_meshes import resource
 from small import WHO, config, egress, load, routes, service
-from solving import agrees, agrees_about_the_sidecar, asking, fate_of, many
+from solving import agrees, agrees_about_the_sidecar, asking, fate_of, is_long
 
 import fsm_egress as fe
 from fsm_egress.resolution import resolve
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Where = fe.Where
-IS_LONG = many(1, 2).max_examples == 2
 
 # The module, what stands in it, and what stands there instead.
 Fault = tuple[str, str, str]
@@ -41,7 +41,11 @@ ENGINE: list[Fault] = [
     ("engine.compiling", "if not targets:", "if targets is None:"),
     ("engine.allowing", 'authority.removesuffix(f":{group.port}")', "authority"),
     ("engine.allowing", "if self.group.any_tls:", "if self.group.any_tls and self.group.server_names:"),
-    ("engine.allowing", "None if default is None else found.laid_out", "None if default else found.laid_out"),
+    (
+        "engine.allowing",
+        "min(allowed.group.hosts, default=None)",
+        "max(allowed.group.hosts, default=None)",
+    ),
     ("engine.compiling", "if policy.spec.enable_egress:", "if not policy.spec.enable_egress:"),
     (
         "engine.compiling",
@@ -71,7 +75,7 @@ PARTITION: list[Fault] = [
     (
         "division.criteria",
         "by_host[min(by_host)] if by_host and default else ()",
-        "by_host[min(by_host)] if not by_host else ()",
+        "by_host[max(by_host)] if by_host else ()",
     ),
     (
         "division.criteria",
@@ -230,7 +234,7 @@ SIDECAR: list[Fault] = [
     ("certificates.fares", "shown = has_certificate if inside else fate.certified", "shown = fate.certified"),
 ]
 FAULTS = [*ENGINE, *PARTITION, *WRITER, *MODEL, *SIDECAR]
-PLANTED = FAULTS if IS_LONG else [ENGINE[0], PARTITION[3], WRITER[3], SIDECAR[3]]
+PLANTED = FAULTS if is_long() else [ENGINE[0], PARTITION[3], WRITER[3], SIDECAR[3]]
 
 GROUP = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
 GET = routes("r", {"pathRegex": r"^/v1\b.*x$", "methods": ["PUT"], "headers": [{"x-a": "^1$"}, {"x-b": "2"}]})
@@ -239,6 +243,10 @@ RANGES = ["54.0.0.0/8", "10.9.0.0/16"]
 LISTS = {"outboundPortExclusionList": [7], "outboundIPRangeExclusionList": ["198.51.100.0/24"]}
 DEFAULT = {"enableAutoDefaultRoute": True}
 WEB = service("web", "http-web 80", ip="54.9.9.9", pods=["10.0.0.1"])
+SPLIT = {
+    "service": "shared",
+    "backends": [{"service": "db", "weight": 30}, {"service": "shared", "weight": 70}],
+}
 MESHES: list[list[Any]] = [
     [
         config(),
@@ -262,6 +270,7 @@ MESHES: list[list[Any]] = [
         GET,
         egress("routed", "http 80", hosts=["a.com"], matches=GROUP),
         egress("any", "https 80", hosts=[]),
+        egress("unrouted", "http 80", hosts=["z.com"]),
         WEB,
     ],
     [
@@ -269,6 +278,9 @@ MESHES: list[list[Any]] = [
         egress("any", "https 443"),
         WEB,
         service("none", "http-web 81", ip="10.96.0.3", pods=[]),
+        service("db", "http-web 82", ip="10.96.0.2", pods=["10.0.0.2", "10.0.0.3"]),
+        service("shared", "http-web 82", ip="10.96.0.4", pods=["10.0.0.4"]),
+        resource("split.smi-spec.io/v1alpha4", "TrafficSplit", "shop", "s", spec=SPLIT),
     ],
 ]
 BOTH = {"x-a": "1", "x-b": "2"}
@@ -293,11 +305,19 @@ SENT: list[Any] = [
 CONNECTIONS = [
     fe.Connection(address, port, sent)
     for address, port in (
-        ("54.9.9.8", 80), ("203.0.113.7", 80), ("54.9.9.9", 80), ("203.0.113.7", 8443), ("203.0.113.7", 25),
-        ("203.0.113.7", 7), ("127.0.0.1", 443), ("10.96.0.2", 5432), ("10.96.0.2", 9),
+        ("54.9.9.8", 80),
+        ("203.0.113.7", 80),
+        ("54.9.9.9", 80),
+        ("203.0.113.7", 8443),
+        ("203.0.113.7", 25),
+        ("203.0.113.7", 7),
+        ("127.0.0.1", 443),
+        ("10.96.0.2", 5432),
+        ("10.96.0.2", 9),
     )
     for sent in (SENT if port == 80 else SENT[:5])
-]  # fmt: skip
+]
+CONNECTIONS.append(fe.Connection("10.96.0.4", 82, fe.HTTPRequest("GET", "shared.shop", "/")))  # fmt: skip
 OUT = Where.outside()
 QUESTIONS = [
     OUT & Where.host("a.com") & ~Where.method("PUT"),
@@ -346,9 +366,8 @@ def disagreements(numbers: Iterable[int] = range(len(MESHES))) -> Iterator[str]:
 def _about_connections(number: int) -> Iterator[str]:
     policy = resolve(mesh(number), WHO)
     engine, solver = fe.Engine.compile(policy), asking(policy)
-    for connection in CONNECTIONS:
-        if not solver.is_so(connection, fate_of(engine.classify(connection))):
-            yield f"{number}: {connection}"
+    told = [(it, fate_of(engine.classify(it))) for it in CONNECTIONS]
+    yield from (f"{number}: {connection}" for connection, _ in solver.wrong(told))
 
 
 def source_of(room: str) -> str:
@@ -390,14 +409,10 @@ def told(fault: Fault) -> str:
 @pytest.mark.parametrize("fault", PLANTED, ids=told)
 def test_a_planted_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(fault, monkeypatch)
-    try:
-        found = next(disagreements(), None)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        found = str(error)
-    assert found is not None
+    assert next(disagreements(), None) is not None
 
 
-@pytest.mark.parametrize("number", range(len(MESHES)) if IS_LONG else [2])
+@pytest.mark.parametrize("number", range(len(MESHES)) if is_long() else [2])
 def test_where_no_fault_is_planted_none_is_found(number: int) -> None:
     assert next(disagreements([number]), None) is None
 

@@ -222,9 +222,7 @@ def test_who_is_written_as_others_do_is_shown_how_it_is_written_here(name: str, 
 def test_nothing_is_proven_about_a_mesh_that_is_not_there(text: str) -> None:
     Path("nothing.yaml").write_text(text)
     change = ("--after-set", "fsm.enableEgress=true")
-    questions = [(it, *change) for it in ("implies", "equivalent", "diff")]
-    questions += [(it, "--as", "curl.curl") for it in ("partition", "residual", "verify")]
-    for words in (("never", "--outside"), ("reach",), ("lint",), ("verify", "--all"), *questions):
+    for words in (("never", "--outside"), ("implies", *change), ("equivalent", *change), ("diff", *change)):
         refused = run(words[0], "-f", "nothing.yaml", *words[1:])
         assert (refused.exit_code, refused.stdout) == (3, "")
         assert "expected documents of a mesh, found none; write `--defaults fsm`" in refused.stderr
