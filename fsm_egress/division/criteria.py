@@ -167,6 +167,7 @@ class _Groups:
             hosts,
             hosts[first] if first is not None and self.around.default else (),
             deciding=Layered(deciding, outer.deciding) if group.around else deciding,
+            unlisted=None if self.around.default else self.refusing(group),
             source=source,
             around=outer if group.around else None,
             own_hosts=own,
@@ -174,6 +175,11 @@ class _Groups:
         )
         self.first[place] = () if first is None else (first,)
         return place
+
+    def refusing(self, group: EgressGroup) -> object:
+        """What decides about requests to hosts that no claim of a group names: by whom they are refused."""
+        firsts = group.first("any"), group.first("http"), group.first("stream")
+        return (*(Same(claim) for claim in firsts), group.protocols)
 
     def whole(self, group: EgressGroup) -> Place:
         """The place of a group by itself, with what claims ask that allow nothing without a certificate."""
@@ -237,16 +243,11 @@ def _can_be(**parts: Any) -> bool:
 # --- the sidecar -----------------------------------------------------------------------------------------
 
 
-def reading_of_sidecar(sidecar: Sidecar, *, apart: bool = False) -> Reading:
-    """What the scripts look at with a config.
-
-    Args:
-        sidecar: with its config.
-        apart: whether each match is one by itself, though others do the same with requests to a host.
-    """
+def reading_of_sidecar(sidecar: Sidecar) -> Reading:
+    """What the scripts look at with a config."""
     nothing = Line((0,), (Place(folds=False),))
     lines = {
-        port: _taken_line(sidecar, matches, apart=apart)
+        port: _taken_line(sidecar, matches)
         for text, matches in sidecar.config.matches.items()
         for port in (int(text),)
         if 0 < port <= LAST_PORT and str(port) == text  # others are never looked up
@@ -260,12 +261,12 @@ def reading_of_sidecar(sidecar: Sidecar, *, apart: bool = False) -> Reading:
     return Reading(lines, nothing, frozenset(mask.first for mask in masks if mask is not None))
 
 
-def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], *, apart: bool) -> Line:
+def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:
     """The line of a port, cut where another match is taken, or another certificate shown."""
     places: dict[tuple[object, ...], Place] = {}
     starts: list[int] = []
     listed: list[Place] = []
-    known = _Matches(sidecar, apart=apart)
+    known = _Matches(sidecar)
     line = taken_line(matches)
     for start, taken in zip(line.starts, line.values, strict=True):
         key = taken.match, taken.cert
@@ -280,9 +281,8 @@ def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], *, apart: bool) ->
 class _Matches:
     """The places of a port's matches."""
 
-    def __init__(self, sidecar: Sidecar, *, apart: bool) -> None:
+    def __init__(self, sidecar: Sidecar) -> None:
         self.sidecar = sidecar
-        self.apart = apart
         self.around: dict[tuple[object, ...], Place] = {}
         self.named: Memory[dict[str, list[str]]] = Memory()
         self.keys: Memory[tuple[object, ...]] = Memory()
@@ -304,7 +304,7 @@ class _Matches:
                 default.service or default.rule_name, self.conditions(default, match.rules or {})
             )
         way = taken.cert, taken.is_egress, match.protocol, match.gateway, match.asked_of_module
-        unlisted = None if default is not None or self.apart else (*way, bool(match.hosts))
+        unlisted = None if default is not None else (*way, bool(match.hosts))
         place = self.routed(match.hosts or {}, match.rules or {}, way)
         own_names = names if place.around else frozenset[str]()
         return evolve(place, server_names=names, otherwise=otherwise, unlisted=unlisted, own_names=own_names)
@@ -313,7 +313,7 @@ class _Matches:
         """The place of hosts with their rules, within what lies around them."""
         outer: Place | None = None
         own: Iterable[str] = hosts
-        if isinstance(hosts, Layered) and isinstance(rules, Layered) and not self.apart:
+        if isinstance(hosts, Layered) and isinstance(rules, Layered):
             outer = self.outer(hosts.around, rules.around, way)
             known = (self.named.once(part, _by_rule) for part, _ in parts_of(hosts.around))
             own = {
@@ -323,10 +323,8 @@ class _Matches:
         listed = {text: hosts[text] for text in own if _can_be_host(text)}
         conditions = {text: self.conditions(host, rules) for text, host in listed.items()}
         deciding: dict[str, object] = {}
-        if not self.apart:
-            for text, host in listed.items():
-                keys = self.keys.once(rules.get(host.rule_name, ()), _keys)
-                deciding[text] = way, host.plain, keys
+        for text, host in listed.items():
+            deciding[text] = way, host.plain, self.keys.once(rules.get(host.rule_name, ()), _keys)
         if outer is None:
             return Place(hosts=conditions, folds=False, deciding=deciding)
         return Place(

@@ -282,7 +282,7 @@ def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:
 def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
     readings = (
         reading_of_policy(ours.policy),
-        *(reading_of_sidecar(side.sidecar, apart=True) for side in (ours, theirs)),
+        *(reading_of_sidecar(side.sidecar) for side in (ours, theirs)),
     )
     for part in dialled(*readings):
         found = None if part.undecided else theirs.compare(part.witness)

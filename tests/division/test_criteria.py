@@ -684,3 +684,24 @@ def test_port_0_of_an_exclusion_list_is_no_port_that_anything_is_sent_to() -> No
     assert fe.diff(mesh, load(config())).changes
     assert not fe.verify(mesh, WHO).undecided
     assert [it.code.code for it in fe.lint(mesh, sidecar=False)] == ["FSE091"]
+
+
+def test_hosts_that_no_group_names_are_refused_alike_in_all_ranges_that_lie_within_the_same() -> None:
+    ranged = [
+        egress(f"p{it}", "http 80", hosts=[f"{it}.com"], ipAddresses=[f"54.{it}.0.0/16"]) for it in (1, 2)
+    ]
+    wide = egress("a", "http 80", hosts=["a.com"])
+    places = reading_of_policy(resolved(wide, *ranged)).ports[80].values
+    one, other, *_ = (place for place in places if "1.com" in place.hosts or "2.com" in place.hosts)
+    assert one.decider("x.com") == other.decider("x.com")
+    assert one.decider("a.com") == other.decider("a.com")
+    assert one.decider("1.com") != other.decider("1.com")
+    streams = (
+        reading_of_policy(
+            resolved(wide, *ranged, egress("b", "https 80", hosts=["b.com"], ipAddresses=["54.1.0.0/16"]))
+        )
+        .ports[80]
+        .values
+    )
+    one, other, *_ = (place for place in streams if "1.com" in place.hosts or "2.com" in place.hosts)
+    assert one.decider("x.com") != other.decider("x.com")
