@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..verification.agreement import Verification
 
 LONGEST = 1_000_000
+_UNFIT = re.compile(r"[^\w.-]+")  # for the name of a folder
 
 __all__ = ["certificate_option", "certify", "write_certificate", "write_certificates"]
 
@@ -84,13 +86,16 @@ def write_certificate(answer: Answer, path: Path | None) -> None:
         _write(path, answer.certificate())
 
 
-def write_certificates(verification: Verification, path: Path | None) -> None:
+def write_certificates(verification: Verification, path: Path | None, *, is_alone: bool) -> None:
     """Write the certificate of a verification, if one is asked for, and one of each difference beside it.
 
-    Those have the name of the first with a number: `verify-1.smt2`.
+    Those have the name of the first with a number: `verify-1.smt2`. One that is not alone is written into a
+    folder of its own, which is named after whose it is: `curl.curl/verify.smt2`.
     """
     if path is None:
         return
+    if not is_alone:
+        path = path.parent / _UNFIT.sub("-", str(verification.identity)).strip("-") / path.name
     if verification.undecided:
         say([_NONE], err=True)
     else:

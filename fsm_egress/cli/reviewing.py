@@ -60,6 +60,7 @@ DIFFERENCE = ("connection", "decision", "should be", "sidecar", "findings", "rul
         "fsm-egress verify -f policies/ --all -o json",
         "fsm-egress verify -f policies/ --as curl.curl --enforce",
         "fsm-egress verify -f policies/ --as curl.curl --certificate verify.smt2",
+        "fsm-egress verify -f policies/ --all --certificate proofs/verify.smt2",
     )
 )
 @mesh_options
@@ -93,15 +94,14 @@ def verify(
     All connections are compared. Each difference is shown by its smallest connection, with the known
     shortcoming of the sidecar behind it; what is so in every mesh is told once, at the end. With --all so is
     what to do about each shortcoming, and a summary stands below it. Beside the file of --certificate one
-    is written for each difference, with a number. Exit code 1 if there is a difference
-    whose shortcoming is as bad as --fail-on says, 3 if something could not be decided.
+    is written for each difference, with a number; of several sidecars each has a folder of its own for
+    them. Exit code 1 if there is a difference whose shortcoming is as bad as --fail-on says, 3 if something
+    could not be decided.
     """
     if (identity is None) is not every:
         raise click.UsageError("give one of --as and --all")
     if every and config_file is not None:
         raise click.UsageError("--config belongs to --as: each sidecar has its own")
-    if every and certificate is not None:
-        raise click.UsageError("--certificate belongs to --as: each sidecar has its own")
     if enforce and config_file is not None:
         raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else read_config(config_file, fsm)
@@ -115,7 +115,7 @@ def verify(
     for who in progress(subjects, "verifying"):
         policy = resolve(mesh, who)
         found_here = evolve(verified(policy), identity=policy.identity)
-        write_certificates(found_here, certificate)
+        write_certificates(found_here, certificate, is_alone=len(subjects) == 1)
         verification = without_codes(found_here, without)
         tally.add(verification)
         if output != "table":

@@ -290,7 +290,8 @@ class Verification(Discreet, Shown):
         """What all its certificates are about."""
         from .certified import Side  # noqa: PLC0415  # ditto
 
-        return Side(self.mesh, self.sides.policy, self.sides.sidecar, self.conditions)
+        policy = evolve(self.sides.policy, identity=self.identity)  # others may be governed by the same
+        return Side(self.mesh, policy, self.sides.sidecar, self.conditions)
 
     def __repr__(self) -> str:
         return f"<Verification of {self.table().headline}>"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Difference", "Side", "certificate", "fares_of"]
 
 CLAIM = "the sidecar does what is decided"
+GROWN = "where shares hang on the age of pods: all pods are grown up"
 _ENDS = {Ending.REFUSED: Ending.CLOSED}  # to a client it is the same
 T = TypeVar("T")
 
@@ -83,11 +84,12 @@ def certificate(side: Side, differences: Sequence[Difference], *, is_shown: bool
     With `is_shown`, that the connection of the one difference fares as that says.
     """
     told = () if is_shown else tuple(it.words for it in differences)
+    ages = any(end.growth for cluster in side.policy.clusters for end in cluster.endpoints)
     identity = side.policy.identity
     frame = Frame(
         f"{CLAIM}, but for what is told" if told else CLAIM,
         side.documents,
-        tuple(map(str, side.conditions)),
+        (*map(str, side.conditions), *([GROWN] if ages else [])),
         (identity, differences[0].connection) if is_shown else None,
         told,
     )

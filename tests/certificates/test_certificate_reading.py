@@ -132,6 +132,9 @@ def get(host: str, path: str = "/", method: str = "GET", **headers: str) -> fe.H
             id="the default in the mesh",
         ),
         pytest.param(
+            [service("s", "http-web 80", ip="54.9.9.9", pods=[])], get("s.shop"), "no_endpoints", id="no pods"
+        ),
+        pytest.param(
             [egress("e", "http 80", hosts=["::1", "::1:80"])],
             get("::1:80"),
             "http_route",

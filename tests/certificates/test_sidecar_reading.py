@@ -14,6 +14,7 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 from observed import explains
+from random_meshes import FLOMESH, resource
 from small import WHO, config, egress, load, routes, service
 from solving import agrees_about_the_sidecar, asking_sidecar, in_turns, many, solved
 
@@ -386,6 +387,17 @@ def test_a_host_that_patterns_search_is_the_one_that_is_compared() -> None:
     named = [{"apiGroup": small.ROUTES, "kind": "HTTPRouteGroup", "name": "r"}]
     mesh = load(PLAIN, group, egress("web", "http 80", hosts=["kiosk.org"], matches=named))
     assert agrees_about_the_sidecar(fe.verify(mesh, WHO))
+
+
+def test_where_shares_hang_on_age_it_is_said_that_pods_are_grown() -> None:
+    warmup = resource(FLOMESH, "TrafficWarmup", "shop", "web", spec={"maxWeight": 100})
+    web = service("web", "http 80", pods=["10.0.0.1", "10.0.0.2"])
+    under = "\n; under: where shares hang on the age of pods: all pods are grown up\n"
+    warm = load(config(featureFlags={"enableTrafficWarmupPolicy": True}), web, warmup)
+    script = fe.verify(warm, WHO).certificate()
+    assert under in script
+    assert fe.certify(script)
+    assert under not in fe.verify(load(config(), web), WHO).certificate()
 
 
 def test_what_is_not_decided_is_not_proven() -> None:

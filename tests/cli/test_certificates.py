@@ -10,6 +10,7 @@ import pytest
 import yaml
 import z3
 from click.testing import CliRunner, Result
+from random_meshes import resource
 from small import config, egress
 
 import fsm_egress as fe
@@ -141,10 +142,35 @@ def test_verify_writes_what_it_can() -> None:
     assert Path("verify-1.smt2").exists()
 
 
-def test_each_sidecar_has_a_certificate_of_its_own() -> None:
-    result = run("verify", "-f", "mesh.yaml", "--all", "--certificate", "verify.smt2")
-    assert result.exit_code == 2
-    assert "--certificate belongs to --as: each sidecar has its own" in result.stderr
+def test_each_sidecar_has_certificates_of_its_own() -> None:
+    run("verify", "-f", "mesh.yaml", "--all", "--certificate", "proofs/verify.smt2")
+    written = {path.parent.name: path.read_text() for path in Path("proofs").glob("*/verify.smt2")}
+    assert set(written) == {"curl.curl", "any-other-account"}
+    for whose, script in written.items():
+        assert f"\n; of: {whose.replace('-', ' ')}\n" in script
+        assert f" config.json of {whose.replace('-', ' ')}\n" in script
+    assert Path("proofs/curl.curl/verify-1.smt2").exists()
+    assert not Path("proofs/verify.smt2").exists()
+    found = fe.verify(fe.load("mesh.yaml"), "curl.curl")
+    assert written["curl.curl"] == found.certificate()
+
+
+def test_pods_that_are_intercepted_differently_have_certificates_of_their_own() -> None:
+    pods = [
+        resource(
+            "v1",
+            "Pod",
+            "curl",
+            name,
+            spec={"serviceAccountName": "curl", "containers": [{"name": "app", "image": "app"}]},
+        )
+        for name in ("plain", "spared")
+    ]
+    pods[1]["metadata"]["annotations"] = {"flomesh.io/outbound-port-exclusion-list": "26"}
+    Path("mesh.yaml").write_text(yaml.safe_dump_all([config(), egress("mail", "tcp 25"), *pods]))
+    run("verify", *MESH, "--certificate", "verify.smt2")
+    written = {path.parent.name for path in Path().glob("*/verify.smt2")}
+    assert written == {"pod-plain.curl", "pod-spared.curl"}
 
 
 def test_a_solver_is_given_the_time_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
