@@ -909,6 +909,15 @@ def aims(documents: Sequence[Document], identity: str) -> tuple[list[Aim], list[
         if document["kind"] == "Service":
             names, ips = names_and_addresses(document, documents)
             at_services += [(ip, port["port"], (ip, *names)) for ip in ips for port in spec["ports"]]
+        if document["kind"] == "ServiceImport":
+            (space, name), ends = (
+                place(document),
+                [end for port in spec["ports"] for end in port["endpoints"]],
+            )
+            ips = [end["target"]["ip"] for end in ends]
+            at_services += [
+                (ip, port["port"], (f"{name}.{space}", ip)) for ip in ips for port in spec["ports"]
+            ]
         if document["kind"] == "Egress" and any(names_account(source, account) for source in spec["sources"]):
             hosts, prefixes = tuple(spec.get("hosts", ())), spec["ipAddresses"]
             ips = [ip for ip in DESTINATIONS if any(holds(prefix, ip) for prefix in prefixes)]

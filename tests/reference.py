@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Document: TypeAlias = dict[str, Any]
 Documents: TypeAlias = list[Document]
-Clusters: TypeAlias = dict[tuple[str, str], int]  # (namespace, name) of a service -> weight
+Clusters: TypeAlias = dict[tuple[str, str, int], int]  # namespace, name, target port -> weight
+Ends: TypeAlias = dict[tuple[str, int], int]  # address and port -> weight
 Targets: TypeAlias = list[list[Any]]  # [address, share], the shares adding up to 1
 
 
@@ -32,19 +33,19 @@ class Route(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A service on the connection's port, or one hostname of a headless service."""
+    """A service on a port, or one hostname of a headless service; each cluster of its own with its share."""
 
     service: Document
     namespace: str
     name: str
     port: int
     protocol: str
+    cluster_ip: str | None
     addresses: list[str]
     everyones: list[str]
     endpoints: list[str]
-    endpoint_ports: list[int]
-    reachable: bool
-    takes_shares: bool
+    remotes: list[Document]
+    clusters: Clusters
 
 
 class Claim(NamedTuple):
@@ -211,10 +212,10 @@ def interception_lists(
 
 def in_mesh(documents: Documents, identity: str, connection: Document) -> Document | None:
     destination = address(connection["destination"])
-    parts = services_on(documents, identity, connection["port"])
     # decision.md, 1: "Among services that the source may reach ..., those with the connection's TCP port and
     # an address equal to the destination."
-    reachable = [part for part in parts if part.reachable]
+    everything = parts_of(documents, identity)
+    reachable = together(everything, connection["port"])
     owners = [
         part
         for part in reachable
@@ -226,14 +227,14 @@ def in_mesh(documents: Documents, identity: str, connection: Document) -> Docume
     owner = min(
         owners,
         key=lambda part: (
-            headless(part.service) or address(part.service["spec"]["clusterIP"]) != destination,
+            part.cluster_ip is None or address(part.cluster_ip) != destination,
             part.namespace,
             part.name,
         ),
     )
     # decision.md, 1: "Protocol tcp, tcp-server-first, https: the service's cluster, or its TrafficSplit's."
     if owner.protocol not in ("http", "grpc"):
-        targets = targets_of(parts, stream_clusters(documents, parts, owner))
+        targets = targets_of(everything, stream_clusters(documents, owner))
         if not targets:
             return outcome("DENIED", "no_endpoints", rule_of(owner.service))
         return outcome("IN_MESH", "tcp_service", rule_of(owner.service), targets)
@@ -243,53 +244,126 @@ def in_mesh(documents: Documents, identity: str, connection: Document) -> Docume
     # decision.md, 1: "the request's Host is looked up among the hostnames of *all* HTTP and gRPC services on
     # that port"
     speakers = [part for part in reachable if part.protocol in ("http", "grpc")]
-    named = named_service(documents, identity, speakers, connection["request"]["host"])
+    named = named_services(documents, identity, speakers, connection["request"]["host"])
     # decision.md, 1: "then a route; no host or no route is DENIED (403)."
-    if named is None:
+    if not named:
         return outcome("DENIED", "no_host", rule_of(owner.service), status=403)
-    routes = http_routes(documents, parts, named)
+    return by_route(documents, everything, named, connection["request"])
+
+
+def by_route(documents: Documents, everything: list[Part], named: list[Part], request: Document) -> Document:
+    # settled: a service of one name that speaks HTTP here and gRPC in another cluster has the routes of both.
+    rule = rule_of(named[0].service)
+    routes: dict[Route, Clusters] = {}
+    for part in named:
+        for route, clusters in http_routes(documents, part).items():
+            routes.setdefault(route, {}).update(clusters)
     for route in sorted(routes, key=canonical):
-        if matches(route, connection["request"]):
-            targets = targets_of(parts, routes[route])
+        if matches(route, request):
+            targets = targets_of(everything, routes[route])
             # decision.md, 1: "A cluster without endpoints: DENIED, reason no endpoints (404 for HTTP)."
             if not targets:
-                return outcome("DENIED", "no_endpoints", rule_of(named.service), status=404)
-            return outcome("IN_MESH", "http_route", rule_of(named.service), targets)
-    return outcome("DENIED", "no_route", rule_of(named.service), status=403)
+                return outcome("DENIED", "no_endpoints", rule, status=404)
+            return outcome("IN_MESH", "http_route", rule, targets)
+    return outcome("DENIED", "no_route", rule, status=403)
 
 
 def services_on(documents: Documents, identity: str, port: int) -> list[Part]:
-    """Every service that takes part on this port, whether the source may reach it or not."""
-    parts = []
+    """Every service that the source reaches on this port."""
+    return together(parts_of(documents, identity), port)
+
+
+def together(parts: list[Part], port: int) -> list[Part]:
+    """The services on a port; what other clusters have of one is one with it."""
+    found: dict[tuple[str, str, str], Part] = {}
+    for part in parts:
+        if part.port == port:
+            first = found.setdefault((part.namespace, part.name, part.protocol), part)
+            # multicluster.json: of two shares of a cluster the later one counts, that of the other clusters
+            found[part.namespace, part.name, part.protocol] = first._replace(
+                addresses=unique((*first.addresses, *part.addresses)),
+                clusters={**first.clusters, **part.clusters},
+            )
+    return list(found.values())
+
+
+def parts_of(documents: Documents, identity: str) -> list[Part]:
+    """Every service that the source reaches, port by port and target port by target port."""
+    parts = [*own_services(documents, identity), *imported_services(documents, identity)]
+    # settled: a service all of whose addresses are isolated is left out, reported
+    # controller.md, Own way: "a headless service without ready addresses ... | left out, reported"
+    return [part for part in parts if part.addresses or part.everyones]
+
+
+def own_services(documents: Documents, identity: str) -> Iterator[Part]:
     for service in monitored(documents, "Service"):
         for spec in service["spec"].get("ports", []):
-            # controller.md, Own way: "UDP service ports proxied as HTTP over TCP | left out"
-            if spec["port"] != port or spec.get("protocol", "TCP") != "TCP":
-                continue
-            # controller.md, Own way: "unknown appProtocol (redis) ... | left out, reported"
-            protocol = protocol_of(spec)
-            if protocol not in ("http", "grpc", "tcp", "tcp-server-first", "https"):
-                continue
             # resources.md, Services: "a service port with no endpoints has none and takes no part"
             target = target_port(documents, service, spec.get("name", ""))
-            if target is None or excluded(documents, service):
+            if not takes_part(spec) or target is None or excluded(documents, service):
                 continue
             reached = reached_addresses(documents, identity, service)
+            if reached is None:
+                continue
             for name, addresses, ready in counted_services(documents, service, target):
-                # controller.md, Copied: "of their addresses only those among such pods' status.podIPs become
-                # endpoints"; settled: a service that the source may not reach has none.
-                endpoints = [ip for ip in ready if address(ip) in (reached or [])]
-                reachable = reached is not None
-                # fsm, GetTargetPortForServicePort: a backend of a split needs an endpoints port of the name
-                takes_shares = any(
-                    listed.get("name", "") == spec.get("name", "")
-                    for subset in subsets_of(documents, service)
-                    for listed in subset.get("ports", [])
+                shared = [
+                    item
+                    for item in imports(documents, namespace(service))
+                    if item["metadata"]["name"] == name
+                ]
+                also = [ip for item in shared for ip in other_address(item, spec["port"], target)]
+                yield Part(
+                    service,
+                    namespace(service),
+                    name,
+                    spec["port"],
+                    protocol_of(spec),
+                    None if headless(service) else service["spec"]["clusterIP"],
+                    not_isolated(documents, unique((*addresses, *also))),
+                    wildcard(documents),
+                    # controller.md, Copied: "of their addresses only those among such pods' status.podIPs
+                    # become endpoints"
+                    [ip for ip in not_isolated(documents, ready) if address(ip) in reached],
+                    [end for item in shared for end in remotes(documents, item, target, reached)],
+                    {(namespace(service), name, target): 100},
                 )
-                everyones = wildcard(documents)
-                where = (service, namespace(service), name, port, protocol, addresses, everyones, endpoints)
-                parts.append(Part(*where, ports_to(documents, service, target), reachable, takes_shares))
-    return parts
+
+
+def imported_services(documents: Documents, identity: str) -> Iterator[Part]:
+    """What other clusters have of a service, which may be here too, also where it takes no part by itself."""
+    for item in imports(documents):
+        reached = reached_addresses(documents, identity, item)
+        if reached is None:
+            continue
+        own = find(documents, "Service", namespace(item), item["metadata"]["name"])
+        for spec in item["spec"].get("ports", []):
+            if not spec.get("endpoints") or not takes_part(spec):
+                continue
+            # fsm, multicluster.GetEndpoints: the first port of the number that has endpoints
+            first = next(port for port in with_ends(item) if port["port"] == spec["port"])
+            for target in dict.fromkeys(end["target"]["port"] for end in taking_part(documents, item, first)):
+                addresses = resolved(documents, own[0], target) if own else []
+                ready = ready_at(documents, item, target)
+                yield Part(
+                    item,
+                    namespace(item),
+                    item["metadata"]["name"],
+                    spec["port"],
+                    protocol_of(spec),
+                    own[0]["spec"]["clusterIP"] if own and not headless(own[0]) else None,
+                    not_isolated(documents, unique((*addresses, *other_address(item, spec["port"], target)))),
+                    wildcard(documents),
+                    [ip for ip in not_isolated(documents, ready) if address(ip) in reached],
+                    remotes(documents, item, target, reached),
+                    {(namespace(item), item["metadata"]["name"], target): share_of(documents, item, spec)},
+                )
+
+
+def takes_part(spec: Document) -> bool:
+    # controller.md, Own way: "UDP service ports proxied as HTTP over TCP | left out"
+    # controller.md, Own way: "unknown appProtocol (redis) ... | left out, reported"
+    known = ("http", "grpc", "tcp", "tcp-server-first", "https")
+    return spec.get("protocol", "TCP") == "TCP" and protocol_of(spec) in known
 
 
 def excluded(documents: Documents, service: Document) -> bool:
@@ -315,16 +389,8 @@ def isolated(documents: Documents, ip: str) -> bool:
     )
 
 
-def ports_to(documents: Documents, service: Document, target: int) -> list[int]:
-    # pipy-config.md, From resources: "Clusters are namespace/name|targetPort with the backend endpoints."
-    # settled: ports of a service that have the same target port share the cluster, hence its endpoints.
-    return [
-        spec["port"]
-        for spec in service["spec"].get("ports", [])
-        if spec.get("protocol", "TCP") == "TCP"
-        and protocol_of(spec) in ("http", "grpc", "tcp", "tcp-server-first", "https")
-        and target_port(documents, service, spec.get("name", "")) == target
-    ]
+def not_isolated(documents: Documents, ips: list[str]) -> list[str]:
+    return [ip for ip in ips if not isolated(documents, ip)]
 
 
 def protocol_of(spec: Document) -> str:
@@ -350,17 +416,6 @@ def target_port(documents: Documents, service: Document, name: str) -> int | Non
     return None
 
 
-def counted_services(
-    documents: Documents, service: Document, target: int
-) -> Iterator[tuple[str, list[str], list[str]]]:
-    """What a service counts as: names, each with destination addresses and endpoint addresses."""
-    for name, addresses, endpoints in counted_before_isolation(documents, service, target):
-        left = [ip for ip in addresses if not isolated(documents, ip)]
-        # settled: a service whose addresses are all isolated is left out, reported
-        if left or wildcard(documents):
-            yield name, left, [ip for ip in endpoints if not isolated(documents, ip)]
-
-
 def wildcard(documents: Documents) -> list[str]:
     # controller-2.json, "local DNS proxy with wildcard": its IPv4 addresses are in the ranges of each match
     # of a service, and none of its hostnames
@@ -370,44 +425,144 @@ def wildcard(documents: Documents) -> list[str]:
     return unique(item["ipv4"] for item in listed if item.get("ipv4", ""))
 
 
-def counted_before_isolation(
+def counted_services(
     documents: Documents, service: Document, target: int
 ) -> Iterator[tuple[str, list[str], list[str]]]:
+    """What a service counts as: names, each with destination addresses and endpoint addresses."""
     name = service["metadata"]["name"]
+    ready = unique(ready_at(documents, service, target))
+    # controller.md, Copied: "Headless with hostnamed addresses: each counts as a service hostname.service of
+    # its own, with its own address"
+    # controller-3.json, "pods of one subset are ready": the hostnames of all subsets, at every port
+    listed = [item for subset in subsets_of(documents, service) for item in subset.get("addresses", [])]
+    hostnames = unique(item["hostname"] for item in listed if headless(service) and "hostname" in item)
+    for hostname in hostnames:
+        named = [item["ip"] for item in listed if item.get("hostname") == hostname]
+        own = [ip for ip in ready if ip in named]
+        yield f"{hostname}.{name}", own, own
+    if not hostnames:
+        yield name, resolved(documents, service, target), ready
+
+
+def resolved(documents: Documents, service: Document, target: int) -> list[str]:
+    """What connections to a service are addressed to."""
+    # resources.md, Services: "headless: its endpoint addresses"
+    if headless(service):
+        return unique(ready_at(documents, service, target))
+    # resources.md, Services: "its ClusterIP; in access mode ip or mixed also its endpoint addresses"
+    # settled: these are all its ready addresses, also of subsets without the target port.
+    domain = mesh_config(documents, "traffic").get("serviceAccessMode", "mixed") == "domain"
+    return unique([service["spec"]["clusterIP"], *([] if domain else ready_addresses(documents, service))])
+
+
+def ready_at(documents: Documents, service: Document, target: int) -> list[str]:
     # settled: endpoints are the ready addresses of the subsets that have the target port.
-    ready = [
-        item
+    return [
+        item["ip"]
         for subset in subsets_of(documents, service)
         if any(port["port"] == target for port in subset.get("ports", []))
         for item in subset.get("addresses", [])
     ]
-    if not headless(service):
-        # resources.md, Services: "its ClusterIP; in access mode ip or mixed also its endpoint addresses"
-        # settled: these are all its ready addresses, also of subsets without the target port.
-        domain = mesh_config(documents, "traffic").get("serviceAccessMode", "mixed") == "domain"
-        also = [] if domain else ready_addresses(documents, service)
-        yield name, unique([service["spec"]["clusterIP"], *also]), unique(item["ip"] for item in ready)
-        return
-    # controller.md, Copied: "Headless with hostnamed addresses: each counts as a service hostname.service of
-    # its own, with its own address"
-    hostnames = unique(item["hostname"] for item in ready if "hostname" in item)
-    for hostname in hostnames:
-        own = unique(item["ip"] for item in ready if item.get("hostname") == hostname)
-        yield f"{hostname}.{name}", own, own
-    # resources.md, Services: "headless: its endpoint addresses"
-    # controller.md, Own way: "a headless service without ready addresses ... | left out, reported"
-    if (ready or wildcard(documents)) and not hostnames:
-        own = unique(item["ip"] for item in ready)
-        yield name, own, own
+
+
+# Services of other clusters, which the pages do not describe: as FSM's code has them, and multicluster.json
+
+
+def imports(documents: Documents, space: str | None = None) -> Documents:
+    # fsm, multicluster.isLocality: without a GlobalTrafficPolicy of its name, or with the type Locality, none
+    return [
+        item
+        for item in of_kind(documents, "ServiceImport")
+        if space in (None, namespace(item))
+        and any(
+            policy["spec"].get("lbType", "Locality") != "Locality" for policy in policies_of(documents, item)
+        )
+    ]
+
+
+def policies_of(documents: Documents, item: Document) -> Documents:
+    return find(documents, "GlobalTrafficPolicy", namespace(item), item["metadata"]["name"])
+
+
+def fails_over(documents: Documents, item: Document) -> bool:
+    return any(policy["spec"]["lbType"] == "FailOver" for policy in policies_of(documents, item))
+
+
+def cluster_weights(documents: Documents, item: Document) -> dict[str, int]:
+    """The clusters that a policy names, with their weights; of one that is named twice the last."""
+    return {
+        target["clusterKey"]: target.get("weight") or 0
+        for policy in policies_of(documents, item)
+        for target in policy["spec"].get("targets", [])
+    }
+
+
+def with_ends(item: Document) -> Documents:
+    return [port for port in item["spec"].get("ports", []) if port.get("endpoints")]
+
+
+def taking_part(documents: Documents, item: Document, port: Document) -> Documents:
+    # fsm, multicluster.GetEndpoints: where the policy names clusters, only their endpoints
+    weights = cluster_weights(documents, item)
+    return [end for end in port["endpoints"] if not weights or end.get("clusterKey", "") in weights]
+
+
+def other_address(item: Document, number: int, target: int) -> list[str]:
+    # fsm, multicluster.GetService: of the first port of the number the first address with the target port
+    for port in with_ends(item):
+        if port["port"] == number:
+            return [end["target"]["ip"] for end in port["endpoints"] if end["target"]["port"] == target][:1]
+    return []
+
+
+def remotes(
+    documents: Documents, item: Document, target: int, reached: list[IPv4Address | IPv6Address]
+) -> Documents:
+    # fsm, multicluster.GetEndpoints of a service without a port: the first port that has endpoints
+    weights = cluster_weights(documents, item)
+    return [
+        {
+            "ip": end["target"]["ip"],
+            "key": end.get("clusterKey", ""),
+            "spare": fails_over(documents, item),
+            "weight": weights.get(end.get("clusterKey", "")) or 100,
+        }
+        for port in with_ends(item)[:1]
+        for end in taking_part(documents, item, port)
+        if end["target"]["port"] == target
+        and not isolated(documents, end["target"]["ip"])
+        and address(end["target"]["ip"]) in reached
+    ]
+
+
+def share_of(documents: Documents, item: Document, port: Document) -> int:
+    # fsm, multicluster.ListServices and GetLbWeightForService: by the cluster of the last endpoint, the first
+    # weight that the policy has for it
+    key = port["endpoints"][-1].get("clusterKey", "")
+    if not key:
+        return 100
+    if fails_over(documents, item):
+        return 0
+    named = [
+        target.get("weight") or 0
+        for policy in policies_of(documents, item)
+        for target in policy["spec"].get("targets", [])
+        if target["clusterKey"] == key
+    ]
+    return (named or [0])[0] or 100
+
+
+# Who may call a service
 
 
 def reached_addresses(
     documents: Documents, identity: str, service: Document
 ) -> list[IPv4Address | IPv6Address] | None:
-    """The endpoint addresses of a service that are open to the source; None: it may not reach the service."""
+    """The addresses of a service's pods that are open to the source; None: it may not reach the service."""
     # decision.md, 1: "all of them in permissive mode"
     if mesh_config(documents, "traffic").get("enablePermissiveTrafficPolicyMode", False):
-        return [address(ip) for ip in ready_addresses(documents, service)]
+        ends = [end["target"]["ip"] for item in of_kind(documents, "ServiceImport") for end in ends_of(item)]
+        return [address(ip) for ip in (*ready_addresses(documents, service), *ends)]
     shown, reached = False, []
     # resources.md, Services: "only services and policies in namespaces labelled ... count."
     for target in monitored(documents, "TrafficTarget"):
@@ -422,19 +577,29 @@ def reached_addresses(
             continue
         if not rules or any(rule["kind"] not in ("HTTPRouteGroup", "TCPRoute") for rule in rules):
             continue
+        # controller.md, Found later: "TrafficTarget whose source is of another kind: the service is
+        # listed, without endpoints (404)."
+        # controller-2.json, "smi: pod not selected, in the endpoints": any pod of the account
+        kinds = [destination["kind"], *(source["kind"] for source in sources)]
+        is_open = kinds[0] == "ServiceAccount" and "ServiceAccount" in kinds[1:]
         # controller.md, Copied: "The destination's services are those of its namespace whose selector matches
         # a Pod running under that service account"
         # controller-2.json, "smi: a virtual machine behind the service": machines count as pods do
         for pod in (*of_kind(documents, "Pod"), *of_kind(documents, "VirtualMachine")):
             if is_named(destination, f"{service_account(pod)}.{namespace(pod)}"):
                 shown = shown or (namespace(pod) == namespace(service) and selects(service, pod))
-                # controller.md, Found later: "TrafficTarget whose source is of another kind: the service is
-                # listed, without endpoints (404)."
-                # controller-2.json, "smi: pod not selected, in the endpoints": any pod of the account
-                kinds = [destination["kind"], *(source["kind"] for source in sources)]
-                if kinds[0] == "ServiceAccount" and "ServiceAccount" in kinds[1:]:
-                    reached += [address(item["ip"]) for item in pod_ips(pod)]
+                reached += [address(item["ip"]) for item in pod_ips(pod) if is_open]
+        # fsm, multicluster.ListPods: each end is a pod of the account that the ServiceImport names, or of any
+        for item in of_kind(documents, "ServiceImport"):
+            runs_as = item["spec"].get("serviceAccountName", "")
+            if namespace(item) == destination["namespace"] and runs_as in ("*", destination["name"]):
+                shown = shown or (item is service and bool(ends_of(item)))
+                reached += [address(end["target"]["ip"]) for end in ends_of(item) if is_open]
     return reached if shown else None
+
+
+def ends_of(item: Document) -> Documents:
+    return [end for port in with_ends(item) for end in port["endpoints"]]
 
 
 def selects(service: Document, pod: Document) -> bool:
@@ -443,14 +608,16 @@ def selects(service: Document, pod: Document) -> bool:
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
-def named_service(documents: Documents, identity: str, speakers: list[Part], host: str) -> Part | None:
+def named_services(documents: Documents, identity: str, speakers: list[Part], host: str) -> list[Part]:
     hostnames = [hostnames_of(documents, identity, part) for part in speakers]
     wanted = known_or_default(documents, host, [name for known in hostnames for name in known])
     claimants = [part for part, known in zip(speakers, hostnames, strict=True) if wanted in known]
     # controller.md, Copied: "One claimed by two services goes to the shorter name.namespace, then by code
     # point."
-    claimants.sort(key=lambda part: (len(f"{part.name}.{part.namespace}"), f"{part.name}.{part.namespace}"))
-    return claimants[0] if claimants else None
+    names = sorted(
+        (f"{part.name}.{part.namespace}" for part in claimants), key=lambda name: (len(name), name)
+    )
+    return [part for part in speakers if f"{part.name}.{part.namespace}" in names[:1]]
 
 
 def hostnames_of(documents: Documents, identity: str, part: Part) -> list[str]:
@@ -477,17 +644,17 @@ def hostnames_of(documents: Documents, identity: str, part: Part) -> list[str]:
     return ported if access.get("mustWithServicePort", False) else bare + ported
 
 
-def http_routes(documents: Documents, parts: list[Part], apex: Part) -> dict[Route, Clusters]:
+def http_routes(documents: Documents, apex: Part) -> dict[Route, Clusters]:
     splits = splits_of(documents, apex)
     # controller.md, Copied: "The rules' content plays no part on the outbound side: the route is .*"
     if not splits:
-        return {Route(".*"): {(apex.namespace, apex.name): 100}}
+        return balanced({Route(".*"): dict(apex.clusters)})
     # controller.md, Copied: "matches gives the HTTPRouteGroup's routes to the backends."
     # settled: equal routes of two splits unite; of one cluster the later weight counts, by name of the split.
     routes: dict[Route, Clusters] = {}
     for split in splits:
         for route in routes_of(documents, split, split["spec"].get("matches", [])):
-            routes.setdefault(route, {}).update(backends_of(parts, split))
+            routes.setdefault(route, {}).update(backends_of(documents, split, apex.port))
     # controller.md, Copied: "When no route has the path .*, one is added: to the backends of the splits
     # without matches, by their weights, else to all, 100 each."
     if not any(route.path == ".*" for route in routes):
@@ -495,9 +662,13 @@ def http_routes(documents: Documents, parts: list[Part], apex: Part) -> dict[Rou
         plain = [split for split in splits if not split["spec"].get("matches", [])]
         wild: Clusters = {}
         for split in plain or splits:
-            for cluster, weight in backends_of(parts, split).items():
+            for cluster, weight in backends_of(documents, split, apex.port).items():
                 wild.setdefault(cluster, weight if plain else 100)
         routes[Route(".*")] = wild
+    return balanced(routes)
+
+
+def balanced(routes: dict[Route, Clusters]) -> dict[Route, Clusters]:
     # controller.md, Copied: "an HTTP route whose weights are all zero gets 100 for each"
     for clusters in routes.values():
         if not any(clusters.values()):
@@ -505,15 +676,15 @@ def http_routes(documents: Documents, parts: list[Part], apex: Part) -> dict[Rou
     return routes
 
 
-def stream_clusters(documents: Documents, parts: list[Part], apex: Part) -> Clusters:
+def stream_clusters(documents: Documents, apex: Part) -> Clusters:
     splits = splits_of(documents, apex)
     if not splits:
-        return {(apex.namespace, apex.name): 100}
+        return apex.clusters
     # controller.md, Copied: "The apex's TCP match goes to the backends too."
     # settled: the backends of all its splits, united as routes are.
     clusters: Clusters = {}
     for split in splits:
-        clusters.update(backends_of(parts, split))
+        clusters.update(backends_of(documents, split, apex.port))
     return clusters
 
 
@@ -521,35 +692,85 @@ def splits_of(documents: Documents, apex: Part) -> Documents:
     # controller.md, Copied: "spec.service up to the first dot names the apex in the split's namespace"
     return [
         split
-        for split in of_kind(documents, "TrafficSplit")
+        for split in monitored(documents, "TrafficSplit")
         if namespace(split) == apex.namespace and split["spec"]["service"].split(".")[0] == apex.name
     ]
 
 
-def backends_of(parts: list[Part], split: Document) -> Clusters:
+def backends_of(documents: Documents, split: Document, port: int) -> Clusters:
     # controller.md, Copied: "backends keep their weights, zero too; a backend that is no service is left out"
     # settled: ns/name names another namespace; no such port or no target port on the backend: left out.
     clusters: Clusters = {}
     for backend in split["spec"]["backends"]:
         elsewhere, slash, name = backend["service"].rpartition("/")
-        cluster = (elsewhere if slash else namespace(split), name)
-        if any((part.namespace, part.name) == cluster and part.takes_shares for part in parts):
-            clusters[cluster] = backend["weight"]
+        space, weight = elsewhere if slash else namespace(split), backend["weight"]
+        own = backend_target(documents, space, name, port)
+        active: list[int] = [] if own is None else [own]
+        spare: list[int] = []
+        for item in imports(documents, space):
+            if item["metadata"]["name"] == name:
+                # fsm, multicluster.GetTargetPortForServicePort: of all ports of the number; a policy of the
+                # type FailOver lets only the clusters take part that it names, another one only that without
+                # a name, if it names that
+                weights = cluster_weights(documents, item)
+                named = {key for key in weights if fails_over(documents, item) or not key}
+                found = {
+                    end["target"]["port"]
+                    for listed in with_ends(item)
+                    if listed["port"] == port
+                    for end in listed["endpoints"]
+                    if not named or end.get("clusterKey", "") in named
+                }
+                (spare if fails_over(documents, item) else active).extend(sorted(found - {own}))
+        # fsm, activeUpstreamClusters: whole parts; what is left over is the later ones'
+        for index, target in enumerate(active):
+            clusters[space, name, target] = weight // (len(active) - index)
+            weight -= clusters[space, name, target]
+        for target in spare:
+            clusters[space, name, target] = 0
     return clusters
 
 
+def backend_target(documents: Documents, space: str, name: str, port: int) -> int | None:
+    # fsm, GetTargetPortForServicePort: a backend of a split needs an endpoints port of the name
+    for service in find(documents, "Service", space, name):
+        named = [spec.get("name", "") for spec in service["spec"].get("ports", []) if spec["port"] == port]
+        for subset in subsets_of(documents, service):
+            for listed in subset.get("ports", []):
+                if named[:1] == [listed.get("name", "")]:
+                    return int(listed["port"])
+    return None
+
+
 def targets_of(parts: list[Part], clusters: Clusters) -> Targets:
-    """Each endpoint with its share: an equal part of its cluster's weight; without weight it is no target."""
+    """Each end with its share: a part of its cluster's weight, by its own; without weight it is no target."""
     weights: dict[str, Fraction] = {}
-    for part in parts:
-        weight = clusters.get((part.namespace, part.name), 0)
-        for ip in part.endpoints:
-            # controller.md, Copied: "endpoints are pod address and *service* port"
-            for port in part.endpoint_ports:
-                target, shares = host_and_port(ip, port), len(part.endpoints) * len(part.endpoint_ports)
-                weights[target] = weights.get(target, Fraction(0)) + Fraction(weight, shares)
+    for cluster, weight in clusters.items():
+        ends = ends_at([part for part in parts if cluster in part.clusters])
+        for (ip, port), own in ends.items():
+            target = host_and_port(ip, port)
+            weights[target] = weights.get(target, Fraction(0)) + Fraction(weight * own, sum(ends.values()))
     total = sum(weights.values())
     return [[target, weight / total] for target, weight in sorted(weights.items()) if weight]
+
+
+def ends_at(parts: list[Part]) -> Ends:
+    """Where connections to a cluster end, with their weights."""
+    ends: Ends = {}
+    # settled: ports of a service that have the same target port share the cluster, hence its endpoints.
+    # controller.md, Copied: "endpoints are pod address and *service* port"
+    for part in parts:
+        ends.update({(ip, part.port): 100 for ip in part.endpoints})
+    # fsm, rebalancedOutboundClusters: what is there for failure has no weight beside an endpoint of this
+    # cluster; one that names no cluster is of this one
+    local = bool(ends) or any(not end["key"] for part in parts for end in part.remotes)
+    for part in parts:
+        ((_, _, target),) = part.clusters
+        for end in part.remotes:
+            spare = 0 if local else 100
+            weight = spare if end["spare"] and end["key"] else end["weight"]
+            ends[end["ip"], target if end["key"] else part.port] = weight
+    return ends
 
 
 # Stage 2: egress policies

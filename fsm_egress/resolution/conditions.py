@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
@@ -9,11 +10,14 @@ from ..interception.hosts import HOST_KINDS
 from ..interception.kinds import interception_of
 from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, MULTI_CLUSTERS, TRUST_DOMAIN
 from ..resources.core import MONITORED_BY, Namespace, Pod, Service
-from ..resources.egress import TrafficWarmup, UpstreamTrafficSetting
+from ..resources.egress import EgressGateway, TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
+from ..resources.smi import TrafficSplit
+from ..resources.words import LoadBalancing
 from ..snapshot import CONTROL_PLANE_KINDS
 from .imports import IMPORT_KINDS, imports_of
 from .plugins import PLUGIN_KINDS, plugins_of
+from .services import left_out
 from .warming import warmups
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CONDITION_KINDS", "conditions_of"]
 
 NODE_LEVEL = "NodeLevel"
+FAIL_OVER = LoadBalancing.FAIL_OVER.value
 CONNECTED = ("flomesh.io/cloud-endpoint-addr", "flomesh.io/cloud-service-inherited-from")
 NOT_MODELLED = "which is not modelled: what is decided stands under the condition that it is not so"
 
@@ -40,6 +45,8 @@ GENERAL_KINDS = (
     UpstreamTrafficSetting,
     *IMPORT_KINDS,
     TrafficWarmup,
+    EgressGateway,
+    TrafficSplit,
 )
 CONDITION_KINDS = (*GENERAL_KINDS, VirtualMachine, *HOST_KINDS, *PLUGIN_KINDS)
 """The kinds that conditions are read from."""
@@ -64,7 +71,7 @@ def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Findi
 
 def _for_all(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What could change answers about anybody."""
-    parts = (_of_config, _of_services)
+    parts = (_of_config, _of_services, _of_namespaces)
     used = (told for part in parts for told in part(snapshot))
     warming = ((warmup.rule, NOTHING_YOUNG) for warmup in warmups(snapshot) if not warmup.least)
     unsaid = (*warming, *_of_names(snapshot), *_of_trust(snapshot), *_of_clusters(snapshot))
@@ -106,10 +113,35 @@ def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
 
 
 def _of_services(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """Services of connectors, which count as others do: in the mesh, as gateways, or as backends."""
+    gateways = [it for gateway in snapshot.kind(EgressGateway) for it in gateway.spec.global_ or ()]
+    led_to = {*_backends(snapshot), *((it.namespace, it.service) for it in gateways)}
     for service in snapshot.kind(Service):
+        if left_out(snapshot, service) and (service.namespace, service.name) not in led_to:
+            continue
         for name in CONNECTED:
             if name in service.metadata.annotations:
                 yield service.at(f"metadata.annotations.{name}"), "the service comes from a connector"
+
+
+def _of_namespaces(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:
+    """Namespaces that stand in for another one, in which a TrafficSplit has a backend."""
+    config = snapshot.mesh_config
+    connector = config.spec.extra.get("connector")
+    shared = connector.get("lb") if isinstance(connector, Mapping) else None
+    if isinstance(shared, Mapping) and shared.get("type") == FAIL_OVER and shared.get("slaveNamespaces"):
+        master = str(shared.get("masterNamespace", "")).lower()
+        if any(namespace.lower() == master for namespace, _ in _backends(snapshot)):
+            what = f"services that `{master}` lacks are looked for in the namespaces that stand in for it"
+            yield config.at("spec.connector.lb"), what
+
+
+def _backends(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """The services that TrafficSplits lead to, by namespace and name."""
+    for split in snapshot.kind(TrafficSplit):
+        for backend in split.spec.backends:
+            before, slash, after = backend.service.partition("/")
+            yield (before, after) if slash else (split.namespace, before)
 
 
 # --- what only the control plane knows -------------------------------------------------------------------

@@ -80,8 +80,8 @@ class Import:
         return tuple(dict.fromkeys(it.target.port for it in self.taking_part(port))) if port else ()
 
     def backends(self, number: int) -> tuple[int, ...]:
-        """The target ports that a TrafficSplit leads to; it knows weights of no cluster."""
-        named = self.weights if self.is_failover else {}
+        """The target ports that a TrafficSplit leads to; it knows weights of no cluster that has a name."""
+        named = {key for key in self.weights if self.is_failover or not key}
         ends = (it for port in self._with_ends(number) for it in port.endpoints)
         return tuple(sorted({it.target.port for it in ends if not named or it.cluster_key in named}))
 

@@ -43,19 +43,15 @@ def _by_chance(code: Code, rule: FieldRef, about: Connection) -> Suspicion:
 
 
 def _of_certificates(mesh: StockMesh) -> Iterator[Suspicion]:
-    """Stream policies of a port with other certificates: all of its ranges have that of one of them.
-
-    Those that have another here than their own are looked at elsewhere.
-    """
+    """Stream policies of a port with other certificates: all of its ranges have that of one of them."""
     streams: dict[int, list[Claim]] = {}
     for claim in mesh.claims:
         if claim.protocol is not Protocol.HTTP:
             streams.setdefault(claim.port, []).append(claim)
     for claims in streams.values():
-        shown = claims[0].source_cert
-        kept = [claim for claim in claims if claim.prefixes and claim.source_cert == shown]
-        if kept and any(claim.source_cert != shown for claim in claims):
-            yield _by_chance(Code.CONFLICTING_SETTINGS, kept[0].rule, to_claim(kept[0]))
+        ranged = [claim for claim in claims if claim.prefixes]
+        if ranged and any(claim.source_cert != ranged[0].source_cert for claim in claims):
+            yield _by_chance(Code.CONFLICTING_SETTINGS, ranged[0].rule, to_claim(ranged[0]))
 
 
 def _of_settings(mesh: StockMesh) -> Iterator[Suspicion]:

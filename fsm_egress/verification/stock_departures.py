@@ -32,6 +32,7 @@ from .stock_splits import StockBackends
 from .stock_view import view_of
 
 if TYPE_CHECKING:
+    from ..connections.connection import Connection
     from ..manifests.loader import Refused
     from ..resolution.mesh_service import MeshService
     from ..resources.subjects import Subject
@@ -290,8 +291,11 @@ def _of_endpoints(rule: FieldRef, hosts: Iterable[str], port: int | None) -> Ite
 
 
 def _of_names(mesh: StockMesh) -> Iterator[Suspicion]:
+    used = _routes_of(mesh) if mesh.view.headers else {}
     for route in mesh.view.headers:
-        yield Suspicion(Code.HEADER_NAME_AS_WRITTEN, route, _of_route(route))
+        about = used.get(route)
+        is_used = about is not None
+        yield Suspicion(Code.HEADER_NAME_AS_WRITTEN, route, _of_route(route), None, about, always=is_used)
     for policy in mesh.snapshot.policies_for(mesh.policy.identity):
         about = next(map(to_claim, mesh.claims_of(policy.ref)), None)
         accounts = [(source.kind, source.name, source.namespace) for source in policy.spec.sources]
@@ -301,6 +305,21 @@ def _of_names(mesh: StockMesh) -> Iterator[Suspicion]:
                 if entry in entries[:index]:
                     rule = policy.at(f"spec.{name}[{index}]")
                     yield Suspicion(Code.NAMED_TWICE, rule, concerns=about, always=True)
+
+
+def _routes_of(mesh: StockMesh) -> dict[FieldRef, Connection]:
+    """The matches of route groups that are written, each with a connection that it is for."""
+    used: dict[FieldRef, Connection] = {}
+    for claim in mesh.claims:
+        for route in claim.routes if claim.hosts else ():
+            if route.route:
+                used.setdefault(route.route, to_claim(claim))
+    backends = StockBackends(mesh.view)
+    for service in mesh.services:
+        for route in (backends.routes_of(service) if service.is_http else None) or ():
+            if route.route:
+                used.setdefault(route.route, to_service(service))
+    return used
 
 
 def _of_route(route: FieldRef) -> Callable[[Shown], bool]:
@@ -331,11 +350,19 @@ def _on_policy(shows: Callable[[Shown, FieldRef], bool]) -> _Suspect:
 
 
 def _on_service(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
-    """The finding is about a port of a service: what goes to its addresses or hosts; without them, to any."""
+    """The finding is about a port of a service: what goes to its addresses or hosts; without them, to any.
+
+    So does what a TrafficSplit leads to its pods.
+    """
     for service in mesh.services:
         if service.rule == finding.rule:
-            shows, about = touching(mesh, service), to_service(service)
+            shows, about = _leading(mesh, service), to_service(service)
             yield Suspicion(finding.code, finding.rule, shows, service.port, about, always=True)
+
+
+def _leading(mesh: StockMesh, service: MeshService) -> Callable[[Shown], bool]:
+    touches, ends = touching(mesh, service), frozenset(map(str, service.endpoints))
+    return lambda it: touches(it) or (it.differs and it.reaches(ends))
 
 
 def _on_isolated(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
@@ -385,6 +412,7 @@ _OF_FINDINGS: dict[Code, _Suspect] = {
         )
     ),
     Code.SETTING_WITHOUT_EFFECT: _on_policy(lambda *_: False),
+    Code.PROTOCOLS_MEET: _on_policy(lambda *_: False),
     Code.CONFLICTING_SETTINGS: _on_policy(
         lambda it, rule: it.differs and it.decision.rule == rule and it.is_certified_otherwise
     ),

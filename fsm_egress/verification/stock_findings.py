@@ -112,6 +112,10 @@ _WORDS: dict[Code, tuple[str, str]] = {
         "the UpstreamTrafficSetting has no effect here",
         "use it with the protocol `http` only",
     ),
+    Code.PROTOCOLS_MEET: (
+        "policies of several protocols claim the same: each has a match, and the sidecar uses one of them",
+        "give the policies ports of their own",
+    ),
     Code.CONFLICTING_SETTINGS: (
         "another says other settings or another certificate for the same: which of them count is chance",
         "say the same in both",
@@ -269,7 +273,8 @@ def _without_plugins(snapshot: Snapshot) -> Snapshot:
 
 
 _UNSEEN: dict[Code, Severity] = dict.fromkeys(
-    (Code.TLS_WITHOUT_HOSTS, Code.NEIGHBOURS_RANGES, Code.RANGES_LOST), Severity.INFO
+    (Code.TLS_WITHOUT_HOSTS, Code.NEIGHBOURS_RANGES, Code.RANGES_LOST, Code.HEADER_NAME_AS_WRITTEN),
+    Severity.INFO,
 )
 """How bad it is where no connection shows it: the config is another, and what comes of it is not."""
 

@@ -30,6 +30,7 @@ __all__ = ["readings"]
 
 def readings(mesh: StockMesh) -> Iterator[Suspicion]:
     """Every rule of the mesh that the controller reads otherwise."""
+    yield from _of_hosts(mesh)
     for policy in mesh.snapshot.policies_for(mesh.policy.identity):
         yield from _of_policy(mesh, policy)
     yield from _of_settings(mesh)
@@ -42,15 +43,20 @@ def readings(mesh: StockMesh) -> Iterator[Suspicion]:
 # --- policies --------------------------------------------------------------------------------------------
 
 
+def _of_hosts(mesh: StockMesh) -> Iterator[Suspicion]:
+    """Hosts with capitals, also where they are written in lower case beside."""
+    policies = {policy.ref: policy for policy in mesh.snapshot.policies_for(mesh.policy.identity)}
+    for problem in mesh.snapshot.problems:
+        policy = policies.get(problem.resource) if problem.resource and problem.written else None
+        host = (problem.written or "").lower()
+        if policy and host in policy.spec.hosts:
+            about = next(map(to_claim, mesh.claims_of(policy.ref)), None)
+            shows = _asking(host, mesh.view.written[policy.ref].hosts[host])
+            yield Suspicion(Code.HOST_AS_WRITTEN, policy.at(problem.path), shows, concerns=about, always=True)
+
+
 def _of_policy(mesh: StockMesh, policy: EgressPolicy) -> Iterator[Suspicion]:
-    claims = mesh.claims_of(policy.ref)
-    about = next(map(to_claim, claims), None)
-    written = mesh.view.written.get(policy.ref)
-    for index, host in enumerate(policy.spec.hosts):
-        if written and host not in written.hosts.get(host, (host,)):
-            rule = policy.at(f"spec.hosts[{index}]")
-            shows = _asking(host, written.hosts[host])
-            yield Suspicion(Code.HOST_AS_WRITTEN, rule, shows, concerns=about, always=True)
+    about = next(map(to_claim, mesh.claims_of(policy.ref)), None)
     (read,) = [it for it in mesh.view.snapshot.policies_for(mesh.policy.identity) if it.ref == policy.ref]
     for index, (source, as_read) in enumerate(zip(policy.spec.sources, read.spec.sources, strict=True)):
         if source.mtls != as_read.mtls and (source.name, source.namespace) == _account(mesh):

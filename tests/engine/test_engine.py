@@ -35,7 +35,7 @@ PAIRS_PER_MESH = 24
 
 Mesh = list[dict[str, Any]]
 Case = tuple[Mesh, str, list[dict[str, Any]]]
-cases = random_meshes.cases(PAIRS_PER_MESH)
+cases = random_meshes.cases(PAIRS_PER_MESH, random_meshes.meshes_and_more())
 
 
 def engine_of(mesh: Mesh, identity: str) -> Engine:

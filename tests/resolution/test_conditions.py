@@ -163,6 +163,36 @@ def test_services_of_connectors_are_said(name: str) -> None:
     assert rules(made, endpoints) == [f"Service shop/web metadata.annotations.{name}"]
 
 
+def test_of_a_service_that_takes_no_part_it_is_said_where_something_leads_to_it() -> None:
+    made, endpoints = service("web", "http 80")
+    named = "Service shop/web metadata.annotations.flomesh.io/cloud-endpoint-addr"
+    made["metadata"]["annotations"] = {CONNECTED[0]: "x", "flomesh.io/service-exclusion": "yes"}
+    gateway = random_meshes.egress_gateway("g", [{"service": "web", "namespace": "shop"}])
+    splits = [
+        random_meshes.traffic_split(space, "s", "api", [{"service": backend, "weight": 1}], None)
+        for space, backend in (("shop", "web"), ("data", "shop/web"), ("data", "web"))
+    ]
+    assert rules(made, endpoints) == rules(made, endpoints, splits[2]) == []
+    assert rules(made, endpoints, gateway) == [named]
+    assert rules(made, endpoints, splits[0]) == rules(made, endpoints, splits[1]) == [named]
+
+
+@pytest.mark.parametrize(
+    ("shared", "is_said"),
+    [
+        ({"type": "FailOver", "masterNamespace": "Shop", "slaveNamespaces": ["a"]}, True),
+        ({"type": "FailOver", "masterNamespace": "data", "slaveNamespaces": ["a"]}, False),
+        ({"type": "FailOver", "masterNamespace": "shop", "slaveNamespaces": []}, False),
+        ({"type": "ActiveActive", "masterNamespace": "shop", "slaveNamespaces": ["a"]}, False),
+        ({}, False),
+    ],
+)
+def test_namespaces_that_stand_in_for_another_are_said(shared: dict[str, Any], *, is_said: bool) -> None:
+    split = random_meshes.traffic_split("shop", "s", "api", [{"service": "web", "weight": 1}], None)
+    found = rules(config(connector={"lb": shared, "viaGateway": {}}), split)
+    assert found == (["MeshConfig fsm-system/fsm-mesh-config spec.connector.lb"] if is_said else [])
+
+
 # --- every answer says so --------------------------------------------------------------------------------
 
 UNDER = load(config({"interceptionMode": "NodeLevel"}), egress("a", "tcp 25"))

@@ -210,7 +210,7 @@ RULES = (
             ),
             ACCOUNT,
             service("web", "name: http-x, port: 80", "10.96.0.9", "addresses: [{ip: 10.0.0.9}]"),
-            service("dns", "name: x, port: 80, protocol: UDP"),
+            service("dns", "name: x, port: 80, protocol: UDP", "10.0.0.1", "addresses: []"),
         ),
         (("protocol: UDP", "protocol: TCP"),),
         CONTROLLER,
