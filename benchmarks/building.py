@@ -268,13 +268,13 @@ def doors(options: Options) -> Measured:
     yield from door_times(options.rounds, options.seconds)
 
 
-REBUILD = "0.02 x a rebuild"
+REBUILD = "0.015 x a rebuild"
 OWN_INDEX = "3.5 x f's own index"
 BUILDING = (
     Row("compile", "A new mesh becomes the engine of one identity", OWN_INDEX, compile_new),
     Row("compile-known", "A known mesh becomes the engine of one identity", OWN_INDEX, compile_known),
     Row("compile-all", "A new mesh becomes the engines of all identities", OWN_INDEX, compile_all),
-    Row("load", "Egress policies are read from JSON", "3 x json.loads", load),
+    Row("load", "Egress policies are read from JSON", "2.8 x json.loads", load),
     Row("load-mesh", "A whole mesh is read from JSON", "3 x json.loads", load_mesh),
     Row("load-yaml", "Egress policies are read from YAML", "1.2 x CSafeLoader", load_yaml),
     Row("config", "A config.json for an identity that every policy names", "15 x json.dumps", config),

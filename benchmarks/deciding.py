@@ -253,7 +253,7 @@ DECIDING = (
         "1.5 x f at every size",
         classify_in_turn,
     ),
-    Row("strings", "Connections are made from strings and decided", "2 x f", strings),
+    Row("strings", "Connections are made from strings and decided", "1.8 x f", strings),
     Row("many", "Many connections that are given are decided at once", "1.1 x f", many),
     Row("columns", "Many connections by column are decided at once", "1.1 x f", by_column),
     Row("peers", "Connections are decided by others", "the scan 1,000 x, cedarpy 500 x", peers),

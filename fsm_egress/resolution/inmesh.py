@@ -84,7 +84,7 @@ class InMesh:
         """Where all matches lead."""
         return self._clusters[0]
 
-    @property
+    @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What was left out."""
         about_ports = (finding for port in sorted(self.services) for finding in self._on(port).findings)
