@@ -92,7 +92,7 @@ COMPUTED: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
-SOON = 10  # seconds of a core for each mutant at first
+SOON = 20  # seconds of a core for each mutant at first
 MEMORY = 4 << 30  # bytes that a fault may take
 NAMES = {"any": "all", "all": "any", "min": "max", "max": "min", "takewhile": "filter", "sorted": "list"}
 
@@ -224,13 +224,14 @@ def tests_of(mutant: Mutant) -> list[str]:
 
 
 def soonest(mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
-    """The tests of a mutant's wing: first those of its module, and laws last of each."""
+    """The tests of a mutant's wing: first those of its module, then of namesakes; laws last of each."""
     wanted = tests_of(mutant)
-    own = [path for path in wanted if path not in WINGS[mutant.wing][1]]
+    own = tuple(path for path in wanted if path not in WINGS[mutant.wing][1])
+    alike = f"/test_{Path(mutant.module).stem.split('_')[0]}"
 
-    def late(item: pytest.Item) -> tuple[bool, bool]:
-        is_own = item.nodeid.startswith(tuple(own)) if own else False
-        return not is_own, bool(getattr(getattr(item, "function", None), "is_hypothesis_test", False))
+    def late(item: pytest.Item) -> tuple[bool, bool, bool]:
+        is_law = bool(getattr(getattr(item, "function", None), "is_hypothesis_test", False))
+        return not item.nodeid.startswith(own), alike not in item.nodeid, is_law
 
     return sorted((item for item in items if item.nodeid.startswith(tuple(wanted))), key=late)
 
