@@ -210,6 +210,38 @@ def test_identities_with_the_same_change_are_together() -> None:
     ]
 
 
+NAMES = ("ann", "curl", "zoe")
+
+
+def of(account: str, *ports: str) -> dict[str, Any]:
+    """A policy of an account, with its name."""
+    return policy_of(f"{account}.curl", account, *ports)
+
+
+@pytest.mark.parametrize("changed", NAMES)
+@pytest.mark.parametrize("ports", [("tcp 25", "tcp 26"), ("tcp 26",)])
+def test_a_change_within_one_mesh_is_found_whoever_else_there_is(
+    changed: str, ports: tuple[str, ...]
+) -> None:
+    before = load(config(), *(of(name, "tcp 25") for name in NAMES))
+    after = before.with_(*load(of(changed, *ports)).kind(fe.EgressPolicy))
+    found = fe.diff(before, after)
+    assert {str(who) for it in found.changes for who in it.identities} == {f"{changed}.curl"}
+    opened = [it for it in found.changes if it.effect is Effect.ALLOWED]
+    assert [fe.tcp("54.9.9.9", 26) in it.region for it in opened] == [True]
+    assert len(found.changes) == (1 if "tcp 25" in ports else 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_port_of_an_account_is_a_change(name: str) -> None:
+    before = load(config(), *(of(other, "tcp 25") for other in NAMES if other != name))
+    after = before.with_(*load(of(name, "tcp 26")).kind(fe.EgressPolicy))
+    for pair in ((before, after), (after, before)):
+        (change,) = fe.diff(*pair).changes
+        assert list(map(str, change.identities)) == [f"{name}.curl"]
+        assert fe.tcp("54.9.9.9", 26) in change.region
+
+
 def test_what_is_re_routed() -> None:
     before = load(*CLOSED, service("web", "http-web 80", pods=["10.0.0.1"]))
     after = load(*CLOSED, service("web", "http-web 80", pods=["10.0.0.2"]))

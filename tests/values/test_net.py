@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ipaddress
 import pickle
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +36,7 @@ from fsm_egress.values.net import (
     read_by_libc,
     read_key,
     read_keys,
+    rest_of_run,
     strict_reader,
     summarize,
 )
@@ -520,3 +522,16 @@ def test_law_many_are_read_as_each_is(listed: list[Address]) -> None:
 
 def test_those_of_both_families_are_read_together() -> None:
     assert read_keys(["54.9.9.9", "2001:db8::1", "0.0.0.1"]) == [0x36090909, Address("2001:db8::1").key, 1]
+
+
+@given(st.sets(st.integers(0, 24)), st.integers(0, 12), st.integers(12, 24))
+@example({0, 1, 23, 24}, 0, 24)
+@example(set(), 3, 20)
+@example({3, 20}, 3, 20)
+def test_law_runs_and_what_they_leave_are_the_whole_run(held: set[int], first: int, last: int) -> None:
+    inside = sorted(it for it in held if first <= it <= last)
+    rest = rest_of_run([(it, it) for it in inside], first, last)
+    assert [it for start, end in rest for it in range(start, end + 1)] == sorted(
+        {*range(first, last + 1)} - {*inside}
+    )
+    assert all(one[1] + 1 < other[0] for one, other in pairwise(rest))
