@@ -16,6 +16,7 @@ _SAID = re.compile(r"^; (claim|of|document|but for|under|left out|question|conne
 _STATUS = re.compile(r"^\(set-info :status (sat|unsat)\)$", re.MULTILINE)
 _PORT = re.compile(r"^\(define-fun \|port (\d{1,5})\| ", re.MULTILINE)
 LONGEST = 1_000_000  # seconds that a solver is given at most
+_SHOWN = 80  # characters of a line that is none of a certificate
 _STOPPED = frozenset({"timeout", "canceled"})
 
 
@@ -120,7 +121,12 @@ def certify(certificate: str, *, timeout: float | None = None) -> Certified:
     for key, text in _SAID.findall(certificate):
         said.setdefault(key, []).append(text)
     if status is None or "claim" not in said:
-        raise InvalidValue.of("a certificate, with a claim and a status", certificate.partition("\n")[0])
+        raise InvalidValue.of(
+            "a certificate, with a claim and a status", certificate.partition("\n")[0][:_SHOWN]
+        )
+    if not certificate.rstrip().endswith("(check-sat)"):
+        last = certificate.rstrip().rpartition("\n")[2]
+        raise InvalidValue.of("a certificate, which ends with `(check-sat)`", last[:_SHOWN])
     try:
         solver = _read(z3, certificate)
         if timeout is not None:

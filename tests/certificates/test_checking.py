@@ -130,15 +130,30 @@ def test_what_stands_under_a_condition_and_what_is_left_out_is_said() -> None:
     [
         ("", "expected a certificate, with a claim and a status"),
         ("(check-sat)", "expected a certificate, with a claim and a status"),
-        ("; claim: c\n(assert false)", "expected a certificate, with a claim and a status"),
-        ("(set-info :status unsat)\n(assert false)", "expected a certificate, with a claim and a status"),
-        ("; claim: c\n(set-info :status unsat)\n(assert x)", "unknown constant x"),
-        ("; claim: c\n(set-info :status unsat)\n(assert", "expected a certificate that a solver reads"),
+        ("; claim: c\n(assert false)\n(check-sat)", "expected a certificate, with a claim and a status"),
+        (
+            "(set-info :status unsat)\n(assert false)\n(check-sat)",
+            "expected a certificate, with a claim and a status",
+        ),
+        ("; claim: c\n(set-info :status unsat)\n(assert x)\n(check-sat)", "unknown constant x"),
+        (
+            "; claim: c\n(set-info :status unsat)\n(assert (check-sat)",
+            "expected a certificate that a solver reads",
+        ),
+        ("x" * 1_000_000, "with a claim and a status, found the string `x{80}`$"),
     ],
 )
 def test_what_is_no_certificate(text: str, said: str) -> None:
     with pytest.raises(fe.InvalidValue, match=said):
         fe.certify(text)
+
+
+@pytest.mark.parametrize("answer", [PROVEN, REFUTED], ids=["proven", "refuted"])
+def test_a_certificate_that_was_cut_is_none(answer: fe.Answer) -> None:
+    script = answer.certificate()
+    for lines in (script.splitlines()[:-1], script.splitlines()[: script.count("\n") // 2]):
+        with pytest.raises(fe.InvalidValue, match=r"which ends with `\(check-sat\)`"):
+            fe.certify("\n".join(lines))
 
 
 def test_without_a_solver_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
