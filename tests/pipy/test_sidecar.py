@@ -219,6 +219,24 @@ def test_mutual_tls_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("leads", "dialled"),
+    [
+        ({}, "dialled to one.org:80 with mTLS"),
+        ({"ViaGateway": "10.0.9.9:8080"}, "dialled to 10.0.9.9:8080"),
+        ({"Path": "/there"}, "dialled to one.org:80"),
+        ({"ViaGateway": "10.0.9.9:8080", "Path": "/there"}, "dialled to 10.0.9.9:8080"),
+    ],
+)
+def test_requests_to_other_clusters_go_in_the_clear(leads: dict[str, str], dialled: str) -> None:
+    own = {"CertChain": "(PEM)", "PrivateKey": "(PEM)"}
+    there = {"Endpoints": {"one.org:80": {"Weight": 100, **leads}}}
+    route = {**EVERYTHING, "TargetClusters": {"x": 100}}
+    match = web(route, DestinationIPRanges={"0.0.0.0/0": None})
+    outcome = handled(config(match, clusters={"x": there}, Certificate=own), request())
+    assert shown(outcome) == dialled
+
+
+@pytest.mark.parametrize(
     ("modules", "cause"),
     [
         (
