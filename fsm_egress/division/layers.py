@@ -19,6 +19,7 @@ __all__ = ["Layer", "Placed", "layers_of"]
 
 Placed: TypeAlias = "tuple[tuple[Span, ...], tuple[Place, ...]]"
 """Spans of addresses, and the place that each reading has there."""
+_Group: TypeAlias = "dict[tuple[Place, ...], tuple[Span, ...]]"
 Tell: TypeAlias = "Callable[[tuple[Place, ...]], Hashable]"
 
 
@@ -42,7 +43,8 @@ class Layer:
         self.around = around
         self.within: list[Layer] = []
         self.apart: dict[str, list[Layer]] = {}
-        self._parts: dict[Hashable, list[Placed]] = {}
+        self.groups: dict[Hashable, dict[Hashable, _Group]] = {}
+        self.parts: dict[Hashable, list[Placed]] = {}
         if around is not None:
             around.within.append(self)
             for word in own:
@@ -74,28 +76,41 @@ class Layer:
             told: what tells places apart, by name.
             tell: the same, of some places.
         """
+        if told not in self.groups:
+            self.groups[told] = groups = _groups(self.placed(), tell)
+            self.parts[told] = [_part(group) for group in groups.values()]
         apart = self.apart.get(word)
-        if apart:
-            return _parts(self.placed(frozenset(apart)), tell)
-        if told not in self._parts:
-            self._parts[told] = _parts(self.placed(), tell)
-        return self._parts[told]
+        if not apart:
+            return self.parts[told]
+        gone = _groups((it for layer in apart for it in layer.placed()), tell)
+        left: list[Placed] = []
+        for (key, group), part in zip(self.groups[told].items(), self.parts[told], strict=True):
+            if key not in gone:
+                left.append(part)
+            elif len(gone[key]) < len(group):
+                left.append(_part({it: group[it] for it in group if it not in gone[key]}))
+        return left
 
-    def placed(self, apart: Collection[Layer] = ()) -> Iterator[Placed]:
-        """Where it is, with all layers within but for some."""
+    def placed(self) -> Iterator[Placed]:
+        """Where it is, with all layers within."""
         pending = [self]
         while pending:
             layer = pending.pop()
             yield from layer.here
-            pending.extend(it for it in reversed(layer.within) if it not in apart)
+            pending.extend(reversed(layer.within))
 
 
-def _parts(placed: Iterable[Placed], tell: Tell) -> list[Placed]:
-    """The spans of all places that are told alike, with the first of these places."""
-    groups: dict[Hashable, tuple[tuple[Place, ...], list[tuple[Span, ...]]]] = {}
+def _groups(placed: Iterable[Placed], tell: Tell) -> dict[Hashable, _Group]:
+    """Where places are, by what tells them apart."""
+    groups: dict[Hashable, _Group] = {}
     for spans, places in placed:
-        groups.setdefault(tell(places), (places, []))[1].append(spans)
-    return [(joined(spans), places) for places, spans in groups.values()]
+        groups.setdefault(tell(places), {})[places] = spans
+    return groups
+
+
+def _part(group: _Group) -> Placed:
+    """The spans of all places of a group, with the first of these places."""
+    return joined(list(group.values())), next(iter(group))
 
 
 def joined(several: list[tuple[Span, ...]]) -> tuple[Span, ...]:

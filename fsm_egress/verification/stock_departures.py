@@ -26,7 +26,7 @@ from ..values.net import Address, parse_address
 from ..values.references import FieldRef
 from .stock_chance import chances
 from .stock_config import GRPC, written_protocol
-from .stock_mesh import OUTSIDE, Shown, StockMesh, Suspicion, to_claim, to_service, touching
+from .stock_mesh import OUTSIDE, Ranges, Shown, StockMesh, Suspicion, to_claim, to_service, touching
 from .stock_readings import readings
 from .stock_splits import StockBackends
 from .stock_view import view_of
@@ -120,9 +120,10 @@ def _of_no_range(claim: Claim, rule: FieldRef, text: str) -> Suspicion:
         address = OUTSIDE
     if claim.protocol is Protocol.HTTP:
         code = Code.RANGE_DROPPED
+        own = Ranges(frozenset(claim.prefixes))
 
         def shows(it: Shown) -> bool:
-            return it.differs and it.reaches(claim.hosts) and not it.at(claim.prefixes)
+            return it.differs and it.reaches(claim.hosts) and not it.at(own)
     else:
         code = Code.RANGE_PASSED_ON
 
@@ -143,7 +144,7 @@ def _of_claims(mesh: StockMesh) -> Iterator[Suspicion]:
         if claim.protocol is not Protocol.HTTP:
             streams.setdefault(claim.port, claim)
     for own in together.values():
-        ranges = {prefix for claim in own if _keeps_ranges(claim) for prefix in claim.prefixes}
+        ranges = Ranges(frozenset(it for claim in own if _keeps_ranges(claim) for it in claim.prefixes))
         for claim in own:
             if claim.rule.resource in mesh.view.raw:
                 continue
@@ -160,27 +161,22 @@ def _keeps_ranges(claim: Claim) -> bool:
     return claim.protocol is not Protocol.HTTP or bool(claim.hosts and claim.routes)
 
 
-def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bool) -> Iterator[Suspicion]:
+def _of_ranges(mesh: StockMesh, claim: Claim, ranges: Ranges, *, shared: bool) -> Iterator[Suspicion]:
     """What sharing a match makes of a claim; `ranges` are those of the match."""
+    own = Ranges(frozenset(claim.prefixes))
 
     def is_elsewhere(it: Shown) -> bool:
         return it.differs and it.concerns(claim.rule) and not it.at(ranges)
 
     def is_foreign(it: Shown) -> bool:
         is_default = mesh.policy.spec.enable_auto_default_route and it.at(ranges)
-        return it.differs and not it.at(claim.prefixes) and (it.reaches(claim.hosts) or is_default)
+        return it.differs and not it.at(own) and (it.reaches(claim.hosts) or is_default)
 
     def is_beyond(it: Shown) -> bool:
-        return (it.differs and not it.at(claim.prefixes)) or (bool(ranges) and is_elsewhere(it))
+        return (it.differs and not it.at(own)) or (bool(ranges) and is_elsewhere(it))
 
     def is_taken(it: Shown) -> bool:
-        match = mesh.match(it.connection)
-        return (
-            it.differs
-            and it.concerns(claim.rule)
-            and match is not None
-            and match.protocol != written_protocol(claim.protocol)
-        )
+        return it.differs and it.concerns(claim.rule)
 
     def is_shut(it: Shown) -> bool:
         match = mesh.match(it.connection)
@@ -196,7 +192,8 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: set[Prefix], *, shared: bo
         yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port, about, always=True)
     if claim.protocol is Protocol.HTTPS and not claim.hosts:
         yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port, about, always=True)
-    yield Suspicion(Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port)
+    protocol = written_protocol(claim.protocol)
+    yield Suspicion(Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port, not_by=protocol)
     yield from _of_endpoints(claim.rule, claim.hosts, claim.port)
 
 

@@ -17,6 +17,7 @@ from ..division.dividing import dialled
 from ..pipy.sidecar import Sidecar
 from ..snapshot import Snapshot
 from ..values.errors import Severity
+from ..values.identity import Memory
 from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_certificate
 from .stock_config import stock_config, version_of, written
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..connections.connection import Connection
+    from ..pipy.outcome import Outcome
     from ..resources.subjects import Subject
     from ..values.references import FieldRef
 
@@ -236,8 +238,17 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     seen: dict[tuple[Code, FieldRef], Connection | None] = {}
     unseen: dict[tuple[Code, FieldRef], Connection | None] = {}
     explained: set[int] = set()
-    for suspicion in suspicions(StockMesh.of(view, snapshot, ours.policy, plain)):
-        mine = [(number, it) for number, it in by_port.get(suspicion.port, ()) if suspicion.shows(it)]
+    mesh = StockMesh.of(view, snapshot, ours.policy, plain)
+    taken: dict[tuple[int | None, str | None], list[tuple[int, Shown]]] = {}
+    for suspicion in suspicions(mesh):
+        port, not_by = suspicion.port, suspicion.not_by
+        if (port, not_by) not in taken:
+            taken[port, not_by] = [
+                (number, it)
+                for number, it in by_port.get(port, ())
+                if not_by is None or mesh.is_taken_by_another(it.connection, not_by)
+            ]
+        mine = [(number, it) for number, it in taken[port, not_by] if suspicion.shows(it)]
         explained.update(number for number, _ in mine)
         if mine:
             seen.setdefault((suspicion.code, suspicion.rule), mine[0][1].connection)
@@ -289,7 +300,18 @@ def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
         reading_of_policy(ours.policy),
         *(reading_of_sidecar(side.sidecar) for side in (ours, theirs)),
     )
+    claiming: Memory[frozenset[FieldRef]] = Memory()
+    hosts: Memory[frozenset[str]] = Memory()
     for part in dialled(*readings):
         found = None if part.undecided else theirs.compare(part.witness)
         if isinstance(found, Disagreement):
-            yield Shown(found, differs=ours.outcome(part.witness) != found.outcome)
+            yield Shown(
+                found,
+                ours.outcome(part.witness) != found.outcome,
+                claiming.once(found.decision.considered, frozenset),
+                hosts.once(found.outcome, _dialled),
+            )
+
+
+def _dialled(outcome: Outcome) -> frozenset[str]:
+    return frozenset(target.host for target in outcome.targets)

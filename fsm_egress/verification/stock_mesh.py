@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field
@@ -11,6 +12,7 @@ from ..connections.connection import Connection
 from ..connections.findings import Code
 from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..pipy.outcome import Fate
+from ..pipy.scripts import Match
 from ..pipy.sidecar import Sidecar
 from ..policy import OutboundPolicy
 from ..policy.parts import Claim
@@ -19,7 +21,9 @@ from ..resources.words import Protocol
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
-from ..values.net import Address
+from ..values.identity import Memory
+from ..values.net import Address, Prefix
+from ..values.prefix_table import PrefixTable
 from ..values.references import FieldRef
 from .agreement import Disagreement
 from .stock_config import written_port
@@ -28,21 +32,42 @@ from .stock_view import StockView, stock_claims
 if TYPE_CHECKING:
     from ..connections.decision import Decision
     from ..connections.payloads import Payload
-    from ..pipy.scripts import Match
-    from ..values.net import Prefix
     from ..values.references import ResourceRef
 
-__all__ = ["OUTSIDE", "Shown", "StockMesh", "Suspicion", "to_claim", "to_service", "touching"]
+__all__ = ["OUTSIDE", "Ranges", "Shown", "StockMesh", "Suspicion", "to_claim", "to_service", "touching"]
 
 OUTSIDE = Address("192.0.2.1")  # of no mesh: RFC 5737
 
 
 @frozen(eq=False)
+class Ranges:
+    """Ranges of addresses, in which many connections are looked up."""
+
+    prefixes: frozenset[Prefix]
+
+    def __bool__(self) -> bool:
+        return bool(self.prefixes)
+
+    @cached_property
+    def table(self) -> PrefixTable[bool]:
+        """Whether an address is in one of them."""
+        return PrefixTable(((prefix, True) for prefix in self.prefixes), False)
+
+
+@frozen(eq=False)
 class Shown:
-    """A disagreement of policies and the controller's config; `differs` unless ours has the same outcome."""
+    """A disagreement of policies and the controller's config.
+
+    Attributes:
+        differs: unless ours has the same outcome.
+        claiming: the rules that claim the destination.
+        dialled: the hosts that are dialled.
+    """
 
     of: Disagreement
     differs: bool
+    claiming: frozenset[FieldRef]
+    dialled: frozenset[str]
 
     @property
     def connection(self) -> Connection:
@@ -56,15 +81,15 @@ class Shown:
 
     def concerns(self, rule: FieldRef) -> bool:
         """Whether the rule decides, or claims the destination."""
-        return rule == self.decision.rule or rule in self.decision.considered
+        return rule in self.claiming or rule == self.decision.rule
 
-    def at(self, prefixes: Iterable[Prefix]) -> bool:
+    def at(self, ranges: Ranges) -> bool:
         """Whether it goes to an address in one of these."""
-        return any(self.connection.destination in prefix for prefix in prefixes)
+        return ranges.table.lookup(self.connection.key)
 
     def reaches(self, hosts: Iterable[str]) -> bool:
         """Whether one of these is dialled."""
-        return bool({target.host for target in self.of.outcome.targets} & set(hosts))
+        return not self.dialled.isdisjoint(hosts)
 
     @property
     def is_certified_otherwise(self) -> bool:
@@ -85,6 +110,7 @@ class Suspicion:
         shows: whether a disagreement is brought about by it, one on its port where it has one.
         concerns: a connection that the rule is about, for a finding that nothing shows.
         always: whether there is a finding where nothing shows it.
+        not_by: the protocol of the match by which nothing is taken that shows it; None for any.
     """
 
     code: Code
@@ -93,6 +119,7 @@ class Suspicion:
     port: int | None = None
     concerns: Connection | None = None
     always: bool = field(default=False, kw_only=True)
+    not_by: str | None = field(default=None, kw_only=True)
 
 
 @frozen(eq=False)
@@ -105,6 +132,7 @@ class StockMesh:
     sidecar: Sidecar
     claims: tuple[Claim, ...]
     services: tuple[MeshService, ...]
+    _matches: Memory[Match | None] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
     def of(cls, view: StockView, snapshot: Snapshot, policy: OutboundPolicy, sidecar: Sidecar) -> StockMesh:
@@ -126,7 +154,12 @@ class StockMesh:
 
     def match(self, connection: Connection) -> Match | None:
         """The match of the controller's config that takes a connection."""
-        return self.sidecar.taking(connection).match
+        return self._matches.once(connection, lambda it: self.sidecar.taking(it).match)
+
+    def is_taken_by_another(self, connection: Connection, protocol: str) -> bool:
+        """Whether a match of the controller's config takes a connection that has another protocol."""
+        match = self.match(connection)
+        return match is not None and match.protocol != protocol
 
     def claims_of(self, resource: ResourceRef) -> tuple[Claim, ...]:
         """What a policy claims."""

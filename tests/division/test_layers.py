@@ -70,3 +70,12 @@ def test_what_is_told_apart_is_in_parts() -> None:
         (((0, 0),), base),
         (((1, 1), (2, 2)), places[1]),
     ]
+
+
+def test_a_word_that_every_layer_within_lists_itself_is_nowhere_as_it_is_around() -> None:
+    base = Place(hosts={"a.com": ()})
+    around, *_ = layers(inside(inside(base, "a.com"), "b.com"), inside(base, "a.com"))
+    assert parts(around, "a.com") == []
+    around, *_ = layers(base, inside(base, "a.com"))
+    found = around.alike("a.com", "first", lambda its: its[0] is base)
+    assert [spans for spans, _ in found] == [((0, 0),)]
