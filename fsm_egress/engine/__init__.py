@@ -22,7 +22,7 @@ from ..resources.subjects import Subject, Unnamed
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.identity import Memory
-from .compiling import lay_out, unclaimed, used_gateways
+from .compiling import Governing, lay_out, unclaimed, used_gateways
 from .ports import Line, Ports
 from .tables import Leaf
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from ..connections.connection import Connection
     from ..policy import OutboundPolicy
-    from .governing import Governing
 
 __all__ = ["Engine", "used_gateways"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..connections.connection import socket_address
 from ..connections.decision import Decision, Reason, TrafficMatch, UsedGateway, Verdict
@@ -29,15 +29,69 @@ from .targets import streamed, targets_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..policy import Interception, PortPolicy
-    from ..policy.parts import MeshMatch, VirtualHost, WeightedCluster
+    from ..connections.findings import Finding
+    from ..policy import Forward, Interception, PortPolicy, SidecarSpec
+    from ..policy.parts import Cluster, MeshMatch, VirtualHost, WeightedCluster
+    from ..resources.losses import Loss
+    from ..resources.subjects import Subject
     from ..values.net import Prefix
     from ..values.references import FieldRef
-    from .governing import Governing
 
-__all__ = ["lay_out", "unclaimed", "used_gateways"]
+__all__ = ["Governing", "lay_out", "unclaimed", "used_gateways"]
 
 NOT_FOUND = 404
+
+
+class Governing(Protocol):
+    """What governs an identity, port by port; see `OutboundPolicy`, which is such a thing."""
+
+    @property
+    def identity(self) -> Subject:
+        """Whose connections."""
+        ...
+
+    @property
+    def spec(self) -> SidecarSpec:
+        """Switches and settings, mesh-wide."""
+        ...
+
+    @property
+    def switch(self) -> FieldRef:
+        """The field that decides about what no rule claims."""
+        ...
+
+    @property
+    def interception(self) -> Interception:
+        """What the sidecar never sees."""
+        ...
+
+    @property
+    def forward(self) -> Forward | None:
+        """The egress gateways."""
+        ...
+
+    @property
+    def conditions(self) -> tuple[Finding, ...]:
+        """What the mesh uses and this library does not model."""
+        ...
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """The documents that could not be read."""
+        ...
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The ports that it speaks of."""
+        ...
+
+    def port(self, number: int) -> PortPolicy:
+        """The policy of one of these ports."""
+        ...
+
+    def cluster(self, name: str) -> Cluster | None:
+        """Where matches lead that name it, if anywhere."""
+        ...
 
 
 def used_gateways(policy: Governing) -> tuple[UsedGateway, ...]:

@@ -499,6 +499,8 @@ def test_a_range_that_is_empty_or_off_the_line_is_refused(first: int, last: int)
 @example("\ud800")
 @example("1:2:3:4:5:6:255.255.255.255")
 @example("1" * 46)
+@example(":" * 46)
+@example("12345::")
 def test_law_the_c_library_reads_what_we_read(text: str) -> None:
     def key(read: Callable[[str], int]) -> int | None:
         try:
