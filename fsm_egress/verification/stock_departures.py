@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ..resolution.mesh_service import MeshService
     from ..resources.subjects import Subject
     from ..values.net import Prefix
-    from .stock_view import StockView
 
 __all__ = ["suspicions"]
 
@@ -229,10 +228,11 @@ def _of_older(mesh: StockMesh) -> Iterator[Suspicion]:
     """Services that an older controller reads otherwise than the latest one."""
     if mesh.view.version is LATEST:
         return
-    latest, who = view_of(mesh.snapshot), mesh.policy.identity
-    known = {_named(it): _reached(latest, who, it) for it in latest.services_of(who)}
+    who = mesh.policy.identity
+    latest, here = StockBackends(view_of(mesh.snapshot)), StockBackends(mesh.view)
+    known = {_named(it): _reached(latest, who, it) for it in latest.view.services_of(who)}
     for service in mesh.services:
-        if known.get(_named(service)) != _reached(mesh.view, who, service):
+        if known.get(_named(service)) != _reached(here, who, service):
             shows, about = touching(mesh, service), to_service(service)
             yield Suspicion(Code.OLDER_VERSION, service.rule, shows, service.port, about, always=True)
 
@@ -241,10 +241,13 @@ def _named(service: MeshService) -> object:
     return service.rule, service.full_name, service.target_port
 
 
-def _reached(view: StockView, who: Subject, service: MeshService) -> object:
-    """How a service is addressed, and where that leads."""
-    hosts = hostnames_of(view.snapshot, who, service) if service.is_http else ()
-    return service.reached_at, service.endpoints, hosts
+def _reached(backends: StockBackends, who: Subject, service: MeshService) -> object:
+    """How a service is addressed, and where that leads, in which shares."""
+    if not service.is_http:
+        return service.reached_at, service.endpoints
+    hosts = hostnames_of(backends.snapshot, who, service)
+    routes = backends.balanced(backends.routes_of(service) or ())
+    return service.reached_at, service.endpoints, hosts, routes
 
 
 def _of_warming(mesh: StockMesh, service: MeshService) -> Iterator[Suspicion]:

@@ -946,6 +946,11 @@ def test_what_an_older_controller_reads_otherwise_is_found_where_no_request_show
     assert old_rules(mesh, "1.3.7") == [
         ("Service shop/web spec.ports[0]", "10.96.0.1:80 GET http://web.shop/")
     ]
+    nowhere = [service("web", "http 80", pods=[]), split("s", "web", web=0)]
+    assert old_rules(nowhere, "1.4.6") == [
+        ("Service shop/web spec.ports[0]", "10.96.0.1:80 GET http://web.shop/")
+    ]
+    assert old_rules(nowhere, "1.4.7") == []
     warming = [("TrafficWarmup shop/web spec", "10.96.0.1:80 GET http://web.shop/")]
     assert (old_rules(WARMING, "1.4"), old_rules(WARMING, "1.5")) == (warming, [])
 
