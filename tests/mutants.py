@@ -489,10 +489,10 @@ def summary(results: Mapping[str, tuple[str, str]]) -> str:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for wing, ended in results.values():
         counts[wing][ended] += 1
-    lines = [f"{'wing':14} mutants killed slow survived open  rate"]
+    lines = [f"{'wing':14} mutants killed slow survived open at least"]
     for wing, count in [*counts.items(), ("all", sum(counts.values(), Counter()))]:
         found = count["killed"] + count["slow"]
-        rate = f"{100 * found / max(1, count.total() - count['open']):5.1f} %"
+        rate = f"{100 * found / max(1, count.total()):5.1f} %"
         shown = f"{count['killed']:6} {count['slow']:4} {count['survived']:8} {count['open']:4}"
         lines.append(f"{wing:14} {count.total():7} {shown} {rate}")
     return "\n".join(lines)

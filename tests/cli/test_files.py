@@ -255,6 +255,15 @@ def test_a_folder_that_another_process_has_made_meanwhile_is_exchanged(
     assert names(tmp_path) == ["codebase"]
 
 
+def test_a_folder_that_cannot_be_put_in_its_place_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space"):
+        write_folder(tmp_path / "codebase", NEW, EVERYWHERE, private=True)
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
     for content in (OLD, NEW):
