@@ -68,15 +68,11 @@ PARTITION: list[Fault] = [
     ("division.criteria", "if group.stream:", "if group.stream or group.any_tls:"),
     (
         "division.criteria",
-        "https = (claim for claim in group.claims if claim.protocol is Protocol.HTTPS)",
-        "https = (claim for claim in group.claims if claim.protocol is Protocol.TCP)",
+        "if claim.protocol is Protocol.HTTPS for host in claim.hosts",
+        "if claim.protocol is Protocol.TCP for host in claim.hosts",
     ),
     ("division.criteria", "dict.fromkeys(host.hostnames, _cond", "dict.fromkeys(host.hostnames[:1], _cond"),
-    (
-        "division.criteria",
-        "by_host[min(by_host)] if by_host and default else ()",
-        "by_host[max(by_host)] if by_host else ()",
-    ),
+    ("division.criteria", "by_host[min(by_host)] if by_host and default else ()", "()"),
     (
         "division.criteria",
         "in _asked(route.methods or FORWARDED_METHODS, path, route.headers)",
@@ -88,20 +84,25 @@ PARTITION: list[Fault] = [
         "sent = ()",
     ),
     (
-        "division.requests",
-        "yield Asked(unlisted_host(listed), Among(frozenset(host.lower() for host in listed)))",
-        "yield from ()",
-    ),
-    ("division.dividing", "for kind in plain if kind in within.kinds", "for kind in plain[:1]"),
-    (
         "division.dividing",
         "if part.appeal is not Appeal.NOWHERE",
         "if part.appeal is not Appeal.NOWHERE and part.port is not None",
     ),
+    ("division.criteria", "names | outer.server_names,", "outer.server_names,"),
     (
         "division.dividing",
-        "yield TLSClientHello(unlisted_host(names)), Sent(Sends.TLS, rest), (rest, places)",
-        "yield from ()",
+        "name in place.server_names for place in layer.places",
+        "name is None for place in layer.places",
+    ),
+    (
+        "division.dividing",
+        "TLSClientHello(unlisted_host(layer.words))",
+        "TLSClientHello(min(layer.words, default=None))",
+    ),
+    (
+        "division.requests",
+        "return Asked(unlisted_host(words), Among(words))",
+        "return Asked(min(words), Among(words)) if words else Asked(unlisted_host(words), Among(words))",
     ),
 ]
 WRITER: list[Fault] = [
@@ -182,7 +183,11 @@ MODEL: list[Fault] = [
         "rest = Taken(anywhere, None, is_egress=anywhere is not None)",
         "rest = Taken(anywhere, None, is_egress=False)",
     ),
-    ("pipy.sidecar", "entry = next(iter(match.hosts.values()))", "return CLOSED"),
+    (
+        "pipy.sidecar",
+        "if taken.match is None and not self.config.enable_egress:",
+        "if self.config.enable_egress:",
+    ),
     (
         "pipy.sidecar",
         "return CLOSED if found is None else self._through",
