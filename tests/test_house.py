@@ -16,6 +16,7 @@ import fsm_egress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeGuard
 
 PACKAGE = Path(fsm_egress.__file__).parent
 TESTS = Path(__file__).parent
@@ -160,11 +161,26 @@ def numbers_that_leave(tree: ast.AST) -> Iterator[int]:
             for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
             if is_number(target.slice if isinstance(target, ast.Subscript) else node.value)
         }
+        kept |= {
+            ast.unparse(node.func.value)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "update"
+            if any(map(is_number, node.args))
+        }
         for node in ast.walk(function):
+            parts: list[ast.expr] = []
             if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
                 parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
-                if any(ast.unparse(it) in kept or is_number(it) for it in parts):
-                    yield node.lineno
+            elif makes_a_value(node):
+                parts = [*node.args, *(it.value for it in node.keywords)]
+            yield from (it.lineno for it in parts if ast.unparse(it) in kept or is_number(it))
+
+
+def makes_a_value(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it calls a class, whose objects hold what they are given."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
 
 
 def is_number(node: ast.AST | None) -> bool:
@@ -174,8 +190,10 @@ def is_number(node: ast.AST | None) -> bool:
             return True
         case ast.Call(func=ast.Name(id="set" | "list" | "tuple" | "map" | "frozenset" | "dict"), args=args):
             return any(isinstance(it, ast.Name) and it.id == "id" for it in args) or any(map(is_number, args))
-        case ast.DictComp(key=key):
-            return is_number(key)
+        case ast.DictComp(key=key, value=value):
+            return is_number(key) or is_number(value)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="dict"), attr="fromkeys"), args=args):
+            return any(map(is_number, args))
         case ast.SetComp(elt=element) | ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
             return is_number(element)
         case ast.Dict(keys=listed) | ast.Tuple(elts=listed) | ast.List(elts=listed) | ast.Set(elts=listed):
@@ -207,6 +225,9 @@ def test_nothing_that_lasts_is_known_by_the_number_of_an_object() -> None:
         "def f(items):\n    yield {id(it): it.name for it in items}",
         "def f(items):\n    found = {}\n    for it in items:\n        found[id(it)] = it\n    return found",
         "def f(items):\n    found = set(map(id, items))\n    return found",
+        "def f(items):\n    found = {it.name: id(it) for it in items}\n    return Place(names=found)",
+        "def f(items):\n    found = {}\n    found.update((it, id(it)) for it in items)\n    return found",
+        "def f(items):\n    by = {}\n    by.update(dict.fromkeys(items, id(1)))\n    return Place(by)",
     ],
 )
 def test_a_number_that_outlasts_its_object_is_found(code: str) -> None:

@@ -155,11 +155,13 @@ class _Groups:
         outer = self.of(group.around) if group.around else Place()
         own = {name: _conditions_of(host.routes) for host in group.own_hosts for name in host.hostnames}
         names = _names_of(group.own)
-        deciding: dict[str, object] = {name: id(host) for host in group.own_hosts for name in host.hostnames}
+        deciding: dict[str, object] = {
+            name: Same(host) for host in group.own_hosts for name in host.hostnames
+        }
         if group.any_tls:
             names |= outer.server_names
         else:
-            deciding.update((TLS_NAME + it.host, id(it)) for it in group.own_names)
+            deciding.update((TLS_NAME + it.host, Same(it)) for it in group.own_names)
         hosts: Mapping[str, tuple[Condition, ...]] = Layered(own, outer.hosts) if group.around else own
         first = min([*own, *self.first.get(outer, ())], default=None)
         place = Place(
@@ -205,7 +207,7 @@ def _routed(hosts: Iterable[VirtualHost], *, default: bool) -> Place:
     deciding: dict[str, object] = {}
     for host in hosts:
         by_host.update(dict.fromkeys(host.hostnames, _conditions_of(host.routes)))
-        deciding.update(dict.fromkeys(host.hostnames, id(host)))
+        deciding.update(dict.fromkeys(host.hostnames, Same(host)))
     otherwise = by_host[min(by_host)] if by_host and default else ()
     return Place(frozenset(), by_host, otherwise, deciding=deciding)
 

@@ -198,7 +198,7 @@ def test_a_command_ends_as_it_is_said(command: str, expected: Ending, folder: Pa
     (folder / "ranged.yaml").write_text(POLICY + "  ipAddresses: [54.1.2.3/8]\n")
     (folder / "config.json").write_text("{}")
     for name, status in (("proof", "unsat"), ("forged", "sat")):
-        text = f"; claim: c\n(set-info :status {status})\n(assert false)\n"
+        text = f"; claim: c\n(set-info :status {status})\n(assert false)\n(check-sat)\n"
         (folder / f"{name}.smt2").write_text(text)
     for name, verdict in (("good", "DENIED"), ("bad", "PASSTHROUGH")):
         (folder / f"{name}.egress-test.yaml").write_text(TESTS.replace("VERDICT", verdict))
