@@ -91,8 +91,8 @@ PARTITION: list[Fault] = [
     ("division.criteria", "names | outer.server_names,", "outer.server_names,"),
     (
         "division.dividing",
-        "name in place.server_names for place in layer.places",
-        "name is None for place in layer.places",
+        "if kind in within.kinds:",
+        "if kind in within.kinds and kind is not Sends.DATAGRAM:",
     ),
     (
         "division.dividing",
@@ -286,6 +286,12 @@ MESHES: list[list[Any]] = [
         service("db", "http-web 82", ip="10.96.0.2", pods=["10.0.0.2", "10.0.0.3"]),
         service("shared", "http-web 82", ip="10.96.0.4", pods=["10.0.0.4"]),
         resource("split.smi-spec.io/v1alpha4", "TrafficSplit", "shop", "s", spec=SPLIT),
+    ],
+    [
+        config(featureFlags=DEFAULT),
+        GET,
+        egress("routed", "http 80", hosts=["a.com"], matches=GROUP),
+        egress("lacking", "http 80", hosts=["c.org"], mtls=LACKING),
     ],
 ]
 BOTH = {"x-a": "1", "x-b": "2"}
