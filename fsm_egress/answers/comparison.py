@@ -28,7 +28,7 @@ from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.enums import Word
-from ..values.identity import Memory
+from ..values.identity import Memory, Same
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .certified import Asked, Question
@@ -383,10 +383,18 @@ def _where_different(old: Reading, new: Reading) -> tuple[Reading, Reading]:
     """Two readings that look at nothing where both would see everything decided alike."""
     alike = Place()
     known: dict[tuple[Place, Place], tuple[Place, Place]] = {}
+    equal: dict[tuple[Same, Same], bool] = {}  # a match is the source of many places, and compared once
+
+    def is_equal(one: object, other: object) -> bool:
+        key = Same(one), Same(other)
+        if key not in equal:
+            equal[key] = one == other
+        return equal[key]
 
     def places(one: Place, other: Place) -> tuple[Place, Place]:
         if (one, other) not in known:
-            is_alike = one.source is not None and one.source == other.source
+            is_said = one.source and len(one.source) == len(other.source)
+            is_alike = is_said and all(map(is_equal, one.source, other.source))
             known[one, other] = (alike, alike) if is_alike else (one, other)
         return known[one, other]
 

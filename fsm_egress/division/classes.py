@@ -73,7 +73,7 @@ class Place:
         deciding: what does instead, of single hosts; and of single server names, by `TLS_NAME` and the name.
             Requests to hosts for which it is equal are decided alike, too.
         unlisted: what decides about requests to all other hosts; by default each place by itself.
-        source: what decides about everything; where it is equal, all is decided alike.
+        source: what decides about everything; where each of it is equal, all is decided alike.
         around: a place where all is decided alike about the hosts and server names that are listed there, but
             for those of its own: it lists what that lists, and these; None where it shares with none.
         own_hosts: these, of its hosts.
@@ -87,7 +87,7 @@ class Place:
     routing: object = field(factory=object, repr=False)
     deciding: Mapping[str, object] = field(factory=dict, repr=False)
     unlisted: object = field(default=None, repr=False)
-    source: object = field(default=None, repr=False)
+    source: tuple[object, ...] = field(default=(), repr=False)
     around: Place | None = field(default=None, repr=False)
     own_hosts: Collection[str] = field(default=(), repr=False)
     own_names: Collection[str] = field(default=(), repr=False)
@@ -155,7 +155,7 @@ Missing: TypeAlias = tuple[tuple[Literal, ...], ...]
 class Among:
     """Some words: those that are named or, with `but`, all others; so by default every word."""
 
-    words: frozenset[str] = frozenset()
+    words: frozenset[str] = field(default=frozenset(), eq=lambda it: (it,))  # as a tuple sees who is the same
     but: bool = True
 
     def __contains__(self, word: str) -> bool:
