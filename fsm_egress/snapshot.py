@@ -78,7 +78,8 @@ class Kind(Generic[R]):
     def __eq__(self, other: object) -> bool:
         return self._spaces == other._spaces if isinstance(other, Kind) else NotImplemented
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash(tuple([(namespace, len(space)) for namespace, space in self._spaces.items()]))
 
     def __getitem__(self, name: Name) -> R:
         return self._spaces[name[0]][name[1]]
@@ -97,8 +98,11 @@ class Kind(Generic[R]):
         found = ((name, self.get(*name)) for name in dict.fromkeys((*put, *gone)))
         before = {name: resource for name, resource in found if resource is not None}
         spaces = _by_space(put.items(), self._spaces)
+        away: dict[str, set[str]] = {}
         for namespace, name in gone:
-            spaces[namespace] = {other: it for other, it in spaces[namespace].items() if other != name}
+            away.setdefault(namespace, set()).add(name)
+        for namespace, names in away.items():
+            spaces[namespace] = {name: it for name, it in spaces[namespace].items() if name not in names}
             if not spaces[namespace]:
                 del spaces[namespace]
         if self._sources is None:

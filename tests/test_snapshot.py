@@ -121,6 +121,16 @@ def test_law_a_snapshot_equals_another_of_the_same_resources(mesh: list[dict[str
     assert hash(one) == hash(other)
     assert one.with_(policy("added")) != other
     assert one.with_(policy("added")).without(policy("added").ref) == other
+    for kind, table in kinds(one).items():
+        assert (table == other.kind(kind), hash(table) == hash(other.kind(kind))) == (True, True)
+
+
+def test_several_resources_go_at_once() -> None:
+    added = [policy(name, space) for space in ("curl", "shop") for name in "abc"]
+    mesh = fe.Snapshot().with_(*added)
+    left = mesh.without(*(it.ref for it in added if it.ref.name != "b" or it.ref.namespace == "shop"))
+    assert list(left) == [policy("b")]
+    assert left == fe.Snapshot().with_(policy("b"))
 
 
 def test_a_snapshot_equals_none_that_lacks_something_else_and_nothing_of_another_type() -> None:

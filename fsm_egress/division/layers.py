@@ -93,7 +93,7 @@ class Layer:
 
     def placed(self) -> Iterator[Placed]:
         """Where it is, with all layers within."""
-        pending = [self]
+        pending: list[Layer] = [self]
         while pending:
             layer = pending.pop()
             yield from layer.here
