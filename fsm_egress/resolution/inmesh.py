@@ -186,7 +186,8 @@ class Backends:
     ) -> None:
         self.snapshot = snapshot
         self.findings = findings
-        self.splits = splits_by_apex(snapshot) if splits is None else splits
+        known = splits_by_apex(snapshot) if splits is None else splits
+        self.splits: Mapping[Account, list[TrafficSplit]] = known
 
     def clusters_of(self, service: MeshService) -> tuple[WeightedCluster, ...]:
         """The clusters of a stream service."""
