@@ -437,8 +437,8 @@ def counted_services(
     listed = [item for subset in subsets_of(documents, service) for item in subset.get("addresses", [])]
     hostnames = unique(item["hostname"] for item in listed if headless(service) and "hostname" in item)
     for hostname in hostnames:
-        named = [item["ip"] for item in listed if item.get("hostname") == hostname]
-        own = [ip for ip in ready if ip in named]
+        # fsm, ListEndpointsForService: of the subsets at the target port, the addresses of this hostname
+        own = unique(ready_at(documents, service, target, hostname))
         yield f"{hostname}.{name}", own, own
     if not hostnames:
         yield name, resolved(documents, service, target), ready
@@ -455,13 +455,14 @@ def resolved(documents: Documents, service: Document, target: int) -> list[str]:
     return unique([service["spec"]["clusterIP"], *([] if domain else ready_addresses(documents, service))])
 
 
-def ready_at(documents: Documents, service: Document, target: int) -> list[str]:
+def ready_at(documents: Documents, service: Document, target: int, hostname: str | None = None) -> list[str]:
     # settled: endpoints are the ready addresses of the subsets that have the target port.
     return [
         item["ip"]
         for subset in subsets_of(documents, service)
         if any(port["port"] == target for port in subset.get("ports", []))
         for item in subset.get("addresses", [])
+        if hostname in (None, item.get("hostname"))
     ]
 
 
