@@ -148,13 +148,13 @@ def everything(decision: Decision) -> Leaf:
     return leaf_of(decision, tls=decision, http=decision)
 
 
-def leaf_of(plain: Decision, *, http: Cell, tls: Cell | None = None) -> Leaf:
+def leaf_of(plain: Decision, *, http: Cell, tls: Cell) -> Leaf:
     """The leaf of what is decided about HTTP, about TLS, and about all else that is TCP."""
     cells: dict[Sends, Cell] = {
         Sends.BYTES: plain,
         Sends.NOTHING: plain,
         Sends.DATAGRAM: UNSEEN,
-        Sends.TLS: tls or plain,
+        Sends.TLS: tls,
         Sends.HTTP: http,
     }
     first, second, third, fourth, fifth = (cells[kind] for kind in KINDS)

@@ -48,8 +48,6 @@ LAST_KEY = IPV6_START + (1 << IPV6_BITS) - 1  # the key of `ffff:ffff:ffff:ffff:
 GAP_START = IPV6_START + (0xFFFF << IPV4_BITS)
 GAP_END = GAP_START + (1 << IPV4_BITS)  # exclusive
 
-IPV6_LENGTH = 45  # characters of the longest spelling, six groups and four octets
-
 # The 256 spellings of an octet, and what it counts for in each place: stricter than a parser, and no slower.
 _FIRST, _SECOND, _THIRD, _FOURTH = (
     {str(octet): octet << shift for octet in range(256)} for shift in (24, 16, 8, 0)
@@ -305,8 +303,6 @@ def _read_ipv4(text: str) -> int:
 
 def read_groups(text: str) -> int:
     """Eight groups, some of them written `::`, the last two perhaps as octets -> their value."""
-    if len(text) > IPV6_LENGTH:
-        raise ValueError
     if "." in text:
         head, _, octets = text.rpartition(":")
         value = _read_ipv4(octets)

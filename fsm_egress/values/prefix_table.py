@@ -80,7 +80,7 @@ def _line(pairs: Iterable[tuple[Prefix, V]], default: V) -> tuple[tuple[int, ...
         cut(first, value)
         end = prefix.last + 1
         around.append((GAP_END if end == GAP_START else end, value))
-    while len(around) > 1:
+    while around:
         end, _ = around.pop()
         if end <= LAST_KEY:
             cut(end, around[-1][1])

@@ -21,6 +21,7 @@ from small import ROUTES, WHO, whole
 from thoroughness import examples
 
 import fsm_egress as fe
+from fsm_egress.engine import IncompleteEngine, allowing, tables
 from fsm_egress.policy import Interception
 from fsm_egress.resources.subjects import account_of
 from fsm_egress.values.dialling import can_be_dialled
@@ -352,6 +353,25 @@ def test_an_https_claim_without_its_certificate_and_without_hosts_refuses_all_tl
     assert decide(fe.tls("54.9.9.9", 443, "x.org"), policy).reason is fe.Reason.NO_CERTIFICATE
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        fe.Engine,
+        IncompleteEngine,
+        allowing.Allowed,
+        allowing.Later,
+        allowing.Requests,
+        allowing.ServerNames,
+        tables.HostTable,
+        tables.RouteTable,
+    ],
+)
+def test_an_engine_and_its_tables_equal_nothing_but_themselves(table: type) -> None:
+    """Comparing what they hold would cost as much as laying it out."""
+    assert table.__eq__ is object.__eq__
+    assert table.__hash__ is object.__hash__
+
+
 def test_the_repr_of_an_engine_is_short() -> None:
     engine = fe.compile(fe.load([MESH_CONFIG]), "curl.curl")
     assert repr(engine) == "Engine(identity=ServiceIdentity(name='curl', namespace='curl'))"
@@ -369,6 +389,28 @@ def test_an_unknown_host_takes_the_default_routes_and_no_refusal_of_theirs() -> 
         engine.classify(fe.http("54.9.9.9", 443, "GET", f"{host}/")).reason for host in ("a.com", "x.com")
     ]
     assert reasons == [fe.Reason.NO_CERTIFICATE, fe.Reason.NO_ROUTE]
+
+
+def test_an_unknown_host_is_served_as_the_first_that_is_allowed_by_name() -> None:
+    policies = (
+        egress("a", "http", hosts=["z.com", "b.com"]),
+        egress("b", "http", hosts=["a.com"], sources=UNCERTIFIED),
+    )
+    config = {**MESH_CONFIG, "spec": {"featureFlags": {"enableAutoDefaultRoute": True}}}
+    engine = fe.compile(fe.load([config, *policies]), "curl.curl")
+    hosts = ("z.com", "b.com", "a.com", "x.com")
+    decisions = [engine.classify(fe.http("54.9.9.9", 443, "GET", f"{host}/")) for host in hosts]
+    served = [target.host for decision in decisions for target in decision.targets]
+    assert served == ["z.com", "b.com", "b.com", "b.com"]
+
+
+@pytest.mark.parametrize(
+    "first", [egress("a", "tcp", sources=UNCERTIFIED), egress("a", "https", sources=UNCERTIFIED)]
+)
+def test_a_name_without_its_certificate_is_refused_by_what_refuses_all_names(first: dict[str, Any]) -> None:
+    named = egress("b", "https", hosts=["b.com"], sources=UNCERTIFIED)
+    rules = [decide(fe.tls("54.9.9.9", 443, name), first, named).rule for name in ("b.com", "c.com")]
+    assert [rule and rule.resource.name for rule in rules] == ["a", "a"]
 
 
 def test_a_stream_claim_without_its_certificate_refuses_what_no_route_allows() -> None:

@@ -36,6 +36,7 @@ def longest(entries: dict[Prefix, str], key: int, default: str) -> str:
 
 @given(tables, st.lists(keys(), min_size=1))
 @example({Prefix("::fffe:0:0/96"): "red", Prefix("::/64"): "green"}, [GAP.start - 1, GAP.stop])
+@example({Prefix("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/128"): "red"}, [LAST_KEY])
 def test_the_longest_prefix_decides(entries: dict[Prefix, str], probes: list[int]) -> None:
     table = PrefixTable(entries.items(), "blue")
     ends = [
