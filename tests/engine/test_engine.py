@@ -368,8 +368,7 @@ def test_an_https_claim_without_its_certificate_and_without_hosts_refuses_all_tl
 )
 def test_an_engine_and_its_tables_equal_nothing_but_themselves(table: type) -> None:
     """Comparing what they hold would cost as much as laying it out."""
-    assert table.__eq__ is object.__eq__
-    assert table.__hash__ is object.__hash__
+    assert not {"__eq__", "__hash__"} & vars(table).keys()
 
 
 def test_the_repr_of_an_engine_is_short() -> None:
