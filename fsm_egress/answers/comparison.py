@@ -57,7 +57,7 @@ class Effect(Word):
     ATTRIBUTED = "attributed"
 
 
-@frozen(repr=False)
+@frozen
 class Alteration:
     """Connections that change alike.
 
@@ -104,7 +104,7 @@ class Alteration:
         return f"<Alteration {self}>"
 
 
-@frozen(repr=False)
+@frozen
 class MeshDiff(Shown):
     """What differs between two meshes; true unless it is proven that every connection fares the same.
 
@@ -180,7 +180,6 @@ def _blocks(alterations: Iterable[Alteration]) -> list[str]:
 
 
 @takes(before=Snapshot, after=Snapshot)
-@takes(before=Snapshot, after=Snapshot)
 def diff(
     before: Snapshot, after: Snapshot, identities: Identities = None, *, progress: Progress = iter
 ) -> MeshDiff:
@@ -225,7 +224,6 @@ def diff(
 
 
 @takes(a=Snapshot, b=Snapshot)
-@takes(a=Snapshot, b=Snapshot)
 def equivalent(
     a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter
 ) -> Answer:
@@ -244,7 +242,6 @@ def equivalent(
     return _compared(Question.EQUIVALENT, a, b, identities, (Effect.ATTRIBUTED,), progress)
 
 
-@takes(a=Snapshot, b=Snapshot)
 @takes(a=Snapshot, b=Snapshot)
 def implies(a: Snapshot, b: Snapshot, identities: Identities = None, *, progress: Progress = iter) -> Answer:
     """Whether the second mesh allows everything that the first one allows, wherever it is sent.

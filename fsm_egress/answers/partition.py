@@ -53,7 +53,7 @@ __all__ = [
 PORTION = ("port", "addresses", "verdict", "reason", "rule", "sends")
 
 
-@frozen(repr=False)
+@frozen
 class Portion(Shown):
     """Connections about which the same is decided."""
 
@@ -95,7 +95,7 @@ class Portion(Shown):
         return f"<Portion {self}>"
 
 
-@frozen(repr=False)
+@frozen
 class Partition(Shown):
     """All connections of an identity: each is in one portion, or among what is undecided.
 
@@ -148,7 +148,6 @@ class Partition(Shown):
         return f"<Partition of {self.identity}: {len(self.portions)} portions>"
 
 
-@takes(mesh=Snapshot)
 @takes(mesh=Snapshot)
 def partition(mesh: Snapshot, identity: Subject | str) -> Partition:
     """All connections of an account (`name.namespace`) or a pod, divided into regions with one decision each.

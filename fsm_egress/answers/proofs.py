@@ -145,7 +145,7 @@ class Answer(Discreet, Shown):
     beside: tuple[Witness, ...] = ()
     unnamed: tuple[Unnamed, ...] = ()
     conditions: tuple[Finding, ...] = field(default=(), kw_only=True)
-    asked: Asked | None = field(default=None, kw_only=True, repr=False, eq=False)
+    asked: Asked | None = field(default=None, kw_only=True, eq=False)
 
     def __bool__(self) -> bool:
         return self.proven is True

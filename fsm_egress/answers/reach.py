@@ -55,7 +55,7 @@ __all__ = ["Reachability", "Way", "never", "reachable"]
 # --- who reaches -----------------------------------------------------------------------------------------
 
 
-@frozen(repr=False)
+@frozen
 class Way:
     """Connections of an identity that are allowed, and by what."""
 
@@ -73,7 +73,7 @@ class Way:
         return f"<Way of {self}>"
 
 
-@frozen(repr=False)
+@frozen
 class Reachability(Shown):
     """Who reaches something, and how; true where somebody does.
 
@@ -145,7 +145,6 @@ class Reachability(Shown):
 
 
 @takes(mesh=Snapshot)
-@takes(mesh=Snapshot)
 def reachable(
     mesh: Snapshot,
     to: Prefix | Address | str | None = None,
@@ -193,7 +192,6 @@ def reachable(
 # --- what never happens ----------------------------------------------------------------------------------
 
 
-@takes(mesh=Snapshot, where=Where)
 @takes(mesh=Snapshot, where=Where)
 def never(
     mesh: Snapshot, where: Where, identities: Identities = None, *, progress: Progress = iter

@@ -48,7 +48,7 @@ class Region:
     spans: tuple[Span, ...]
     sent: tuple[Sent, ...]
     witness: Connection = field(eq=False)
-    appeal: Appeal = field(default=Appeal.ANY, eq=False, repr=False)
+    appeal: Appeal = field(default=Appeal.ANY, eq=False)
 
     @classmethod
     def of(cls, part: Class, named: Collection[int]) -> Region:

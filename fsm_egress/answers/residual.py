@@ -106,7 +106,7 @@ class Partial:
         return ", ".join(texts) or "any by TCP"
 
 
-@frozen(repr=False)
+@frozen
 class Residual(Shown):
     """What is decided about a connection of which not all is known.
 
@@ -179,7 +179,6 @@ class Residual(Shown):
         return f"<Residual of {self.identity}, {self.partial}: {len(self.portions)} portions>"
 
 
-@takes(mesh=Snapshot, partial=Partial)
 @takes(mesh=Snapshot, partial=Partial)
 def residual(mesh: Snapshot, identity: Subject | str, partial: Partial) -> Residual:
     """What is decided about a connection of which not all is known.

@@ -120,7 +120,7 @@ class Place:
 
     def name_decider(self, name: str) -> object:
         """What decides about TLS connections that ask for this server name, likewise."""
-        return self.deciding.get(TLS_NAME + name, self) if name in self.server_names else self
+        return self.deciding.get(TLS_NAME + name, self)
 
     def conditions(self, host: str) -> tuple[Condition, ...]:
         """The conditions on requests with this Host."""

@@ -160,6 +160,7 @@ class _Groups:
         }
         if group.any_tls:
             names |= outer.server_names
+            deciding.update((TLS_NAME + name, Same(group.any_tls)) for name in names)
         else:
             deciding.update((TLS_NAME + it.host, Same(it)) for it in group.own_names)
         hosts: Mapping[str, tuple[Condition, ...]] = Layered(own, outer.hosts) if group.around else own

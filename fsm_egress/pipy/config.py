@@ -68,7 +68,7 @@ class PipyConfig:
         compressed: whether the sidecar is meant to read `config.json.gz` (`spec.sidecar.compressConfig`).
     """
 
-    content: bytes = field(repr=False)
+    content: bytes
     compressed: bool = field(default=False, eq=False)
 
     @cached_property

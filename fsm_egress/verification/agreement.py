@@ -237,7 +237,7 @@ class Sides:
         return frozenset(cluster.name for cluster in clusters if cluster.source_cert)
 
 
-@frozen(repr=False)
+@frozen
 class Verification(Discreet, Shown):
     """How engine and sidecar compare for one identity.
 
@@ -252,8 +252,8 @@ class Verification(Discreet, Shown):
     classes: int
     disagreements: tuple[Disagreement, ...]
     undecided: tuple[Undecided, ...]
-    sides: Sides = field(repr=False, eq=False)
-    mesh: Snapshot = field(repr=False, eq=False)
+    sides: Sides = field(eq=False)
+    mesh: Snapshot = field(eq=False)
 
     def certificate(self, shown: Disagreement | None = None) -> str:
         """The comparison as an SMT-LIB script, which a solver checks without this library.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import random_meshes
 from hypothesis import given, settings
+from pods import pod
 from small import ROUTES, WHO, config, egress, load, routes, service, whole
 from thoroughness import examples
 from universe import UNIVERSE, Wire, changes, drawn
@@ -232,6 +233,15 @@ def test_a_change_within_one_mesh_is_found_whoever_else_there_is(
     assert len(found.changes) == (1 if "tcp 25" in ports else 2)
 
 
+@pytest.mark.parametrize("changed", NAMES)
+def test_a_change_of_one_of_several_policies_of_an_account_is_found(changed: str) -> None:
+    before = load(config(), *(egress(name, f"tcp {25 + index}") for index, name in enumerate(NAMES)))
+    after = before.with_(*load(egress(changed, "tcp 80")).kind(fe.EgressPolicy))
+    effects = {it.effect for it in fe.diff(before, after).changes}
+    assert effects == {Effect.ALLOWED, Effect.DENIED}
+    assert fe.implies(before, after).proven is False
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_port_of_an_account_is_a_change(name: str) -> None:
     before = load(config(), *(of(other, "tcp 25") for other in NAMES if other != name))
@@ -275,6 +285,64 @@ def test_nothing_changes() -> None:
     extent = "1 identity and any other account, 0 classes of connections"
     assert str(fe.diff(mesh, mesh)) == f"nothing changes ({extent} looked at)"
     assert str(fe.equivalent(mesh, mesh)) == f"proven: every connection fares the same ({extent})"
+
+
+def test_where_all_policies_stay_as_they_are_no_class_is_looked_at() -> None:
+    closed = config({"enableEgress": False, "outboundPortExclusionList": [25]})
+    before = load(closed, egress("web", "https 443", hosts=["a.com"]))
+    after = load(closed, egress("web", "https 443", hosts=["a.com"]))
+    assert fe.diff(before, after).classes == 0
+    assert fe.equivalent(before, after).classes == 0
+
+
+def of_all(name: str, *accounts: str, hosts: list[str]) -> dict[str, Any]:
+    """A policy of several accounts of a namespace."""
+    policy = egress(name, "https 443", hosts=hosts)
+    policy["spec"]["sources"] = [
+        {"kind": "ServiceAccount", "name": account, "namespace": "curl"} for account in accounts
+    ]
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ([of_all("all", *NAMES, hosts=["a.com"])], [of_all("all", *NAMES, hosts=["b.com"])], True),
+        (
+            [of_all("all", *NAMES, hosts=["a.com"])],
+            [of_all(name, name, hosts=[f"{name}.com"]) for name in NAMES],
+            False,
+        ),
+        (
+            [of_all(name, name, hosts=[f"{name}.com"]) for name in NAMES],
+            [of_all("all", *NAMES, hosts=["a.com"])],
+            False,
+        ),
+    ],
+    ids=["the same in both", "the same before", "the same after"],
+)
+def test_accounts_are_looked_at_together_whose_policies_are_the_same_before_and_after(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], same: bool
+) -> None:
+    meshes = load(*before), load(*after)
+    whom = [f"{name}.curl" for name in NAMES]
+    found, alone = fe.diff(*meshes, whom), [fe.diff(*meshes, who) for who in whom]
+    classes = [it.classes for it in alone]
+    assert found.classes == (classes[0] if same else sum(classes))
+    for it in found.changes:
+        assert len(it.identities) == (len(NAMES) if same else 1)
+    assert {(it.effect, it.region) for it in found.changes} == {
+        (it.effect, it.region) for one in alone for it in one.changes
+    }
+
+
+def test_accounts_without_policies_are_apart_where_their_pods_are_intercepted_otherwise() -> None:
+    listed = pod("c-0", outbound_port_exclusion_list="9090")
+    before = load(config({"enableEgress": False}), listed)
+    found = fe.diff(before, before.patched(OPEN), [WHO, "wget.curl"])
+    regions = {str(it.identities[0]): it.region for it in found.changes}
+    excluded = fe.tcp("54.9.9.9", 9090)
+    assert [excluded in regions[who] for who in (WHO, "wget.curl")] == [False, True]
 
 
 def test_only_those_who_are_asked_for() -> None:

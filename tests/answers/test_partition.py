@@ -98,6 +98,20 @@ def test_every_connection_of_the_universe_is_in_one_portion(enable: bool) -> Non
         assert_alike(portion, engine.classify(connection))
 
 
+def test_a_server_name_is_decided_otherwise_in_a_range_that_is_open_for_any_tls() -> None:
+    mesh = load(
+        config({"enableEgress": False}),
+        egress("named", "https 443", hosts=["a.com"]),
+        egress("open", "https 443", ipAddresses=["54.0.0.0/8"]),
+    )
+    engine, found = fe.compile(mesh, WHO), fe.partition(mesh, WHO)
+    for address, rule in (("54.9.9.9", "open"), ("9.9.9.9", "named")):
+        asked = fe.tls(address, 443, "a.com")
+        (portion,) = holding(found.portions, asked)
+        assert_alike(portion, engine.classify(asked))
+        assert str(portion.decision.rule) == f"Egress curl/{rule} spec.ports[0]"
+
+
 def test_a_partition_in_words() -> None:
     found = fe.partition(load(*RESTRICTED), WHO)
     assert repr(found) == "<Partition of curl.curl: 8 portions>"

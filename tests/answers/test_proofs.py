@@ -61,6 +61,12 @@ def test_a_proof_a_refutation_and_neither() -> None:
     assert [it["verdict"] for it in mapping["witness"]["decisions"]] == ["EGRESS_POLICY"]
 
 
+def test_equal_answers_to_a_question_that_is_asked_twice() -> None:
+    mesh, outside = load(egress("web", "tcp 443")), fe.Where.outside()
+    assert fe.never(mesh, outside) == fe.never(mesh, outside)
+    assert fe.never(mesh, outside) != fe.never(mesh, fe.Where.allowed())
+
+
 def changed(mesh: fe.Snapshot, patch: dict[str, Any]) -> set[tuple[Any, ...]]:
     return {(it.effect, str(it.region)) for it in fe.diff(mesh, mesh.patched(patch)).changes}
 

@@ -157,6 +157,8 @@ def test_addresses_that_touch_are_joined_but_not_over_the_families() -> None:
         (((1, 1), (3, 3), (5, 5), (7, 7)), "1, 3, 5, 7"),
         (((1, 1), (3, 3), (5, 5), (7, 7), (9, 9)), "1, 3, 5, 2 more"),
         (((2, 65_535),), "any but 1"),
+        (((1, 1),), "1"),
+        (((1, 1), (80, 80)), "1, 80"),
     ],
 )
 def test_ports_in_words(ports: Any, text: str) -> None:
@@ -172,6 +174,11 @@ def test_ports_in_words(ports: Any, text: str) -> None:
         ((keys("54.0.0.0", "54.255.255.255"),), "54.0.0.0/8 (16,777,216)"),
         ((keys("54.9.9.9", "54.9.9.9"),), "54.9.9.9"),
         ((keys("54.9.9.8", "54.9.9.9"),), "54.9.9.8/31"),
+        ((keys("54.9.9.8", "54.9.9.10"),), "54.9.9.8/31, 54.9.9.10"),
+        ((keys("54.9.9.8", "54.9.9.11"),), "54.9.9.8/30 (4)"),
+        ((keys("0.0.0.0", "127.255.255.255"),), "0.0.0.0/1 (2,147,483,648)"),
+        ((keys("2001:db8::", "2001:db8::ffff:ffff"),), "2001:db8::/96 (4,294,967,296)"),
+        ((keys("2001:db8::", "2001:db8::1:ffff:ffff"),), "2001:db8::/95 (2^33 and more)"),
         (
             (keys("0.0.0.0", "53.255.255.255"), keys("55.0.0.0", "255.255.255.255")),
             "all IPv4 except 54.0.0.0/8",
@@ -209,6 +216,8 @@ Q = Pattern("q")
         ((Sent(Sends.HTTP, only("a.com"), methods=only("GET")),), "GET to `a.com`"),
         ((Sent(Sends.HTTP, Among(frozenset(["a"])), methods=only("PUT")),), "PUT to any host but `a`"),
         ((Sent(Sends.HTTP, methods=only("GET", "PURGE")),), "GET/PURGE to any host"),
+        ((Sent(Sends.HTTP, methods=only(*"zGyfxe", "GET")),), "GET/G/e/f/x/y/z to any host"),
+        ((Sent(Sends.TLS, only(*"dbac")),), "TLS to `a`, `b`, `c`, `d`"),
         (
             (Sent(Sends.HTTP, methods=Among(frozenset(KNOWN_METHODS))),),
             "unknown methods to any host",
@@ -217,6 +226,10 @@ Q = Pattern("q")
         (
             (Sent(Sends.HTTP, found=(("x-env", Q),), missing=((("", P),),)),),
             "any request to any host with `q` in `x-env` and no `^/v1/` in the path",
+        ),
+        (
+            (Sent(Sends.HTTP, found=(("", P),), missing=((("", P), ("x-env", Q)),)),),
+            "any request to any host with `^/v1/` in the path and no `q` in `x-env`",
         ),
         (
             (Sent(Sends.HTTP, missing=((("", P), ("x-env", Q)),)),),
@@ -253,8 +266,8 @@ def test_a_region_for_machines() -> None:
             "missing": [[{"header": "h", "pattern": "q"}]],
         }
     ]
-    but = region(Sent(Sends.TLS, Among(frozenset(["b", "a"])))).to_mapping()["sends"]
-    assert but == [{"kind": "tls", "name": {"anyBut": ["a", "b"]}}]
+    but = region(Sent(Sends.TLS, Among(frozenset("fbdaec")))).to_mapping()["sends"]
+    assert but == [{"kind": "tls", "name": {"anyBut": [*"abcdef"]}}]
     assert repr(region()) == "<Region anything to any address, port any>"
 
 

@@ -151,6 +151,14 @@ def test_of_pods_that_the_node_intercepts_nothing_is_proven() -> None:
     assert not [it for it in fe.lint(mesh) if it.code is fe.Code.NOT_DECIDED]
 
 
+@pytest.mark.parametrize("ask", [fe.implies, fe.equivalent])
+def test_nothing_is_refuted_by_a_mesh_in_which_nothing_is_known(ask: Any) -> None:
+    known = load(config({"enableEgress": True}))
+    mesh = load(NODES)
+    for pair in ((known, mesh), (mesh, known)):
+        assert ask(*pair).proven is None
+
+
 def test_pods_with_a_sidecar_or_without_any_are_proven_in_such_a_mesh_too() -> None:
     running = pod("a", "10.244.0.9", None, "sidecar")
     bare = pod("b", sidecar_injection="no")

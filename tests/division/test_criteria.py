@@ -8,6 +8,7 @@ import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pods import pod
 from small import ROUTES, WHO, config, egress, load, resolved, routes, service
 from thoroughness import examples
 
@@ -18,7 +19,7 @@ from fsm_egress.division.dividing import divide
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.sidecar import Sidecar
 from fsm_egress.values.net import IPV6_START, LAST_KEY, Address
-from fsm_egress.verification.agreement import Sides
+from fsm_egress.verification.agreement import Sides, own_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -371,6 +372,13 @@ def test_a_mesh_with_one_route_has_exactly_these_classes() -> None:
     assert payloads(reading_of_policy(policy), address="127.0.0.1") == elsewhere
 
 
+def test_nothing_is_looked_at_of_a_pod_without_a_sidecar() -> None:
+    mesh = load(*get_with_header(), pod("c-0", sidecar_injection="no"))
+    reading = reading_of_policy(fe.resolve(mesh, "pod/c-0.curl"))
+    assert (reading.ports, reading.other.starts) == ({}, (0,))
+    assert reading_of_sidecar(Sides.of(mesh, "pod/c-0.curl").sidecar).other.starts == (0,)
+
+
 def test_ipv6_addresses_are_apart_from_ipv4_addresses_of_the_same_policy() -> None:
     classes = list(divide(reading_of_policy(resolved(*get_with_header()))))
     assert {part.spans for part in classes if part.port == 80} == {
@@ -629,6 +637,36 @@ def test_another_certificate_is_another_place() -> None:
         "55.0.0.0",
         "57.0.0.0",
     ]
+
+
+def test_the_first_port_and_the_last_are_looked_at() -> None:
+    tree: Wire = {"Outbound": {"TrafficMatches": {"0": [], "1": [], "65535": [], "65536": []}}}
+    assert set(reading_of_sidecar(Sidecar.read(tree)).ports) == {1, 65_535}
+
+
+def test_the_addresses_that_a_config_names_are_shown() -> None:
+    tree = Sides.of(load(egress("e", "tcp 80", ipAddresses=["54.9.0.0/16", "9.9.9.9/32"])), WHO).sidecar
+    reading = reading_of_sidecar(tree)
+    assert reading.named == {Address(text).key for text in ("54.9.0.0", "9.9.9.9")}
+    shown = {str(part.witness.destination) for part in at(divide(reading), 80, "54.9.9.9")}
+    assert shown == {"9.9.9.9"}
+
+
+@pytest.mark.parametrize("enforce", [False, True])
+def test_a_config_is_divided_alike_whether_its_ranges_share_hosts_or_repeat_them(enforce: bool) -> None:
+    names = {"http 80": "h", "https 80": "t"}
+    policies = [
+        egress(f"{host}{index}", port, hosts=[f"{host}{index}.com"], ipAddresses=ranges)
+        for port, host in names.items()
+        for index, ranges in enumerate(([], ["54.0.0.0/8"], ["54.9.0.0/16"], ["9.0.0.0/8"]))
+    ]
+    mesh = load(*policies)
+    shared = Sides.of(mesh, WHO, enforce=enforce).sidecar
+    repeated = Sidecar.read(own_config(mesh, fe.resolve(mesh, WHO), enforce=enforce))
+    for address in ("54.9.9.9", "54.1.1.1", "9.9.9.9", "10.0.0.1"):
+        one, other = (sorted(payloads(reading_of_sidecar(it), address=address)) for it in (shared, repeated))
+        assert one == other
+        assert {"GET h0.com/"} <= set(one)
 
 
 # --- both ------------------------------------------------------------------------------------------------

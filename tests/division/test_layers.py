@@ -61,6 +61,12 @@ def test_a_layer_may_be_nowhere_itself() -> None:
     assert parts(around, "a.com") == [((0, 0), (1, 1))]
 
 
+def test_the_addresses_of_a_part_are_in_order_whichever_layer_they_are_of() -> None:
+    base = Place(hosts={"a.com": ()})
+    around, *_ = layers(inside(base, "b.com"), base)
+    assert parts(around, "a.com") == [((0, 0), (1, 1))]
+
+
 def test_what_is_told_apart_is_in_parts() -> None:
     base = Place(hosts={"a.com": ()})
     places = base, inside(base, "b.com"), inside(base, "c.com")

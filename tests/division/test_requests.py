@@ -88,6 +88,16 @@ def test_law_a_request_for_each_combination_of_first_conditions(lists: list[tupl
     assert by_brute_force(lists) <= set(shown)
 
 
+def test_a_combination_is_shown_though_as_many_others_have_been() -> None:
+    lists = [
+        (Condition(GET, Pattern("b")),),
+        (Condition(GET, Pattern("a")), Condition(GET, Pattern("/"), (("x", Pattern("a")),))),
+    ]
+    found = [request for request in requests(*asking(*lists)) if request.method == "GET"]
+    shown = [tuple(first(conditions, request) for conditions in lists) for request in found]
+    assert sorted(shown) == sorted(product((-1, 0), (-1, 0, 1)))
+
+
 @given(st.dictionaries(REGULAR, st.booleans(), min_size=1, max_size=5), st.sampled_from(("", "x")))
 @settings(max_examples=examples(50))
 def test_law_the_smallest_text_for_those_that_decide_is_that_for_all(
@@ -169,6 +179,13 @@ def test_a_header_may_be_asked_for_twice() -> None:
     assert [request.header("x") for request in found if request.method == "GET"] == ["", "ab"]
 
 
+def test_the_headers_of_a_request_are_in_order() -> None:
+    names = ("x-d", "x-b", "x-a", "x-c")
+    asked = Condition(GET, None, tuple((name, Pattern("^a")) for name in names))
+    (found,) = (it for it in requests(everywhere(Place(otherwise=(asked,)))) if len(it.headers) == len(names))
+    assert list(found.headers) == sorted(names)
+
+
 # --- patterns that are searched in the Host --------------------------------------------------------------
 
 
@@ -206,6 +223,11 @@ def test_a_pattern_of_the_host_is_found_or_not_in_a_listed_one() -> None:
 def test_a_pattern_of_the_host_divides_the_other_spellings_of_a_listed_one() -> None:
     place = Place(hosts={"a.com:80": (asks_host("C", "/get"),)})
     assert by_host(place) == ["a.com:80/", "A.com:80/", "a.Com:80/", "a.Com:80/get +", "other.example/"]
+
+
+def test_letters_alone_are_written_otherwise_in_the_other_spellings_of_an_address() -> None:
+    place = Place(hosts={"[::ab]": (asks_host("B]$", "/get"),)})
+    assert by_host(place) == ["[::ab]/", "[::Ab]/", "[::aB]/", "[::aB]/get +", "other.example/"]
 
 
 def test_unlisted_hosts_are_no_spellings_of_listed_ones() -> None:
@@ -258,6 +280,24 @@ def test_a_pattern_that_cannot_be_decided_is_named_and_loses_nothing_else() -> N
     paths, undecided = decided(Condition(GET, undecidable), Condition(GET, plain))
     assert paths == ["/", "/get"]
     assert undecided == {"look-aheads, back-references or texts to avoid stand against all texts tried"}
+
+
+def test_a_pattern_that_cannot_be_decided_is_named_where_readings_differ() -> None:
+    undecidable, plain = Pattern("a(?!b)b"), Pattern("/get")
+    lists = (Condition(GET, undecidable), Condition(GET, plain)), (Condition(GET, plain),)
+    found = [part for part in divide(*asking(*lists)) if part.spans[0][0] == 0]
+    sent = [part.witness.sends for part in found if not part.undecided]
+    paths = [it.path for it in sent if isinstance(it, HTTPRequest) and it.method == "GET"]
+    assert paths == ["/", "/get"]
+    assert [part.undecided.partition(" stand")[0] for part in found if part.undecided] == [
+        "look-aheads, back-references or texts to avoid"
+    ]
+
+
+def test_what_is_shown_already_is_not_decided_once_more() -> None:
+    first_ = Condition(GET, Pattern("^/[^b]*ab$"), (("x", Pattern("y")),))
+    second = Condition(GET, Pattern("/b|a(?!b)b"))
+    assert decided(first_, second) == (["/", "/b", "/ab"], set())
 
 
 @pytest.mark.parametrize("pattern", ["^/(?!get)", "(a|b)x\\1", "^/(?=.*a)(?=.*b)"])

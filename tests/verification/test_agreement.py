@@ -16,6 +16,7 @@ from small import WHO, config, egress, load, routes, service
 import fsm_egress as fe
 from fsm_egress.connections.decision import Reason
 from fsm_egress.connections.findings import Code
+from fsm_egress.connections.payloads import HTTPRequest
 from fsm_egress.pipy.config import in_version
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.versions import fsm_version
@@ -131,6 +132,13 @@ def test_law_every_announced_witness_differs(case: Case) -> None:
 
 def differences(mesh: fe.Snapshot, given_config: Any = None) -> list[str]:
     return list(map(str, verify(mesh, WHO, given_config).disagreements))
+
+
+def test_each_host_in_other_letters_is_told_where_the_sidecar_does_not_know_it() -> None:
+    mesh = load(*(egress(name, "http 80", hosts=[f"{name}.com"]) for name in "ab"))
+    asked = [it.connection.sends for it in verify(mesh, WHO).disagreements if it.connection.port == 80]
+    hosts = {it.host for it in asked if isinstance(it, HTTPRequest)}
+    assert {"A.com", "B.com"} <= hosts
 
 
 def test_a_plain_mesh_agrees_everywhere() -> None:
