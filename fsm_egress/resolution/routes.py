@@ -73,7 +73,7 @@ def united(routes: Iterable[HTTPRoute]) -> tuple[HTTPRoute, ...]:
     found: dict[RouteKey, HTTPRoute] = {}
     for route in given:
         first = found.setdefault(route.key, route)
-        if first is not route and first.clusters != route.clusters:
+        if first.clusters != route.clusters:
             weights = {cluster.name: cluster for cluster in (*first.clusters, *route.clusters)}
             found[route.key] = evolve(first, clusters=tuple(weights.values()))
     return in_order(found.values())

@@ -1,4 +1,4 @@
-"""What can be said of captures: which are set, which may stem from elsewhere, and where look-aheads are torn."""
+"""What can be said of captures: which are set for sure, and which look-aheads are torn."""
 
 from __future__ import annotations
 

@@ -42,6 +42,11 @@ def test_is_what_is_needed(text: str, kept: str) -> None:
     assert rendered(core(read_pattern(text))) == kept
 
 
+@pytest.mark.parametrize(("text", "kept"), [("a.*", "a"), (".*(ab)c?", "(ab)"), ("(?:.*a)+", "a")])
+def test_is_nothing_around_what_is_needed(text: str, kept: str) -> None:
+    assert core(read_pattern(text)) == read_pattern(kept)
+
+
 @pytest.mark.parametrize(
     ("text", "left"),
     [

@@ -16,8 +16,8 @@ from thoroughness import examples
 from fsm_egress.patterns import Pattern, parse_pattern
 from fsm_egress.patterns.core import core
 from fsm_egress.patterns.cost import cost
-from fsm_egress.patterns.machines import SYMBOLS, Automaton
-from fsm_egress.patterns.places import Undecided
+from fsm_egress.patterns.machines import SYMBOLS, Automaton, State
+from fsm_egress.patterns.places import Places, Undecided
 from fsm_egress.patterns.python import rendered
 from fsm_egress.patterns.reader import read_pattern
 from fsm_egress.patterns.search import STATES, Reading
@@ -172,3 +172,9 @@ class TestLaws:
     def test_nasty_patterns_mean_to_both_the_same(self, text: str, line: str) -> None:
         tree = read_pattern(text)
         assert Reading.of(tree).finds(line) is (re.search(rendered(tree), line) is not None)
+
+
+@pytest.mark.parametrize("made", [Automaton, Places, Reading, State])
+def test_what_reads_a_text_equals_nothing_but_itself(made: type) -> None:
+    """Comparing automata place by place would cost as much as making them."""
+    assert not {"__eq__", "__hash__"} & vars(made).keys()

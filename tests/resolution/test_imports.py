@@ -10,6 +10,7 @@ from random_meshes import account, resource
 from small import WHO, config, egress, found, load, service
 
 import fsm_egress as fe
+from fsm_egress.resolution.inmesh import resolve_in_mesh
 
 if TYPE_CHECKING:
     from small import Entry
@@ -233,6 +234,15 @@ def test_in_smi_mode_the_account_counts(runs_as: str, kind: str, shares: list[tu
     strict = config({"enablePermissiveTrafficPolicyMode": False})
     entries = strict, target, imported(end(), serviceAccountName=runs_as), policy()
     assert targets(web(AWAY), *entries) == shares
+
+
+def test_a_service_answers_to_the_addresses_of_all_that_has_its_name() -> None:
+    """Here gRPC elsewhere and HTTP in this cluster, which have their routes together."""
+    mesh = load(OURS, imported(end(port=9090), protocol="grpc"), policy())
+    (match,) = resolve_in_mesh(mesh, fe.ServiceIdentity.parse(WHO)).matches[80]
+    (host,) = match.virtual_hosts
+    assert {LOCAL, POD, AWAY} <= set(host.hostnames)
+    assert list(host.hostnames) == sorted(host.hostnames)
 
 
 # --- TrafficSplits ----------------------------------------------------------------------------------------

@@ -273,6 +273,11 @@ def test_the_access_mode_says_whether_names_or_addresses_count() -> None:
     assert hostnames(mode="mixed", **SHORT) == ["web.shop", *addresses[:2], "web.shop:80", *addresses[2:]]
 
 
+def test_hosts_come_by_name_whatever_their_length() -> None:
+    entries = service("zz", "http 80"), service("aaaa", "http 80", ip="10.96.0.2", pods=["10.0.0.2"])
+    assert [host.name for host in only_match(*entries).virtual_hosts] == ["aaaa.shop", "zz.shop"]
+
+
 def test_a_hostname_of_two_services_goes_to_the_shorter_full_name() -> None:
     longer = service("aaa", "http-x 80", space="shops")
     shorter = service("zz", "http-x 80", ip="10.96.0.2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -16,6 +17,17 @@ import fsm_egress as fe
 from fsm_egress.policy import Interception
 
 MESH = "MeshConfig fsm-system/fsm-mesh-config"
+WORKED_OUT = [
+    ".Resolution",
+    ".claims._Cover",
+    ".claims._Note",
+    ".imports.Import",
+    ".inmesh.InMesh",
+    ".inmesh.OnPort",
+    ".outline.Outline",
+    ".ports.ResolvedPort",
+    ".services._Mesh",
+]
 
 
 def test_the_identity_is_a_text_or_a_value() -> None:
@@ -224,3 +236,10 @@ def test_rules_of_json_know_their_line_too() -> None:
 def test_rules_of_mappings_know_their_resource_alone() -> None:
     (claim,) = resolved(flat([egress("e", "tcp 25")])).ports[0].groups[0].claims
     assert (claim.rule.location, claim.rule.mark) == (None, None)
+
+
+@pytest.mark.parametrize("name", WORKED_OUT)
+def test_what_is_worked_out_of_a_mesh_equals_nothing_but_itself(name: str) -> None:
+    """Comparing what it holds would cost as much as working it out."""
+    module, _, made = f"fsm_egress.resolution{name}".rpartition(".")
+    assert not {"__eq__", "__hash__"} & vars(getattr(import_module(module), made)).keys()
