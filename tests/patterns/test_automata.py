@@ -219,13 +219,17 @@ class TestLooksAndReferences:
         assert witness(pairs(*missed, "!^"), PATH) is None
 
 
+# 2**15 states, 2**14, and what it takes to have two more than are allowed: the last is that of the answer.
+MANY_STATES = "^(?:x(?:a|b)*a(?:a|b){14}|y(?:a|b)*a(?:a|b){13})c{849}$"
+
+
 class TestBounds:
     """What takes too long is not decided."""
 
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("(?:a|b)*a(?:a|b){16}$", "the patterns have too many states together"),
+            (MANY_STATES, "the patterns have too many states together"),
             ("a{3000}", "the patterns have too many states together"),
         ],
     )
@@ -349,6 +353,22 @@ class TestLaws:
         whole = pairs("^" + "".join(rf"\x{byte:02x}" for byte in content) + "$")
         for texts in Texts:
             assert witness(whole, texts) == readable(content, texts)
+
+    @pytest.mark.parametrize("first", (0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF))
+    @pytest.mark.parametrize("last", (0x7F, 0x80, 0xBF, 0xC0))
+    def test_exactly_the_bytes_of_one_character_come_together(self, first: int, last: int) -> None:
+        for second in (0x7F, 0x80, 0x9F, 0xA0, 0xBF, 0xC0):
+            for content in ([first, second], [first, second, last]):
+                whole = pairs("^" + "".join(rf"\x{byte:02x}" for byte in content) + "$")
+                assert witness(whole, PATH) == readable(bytes(content), PATH)
+
+    @pytest.mark.parametrize("first", (0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF))
+    @pytest.mark.parametrize("last", (0x7F, 0x80, 0xBF, 0xC0))
+    def test_so_do_those_of_one_beyond_all_planes_but_the_first(self, first: int, last: int) -> None:
+        for second in (0x7F, 0x80, 0x8F, 0x90, 0xBF, 0xC0):
+            for content in ([first, second, last], [first, second, 0x80, last], [first, second, last, 0xBF]):
+                whole = pairs("^" + "".join(rf"\x{byte:02x}" for byte in content) + "$")
+                assert witness(whole, PATH) == readable(bytes(content), PATH)
 
     @pytest.mark.parametrize("texts", Texts)
     def test_exactly_ascii_characters_count_that_requests_may_have(self, texts: Texts) -> None:

@@ -90,6 +90,12 @@ class TestDegrees:
     def test_some_are_infinite(self, text: str) -> None:
         assert degree(text) == inf
 
+    @pytest.mark.parametrize(("alike", "grows"), [(1, 1), (32, 1), (33, inf)])
+    def test_options_are_told_apart_by_what_comes_behind_32_bytes_at_most(
+        self, alike: int, grows: float
+    ) -> None:
+        assert degree(f"^(?:{'a' * alike}b|{'a' * alike}c)*d") == grows
+
     @pytest.mark.parametrize(
         ("middle", "grows"),
         [("", 2), ("b", 1), ("b*", 3), ("[ab]*b", 3), ("(?:a|a)*b", inf)],

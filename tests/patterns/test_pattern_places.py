@@ -21,6 +21,8 @@ def of(text: str) -> Places:
         ("", 0b0, 0b0, True),
         ("ab", 0b01, 0b10, False),
         ("a|b", 0b11, 0b11, False),
+        ("|a", 0b1, 0b1, True),
+        ("a|", 0b1, 0b1, True),
         ("a?b*c", 0b111, 0b100, False),
         ("(a)b?", 0b01, 0b11, False),
         ("(?:a?){3}", 0b001, 0b111, True),
