@@ -354,16 +354,16 @@ class TestLaws:
         for texts in Texts:
             assert witness(whole, texts) == readable(content, texts)
 
-    @pytest.mark.parametrize("first", (0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF))
-    @pytest.mark.parametrize("last", (0x7F, 0x80, 0xBF, 0xC0))
+    @pytest.mark.parametrize("first", [0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF])
+    @pytest.mark.parametrize("last", [0x7F, 0x80, 0xBF, 0xC0])
     def test_exactly_the_bytes_of_one_character_come_together(self, first: int, last: int) -> None:
         for second in (0x7F, 0x80, 0x9F, 0xA0, 0xBF, 0xC0):
             for content in ([first, second], [first, second, last]):
                 whole = pairs("^" + "".join(rf"\x{byte:02x}" for byte in content) + "$")
                 assert witness(whole, PATH) == readable(bytes(content), PATH)
 
-    @pytest.mark.parametrize("first", (0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF))
-    @pytest.mark.parametrize("last", (0x7F, 0x80, 0xBF, 0xC0))
+    @pytest.mark.parametrize("first", [0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF])
+    @pytest.mark.parametrize("last", [0x7F, 0x80, 0xBF, 0xC0])
     def test_so_do_those_of_one_beyond_all_planes_but_the_first(self, first: int, last: int) -> None:
         for second in (0x7F, 0x80, 0x8F, 0x90, 0xBF, 0xC0):
             for content in ([first, second, last], [first, second, 0x80, last], [first, second, last, 0xBF]):

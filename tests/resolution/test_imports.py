@@ -10,9 +10,13 @@ from random_meshes import account, resource
 from small import WHO, config, egress, found, load, service
 
 import fsm_egress as fe
+from fsm_egress.resolution.imports import imports_of
 from fsm_egress.resolution.inmesh import resolve_in_mesh
+from fsm_egress.resolution.services import reached_services
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from small import Entry
 
 Document = dict[str, Any]
@@ -234,6 +238,36 @@ def test_in_smi_mode_the_account_counts(runs_as: str, kind: str, shares: list[tu
     strict = config({"enablePermissiveTrafficPolicyMode": False})
     entries = strict, target, imported(end(), serviceAccountName=runs_as), policy()
     assert targets(web(AWAY), *entries) == shares
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "keys", "share"),
+    [
+        ("ActiveActive", {}, "a", 100),
+        ("ActiveActive", {"a": 7}, "a", 7),
+        ("ActiveActive", {"a": None}, "a", 100),
+        ("ActiveActive", {"b": 7}, "a", 100),
+        ("ActiveActive", {"a": 7, "b": 9}, "ab", 9),
+        ("ActiveActive", {"": 7}, ("",), 100),
+        ("FailOver", {}, "a", 0),
+        ("FailOver", {"a": 7}, "a", 0),
+        ("FailOver", {}, ("",), 100),
+    ],
+)
+def test_the_share_of_other_clusters_is_that_of_the_last_end(
+    kind: str, weights: dict[str, int | None], keys: Iterable[str], share: int
+) -> None:
+    mesh = load(imported(*(end(key=key) for key in keys)), policy(kind, **weights))
+    shared = imports_of(mesh)["shop", "web"]
+    assert [shared.share(port) for port in shared.service.spec.ports] == [share]
+
+
+@pytest.mark.parametrize(("ip", "cluster_ip"), [(LOCAL, LOCAL), ("None", None)])
+def test_what_other_clusters_have_of_a_service_has_its_address(ip: str, cluster_ip: str | None) -> None:
+    """Also of one that has no endpoints here, and so takes no part by itself."""
+    here, _ = service("web", "http 80 8080", ip=ip)
+    found = list(reached_services(load(here, imported(end()), policy()), fe.ServiceIdentity.parse(WHO), []))
+    assert [it.cluster_ip and str(it.cluster_ip) for it in found] == [cluster_ip]
 
 
 def test_a_service_answers_to_the_addresses_of_all_that_has_its_name() -> None:

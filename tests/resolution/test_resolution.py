@@ -65,6 +65,11 @@ def outside(*entries: Any) -> dict[str, list[str]]:
     }
 
 
+def test_clusters_come_by_name_whatever_range_they_are_for() -> None:
+    ranged = egress("a", "http 80", hosts=["z.com"], ipAddresses=["54.0.0.0/8"])
+    assert list(outside(ranged, egress("b", "http 80", hosts=["a.com"]))) == ["a.com:80", "z.com:80"]
+
+
 def test_hosts_have_a_cluster_each_and_server_names_one_together() -> None:
     assert outside(egress("e", "http 80", hosts=["b.com", "a.com"])) == {
         "a.com:80": ["a.com:80"],

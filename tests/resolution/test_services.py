@@ -110,6 +110,21 @@ def test_a_port_without_endpoints_port_of_its_name_takes_no_part() -> None:
     assert reached(mesh_config(), service())[0] == []
 
 
+def test_a_port_without_target_counts_where_that_is_asked_for() -> None:
+    """As before FSM 1.5: with the target port 0, and with all addresses that the service has."""
+
+    def targets(*documents: dict[str, Any], untargeted: bool) -> list[tuple[int, list[str]]]:
+        found = reached_services(fe.load(mesh_config(), *documents), CURL, [], untargeted=untargeted)
+        return [(one.target_port, list(map(str, one.endpoints))) for one in found]
+
+    two = endpoints("10.0.0.1", name="other")
+    two["subsets"][0]["ports"].append({"name": "more", "port": 81})
+    assert targets(service(), untargeted=True) == [(0, [])]
+    assert targets(service(), two, untargeted=True) == [(0, ["10.0.0.1"])]
+    assert targets(service(), endpoints("10.0.0.1"), untargeted=True) == [(8080, ["10.0.0.1"])]
+    assert targets(service(), two, untargeted=False) == []
+
+
 @pytest.mark.parametrize(("mode", "addresses"), [("mixed", 3), ("ip", 3), ("domain", 1)])
 def test_the_access_mode_says_whether_pods_are_addressed(mode: str, addresses: int) -> None:
     documents = mesh_config(serviceAccessMode=mode), service(), endpoints("10.0.0.1", "10.0.0.2")
@@ -168,6 +183,29 @@ def test_without_permissive_mode_a_traffic_target_opens_the_pods_of_its_destinat
     ((found,), findings) = reached(*documents, target())
     assert list(map(str, found.endpoints)) == ["10.0.0.1", "10.0.0.3"]
     assert findings == []
+
+
+ACCOUNT, GROUP = ({"kind": kind, "name": "web", "namespace": "shop"} for kind in ("ServiceAccount", "Group"))
+ME, US = ({"kind": kind, "name": "curl", "namespace": "curl"} for kind in ("ServiceAccount", "Group"))
+
+
+@pytest.mark.parametrize(
+    ("destination", "sources", "endpoint"),
+    [
+        (ACCOUNT, [ME], ["10.0.0.1"]),
+        (ACCOUNT, [US, ME], ["10.0.0.1"]),
+        (GROUP, [ME], []),
+        (ACCOUNT, [US], []),
+    ],
+)
+def test_a_target_that_is_not_from_account_to_account_shows_services_without_endpoints(
+    destination: dict[str, str], sources: list[dict[str, str]], endpoint: list[str]
+) -> None:
+    documents = mesh_config(permissive=False), service(), endpoints("10.0.0.1"), pod("10.0.0.1", app="web")
+    ((found,), findings) = reached(*documents, target(destination=destination, sources=sources))
+    assert list(map(str, found.endpoints)) == endpoint
+    odd = [it["kind"] for it in (destination, *sources) if it["kind"] != "ServiceAccount"]
+    assert [finding.code for finding in findings] == [Code.IGNORED_TRAFFIC_TARGET] * len(odd)
 
 
 @pytest.mark.parametrize(

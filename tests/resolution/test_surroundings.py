@@ -259,7 +259,7 @@ def plugin(name: str, priority: int = 0, **rest: bool) -> dict[str, Any]:
 
 
 def test_chains_are_fsm_s_own_unless_configured() -> None:
-    chains = resolved(
+    policy = resolved(
         config(
             pluginChains={
                 "outbound-tcp": [
@@ -270,7 +270,9 @@ def test_chains_are_fsm_s_own_unless_configured() -> None:
                 ]
             }
         )
-    ).spec.chains
+    )
+    assert found(policy) == []
+    chains = policy.spec.chains
     assert list(chains) == ["inbound-tcp", "inbound-http", "outbound-tcp", "outbound-http"]
     assert chains["outbound-tcp"] == ("modules/first.js", "modules/second.js", "modules/low.js")
     assert chains["inbound-tcp"] == (
