@@ -56,6 +56,17 @@ def test_an_account_with_services_of_its_own_namespace_has_shorter_names_for_the
     assert fe.compile(mesh, "any other account").classify(host).verdict is fe.Verdict.DENIED
 
 
+def test_accounts_come_by_namespace_and_name_and_any_other_ones_behind_them() -> None:
+    spaces = [f"s{number}" for number in range(9)]
+    web = [service("web", "http-web 80", space=space) for space in reversed(spaces)]
+    sources = [account(f"{name}.{space}") for name in "ba" for space in ("s8", "s1")]
+    assert subjects(load(*web, egress("a", "tcp 25", sources=sources))) == [
+        *(f"{name}.{space}" for space in ("s1", "s8") for name in "ab"),
+        *(f"any other account of {space}" for space in spaces),
+        "any other account",
+    ]
+
+
 def test_a_traffic_target_names_its_sources_whatever_their_kind() -> None:
     sources = [
         {"kind": "Group", "name": "all", "namespace": "batch"},

@@ -65,6 +65,10 @@ def outside(*entries: Any) -> dict[str, list[str]]:
     }
 
 
+def test_where_a_stream_is_open_no_host_has_a_cluster() -> None:
+    assert outside(egress("a", "tcp 80"), egress("b", "http 80", hosts=["b.com"])) == {}
+
+
 def test_clusters_come_by_name_whatever_range_they_are_for() -> None:
     ranged = egress("a", "http 80", hosts=["z.com"], ipAddresses=["54.0.0.0/8"])
     assert list(outside(ranged, egress("b", "http 80", hosts=["a.com"]))) == ["a.com:80", "z.com:80"]
