@@ -80,13 +80,24 @@ def _one_header(count: int) -> Iterator[Wire]:
     return _routed({"headers": [{"x-env": f"^v{index}$"}]} for index in range(count))
 
 
-def _services(count: int) -> Iterator[Wire]:
-    yield {
+def _config(**spec: Wire) -> Wire:
+    metadata = {"name": "fsm-mesh-config", "namespace": "fsm-system"}
+    return {
         "apiVersion": "config.flomesh.io/v1alpha3",
         "kind": "MeshConfig",
-        "metadata": {"name": "fsm-mesh-config", "namespace": "fsm-system"},
-        "spec": {"traffic": {"enablePermissiveTrafficPolicyMode": True}},
+        "metadata": metadata,
+        "spec": spec,
     }
+
+
+def _in_force(count: int) -> Iterator[Wire]:
+    """Policies that a stock controller takes for in force, too."""
+    yield _config(featureFlags={"enableEgressPolicy": True})
+    yield from _half("http", count)
+
+
+def _services(count: int) -> Iterator[Wire]:
+    yield _config(traffic={"enablePermissiveTrafficPolicyMode": True})
     for index in range(count):
         metadata = {"name": f"s{index}", "namespace": "shop"}
         address = f"{index >> 8 & 255}.{index & 255}"
@@ -110,6 +121,7 @@ def _accounts(count: int) -> Iterator[Wire]:
 
 SHAPES: Mapping[str, Callable[[int], Iterable[Wire]]] = {
     "half http with ranges": lambda count: _half("http", count),
+    "half http with ranges, in force": _in_force,
     "half https with ranges": lambda count: _half("https", count),
     "few http without ranges": _few_without,
     "nested ranges": _nested,

@@ -25,6 +25,14 @@ def test_twice_the_policies_cost_about_twice_the_calls(shape: str, operation: st
     assert great < 2.25 * small
 
 
+@pytest.mark.parametrize(("shape", "size"), [(RANGES[0], 120), ("half http with ranges, in force", 60)])
+def test_stock_findings_try_few_rules_on_few_connections(shape: str, size: int) -> None:
+    """Each rule on each connection would be the square, which shows where policies are many."""
+    calls_of("stock findings", mesh_of(shape, SIZE // 4))
+    small, great = (calls_of("stock findings", mesh_of(shape, it)) for it in (size, 2 * size))
+    assert great < 2.25 * small
+
+
 @pytest.mark.parametrize("operation", ["reach", "never"])
 def test_accounts_with_the_same_policies_are_looked_at_once(operation: str) -> None:
     """Fifty accounts cost a few partitions, and not fifty."""

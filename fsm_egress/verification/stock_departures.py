@@ -26,7 +26,17 @@ from ..values.net import Address, parse_address
 from ..values.references import FieldRef
 from .stock_chance import chances
 from .stock_config import GRPC, written_protocol
-from .stock_mesh import OUTSIDE, Ranges, Shown, StockMesh, Suspicion, to_claim, to_service, touching
+from .stock_mesh import (
+    OUTSIDE,
+    Ranges,
+    Shown,
+    StockMesh,
+    Suspicion,
+    concerning,
+    to_claim,
+    to_service,
+    touching,
+)
 from .stock_readings import readings
 from .stock_splits import StockBackends
 from .stock_view import view_of
@@ -150,9 +160,8 @@ def _of_claims(mesh: StockMesh) -> Iterator[Suspicion]:
             yield from _of_ranges(mesh, claim, ranges, shared=len(own) > 1)
             first = streams.get(claim.port, claim)
             if claim.protocol is not Protocol.HTTP and claim.source_cert != first.source_cert:
-                yield Suspicion(
-                    Code.CERTIFICATE_OF_NEIGHBOUR, claim.rule, _certified_otherwise(claim), claim.port
-                )
+                code, shows = Code.CERTIFICATE_OF_NEIGHBOUR, _certified_otherwise(claim)
+                yield Suspicion(code, claim.rule, shows, claim.port, among=(("decides", claim.rule),))
 
 
 def _keeps_ranges(claim: Claim) -> bool:
@@ -182,17 +191,30 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: Ranges, *, shared: bool) -
         is_tls = match is not None and match.protocol == Protocol.HTTPS.value
         return it.differs and it.concerns(claim.rule) and is_tls
 
-    about = to_claim(claim)
+    about, concerned = to_claim(claim), concerning(claim.rule)
     if not claim.prefixes and ranges:
-        yield Suspicion(Code.NEIGHBOURS_RANGES, claim.rule, is_elsewhere, claim.port, about, always=True)
+        yield Suspicion(
+            Code.NEIGHBOURS_RANGES,
+            claim.rule,
+            is_elsewhere,
+            claim.port,
+            about,
+            always=True,
+            among=concerned,
+        )
     if claim.prefixes and shared:
-        yield Suspicion(Code.NEIGHBOURS_HOSTS, claim.rule, is_foreign, claim.port)
+        hosts = () if mesh.policy.spec.enable_auto_default_route else (("dialled", it) for it in claim.hosts)
+        yield Suspicion(Code.NEIGHBOURS_HOSTS, claim.rule, is_foreign, claim.port, among=tuple(hosts))
     if claim.prefixes and not _keeps_ranges(claim):
         yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port, about, always=True)
     if claim.protocol is Protocol.HTTPS and not claim.hosts:
-        yield Suspicion(Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port, about, always=True)
+        yield Suspicion(
+            Code.TLS_WITHOUT_HOSTS, claim.rule, is_shut, claim.port, about, always=True, among=concerned
+        )
     protocol = written_protocol(claim.protocol)
-    yield Suspicion(Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port, not_by=protocol)
+    yield Suspicion(
+        Code.PROTOCOLS_OVERLAP, claim.rule, is_taken, claim.port, not_by=protocol, among=concerned
+    )
     yield from _of_endpoints(claim.rule, claim.hosts, claim.port)
 
 
@@ -207,10 +229,11 @@ def _of_services(mesh: StockMesh) -> Iterator[Suspicion]:
     claimed: dict[int, list[Prefix]] = {}
     for claim in mesh.claims:
         claimed.setdefault(claim.port, []).extend(claim.prefixes)
+    ranges = {port: Ranges(frozenset(prefixes)) for port, prefixes in claimed.items()}
     for service in mesh.services:
         rule, port, addresses = service.rule, service.port, service.reached_at
         yield from _of_warming(mesh, service)
-        if any(address in prefix for address in addresses for prefix in claimed.get(port, ())):
+        if any(ranges[port].table.lookup(address.key) for address in addresses if port in ranges):
             yield Suspicion(Code.EGRESS_BEFORE_MESH, rule, _taken_from(mesh, service), port)
         for address in addresses:
             if address.version == IPV6:

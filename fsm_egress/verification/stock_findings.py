@@ -22,7 +22,8 @@ from ..values.typed import takes
 from .agreement import Disagreement, Sides, own_certificate
 from .stock_config import stock_config, version_of, written
 from .stock_departures import suspicions
-from .stock_mesh import Shown, StockMesh
+from .stock_exhibits import Exhibits, unexplained
+from .stock_mesh import Claiming, Shown, StockMesh
 from .stock_view import view_of
 
 if TYPE_CHECKING:
@@ -231,40 +232,28 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     theirs = Sides.of(snapshot, identity, written(view, identity, carried), fsm=fsm).alone()
     plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm).alone()
     latest = None if fsm is None else Sidecar.read(stock_config(snapshot, identity, carried)).alone()
-    shown = list(enumerate(_shown(ours, theirs)))
-    by_port: dict[int | None, list[tuple[int, Shown]]] = {None: shown}
-    for number, it in shown:
-        by_port.setdefault(it.connection.port, []).append((number, it))
+    mesh = StockMesh.of(view, snapshot, ours.policy, plain)
+    exhibits = Exhibits(tuple(_shown(ours, theirs)), mesh)
+    suspected = list(suspicions(mesh))
     seen: dict[tuple[Code, FieldRef], Connection | None] = {}
     unseen: dict[tuple[Code, FieldRef], Connection | None] = {}
-    explained: set[int] = set()
-    mesh = StockMesh.of(view, snapshot, ours.policy, plain)
-    taken: dict[tuple[int | None, str | None], list[tuple[int, Shown]]] = {}
-    for suspicion in suspicions(mesh):
-        port, not_by = suspicion.port, suspicion.not_by
-        if (port, not_by) not in taken:
-            taken[port, not_by] = [
-                (number, it)
-                for number, it in by_port.get(port, ())
-                if not_by is None or mesh.is_taken_by_another(it.connection, not_by)
-            ]
-        mine = [(number, it) for number, it in taken[port, not_by] if suspicion.shows(it)]
-        explained.update(number for number, _ in mine)
-        if mine:
-            seen.setdefault((suspicion.code, suspicion.rule), mine[0][1].connection)
+    for suspicion in suspected:
+        first = exhibits.first(suspicion)
+        if first is not None:
+            seen.setdefault((suspicion.code, suspicion.rule), first.connection)
         elif suspicion.always:
             unseen.setdefault((suspicion.code, suspicion.rule), suspicion.concerns)
     pretty = snapshot.mesh_config.at("spec.featureFlags.enableSidecarPrettyConfig")
-    for number, it in shown:
-        if not it.differs:
-            continue
-        if view.packs and plain.handle(it.connection) != it.of.outcome:
-            explained.add(number)
+    unpacked: list[Shown] = []
+    for it in exhibits.shown:
+        if it.differs and view.packs and plain.handle(it.connection) != it.of.outcome:
             seen.setdefault((Code.PACKED_CONFIG, pretty), it.connection)
-        if number not in explained:
-            is_old = latest is not None and latest.handle(it.connection) != it.of.outcome
-            code = Code.OLDER_VERSION if is_old else Code.STOCK_CONTROLLER_DIFFERS
-            seen.setdefault((code, it.decision.rule or ours.policy.switch), it.connection)
+        elif it.differs:
+            unpacked.append(it)
+    for it in unexplained(unpacked, suspected, mesh):
+        is_old = latest is not None and latest.handle(it.connection) != it.of.outcome
+        code = Code.OLDER_VERSION if is_old else Code.STOCK_CONTROLLER_DIFFERS
+        seen.setdefault((code, it.decision.rule or ours.policy.switch), it.connection)
     findings = [_finding(code, rule, witness) for (code, rule), witness in {**unseen, **seen}.items()]
     mild = (
         it if (it.code, it.rule) in seen else evolve(it, severity=_UNSEEN.get(it.code, it.severity))
@@ -300,7 +289,7 @@ def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
         reading_of_policy(ours.policy),
         *(reading_of_sidecar(side.sidecar) for side in (ours, theirs)),
     )
-    claiming: Memory[frozenset[FieldRef]] = Memory()
+    claiming: Memory[Claiming] = Memory()
     hosts: Memory[frozenset[str]] = Memory()
     for part in dialled(*readings):
         found = None if part.undecided else theirs.compare(part.witness)
@@ -308,7 +297,7 @@ def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
             yield Shown(
                 found,
                 ours.outcome(part.witness) != found.outcome,
-                claiming.once(found.decision.considered, frozenset),
+                claiming.once(found.decision.considered, Claiming),
                 hosts.once(found.outcome, _dialled),
             )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field
 
@@ -34,9 +34,23 @@ if TYPE_CHECKING:
     from ..connections.payloads import Payload
     from ..values.references import ResourceRef
 
-__all__ = ["OUTSIDE", "Ranges", "Shown", "StockMesh", "Suspicion", "to_claim", "to_service", "touching"]
+__all__ = [
+    "OUTSIDE",
+    "Claiming",
+    "Ranges",
+    "Shown",
+    "StockMesh",
+    "Suspicion",
+    "Trait",
+    "concerning",
+    "to_claim",
+    "to_service",
+    "touching",
+]
 
 OUTSIDE = Address("192.0.2.1")  # of no mesh: RFC 5737
+Trait: TypeAlias = tuple[str, Hashable]
+"""What many disagreements have, by its sort: a rule that `claims` or `decides`, a host that is `dialled`."""
 
 
 @frozen(eq=False)
@@ -55,6 +69,18 @@ class Ranges:
 
 
 @frozen(eq=False)
+class Claiming:
+    """The rules that claim a destination: the same ones for many connections."""
+
+    rules: tuple[FieldRef, ...]
+
+    @cached_property
+    def known(self) -> frozenset[FieldRef]:
+        """The rules, for looking up."""
+        return frozenset(self.rules)
+
+
+@frozen(eq=False)
 class Shown:
     """A disagreement of policies and the controller's config.
 
@@ -66,7 +92,7 @@ class Shown:
 
     of: Disagreement
     differs: bool
-    claiming: frozenset[FieldRef]
+    claiming: Claiming
     dialled: frozenset[str]
 
     @property
@@ -81,7 +107,15 @@ class Shown:
 
     def concerns(self, rule: FieldRef) -> bool:
         """Whether the rule decides, or claims the destination."""
-        return rule in self.claiming or rule == self.decision.rule
+        return rule == self.decision.rule or rule in self.claiming.known
+
+    def traits(self, sort: str) -> tuple[object, Iterable[Hashable]]:
+        """What it has of a sort, and the object from which that is read: see `Trait`."""
+        if sort == "claims":
+            return self.claiming, self.claiming.rules
+        if sort == "dialled":
+            return self.dialled, self.dialled
+        return self.decision, (self.decision.rule,)
 
     def at(self, ranges: Ranges) -> bool:
         """Whether it goes to an address in one of these."""
@@ -111,6 +145,7 @@ class Suspicion:
         concerns: a connection that the rule is about, for a finding that nothing shows.
         always: whether there is a finding where nothing shows it.
         not_by: the protocol of the match by which nothing is taken that shows it; None for any.
+        among: traits, of which all that shows it has one; none where that is not known. It has a port.
     """
 
     code: Code
@@ -120,6 +155,7 @@ class Suspicion:
     concerns: Connection | None = None
     always: bool = field(default=False, kw_only=True)
     not_by: str | None = field(default=None, kw_only=True)
+    among: tuple[Trait, ...] = field(default=(), kw_only=True)
 
 
 @frozen(eq=False)
@@ -163,7 +199,20 @@ class StockMesh:
 
     def claims_of(self, resource: ResourceRef) -> tuple[Claim, ...]:
         """What a policy claims."""
-        return tuple(claim for claim in self.claims if claim.rule.resource == resource)
+        return self._claims.get(resource, ())
+
+    @cached_property
+    def _claims(self) -> dict[ResourceRef, tuple[Claim, ...]]:
+        """The claims of each policy."""
+        found: dict[ResourceRef, list[Claim]] = {}
+        for claim in self.claims:
+            found.setdefault(claim.rule.resource, []).append(claim)
+        return {resource: tuple(claims) for resource, claims in found.items()}
+
+
+def concerning(rule: FieldRef) -> tuple[Trait, ...]:
+    """The traits of what a rule concerns: see `Shown.concerns`."""
+    return ("claims", rule), ("decides", rule)
 
 
 def to_claim(claim: Claim, address: Address | None = None) -> Connection:

@@ -31,8 +31,9 @@ __all__ = ["readings"]
 def readings(mesh: StockMesh) -> Iterator[Suspicion]:
     """Every rule of the mesh that the controller reads otherwise."""
     yield from _of_hosts(mesh)
+    read = {policy.ref: policy for policy in mesh.view.snapshot.policies_for(mesh.policy.identity)}
     for policy in mesh.snapshot.policies_for(mesh.policy.identity):
-        yield from _of_policy(mesh, policy)
+        yield from _of_policy(mesh, policy, read[policy.ref])
     yield from _of_settings(mesh)
     yield from _of_splits(mesh)
     yield from _of_order(mesh)
@@ -55,9 +56,8 @@ def _of_hosts(mesh: StockMesh) -> Iterator[Suspicion]:
             yield Suspicion(Code.HOST_AS_WRITTEN, policy.at(problem.path), shows, concerns=about, always=True)
 
 
-def _of_policy(mesh: StockMesh, policy: EgressPolicy) -> Iterator[Suspicion]:
+def _of_policy(mesh: StockMesh, policy: EgressPolicy, read: EgressPolicy) -> Iterator[Suspicion]:
     about = next(map(to_claim, mesh.claims_of(policy.ref)), None)
-    (read,) = [it for it in mesh.view.snapshot.policies_for(mesh.policy.identity) if it.ref == policy.ref]
     for index, (source, as_read) in enumerate(zip(policy.spec.sources, read.spec.sources, strict=True)):
         if source.mtls != as_read.mtls and (source.name, source.namespace) == _account(mesh):
             rule = policy.at(f"spec.sources[{index}].mtls")
