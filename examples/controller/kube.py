@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from attrs import field, frozen
 
+from .answers import content_of
 from .kinds import SERVED
 from .state import Listed
 
@@ -30,6 +31,8 @@ ADMISSION = "admissionregistration.k8s.io/v1"
 COMPONENT = "fsm-egress-controller"
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 PAGE = 500
+PAGES = 10_000  # of one list: five million objects, more than any server can keep
+MOST = PAGE << 21  # bytes of an answer: the largest object that etcd keeps has 1.5 MiB
 MAX_MESSAGE = 1024  # characters of an Event
 MAX_NAME = 200  # characters of the object's name in an Event's
 
@@ -54,22 +57,25 @@ class Cluster:
         documents: list[Tree] = []
         token = ""
         named = {"apiVersion": served.api_version, "kind": served.kind}
-        while True:
+        for _ in range(PAGES):
             params = {"limit": str(PAGE), **({"continue": token} if token else {})}
             async with self.session.get(f"{self.server}{served.path}", params=params) as response:
                 if response.status == NOT_FOUND:
                     return Listed(served.kind, 0, ())
                 response.raise_for_status()
                 try:
-                    page = await response.json()
+                    page = await _json(response)
                     items = [{**named, **item} for item in page["items"]]
                     version = int(page["metadata"]["resourceVersion"])
-                    token = page["metadata"].get("continue", "")
+                    before, token = token, str(page["metadata"].get("continue") or "")
                 except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
                     raise aiohttp.ClientPayloadError(f"{served.path}: no list: {error!r}") from error
             documents += items
             if not token:
                 return Listed(served.kind, version, tuple(documents))
+            if token == before:
+                break
+        raise aiohttp.ClientPayloadError(f"{served.path}: a list without end")
 
     async def read(self, ref: fe.ResourceRef) -> Tree | None:
         """An object; None where it is not there.
@@ -86,7 +92,7 @@ class Cluster:
                 raise Forbidden(str(ref))
             response.raise_for_status()
             try:
-                return {"apiVersion": served.api_version, "kind": served.kind, **await response.json()}
+                return {"apiVersion": served.api_version, "kind": served.kind, **await _json(response)}
             except (TypeError, ValueError, RecursionError) as error:
                 raise aiohttp.ClientPayloadError(f"{ref}: no object: {error!r}") from error
 
@@ -147,6 +153,18 @@ class Cluster:
         whole = {"apiVersion": ADMISSION, "kind": "ValidatingWebhookConfiguration", **content}
         async with self.session.post(url, json={**whole, "metadata": {"name": name}}) as response:
             response.raise_for_status()
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    """What an answer says.
+
+    Raises:
+        ValueError: it is no JSON, or too large.
+    """
+    content = await content_of(response, MOST)
+    if content is None:
+        raise ValueError(f"an answer of more than {MOST:,} bytes")
+    return json.loads(content)
 
 
 def session_of(info: kopf.ConnectionInfo, timeout: float = 30) -> aiohttp.ClientSession:

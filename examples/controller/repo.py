@@ -13,6 +13,8 @@ from typing import Any
 import aiohttp
 from attrs import field, frozen
 
+from .answers import content_of
+
 __all__ = ["MARK", "STOCK", "Codebase", "Repo", "RepoError", "is_own_prefix"]
 
 MARK = "fsm-egress-controller.json"
@@ -31,6 +33,7 @@ def is_own_prefix(prefix: str) -> bool:
 
 
 NOT_FOUND = 404
+MOST = 64 << 20  # bytes of an answer: the names of half a million codebases
 
 
 class RepoError(Exception):
@@ -153,7 +156,10 @@ class Repo:
     async def _ask(self, method: str, path: str, expected: tuple[int, ...], body: bytes = b"") -> str | None:
         """What the repo answers; None where it has no such thing, if that is to be expected."""
         async with self.session.request(method, f"{self.url}/api/v1/{path}", data=body) as response:
-            text = await response.text(errors="replace")
+            content = await content_of(response, MOST)
+            if content is None:
+                raise RepoError(f"{method} {path}: an answer of more than {MOST:,} bytes")
+            text = content.decode(errors="replace")
             if response.status not in expected:
                 raise RepoError(f"{method} {path}: {response.status} {text[:200].strip() or response.reason}")
             return None if response.status == NOT_FOUND else text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..live.client import Unreachable, connect
-from ..live.reading import Refusal, read_cluster
+from ..live.client import connect
+from ..live.reading import Refusal, Unreachable, read_cluster
 from ..manifests.loader import NamedObjects
 from ..snapshot import load
 from .endings import stop

@@ -9,7 +9,7 @@ from attrs import field
 
 from ..values.construction import frozen
 from ..values.errors import MissingExtra
-from .reading import Refusal
+from .reading import Refusal, Unreachable, otherwise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "Unreachable", "connect"]
 
 TIMEOUT = 60  # seconds for one answer
-
-
-class Unreachable(Exception):
-    """There is no cluster, no way to it, or nobody who may ask."""
 
 
 @frozen
@@ -109,9 +105,9 @@ def _get(asked: Any, path: str, query: Mapping[str, str]) -> Tree:
     except HTTPError as error:
         raise Unreachable(f"the API server does not answer: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise Unreachable(f"the API server answers otherwise than expected: {error}") from None
+        raise otherwise(error) from None
     if not isinstance(content, dict):
-        raise Unreachable("the API server answers otherwise than expected: no JSON object")
+        raise otherwise("no JSON object")
     return content
 
 

@@ -7,28 +7,31 @@ be listed, or that the cluster lacks, is named: what hangs on it is unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from attrs import field
 
 from ..manifests.unread import LEFT_OUT, Unread
+from ..resources.checks import NAME_LENGTH, is_subdomain
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.resource import APPLIED
 from ..values.construction import frozen
+from ..values.errors import show
 from .paths import Served, served
 
 if TYPE_CHECKING:
     from ..resources.resource import Resource
 
-__all__ = ["Ask", "ClusterRead", "Refusal", "read_cluster"]
+__all__ = ["Ask", "ClusterRead", "Refusal", "Unreachable", "otherwise", "read_cluster"]
 
 Tree: TypeAlias = "dict[str, Any]"
 Ask: TypeAlias = "Callable[[str, Mapping[str, str]], Tree]"
 """What answers a GET of a path with a query, or raises `Refusal`."""
 
 PAGE = 500
+PAGES = 10_000  # of one list: five million objects, more than any server can keep
 FORBIDDEN, NOT_FOUND, GONE = 403, 404, 410
 _NO_SUCH_MOMENT = {400, GONE, 504}  # it is not understood, it is past, it is to come
 _OF_SECRETS = ("data", "stringData")
@@ -48,6 +51,15 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class Unreachable(Exception):
+    """There is no cluster, no way to it, nobody who may ask, or no answer that can be read."""
+
+
+def otherwise(what: object) -> Unreachable:
+    """What is said of an answer that is none."""
+    return Unreachable(f"the API server answers otherwise than expected: {what}")
 
 
 @frozen
@@ -87,6 +99,7 @@ def read_cluster(ask: Ask, namespace: str = "") -> ClusterRead:
 
     Raises:
         Refusal: with any other status than 403 and 404.
+        Unreachable: an answer is no list or no object, or a list has no end.
     """
     reader = _Reader(ask, namespace)
     for kind in _LISTED:
@@ -106,7 +119,8 @@ _LISTED: tuple[type[Resource], ...] = (
 def _without_data(secret: Tree) -> Tree:
     """A Secret without what it holds, marked so."""
     metadata = secret["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), LEFT_OUT: "data"}
+    annotated = metadata.get("annotations")
+    annotations = {**(annotated if isinstance(annotated, dict) else {}), LEFT_OUT: "data"}
     kept = {key: value for key, value in secret.items() if key not in _OF_SECRETS}
     return {**kept, "metadata": {**metadata, "annotations": annotations}}
 
@@ -183,24 +197,25 @@ class _Reader:
     def pages(self, it: Served, path: str, asked: Mapping[str, str], *, limit: int = PAGE) -> list[Tree]:
         found: list[Tree] = []
         query = {**asked, "limit": str(limit)}
-        while True:
-            page = self.ask(path, query)
-            found += (_whole(it, item) for item in page.get("items") or ())
-            metadata = page.get("metadata") or {}
-            token = metadata.get("continue")
+        for _ in range(PAGES):
+            items, version, token = _page(path, self.ask(path, query))
+            found += (_whole(it, item) for item in items)
             if not token:
-                version = metadata.get("resourceVersion", "")
                 self.moment = self.moment or version
                 self.versions.add(version)
                 return found
+            if token == query.get("continue"):
+                break
             query = {"limit": str(limit), "continue": token}
+        raise otherwise(f"{path}: a list without end")
 
     def read_secrets(self) -> None:
         """The Secrets that policies name, each once."""
         ((core,),) = served(Secret)
         for namespace, name in dict.fromkeys(_secrets_named(self.documents)):
+            path = core.path(namespace, name)
             try:
-                self.documents.append(_whole(core, self.ask(core.path(namespace, name), {})))
+                self.documents.append(_whole(core, _object(path, self.ask(path, {}))))
             except Refusal as refusal:
                 if refusal.status == FORBIDDEN:
                     self.unread.append(Unread(Secret.kind, f"may not be read: {refusal}", namespace, name))
@@ -208,11 +223,30 @@ class _Reader:
                     raise
 
 
+def _page(path: str, page: Tree) -> tuple[list[Tree], str, str]:
+    """The objects of a page, the revision that they are of, and what the next one is asked for by."""
+    items, metadata = page.get("items") or [], page.get("metadata") or {}
+    if not (isinstance(items, list) and isinstance(metadata, dict)):
+        raise otherwise(f"{path}: no list")
+    version, token = metadata.get("resourceVersion") or "", metadata.get("continue") or ""
+    if not (isinstance(version, str) and isinstance(token, str)):
+        raise otherwise(f"{path}: no list, by its metadata")
+    return [_object(path, item) for item in items], version, token
+
+
+def _object(path: str, item: Any) -> Tree:
+    """An object as it was answered, if it is one."""
+    if not (isinstance(item, dict) and isinstance(item.get("metadata", {}), dict)):
+        raise otherwise(f"{path}: no object, but {show(item)}")
+    return item
+
+
 def _whole(it: Served, item: Tree) -> Tree:
     """An object of a list with its kind, which only the list has, and without what servers add."""
     metadata = {key: value for key, value in item.get("metadata", {}).items() if key != "managedFields"}
-    if it.kind == Secret.kind and APPLIED in (metadata.get("annotations") or {}):
-        kept = {key: value for key, value in metadata["annotations"].items() if key != APPLIED}
+    annotations = metadata.get("annotations")
+    if it.kind == Secret.kind and isinstance(annotations, dict):
+        kept = {key: value for key, value in annotations.items() if key != APPLIED}
         metadata["annotations"] = kept
     return {"apiVersion": it.api_version, "kind": it.kind, **item, "metadata": metadata}
 
@@ -221,11 +255,18 @@ def _secrets_named(documents: list[Tree]) -> Iterator[tuple[str, str]]:
     """The Secrets of the certificates in the sources of Egress policies, by namespace and name."""
     for policy in documents:
         if policy["kind"] == EgressPolicy.kind:
-            for source in _within(policy, "spec").get("sources") or ():
+            sources = _within(policy, "spec").get("sources")
+            for source in sources if isinstance(sources, list) else ():
                 secret = _within(source, "mtls", "cert", "secret")
                 name = secret.get("name")
-                if isinstance(name, str) and name:
-                    yield secret.get("namespace") or policy["metadata"]["namespace"], name
+                namespace = secret.get("namespace") or policy["metadata"].get("namespace")
+                if _is_name(namespace) and _is_name(name):
+                    yield namespace, name
+
+
+def _is_name(value: Any) -> TypeGuard[str]:
+    """Whether an object can be called so: nothing else comes into a path that is asked for."""
+    return isinstance(value, str) and len(value) <= NAME_LENGTH and bool(is_subdomain(value))
 
 
 def _within(value: Any, *keys: str) -> Mapping[str, Any]:

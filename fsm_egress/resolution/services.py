@@ -233,6 +233,9 @@ def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) 
             )
             rule = target.at(f"spec.{path}.kind")
             findings.append(Finding(Code.IGNORED_TRAFFIC_TARGET, rule, message))
+        elif not reference.namespace:
+            message = f"`{reference.name}` without a namespace is no account, and opens nothing to anybody"
+            findings.append(Finding(Code.IGNORED_TRAFFIC_TARGET, target.at(f"spec.{path}"), message))
     return True
 
 

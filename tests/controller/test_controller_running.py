@@ -22,8 +22,10 @@ from standin import StandIn
 from test_controller_state import BROKEN, CURL, DB, STALE, WEB, at
 
 import fsm_egress as fe
-from examples.controller import handlers
+from examples.controller import handlers, kube
+from examples.controller import repo as codebases
 from examples.controller.__main__ import certify
+from examples.controller.admission import warnings_of
 from examples.controller.handlers import Glue, Options, registry_of
 from examples.controller.kinds import SERVED, ref_of
 from examples.controller.kube import Cluster, session_of
@@ -293,6 +295,48 @@ def test_after_a_restart_an_invalid_policy_leaves_in_force_what_is_published(rep
     live(test, repo)
 
 
+@pytest.mark.parametrize("missing", ["sources", "destination", "both"])
+def test_a_target_whose_accounts_have_no_namespace_stops_nobody_at_any_start(
+    repo: StandIn, missing: str
+) -> None:
+    """Neither what is published nor what the webhook says of anybody's policy."""
+    there = {"sources": "curl", "destination": "shop"}
+    gone = set(there) if missing == "both" else {missing}
+    source, destination = (
+        {
+            "kind": "ServiceAccount",
+            "name": "curl",
+            **({} if side in gone else {"namespace": space}),
+        }
+        for side, space in there.items()
+    )
+    target = {
+        "apiVersion": "access.smi-spec.io/v1alpha3",
+        "kind": "TrafficTarget",
+        "metadata": {"name": "t", "namespace": "shop"},
+        "spec": {
+            "sources": [source],
+            "destination": destination,
+            "rules": [{"kind": "HTTPRouteGroup", "name": "r"}],
+        },
+    }
+    mesh_config = config({"enablePermissiveTrafficPolicyMode": False})
+
+    async def test(world: World) -> None:
+        world.put(mesh_config, target, WEB)
+        for _ in range(2):  # it meets the target again at each start
+            controller = Controller(world.cluster, world.repo)
+            await settled(controller)
+            await controller.publish(full=True)
+            assert controller.pending(controller.state) == {}
+            await controller.report()
+            assert status(world, "web")[0] == "published"
+            assert warnings_of(controller.state.mesh, WEB) == ()
+        assert repo.config(WHO) == fe.pipy_config(fe.load([mesh_config, target, WEB]), WHO).to_mapping()
+
+    live(test, repo)
+
+
 def test_an_unknown_mesh_config_holds_everyone_who_has_a_codebase(repo: StandIn) -> None:
     async def test(world: World) -> None:
         await world.repo.put(Codebase(f"fsm-egress/{WHO}", {"config.json": b"{}"}))
@@ -472,6 +516,55 @@ def test_long_lists_come_in_pages(repo: StandIn) -> None:
         assert found.version == 7
 
     live(test, repo)
+
+
+@pytest.mark.parametrize("token", [lambda _: "same", str], ids=["the same", "always another"])
+def test_a_list_without_end_is_not_followed(
+    repo: StandIn, token: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube, "PAGES", 9)
+    asked: list[str] = []
+
+    def page(request: Any) -> Tree:
+        asked.append(request.params.get("continue", ""))
+        return {"metadata": {"resourceVersion": "7", "continue": token(len(asked))}, "items": []}
+
+    async def test(world: World) -> None:
+        world.api["get", f"/apis/{GROUP}/egresses"] << page
+        with pytest.raises(aiohttp.ClientPayloadError, match="egresses: a list without end$"):
+            await Cluster(world.cluster.session, world.cluster.server).listed(SERVED["Egress"])
+
+    live(test, repo)
+    assert len(asked) == (2 if token(0) == "same" else 9)
+
+
+@pytest.mark.parametrize("most", [9, 10])
+def test_an_answer_is_read_as_far_as_it_is_not_too_much(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever answers, and in however many pieces."""
+    monkeypatch.setattr(kube, "MOST", most)
+    monkeypatch.setattr(codebases, "MOST", most)
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in ("/a", "/b", "/c", "/d", "/e"):
+            await response.write(piece.encode())
+        return response
+
+    async def test() -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answered)
+        async with test_utils.TestServer(app) as server, aiohttp.ClientSession() as http:
+            url = str(server.make_url("")).rstrip("/")
+            if most == 10:
+                assert await Repo(http, url).paths() == ["a/b/c/d/e"]
+            else:
+                with pytest.raises(RepoError, match="GET repo: an answer of more than 9 bytes"):
+                    await Repo(http, url).paths()
+                with pytest.raises(aiohttp.ClientPayloadError, match="an answer of more than 9 bytes"):
+                    await Cluster(http, url).read(ref_of(secret()))
+
+    asyncio.run(test())
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------

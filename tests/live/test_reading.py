@@ -16,7 +16,8 @@ from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.live.paths import served
-from fsm_egress.live.reading import ClusterRead, Refusal, read_cluster
+from fsm_egress.live import reading
+from fsm_egress.live.reading import ClusterRead, Refusal, Unreachable, read_cluster
 from fsm_egress.manifests.unread import LEFT_OUT, Unread
 from fsm_egress.resources.kinds import KINDS
 
@@ -228,7 +229,93 @@ def test_policies_that_name_no_secret_as_they_should_are_passed_over() -> None:
     odd[0]["spec"]["sources"] = [7, {"mtls": {"cert": "client"}}, {"mtls": {"cert": {"secret": {"name": 7}}}}]
     odd[1]["spec"]["sources"] = None
     odd[2]["spec"] = []
+    odd[3]["spec"]["sources"] = 7
     assert read_cluster(Objects(*odd)).unread == ()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name"),
+    [
+        ("curl", "a/b"),
+        ("curl", ".."),
+        ("curl", "a?watch=true"),
+        ("curl", "a#b"),
+        ("curl", "a%2fb"),
+        ("curl", "A"),
+        ("curl", "a" * 254),
+        ("curl/pods", "a"),
+        (7, "a"),
+        ({"a": "b"}, "a"),
+    ],
+)
+def test_nothing_but_a_name_comes_into_a_path(namespace: Any, name: str) -> None:
+    secret = {"issuer": "other", "cert": {"secret": {"name": name, "namespace": namespace}}}
+    objects = Objects(config(), egress("a", "tcp 25", mtls=secret))
+    read_cluster(objects)
+    assert [path for path, _ in objects.asked if "secrets" in path] == []
+
+
+# --- answers that are none -------------------------------------------------------------------------------
+
+EGRESSES = "/apis/policy.flomesh.io/v1alpha1/egresses"
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ({"items": 7}, "no list"),
+        ({"items": {"a": 1}}, "no list"),
+        ({"metadata": [1]}, "no list"),
+        ({"metadata": {"continue": 7}}, "no list, by its metadata"),
+        ({"metadata": {"resourceVersion": {"a": 1}}}, "no list, by its metadata"),
+        ({"items": [7]}, "no object, but the number `7`"),
+        ({"items": [None]}, "no object, but `null`"),
+        ({"items": [{"metadata": "a"}]}, "no object, but a mapping"),
+    ],
+)
+def test_a_page_that_is_none_is_told(page: dict[str, Any], said: str) -> None:
+    objects = Objects(config())
+
+    def answered(path: str, query: Any) -> Any:
+        return page if path == EGRESSES else objects(path, query)
+
+    with pytest.raises(Unreachable, match=f"otherwise than expected: {EGRESSES}: {said}$"):
+        read_cluster(answered)
+
+
+def test_a_secret_that_is_no_object_is_told_without_what_it_is() -> None:
+    objects = Objects(config(), egress("a", "tcp 25", mtls=MTLS))
+
+    def answered(path: str, query: Any) -> Any:
+        return {"metadata": ["marked"]} if "secrets" in path else objects(path, query)
+
+    with pytest.raises(Unreachable, match="/secrets/client: no object, but a mapping$"):
+        read_cluster(answered)
+
+
+@pytest.mark.parametrize("token", [lambda _: "same", str], ids=["the same", "always another"])
+def test_a_list_without_end_is_not_followed(token: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PAGES", 9)
+    objects = Objects(config())
+
+    def answered(path: str, query: Any) -> Any:
+        if path != EGRESSES:
+            return objects(path, query)
+        objects.asked.append((path, query))
+        return {"items": [], "metadata": {"continue": token(len(objects.asked))}}
+
+    with pytest.raises(Unreachable, match=f"{EGRESSES}: a list without end$"):
+        read_cluster(answered)
+    assert len([path for path, _ in objects.asked if path == EGRESSES]) == (2 if token(0) == "same" else 9)
+
+
+@pytest.mark.parametrize("annotations", [None, [], "marked", 7, {"a": "b"}])
+def test_annotations_of_a_secret_may_be_anything(annotations: Any) -> None:
+    found = {**SECRET, "metadata": {"name": "client", "namespace": "curl", "annotations": annotations}}
+    read = read_cluster(Objects(config(), egress("a", "tcp 25", mtls=MTLS), found))
+    kept = next(it for it in read.without_secrets()["items"] if it["kind"] == "Secret")
+    own = annotations if isinstance(annotations, dict) else {}
+    assert kept["metadata"]["annotations"] == {**own, LEFT_OUT: "data"}
 
 
 def test_what_is_kept_has_nothing_of_what_secrets_hold() -> None:

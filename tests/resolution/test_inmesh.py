@@ -504,6 +504,17 @@ def test_a_traffic_target_of_another_kind_shows_services_without_endpoints(
     assert ("FSE024", f"TrafficTarget shop/t0 spec.{path}") in codes(SMI, SERVED, PODS, odd)
 
 
+def test_a_source_without_a_namespace_is_nobody_and_is_told_while_others_are_let_in() -> None:
+    nobody = {"kind": "ServiceAccount", "name": "curl"}
+    assert clusters(SMI, SERVED, PODS, target(sources=[nobody])) == {}
+    assert codes(SMI, SERVED, PODS, target(sources=[nobody])) == [
+        ("FSE024", "TrafficTarget shop/t0 spec.sources[0]")
+    ]
+    both = target(sources=[nobody, {**nobody, "namespace": "curl"}])
+    assert clusters(SMI, SERVED, PODS, both) == {"shop/web|80": ["10.0.0.1:80"]}
+    assert codes(SMI, SERVED, PODS, both) == [("FSE024", "TrafficTarget shop/t0 spec.sources[0]")]
+
+
 def test_a_pod_of_the_account_counts_though_the_service_does_not_select_it() -> None:
     other = pod("b", "10.0.0.2", app="other")
     assert clusters(SMI, SERVED, pod("a", "10.0.0.1", app="web"), other, target()) == {

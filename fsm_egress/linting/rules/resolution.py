@@ -300,8 +300,9 @@ RULES = (
     LintRule(
         Code.IGNORED_TRAFFIC_TARGET,
         "a TrafficTarget allows nothing",
-        "FSM ignores one without rules, with rules of other kinds, or whose destination is elsewhere.",
-        "give it rules, and the namespace of its destination",
+        "FSM ignores one without rules, with rules of other kinds, or whose destination is elsewhere;"
+        " a source without a namespace is nobody.",
+        "give it rules, the namespace of its destination, and each source the one that it is in",
         document(
             "access.smi-spec.io/v1alpha3",
             "TrafficTarget",
