@@ -78,7 +78,7 @@ def partition(documents: Documents, whose: Whose, output: str) -> None:
     Every connection of an identity is in one row, or among those that could not be decided about, which are
     named with the reason; then the exit code is 3.
     """
-    mesh = documents.changed(documents.load())
+    mesh = documents.changed(documents.load(needed=True))
     subjects = alike(whose.of(mesh), mesh)
     is_proven = True
     for subject in progress(subjects, "dividing"):
@@ -140,7 +140,7 @@ def residual(documents: Documents, identity: Subject, partial: Partial, output: 
     What no option says is unknown. The answer names what of that the decision depends on, and how. Exit
     code 1 where it depends on something, 3 where that could not be decided.
     """
-    mesh = documents.changed(documents.load())
+    mesh = documents.changed(documents.load(needed=True))
     note_unnamed([identity], mesh)
     answers = [residual_of(mesh, subject, partial) for subject in alike([identity], mesh)]
     print_residuals(answers, output)
@@ -192,7 +192,7 @@ def reach(
     What no option says is open: without any, everything that is allowed is shown. The page of `-o html` has
     the findings of `lint --no-sidecar` below. Exit code 3 where something could not be decided.
     """
-    mesh = documents.changed(documents.load())
+    mesh = documents.changed(documents.load(needed=True))
     try:
         if host is not None:
             _see_host(host)

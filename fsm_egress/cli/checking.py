@@ -19,7 +19,7 @@ from .help import examples
 from .mesh import Documents, mesh_options
 from .options import code_option, output_option
 from .output import many, print_objects, say
-from .problems import print_problems
+from .problems import print_problems, stop_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,13 @@ def check(documents: Documents, fail_on: Severity, without: tuple[Code, ...], ou
     Each mistake has its place, file:line:column; kinds that play no part are counted, and so are files in
     folders that hold no Kubernetes objects. What an API server with FSM's CRDs and webhook would refuse is a
     warning where it is good enough here. Exit code 1 if there is a mistake or what is as bad as --fail-on
-    says, 3 if there are documents that cannot be read at all. Mistakes have no code, and are never left out.
+    says, 3 if there are documents that cannot be read at all, or none of a mesh. Mistakes have no code, and
+    are never left out.
     """
     mesh = documents.load(strict=False)
     problems = list(mesh.problems)
+    if not len(mesh) and all(map(is_foreign, problems)):
+        stop_for([_NOTHING])
     if not any(problem.severity is Severity.ERROR for problem in problems):
         try:
             mesh = documents.changed(mesh)
@@ -81,6 +84,9 @@ def check(documents: Documents, fail_on: Severity, without: tuple[Code, ...], ou
     )
     if output == "table":
         say([f"{many(len(mesh), 'resource')}, no problems"])
+
+
+_NOTHING = Problem("documents of a mesh", "none", reason="there is nothing to check")
 
 
 def _of_pods(mesh: Snapshot) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from ..resources.subjects import Pods, read_subject
 from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.references import EVERY
+from ..values.spelling import nearest
 from .hosts import HOST_KINDS, Host, hosts_by_name, hosts_of
 from .injection import State, injection_of, unproven_of
 from .lists import annotated, mesh_lists, together
@@ -209,10 +210,13 @@ def bound(snapshot: Snapshot, subject: Subject) -> Subject:
         lost = [loss for loss in snapshot.lost if _may_be(loss.ref, name, namespace)]
         if lost:
             raise IncompleteMesh(problem for loss in lost for problem in loss.problems)
-        listed = [host for host in hosts_of(snapshot) if host.namespace == namespace]
-        names = ", ".join(f"`{it.name}.{it.namespace}`" for it in listed[:3])
+        listed = [f"{it.name}.{it.namespace}" for it in hosts_of(snapshot)]
+        near = [name for name in listed if name.endswith(f".{namespace}")] or listed
+        names = ", ".join(f"`{it}`" for it in near[:3])
         raise InvalidValue.of(
-            f"a pod or a template of the mesh{names and f', such as {names}'}", str(subject)
+            f"a pod or a template of the mesh{names and f', such as {names}'}",
+            str(subject),
+            proposal=nearest(str(subject), listed),
         )
     return Pods(subject.hosts, namespace, host.account[0])
 

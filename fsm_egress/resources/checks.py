@@ -110,7 +110,8 @@ def one_of(value: Any, choices: Iterable[EnumT]) -> EnumT:
 def string(value: Any) -> str:
     """A string, of any content."""
     if not isinstance(value, str):
-        raise InvalidValue.of("a string", value)
+        is_number = type(value) is int and abs(value) < 10**NUMBER_LENGTH
+        raise InvalidValue.of("a string", value, proposal=f'"{value}"' if is_number else None)
     if not is_unicode(value):
         raise InvalidValue(Problem("a string of Unicode characters", "half of one, a lone surrogate"))
     return value

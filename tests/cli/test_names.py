@@ -222,10 +222,16 @@ def test_who_is_written_as_others_do_is_shown_how_it_is_written_here(name: str, 
 def test_nothing_is_proven_about_a_mesh_that_is_not_there(text: str) -> None:
     Path("nothing.yaml").write_text(text)
     change = ("--after-set", "fsm.enableEgress=true")
-    for words in (("never", "--outside"), ("implies", *change), ("equivalent", *change), ("diff", *change)):
+    questions = [(it, *change) for it in ("implies", "equivalent", "diff")]
+    questions += [(it, "--as", "curl.curl") for it in ("partition", "residual", "verify")]
+    for words in (("never", "--outside"), ("reach",), ("lint",), ("verify", "--all"), ("pods",), *questions):
         refused = run(words[0], "-f", "nothing.yaml", *words[1:])
         assert (refused.exit_code, refused.stdout) == (3, "")
         assert "expected documents of a mesh, found none; write `--defaults fsm`" in refused.stderr
+    for output in ("table", "json", "sarif"):
+        checked = run("check", "-f", "nothing.yaml", "-o", output)
+        assert (checked.exit_code, checked.stdout) == (3, "")
+        assert "expected documents of a mesh, found none: there is nothing to check" in checked.stderr
     refused = run("equivalent", *MESHES, "--after", "nothing.yaml")
     assert (refused.exit_code, refused.stdout) == (3, "")
     assert run("never", "-f", "nothing.yaml", "--outside", "--defaults", "fsm").exit_code == 0

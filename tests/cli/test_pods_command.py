@@ -162,10 +162,22 @@ def completed(text: str) -> list[CompletionItem]:
         return complete_identities(context, Option(["--as"]), text)
 
 
-def test_a_pod_that_is_not_there_is_an_error_of_its_own() -> None:
-    result = CliRunner().invoke(app, ["partition", "-f", "mesh.json", "--as", "pod/z.curl"])
+LISTED = "such as `pod/a.curl`, `pod/b.curl`, `pod/c.curl`"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("pod/z.curl", f"{LISTED}, found the string `pod/z.curl`; write `pod/"),
+        ("pod/a.crul", f"{LISTED}, found the string `pod/a.crul`; write `pod/a.curl`"),
+        ("deployment/unlike-all.of-them", f"{LISTED}, found the string `deployment/unlike-all.of-them`"),
+    ],
+)
+def test_a_pod_that_is_not_there_is_an_error_of_its_own(name: str, near: str) -> None:
+    result = CliRunner().invoke(app, ["partition", "-f", "mesh.json", "--as", name])
     assert result.exit_code != 0
-    assert "a pod or a template of the mesh, such as `pod/a.curl`" in result.output + str(result.exception)
+    told = result.output + str(result.exception)
+    assert f"expected a pod or a template of the mesh, {near}" in told
 
 
 def test_check_names_what_the_injector_and_iptables_refuse_of_pods_and_templates() -> None:

@@ -15,8 +15,8 @@ from small import config, egress
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.live.paths import served
 from fsm_egress.live import reading
+from fsm_egress.live.paths import served
 from fsm_egress.live.reading import ClusterRead, Refusal, Unreachable, read_cluster
 from fsm_egress.manifests.unread import LEFT_OUT, Unread
 from fsm_egress.resources.kinds import KINDS
@@ -289,7 +289,7 @@ def test_a_secret_that_is_no_object_is_told_without_what_it_is() -> None:
     def answered(path: str, query: Any) -> Any:
         return {"metadata": ["marked"]} if "secrets" in path else objects(path, query)
 
-    with pytest.raises(Unreachable, match="/secrets/client: no object, but a mapping$"):
+    with pytest.raises(Unreachable, match=r"/secrets/client: no object, but a mapping$"):
         read_cluster(answered)
 
 

@@ -581,7 +581,10 @@ SECRET = "hunter2!"
             {"stringData": {"a": 17, "b": "\ud800"}},
             ["stringData.a: expected a string", "stringData.b: expected a string"],
         ),
-        ({"stringData": {"a": SECRET}, "type": 5}, ["type: expected a string, found the number `5`"]),
+        (
+            {"stringData": {"a": SECRET}, "type": 5},
+            ['type: expected a string, found the number `5`; write `"5"`'],
+        ),
     ],
 )
 def test_what_a_secret_holds_is_in_no_error(content: Any, problems: list[str]) -> None:

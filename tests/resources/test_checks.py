@@ -159,7 +159,7 @@ NO_GRPC = "; write `http`: it carries HTTP/2 and gRPC, and FSM ignores `grpc` in
 AN_ENTRY = "expected a map with one entry, a header's name and the pattern of its value, found "
 
 REFUSED: list[tuple[Check, Any, str]] = [
-    (checks.string, 443, "expected a string, found the number `443`"),
+    (checks.string, 443, 'expected a string, found the number `443`; write `"443"`'),
     (checks.boolean, 1, "expected a boolean, found the number `1`"),
     (checks.boolean, "True", "expected a boolean, found the string `True`; write `true`: without quotes"),
     (checks.boolean, "yes", "expected a boolean, found the string `yes`"),
@@ -282,11 +282,12 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.string_map, ["a"], "expected a mapping of strings, found a list"),
     (
         checks.string_map,
-        {"a": 1, "b": "c", "d": True},
-        "a: expected a string, found the number `1`\nd: expected a string, found the boolean `true`",
+        {"a": 10**10, "d": 5.5},
+        "a: expected a string, found the number `10000000000`\nd: expected a string, found the number `5.5`",
     ),
-    (checks.string_map, FrozenMap({"a": 1}), "a: expected a string, found the number `1`"),
-    (checks.string_map, {1: "a"}, "1: expected a string, found the number `1`"),
+    (checks.string_map, {"d": True}, "d: expected a string, found the boolean `true`"),
+    (checks.string_map, FrozenMap({"a": 1}), 'a: expected a string, found the number `1`; write `"1"`'),
+    (checks.string_map, {1: "a"}, '1: expected a string, found the number `1`; write `"1"`'),
     (checks.secret_data, ["hunter2"], "expected a mapping of base64 texts"),
     (checks.json_map, [1], "expected a mapping, found a list"),
 ]

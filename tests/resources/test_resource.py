@@ -52,7 +52,7 @@ def refused(make: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
 
 
 def test_fields_are_checked_as_they_are_set() -> None:
-    assert refused(Cart, owner=5) == "owner: expected a string, found the number `5`"
+    assert refused(Cart, owner=5) == 'owner: expected a string, found the number `5`; write `"5"`'
     assert refused(evolve, Cart(), owner=None) == "owner: expected a string, found `null`"
 
 
@@ -110,7 +110,7 @@ def test_metadata() -> None:
     assert ObjectMeta("letter") == ObjectMeta("letter", "")
     assert refused(ObjectMeta, "letter", None) == "namespace: expected a string, found `null`"
     assert refused(ObjectMeta, "letter", labels={"app": 1}) == (
-        "labels.app: expected a string, found the number `1`"
+        'labels.app: expected a string, found the number `1`; write `"1"`'
     )
     assert refused(ObjectMeta, "").startswith("name: expected a resource name")
 
@@ -164,7 +164,7 @@ def test_an_identity_reads_what_it_prints(name: str, namespace: str) -> None:
     [
         ("curl", "expected a service identity `name.namespace`, found the string `curl`"),
         ("", "expected a service identity `name.namespace`, found the string ``"),
-        (5, "expected a string, found the number `5`"),
+        (5, 'expected a string, found the number `5`; write `"5"`'),
         (
             "curl.",
             f"namespace: expected {A_NAME}, found the string ``",
