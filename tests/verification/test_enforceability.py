@@ -8,12 +8,19 @@ import pytest
 from attrs import evolve
 from small import WHO, Entry, config, egress, flat, load, routes, service
 
+import fsm_egress as fe
 from fsm_egress.api import pipy_config
 from fsm_egress.connections.findings import Code
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.values.errors import Severity
-from fsm_egress.verification.agreement import verify
-from fsm_egress.verification.enforceability import advice, codes_of, enforceability, findings_of
+from fsm_egress.verification.agreement import Undecided, verify
+from fsm_egress.verification.enforceability import (
+    advice,
+    codes_of,
+    enforceability,
+    findings_of,
+    without_codes,
+)
 
 IPV4 = ["0.0.0.0/0"]
 CERT: dict[str, Any] = {"issuer": "fsm"}
@@ -208,6 +215,44 @@ def test_an_unknown_host_is_closed_by_some_versions(version: str, code: str) -> 
 def test_http_and_https_meet() -> None:
     both = [egress("a", "http 80", hosts=["a.com"]), egress("b", "https 80", hosts=["b.com"])]
     assert "FSE012 Egress curl/b spec.ports[0]: 192.0.2.1:80 TLS b.com" in found(mesh_wide(), *both)
+
+
+def test_what_is_closed_bypasses_no_gateway() -> None:
+    both = [egress("a", "http 80", hosts=["a.com"]), egress("b", "https 80", hosts=["b.com"])]
+    verification = verify(load(*flat([mesh_wide(mtls=False), *both, *GATEWAY])), WHO)
+    shown = {str(it.connection): codes_of(verification, it) for it in verification.disagreements}
+    assert shown["10.0.9.9:80 TLS b.com"] == (Code.PROTOCOLS_MEET,)
+
+
+def test_what_some_shortcomings_explain_is_left_out_and_nothing_else() -> None:
+    policy = egress("a", "https 443", hosts=["a.com"], ipAddresses=["54.0.0.0/8"])
+    verification = verify(load(*flat([mesh_wide(), policy, *GATEWAY])), WHO)
+    assert [codes_of(verification, it) for it in verification.disagreements] == [
+        (Code.PROTOCOL_NOT_COMPARED,),
+        (Code.SERVER_NAME_NOT_COMPARED,),
+        (Code.GATEWAY_BYPASSED, Code.MTLS_TO_OUTSIDE),
+    ]
+
+    def left(*codes: Code) -> list[int]:
+        rest = without_codes(verification, codes).disagreements
+        return [verification.disagreements.index(it) for it in rest]
+
+    assert left() == [0, 1, 2]
+    assert left(Code.PROTOCOL_NOT_COMPARED) == [1, 2]
+    assert left(Code.GATEWAY_BYPASSED) == [0, 1, 2]
+    assert left(Code.GATEWAY_BYPASSED, Code.MTLS_TO_OUTSIDE) == [0, 1]
+
+
+def test_what_is_not_decided_is_left_out_where_that_is_said() -> None:
+    verification = evolve(
+        verify(load(mesh_wide(), egress("a", "tcp 80")), WHO),
+        undecided=(Undecided(fe.tcp("54.9.9.9", 80), "too much"),),
+    )
+    assert without_codes(verification, [Code.NOT_DECIDED]).undecided == ()
+    assert without_codes(verification, [Code.PROTOCOLS_MEET]).undecided == verification.undecided
+    (finding,) = findings_of(verification)
+    assert finding.code is Code.NOT_DECIDED
+    assert finding.message == "54.9.9.9:80 TCP: not decided: too much"
 
 
 def test_a_difference_that_nobody_foresaw_is_named() -> None:

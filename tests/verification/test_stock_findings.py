@@ -186,13 +186,17 @@ POD["metadata"]["labels"] = {"app": "web"}
 
 @frozen
 class Line:
-    """A mesh that touches a line of the page: the code, the rule, the witness, and whether anything shows."""
+    """A mesh that touches a line of the page: the code, the rule, the witness, and whether anything shows.
+
+    What else is found there is `besides`, by code and rule.
+    """
 
     code: Code
     rule: str
     witness: str
     mesh: list[Any]
     seen: bool = True
+    besides: tuple[str, ...] = ()
 
 
 LINES = {
@@ -214,6 +218,7 @@ LINES = {
             egress("b", "http 80", hosts=[], ipAddresses=RANGE),
             egress("c", "http 80", hosts=["c.com"], ipAddresses=["55.0.0.0/8"], sources=[account(WHO)]),
         ],
+        besides=("FSE051 Egress curl/c spec.ports[0]", "FSE061 Egress curl/b spec.ports[0]"),
     ),
     "https without hosts lets nothing through": Line(
         Code.TLS_WITHOUT_HOSTS,
@@ -226,6 +231,7 @@ LINES = {
         "Egress curl/a spec.ipAddresses[0]",
         "192.0.2.1:80 GET http://a.com/",
         [egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.1.2.3"])],
+        besides=("FSE056 Egress curl/a",),
     ),
     "a bare address beside a range is dropped": Line(
         Code.RANGE_DROPPED,
@@ -233,18 +239,21 @@ LINES = {
         "54.1.2.3:80 GET http://a.com/",
         [egress("a", "http 80", hosts=["a.com"], ipAddresses=["55.0.0.0/8", "54.1.2.3"])],
         seen=False,
+        besides=("FSE056 Egress curl/a",),
     ),
     "a bare address is passed on for tcp": Line(
         Code.RANGE_PASSED_ON,
         "Egress curl/a spec.ipAddresses[0]",
         "192.0.2.1:25 TCP",
         [egress("a", "tcp 25", ipAddresses=["54.1.2.3"])],
+        besides=("FSE056 Egress curl/a",),
     ),
     "what is no address at all closes the port": Line(
         Code.RANGE_PASSED_ON,
         "Egress curl/a spec.ipAddresses[0]",
         "192.0.2.1:25 TCP",
         [OPEN, egress("a", "tcp 25", ipAddresses=["everything"])],
+        besides=("FSE056 Egress curl/a",),
     ),
     "what is no address at all, where nothing is open": Line(
         Code.RANGE_PASSED_ON,
@@ -259,12 +268,14 @@ LINES = {
         "54.0.0.0:81 GET http://a.com/",
         [egress("a", "tcp 80", "grpc 81", hosts=["a.com"], ipAddresses=RANGE)],
         seen=False,
+        besides=("FSE056 Egress curl/a",),
     ),
     "the rest of a refused policy is in force": Line(
         Code.REFUSED_IN_FORCE,
         "Egress curl/a",
         "54.0.0.0:80 TCP",
         [egress("a", "tcp 80", "grpc 81", hosts=["a.com"], ipAddresses=RANGE)],
+        besides=("FSE055 Egress curl/a spec.ports[1]",),
     ),
     "protocols that meet where nothing comes": Line(
         Code.PROTOCOLS_MEET,
@@ -285,12 +296,14 @@ LINES = {
         "Service shop/db spec.ports[0]",
         "10.96.0.1:80 TCP",
         service("db", "tcp-x 80", pods=["2001:db8::1"]),
+        besides=("FSE057 Service shop/db spec.ports[0]",),
     ),
     "so does one of a gateway": Line(
         Code.IPV6_ENDPOINT_WITHOUT_PORT,
         "EgressGateway fsm/g spec.global",
         "10.96.0.1:25 TCP",
         [gateways("gw"), service("gw", "http 81", pods=["2001:db8::1"]), egress("a", "tcp 25")],
+        besides=("FSE057 Service shop/gw spec.ports[0]", "FSE063 Service shop/gw spec.ports[0]"),
     ),
     "header names keep their capitals": Line(
         Code.HEADER_NAME_AS_WRITTEN,
@@ -359,6 +372,7 @@ LINES = {
             egress("a", "tcp 25", ipAddresses=RANGE, mtls=FSM_MTLS),
             egress("b", "tcp 25", ipAddresses=["55.0.0.0/8"]),
         ],
+        besides=("FSE008 Egress curl/a spec.ports[0]",),
     ),
     "policies of several protocols overlap": Line(
         Code.PROTOCOLS_OVERLAP,
@@ -368,6 +382,7 @@ LINES = {
             egress("a", "http 80", hosts=["a.com"], ipAddresses=["54.1.0.0/16"]),
             egress("b", "tcp 80", ipAddresses=RANGE),
         ],
+        besides=("FSE012 Egress curl/a spec.ports[0]",),
     ),
     "the flag is absent": Line(
         Code.EGRESS_POLICY_FLAG_ABSENT,
@@ -424,6 +439,7 @@ LINES = {
             service("cache", "x 80", **port_of("x", 80, appProtocol="redis")),
             egress("a", "tcp 80"),
         ],
+        besides=("FSE064 Egress curl/a spec.ports[0]",),
     ),
     "an unknown protocol, where nothing is open": Line(
         Code.UNKNOWN_APP_PROTOCOL,
@@ -492,6 +508,7 @@ LINES = {
             egress("a", "tcp 25"),
         ],
         seen=False,
+        besides=("FSE020 EgressGateway fsm/g spec.global[0]",),
     ),
     "a gateway is not there": Line(
         Code.UNUSABLE_GATEWAY,
@@ -668,6 +685,7 @@ LINES = {
             random_meshes.retry(3),
         ],
         seen=False,
+        besides=("FSE021 Retry curl/again spec.retryPolicy",),
     ),
     "a pod that sends is isolated": Line(
         Code.ISOLATED_SOURCE,
@@ -726,6 +744,7 @@ LINES = {
         "10.96.0.1:80 GET http://web.shop/",
         [RETRYING, WEB, once("web"), random_meshes.retry(3)],
         seen=False,
+        besides=("FSE021 Retry curl/a-web spec.retryPolicy", "FSE021 Retry curl/again spec.retryPolicy"),
     ),
     "retries of a host that reads like a service": Line(
         Code.RETRY_BY_CHANCE,
@@ -733,6 +752,7 @@ LINES = {
         "192.0.2.1:80 GET http://web.shop/",
         [RETRYING, egress("a", "http 80", hosts=["web.shop"]), once("web"), random_meshes.retry(3)],
         seen=False,
+        besides=("FSE021 Retry curl/a-web spec.retryPolicy", "FSE021 Retry curl/again spec.retryPolicy"),
     ),
     "settings of one service": Line(
         Code.CONFLICTING_SETTINGS,
@@ -747,6 +767,7 @@ LINES = {
         "54.0.0.0:25 TCP",
         [egress("a", "tcp 25", ipAddresses=RANGE, mtls=FSM_MTLS), egress("b", "tcp 25")],
         seen=False,
+        besides=("FSE050 Egress curl/b spec.ports[0]", "FSE062 Egress curl/b spec.ports[0]"),
     ),
     "an odd part of a split": Line(
         Code.SHARE_BY_CHANCE,
@@ -774,6 +795,77 @@ LINES = {
         [CLOSED, WEB, POD, *abroad("web", 80, kind="FailOver"), *(opened(who) for who in ("web", "other"))],
         seen=False,
     ),
+    "hosts without ranges are reached in those of nobody": Line(
+        Code.NEIGHBOURS_HOSTS,
+        "Egress curl/c spec.ports[0]",
+        "54.0.0.0:80 GET http://c.com/",
+        [
+            DEFAULT_ROUTE,
+            egress("a", "http 80", hosts=["a.com"], ipAddresses=RANGE),
+            egress("b", "http 80", hosts=["b.com"]),
+            egress("c", "http 80", hosts=["c.com"], ipAddresses=["55.0.0.0/8"]),
+        ],
+        besides=("FSE050 Egress curl/b spec.ports[0]", "FSE051 Egress curl/a spec.ports[0]"),
+    ),
+    "an egress range takes none of the addresses of the mesh": Line(
+        Code.HEADER_NAME_AS_WRITTEN,
+        "HTTPRouteGroup shop/r spec.matches[0]",
+        "10.0.0.1:80 GET http://10.0.0.1/v1",
+        [
+            WEB,
+            V1,
+            routes("r", {"pathRegex": "/v1", "headers": [{"X-Env": "prod"}]}, space="shop"),
+            split("s", "web", "r", v1=100),
+            split("t", "web", web=100),
+            egress("a", "tcp 80", ipAddresses=["10.0.0.0/8"]),
+        ],
+    ),
+    "one certificate is a neighbour's, another its own": Line(
+        Code.CERTIFICATE_OF_NEIGHBOUR,
+        "Egress curl/b spec.ports[0]",
+        "55.0.0.0:25 TCP",
+        [
+            egress("a", "tcp 25", ipAddresses=RANGE, mtls=FSM_MTLS),
+            egress("b", "tcp 25", ipAddresses=["55.0.0.0/8"]),
+            egress("c", "https 25", hosts=["c.com"], ipAddresses=["56.0.0.0/8"]),
+        ],
+        besides=("FSE008 Egress curl/a spec.ports[0]",),
+    ),
+    "a host keeps its capitals on one port of two": Line(
+        Code.HOST_AS_WRITTEN,
+        "Egress curl/a spec.hosts[0]",
+        "192.0.2.1:443 TCP",
+        [egress("a", "https 443", hosts=["A.com"]), egress("b", "http 25", hosts=["a.com"])],
+    ),
+    "two certificates are lost": Line(
+        Code.CERTIFICATE_LOST,
+        "Egress curl/b spec.ports[0]",
+        "192.0.2.1:26 TCP",
+        [egress("a", "tcp 25", mtls=FSM_MTLS), egress("b", "tcp 26", mtls=FSM_MTLS)],
+        seen=False,
+        besides=("FSE005 Egress curl/a spec.ports[0]",),
+    ),
+    "TLS is wrapped in TLS on two ports": Line(
+        Code.TLS_IN_TLS,
+        "Egress curl/b spec.ports[0]",
+        "54.0.0.0:444 TLS b.com",
+        [
+            egress("a", "https 443", hosts=["a.com"], mtls=FSM_MTLS, ipAddresses=RANGE),
+            egress("b", "https 444", hosts=["b.com"], mtls=FSM_MTLS, ipAddresses=RANGE),
+        ],
+        seen=False,
+        besides=("FSE006 Egress curl/a spec.ports[0]",),
+    ),
+    "two secrets are missing": Line(
+        Code.MISSING_SECRET,
+        "Egress curl/b spec.sources[0].mtls",
+        "192.0.2.1:81 GET http://b.com/",
+        [
+            egress("a", "http 80", hosts=["a.com"], mtls=OTHER_MTLS),
+            egress("b", "http 81", hosts=["b.com"], mtls=OTHER_MTLS),
+        ],
+        besides=("FSE004 Egress curl/a spec.sources[0].mtls",),
+    ),
     "what no line explains": Line(
         Code.STOCK_CONTROLLER_DIFFERS,
         "Service shop/web spec.ports[0]",
@@ -783,6 +875,7 @@ LINES = {
             service("web", "http 80", ip="10.96.0.9", pods=["10.0.0.9"]),
             service("dns", "x 80", ip="10.0.0.1", pods=[], **port_of("x", 80, protocol="UDP")),
         ],
+        besides=("FSE016 Service shop/dns spec.ports[0]",),
     ),
 }
 
@@ -795,6 +888,8 @@ def test_each_line_has_a_finding_with_a_witness(line: Line) -> None:
     assert str(finding.witness) == line.witness
     assert shows(mesh, finding.witness) is line.seen
     assert finding.fix
+    others = [f"{code.code} {rule}" for code, rule in by_rule if (code, rule) != (line.code, line.rule)]
+    assert sorted(others) == sorted(line.besides)
 
 
 def test_every_code_of_the_page_has_a_line() -> None:
@@ -878,6 +973,12 @@ def test_policies_of_others_touch_nothing() -> None:
 def test_policies_that_are_switched_off_touch_nothing() -> None:
     off = config(featureFlags={"enableEgressPolicy": False})
     assert found(off, egress("a", "grpc 80"), egress("b", "tcp 25", ipAddresses=["54.1.2.3"])) == []
+
+
+@pytest.mark.parametrize("spec", [{"ports": None}, {"ports": []}])
+def test_a_refused_policy_without_ports_claims_nothing(spec: dict[str, Any]) -> None:
+    policy = egress("a", hosts=["a.com"], ipAddresses=["54.1.2.3"])
+    assert found({**policy, "spec": {**policy["spec"], **spec}}) == []
 
 
 def test_a_policy_that_is_wrong_otherwise_touches_nothing() -> None:

@@ -56,6 +56,12 @@ def test_what_is_empty_is_equal(content: Wire) -> None:
     assert list(found["ClustersConfigs"]) == ["00001"]
 
 
+def test_the_order_of_a_list_does_not_count() -> None:
+    hosts = [{"a": 1}, {"b": 2}, {"c": 3}]
+    found = packed(outbound({"a": 1, "b": 1}, {"a": {"X": hosts}, "b": {"X": hosts[::-1]}}))
+    assert list(found["ClustersConfigs"]) == ["00001"]
+
+
 def test_rules_of_one_content_are_one() -> None:
     tree = outbound({"a": 100}, {"a": ONE})
     (match,) = tree["TrafficMatches"]["80"]
