@@ -29,7 +29,7 @@ IMPORT_KINDS = (*CONTROL_PLANE_KINDS, ServiceImport, GlobalTrafficPolicy)
 """What the services of other clusters depend on."""
 
 
-@frozen(order=True)
+@frozen
 class Remote:
     """Where another cluster is reached for a service.
 
@@ -59,9 +59,9 @@ class Import:
         return self.policy.spec.lb_type is LoadBalancing.FAIL_OVER
 
     @property
-    def weights(self) -> Mapping[str, int]:
+    def weights(self) -> Mapping[str, int | None]:
         """The weights of the clusters that the policy names; where it names none, all take part."""
-        return {target.cluster_key: target.weight or 0 for target in self.policy.spec.targets}
+        return {target.cluster_key: target.weight for target in self.policy.spec.targets}
 
     def address_for(self, number: int, target: int) -> Address | None:
         """What connections to a port may be addressed to: the first address with that target port."""

@@ -220,15 +220,17 @@ def test_isolated_addresses_are_none_of_a_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("runs_as", "kind", "shares"),
+    ("runs_as", "kind", "is_shown", "shares"),
     [
-        ("*", "ServiceAccount", [(f"{AWAY}:8080", 1)]),
-        ("web", "ServiceAccount", [(f"{AWAY}:8080", 1)]),
-        ("other", "ServiceAccount", []),
-        ("web", "Group", []),
+        ("*", "ServiceAccount", True, [(f"{AWAY}:8080", 1)]),
+        ("web", "ServiceAccount", True, [(f"{AWAY}:8080", 1)]),
+        ("other", "ServiceAccount", False, []),
+        ("web", "Group", True, []),
     ],
 )
-def test_in_smi_mode_the_account_counts(runs_as: str, kind: str, shares: list[tuple[str, int]]) -> None:
+def test_in_smi_mode_the_account_counts(
+    runs_as: str, kind: str, *, is_shown: bool, shares: list[tuple[str, int]]
+) -> None:
     spec = {
         "destination": {"kind": "ServiceAccount", "name": "web", "namespace": "shop"},
         "sources": [{**account(WHO), "kind": kind}],
@@ -238,6 +240,8 @@ def test_in_smi_mode_the_account_counts(runs_as: str, kind: str, shares: list[tu
     strict = config({"enablePermissiveTrafficPolicyMode": False})
     entries = strict, target, imported(end(), serviceAccountName=runs_as), policy()
     assert targets(web(AWAY), *entries) == shares
+    shown = list(reached_services(load(*entries), fe.ServiceIdentity.parse(WHO), []))
+    assert bool(shown) is is_shown
 
 
 @pytest.mark.parametrize(
@@ -260,6 +264,34 @@ def test_the_share_of_other_clusters_is_that_of_the_last_end(
     mesh = load(imported(*(end(key=key) for key in keys)), policy(kind, **weights))
     shared = imports_of(mesh)["shop", "web"]
     assert [shared.share(port) for port in shared.service.spec.ports] == [share]
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "ports"),
+    [
+        ("ActiveActive", {}, (8081, 9080, 9090)),
+        ("ActiveActive", {"a": 1}, (8081, 9080, 9090)),
+        ("ActiveActive", {"": 1, "a": 1}, (8081,)),
+        ("FailOver", {}, (8081, 9080, 9090)),
+        ("FailOver", {"b": 1}, (9080,)),
+    ],
+)
+def test_a_split_knows_weights_of_no_cluster_that_has_a_name(
+    kind: str, weights: dict[str, int | None], ports: tuple[int, ...]
+) -> None:
+    ends = end(port=9090), end(port=9080, key="b"), end(port=8081, key="")
+    shared = imports_of(load(imported(*ends), policy(kind, **weights)))["shop", "web"]
+    assert (shared.backends(80), shared.backends(81)) == (ports, ())
+
+
+def test_a_service_is_addressed_elsewhere_where_its_target_port_is() -> None:
+    mesh = load(OURS, imported(end(FARTHER, port=9090), end(AWAY), end("10.20.0.3")), policy())
+    ours, *_ = reached_services(mesh, fe.ServiceIdentity.parse(WHO), [])
+    assert list(map(str, ours.addresses)) == [LOCAL, POD, AWAY]
+
+
+def test_an_import_without_ends_changes_nothing() -> None:
+    assert targets(web(), OURS, imported(), policy()) == [(f"{POD}:80", 1)]
 
 
 @pytest.mark.parametrize(("ip", "cluster_ip"), [(LOCAL, LOCAL), ("None", None)])

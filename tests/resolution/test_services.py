@@ -94,6 +94,23 @@ def test_a_protocol_is_the_app_protocol_else_the_prefix_of_the_name(
 
 
 @pytest.mark.parametrize(
+    ("protocol", "is_http", "is_routed"),
+    [
+        ("http", True, True),
+        ("grpc", True, True),
+        ("https", False, True),
+        ("tcp", False, False),
+        ("tcp-server-first", False, False),
+    ],
+)
+def test_streams_have_no_routes_and_requests_are_those_of_http_and_grpc(
+    protocol: str, *, is_http: bool, is_routed: bool
+) -> None:
+    ((one,), _) = reached(mesh_config(), service({"appProtocol": protocol}), endpoints("10.0.0.1"))
+    assert (one.is_http, one.is_routed) == (is_http, is_routed)
+
+
+@pytest.mark.parametrize(
     ("port", "code"),
     [({"protocol": "UDP"}, Code.NOT_TCP), ({"appProtocol": "redis"}, Code.UNKNOWN_APP_PROTOCOL)],
 )
@@ -234,6 +251,16 @@ def test_a_service_may_be_taken_out_of_the_mesh(text: str, *, is_out: bool) -> N
     mesh = fe.load([mesh_config(), out])
     (made,) = mesh.kind(fe.Service)
     assert ("service-exclusion` takes it out" in left_out(mesh, made)) is is_out
+
+
+def test_what_comes_behind_a_service_that_is_left_out_counts_as_ever() -> None:
+    out = service()
+    out["metadata"] = {
+        **out["metadata"],
+        "name": "api",
+        "annotations": {"flomesh.io/service-exclusion": "true"},
+    }
+    assert [one.name for one in reached(mesh_config(), out, service(), endpoints("10.0.0.1"))[0]] == ["web"]
 
 
 def test_a_namespace_may_take_services_out_of_the_mesh() -> None:
