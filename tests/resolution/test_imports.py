@@ -311,6 +311,28 @@ def test_a_service_answers_to_the_addresses_of_all_that_has_its_name() -> None:
     assert list(host.hostnames) == sorted(host.hostnames)
 
 
+@pytest.mark.parametrize(
+    ("space", "others", "is_shown"),
+    [
+        ("shop", [], True),
+        ("data", [], False),
+        ("shop", [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}], False),
+    ],
+)
+def test_in_smi_mode_targets_count_of_the_own_namespace_where_that_is_watched(
+    space: str, others: list[Document], *, is_shown: bool
+) -> None:
+    spec = {
+        "destination": {"kind": "ServiceAccount", "name": "web", "namespace": space},
+        "sources": [account(WHO)],
+        "rules": [{"kind": "TCPRoute", "name": "t"}],
+    }
+    target = resource("access.smi-spec.io/v1alpha3", "TrafficTarget", space, "t", spec=spec)
+    strict = config({"enablePermissiveTrafficPolicyMode": False})
+    mesh = load(strict, target, imported(end(), serviceAccountName="web"), policy(), *others)
+    assert bool(list(reached_services(mesh, fe.ServiceIdentity.parse(WHO), []))) is is_shown
+
+
 # --- TrafficSplits ----------------------------------------------------------------------------------------
 
 

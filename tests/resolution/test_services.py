@@ -120,6 +120,12 @@ def test_what_the_sidecar_cannot_proxy_is_left_out_and_reported(port: dict[str, 
     assert [finding.code for finding in findings] == [code]
 
 
+def test_a_port_behind_one_that_takes_no_part_counts_as_ever() -> None:
+    two = service({"name": "dns", "port": 53, "protocol": "UDP"})
+    two["spec"]["ports"].append({"name": "http", "port": 80})
+    assert [one.port for one in reached(mesh_config(), two, endpoints("10.0.0.1"))[0]] == [80]
+
+
 def test_a_port_without_endpoints_port_of_its_name_takes_no_part() -> None:
     two = endpoints("10.0.0.1", name="other")
     two["subsets"][0]["ports"].append({"name": "more", "port": 81})
@@ -179,6 +185,15 @@ def test_a_pod_with_a_hostname_counts_at_every_port_also_where_it_is_not_ready()
             "a headless service without ready addresses takes no part: web-0.web",
         )
     ]
+
+
+def test_of_several_pods_with_hostnames_those_that_are_not_ready_are_reported() -> None:
+    listed = endpoints({"ip": "10.0.0.1", "hostname": "web-1"})
+    away = {"addresses": [{"ip": "10.0.0.2", "hostname": "web-0"}], "ports": [{"name": "http", "port": 9}]}
+    listed["subsets"].append(away)
+    found, findings = reached(mesh_config(), service(cluster_ip="None"), listed)
+    assert [(one.name, len(one.addresses)) for one in found] == [("web-0.web", 0), ("web-1.web", 1)]
+    assert [finding.message.rpartition(": ")[2] for finding in findings] == ["web-0.web"]
 
 
 def test_a_headless_service_without_ready_addresses_has_none_and_is_reported() -> None:
