@@ -10,6 +10,7 @@ from random_meshes import account, resource
 from small import WHO, config, egress, found, load, service
 
 import fsm_egress as fe
+from fsm_egress.connections.findings import Code, Finding
 from fsm_egress.resolution.imports import imports_of
 from fsm_egress.resolution.inmesh import resolve_in_mesh
 from fsm_egress.resolution.services import reached_services
@@ -331,6 +332,34 @@ def test_in_smi_mode_targets_count_of_the_own_namespace_where_that_is_watched(
     strict = config({"enablePermissiveTrafficPolicyMode": False})
     mesh = load(strict, target, imported(end(), serviceAccountName="web"), policy(), *others)
     assert bool(list(reached_services(mesh, fe.ServiceIdentity.parse(WHO), []))) is is_shown
+
+
+def test_an_endpoint_here_is_outside_that_no_pod_has() -> None:
+    known = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "status": {"podIPs": [{"ip": POD}]},
+    }
+    here = service("web", "http 80 8080", pods=[POD, "10.0.0.2"])
+    mesh = load(here, imported(end()), policy(), known)
+    found = list(reached_services(mesh, fe.ServiceIdentity.parse(WHO), []))
+    assert [list(map(str, it.outside)) for it in found] == [["10.0.0.2"]] * 2
+
+
+def port_of(number: int, protocol: str, *ends: Document) -> Document:
+    return {"name": f"p{number}", "port": number, "protocol": protocol, "endpoints": ends}
+
+
+def test_ports_elsewhere_take_part_that_are_of_tcp_and_have_ends() -> None:
+    ports = [port_of(53, "UDP"), port_of(54, "UDP", end(port=1), end(port=2)), port_of(80, "TCP", end())]
+    findings: list[Finding] = []
+    mesh = load(imported(ports=ports), policy())
+    found = list(reached_services(mesh, fe.ServiceIdentity.parse(WHO), findings))
+    assert [(it.port, it.target_port) for it in found] == [(80, 8080)]
+    assert [(it.code, str(it.rule)) for it in findings] == [
+        (Code.NOT_TCP, "ServiceImport shop/web spec.ports[1]")
+    ]
 
 
 # --- TrafficSplits ----------------------------------------------------------------------------------------

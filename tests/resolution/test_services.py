@@ -33,7 +33,7 @@ def service(port: dict[str, Any] | None = None, cluster_ip: str = "10.96.0.1") -
     }
 
 
-def endpoints(*addresses: str | dict[str, str], name: str = "http", port: int = 8080) -> dict[str, Any]:
+def endpoints(*addresses: str | dict[str, Any], name: str = "http", port: int = 8080) -> dict[str, Any]:
     entries = [{"ip": entry} if isinstance(entry, str) else entry for entry in addresses]
     return {
         "apiVersion": "v1",
@@ -301,6 +301,42 @@ def test_a_service_for_health_checks_of_a_cloud_takes_no_part_where_all_may_be_r
     documents = check, endpoints("10.0.0.1"), pod("10.0.0.1", app="web"), target()
     assert reached(mesh_config(), *documents)[0] == []
     assert len(reached(mesh_config(permissive=False), *documents)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("pods", "outside"),
+    [
+        ([], []),
+        ([{**pod("10.0.0.1"), "status": {}}], []),
+        ([pod("10.0.0.1")], ["10.0.0.2"]),
+        ([{**pod("10.0.0.1"), "metadata": {"name": "p", "namespace": "data"}}], []),
+    ],
+)
+def test_an_endpoint_is_outside_that_no_pod_has_where_pods_are_known(
+    pods: list[dict[str, Any]], outside: list[str]
+) -> None:
+    ((one,), _) = reached(mesh_config(), service(), endpoints("10.0.0.1", "10.0.0.2"), *pods)
+    assert list(map(str, one.outside)) == outside
+
+
+@pytest.mark.parametrize(
+    ("selector", "reference", "is_outside"),
+    [
+        ({"app": "web"}, None, False),
+        ({"app": "web"}, {"kind": "Node", "name": "n"}, False),
+        ({}, {"kind": "Pod", "name": "p"}, False),
+        ({}, {"kind": "Node", "name": "n"}, True),
+        ({}, None, True),
+    ],
+)
+def test_where_no_pods_are_known_those_of_a_selector_and_those_that_name_one_are_believed(
+    selector: dict[str, str], reference: dict[str, str] | None, *, is_outside: bool
+) -> None:
+    own = service()
+    own["spec"]["selector"] = selector
+    entry: dict[str, Any] = {"ip": "10.0.0.1", **({"targetRef": reference} if reference else {})}
+    ((one,), _) = reached(mesh_config(), own, endpoints(entry))
+    assert bool(one.outside) is is_outside
 
 
 def isolation(*cidrs: str) -> dict[str, Any]:
