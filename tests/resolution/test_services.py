@@ -241,6 +241,18 @@ def test_a_target_that_is_not_from_account_to_account_shows_services_without_end
 
 
 @pytest.mark.parametrize(
+    ("labels", "is_reached"), [({"app": "web", "tier": "x"}, True), ({"app": "web"}, False), ({}, False)]
+)
+def test_a_service_is_shown_where_a_pod_has_all_labels_of_its_selector(
+    labels: dict[str, str], *, is_reached: bool
+) -> None:
+    both = service()
+    both["spec"]["selector"] = {"app": "web", "tier": "x"}
+    documents = mesh_config(permissive=False), both, endpoints("10.0.0.1"), pod("10.0.0.1", **labels)
+    assert bool(reached(*documents, target())[0]) is is_reached
+
+
+@pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"rules": []}, "it has no rules"),
