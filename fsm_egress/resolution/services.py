@@ -242,9 +242,8 @@ def _counts(snapshot: Snapshot, target: TrafficTarget, findings: list[Finding]) 
 def _ports_of(
     mesh: _Mesh, service: Service, findings: list[Finding], *, untargeted: bool
 ) -> Iterator[MeshService]:
-    endpoints = mesh.snapshot.kind(Endpoints).get(service.namespace, service.name)
-    if untargeted:
-        endpoints = endpoints or Endpoints(service.metadata)
+    written = mesh.snapshot.kind(Endpoints).get(service.namespace, service.name)
+    endpoints = written or Endpoints(service.metadata)
     closed, everyones = mesh.closed, mesh.everyones
     shared = mesh.imports.get((service.namespace, service.name))
     for index, port in enumerate(service.spec.ports):
@@ -253,7 +252,7 @@ def _ports_of(
         target = port_target(endpoints, port.name)
         if target is None and untargeted:
             target = UNTARGETED
-        if protocol is None or target is None or endpoints is None:
+        if protocol is None or target is None:
             continue
         entries = tuple(_entries(endpoints, target))
         outside = frozenset(entry.ip for entry in entries if not _is_of_a_pod(mesh.pods, service, entry))
@@ -345,9 +344,9 @@ def _imported(mesh: _Mesh, shared: Import, findings: list[Finding]) -> Iterator[
     for index, port in enumerate(imported.spec.ports):
         rule = imported.at(item_path("spec.ports", index))
         protocol = _protocol(port, rule, findings) if port.endpoints else None
+        if protocol is None:
+            continue
         for target in shared.targets(port.port):
-            if protocol is None:
-                continue
             entries = tuple(_entries(endpoints, target)) if endpoints else ()
             found = MeshService(
                 imported.name,

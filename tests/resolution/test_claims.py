@@ -13,7 +13,13 @@ from small import WHO, config, egress, found, load, resolved, routes
 
 import fsm_egress as fe
 from fsm_egress.policy.parts import Claim
-from fsm_egress.resolution.claims import groups_of, host_clusters, resolve_claims
+from fsm_egress.resolution.claims import (
+    changed_claims,
+    claims_on,
+    groups_of,
+    host_clusters,
+    resolve_claims,
+)
 from fsm_egress.values.references import FieldRef, ResourceRef
 
 if TYPE_CHECKING:
@@ -225,6 +231,48 @@ def test_claims_come_by_namespace_name_and_port_and_each_port_once() -> None:
     assert [route.path.text for route in hosted.routes] == [".*"]
 
 
+CHANGES = [  # of one policy after the other: what it claims now, or that it is gone
+    ("b", ["http 80"]),  # without hosts, which is reported
+    ("a", ["tcp 80", "tcp 25"]),
+    ("c", ["https 80", "tcp 443"]),
+    ("a", ["http 80"]),
+    ("b", ["tcp 25"]),
+    ("c", ["https 80", "tcp 443"]),
+    ("d", ["http 443"]),
+    ("a", ["http 25"]),
+    ("b", []),
+    ("c", ["http 80"]),
+    ("a", []),
+    ("c", []),
+]
+
+
+def test_claims_follow_each_change_of_a_policy_as_if_they_were_worked_out_anew() -> None:
+    mesh = load(egress("e", "tcp 7", hosts=["*.e.com"]))
+    claims = resolve_claims(mesh, CURL)
+    for name, ports in CHANGES:
+        changed = load(egress(name, *ports)).kind(fe.EgressPolicy) if ports else ()
+        mesh = mesh.with_(*changed) if ports else mesh.without(ResourceRef("Egress", "curl", name))
+        claims = changed_claims(mesh, CURL, claims)
+        anew = resolve_claims(mesh, CURL)
+        assert claims == anew
+        assert (list(claims.by_port), claims.findings) == (list(anew.by_port), anew.findings)
+        assert changed_claims(mesh, CURL, claims) is claims
+        assert set(claims.found) == {finding.rule.resource for finding in claims.findings}
+        policies = mesh.policies_for(CURL)
+        for port in (7, 25, 80, 443):
+            assert claims_on(mesh, CURL, port, policies) == claims.by_port.get(port, ())
+
+
+def test_what_is_said_of_the_flag_follows_the_number_of_policies() -> None:
+    off = config(featureFlags={"enableEgressPolicy": False})
+    mesh = load(off, egress("a", "tcp 25"))
+    claims = resolve_claims(mesh, CURL)
+    more = changed_claims(mesh.with_(*load(egress("b", "tcp 25")).kind(fe.EgressPolicy)), CURL, claims)
+    assert ["the flag is off: 1 " in it.message for it in claims.findings] == [True]
+    assert ["the flag is off: 2 " in it.message for it in more.findings] == [True]
+
+
 def group_match(name: str) -> dict[str, Any]:
     return {"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": name}
 
@@ -248,8 +296,15 @@ def test_routes_are_those_of_the_groups_in_the_policy_s_namespace() -> None:
     assert [route.path.text for route in found_claim.routes] == ["/a", "/b", "/c"]
 
 
+def test_hosts_come_by_name_and_once() -> None:
+    listed = [f"h{number}.com" for number in range(9)]
+    (hosted,) = claims_of(egress("e", "http 80", hosts=[*reversed(listed), *listed]))
+    assert list(hosted.hosts) == listed
+
+
 def test_settings_come_with_the_clusters_of_hosts() -> None:
-    mesh = load(setting("u", 4), egress("e", "http 80", hosts=["a.com"], matches=[setting_match("u")]))
+    named = [group_match("r"), setting_match("u")]
+    mesh = load(setting("u", 4), routes("r", {}), egress("e", "http 80", hosts=["a.com"], matches=named))
     clusters, findings = host_clusters(80, resolve_claims(mesh, CURL).by_port[80])
     settings = clusters["a.com:80"].connection_settings
     assert settings is not None
@@ -267,6 +322,16 @@ def secret(space: str) -> dict[str, Any]:
     return resource(
         "v1", "Secret", space, "s0", data={"tls.crt": "Y3J0", "tls.key": "a2V5", "ca.crt": "/w=="}
     )
+
+
+def test_claims_are_worked_out_once_for_all_whom_a_policy_names_but_for_their_certificates() -> None:
+    me, other = ({"kind": "ServiceAccount", "name": name, "namespace": "curl"} for name in ("curl", "wget"))
+    plain = egress("plain", "http 80", hosts=["a.com"], sources=[me, other])
+    shown = egress("shown", "http 81", hosts=["a.com"], sources=[{**me, "mtls": {"issuer": "fsm"}}, other])
+    mesh, wget = load(plain, shown), fe.ServiceIdentity("wget", "curl")
+    mine, theirs, again = (resolve_claims(mesh, who).by_port for who in (CURL, wget, CURL))
+    assert mine[80][0] is theirs[80][0]
+    assert [claims[81][0].source_cert is not None for claims in (mine, theirs, again)] == [True, False, True]
 
 
 def test_fsm_issues_a_certificate_in_any_letter_case() -> None:

@@ -9,7 +9,7 @@ import pytest
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code, Finding
 from fsm_egress.resolution.mesh_service import MeshService, hostnames_of
-from fsm_egress.resolution.services import left_out, reached_services
+from fsm_egress.resolution.services import left_out, port_target, reached_services, target_port
 
 CURL = fe.ServiceIdentity("curl", "curl")
 
@@ -490,3 +490,24 @@ def test_endpoints_are_those_of_the_subsets_with_the_target_port() -> None:
     assert list(map(str, found.endpoints)) == ["10.0.0.1"]
     assert list(map(str, found.addresses)) == ["10.96.0.1", "10.0.0.1", "10.0.0.2"]
     assert found.is_http
+
+
+@pytest.mark.parametrize(
+    ("ports", "name", "of_a_service", "of_a_backend"),
+    [
+        ({"a": 1, "b": 2}, "b", 2, 2),
+        ({"a": 1, "b": 2}, "a", 1, 1),
+        ({"a": 1, "b": 2}, "c", None, None),
+        ({"a": 1, "b": 2}, "", 1, None),
+        ({"a": 1}, "c", 1, None),
+        ({}, "a", None, None),
+    ],
+)
+def test_a_port_of_endpoints_is_found_by_its_name(
+    ports: dict[str, int], name: str, of_a_service: int | None, of_a_backend: int | None
+) -> None:
+    listed = [{"name": one, "port": number} for one, number in ports.items()]
+    written = {**endpoints(), "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": listed}]}
+    (made,) = fe.load([written]).kind(fe.Endpoints)
+    assert (port_target(made, name), target_port(made, name)) == (of_a_service, of_a_backend)
+    assert port_target(None, name) is target_port(None, name) is None
