@@ -145,6 +145,54 @@ def test_the_page_s_groups() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        (
+            {"a": ["54.0.0.0/8", "54.9.9.0/24"], "b": ["54.9.0.0/16"]},
+            [(["54.9.0.0/16"], ["a", "b"]), (["54.0.0.0/8"], ["a"])],
+        ),
+        (  # the same claims, once with one around the other and once the other way
+            {"a": ["54.0.0.0/8", "10.0.0.1/32"], "b": ["54.9.0.0/16", "10.0.0.0/30"]},
+            [
+                (["10.0.0.1/32", "54.9.0.0/16"], ["a", "b"]),
+                (["10.0.0.0/30"], ["b"]),
+                (["54.0.0.0/8"], ["a"]),
+            ],
+        ),
+        (
+            {
+                "a": ["10.0.0.0/8", "54.9.9.0/24"],
+                "b": ["10.9.0.0/16", "54.9.0.0/16"],
+                "c": ["10.9.9.0/24", "54.0.0.0/8"],
+                "d": [],
+            },
+            [
+                (["10.9.9.0/24", "54.9.9.0/24"], ["a", "b", "c", "d"]),
+                (["10.9.0.0/16"], ["a", "b", "d"]),
+                (["54.9.0.0/16"], ["b", "c", "d"]),
+                (["10.0.0.0/8"], ["a", "d"]),
+                (["54.0.0.0/8"], ["c", "d"]),
+                ([], ["d"]),
+            ],
+        ),
+        (
+            {"a": ["54.9.9.8/31"], "b": ["54.9.9.9/32"]},
+            [(["54.9.9.9/32"], ["a", "b"]), (["54.9.9.8/31"], ["a"])],
+        ),
+        (
+            {"a": [], "b": ["54.9.0.0/16"], "c": ["54.9.0.0/16", "54.9.9.9/32"], "d": ["54.0.0.0/8"]},
+            [(["54.9.0.0/16"], ["a", "b", "c", "d"]), (["54.0.0.0/8"], ["a", "d"]), ([], ["a"])],
+        ),
+    ],
+)
+def test_addresses_that_the_same_claims_cover_are_one_group(
+    ranges: dict[str, list[str]], expected: list[tuple[list[str], list[str]]]
+) -> None:
+    groups = groups_of(80, [claim(name, tuple(prefixes)) for name, prefixes in ranges.items()], frozenset())
+    assert [(list(map(str, group.prefixes)), names(group)) for group in groups] == expected
+
+
 def test_nothing_is_claimed_without_claims() -> None:
     assert groups_of(80, [], frozenset()) == ()
     assert groups_of(80, [claim("a", ("10.0.0.1/32",))], frozenset({fe.Prefix("10.0.0.1/32")})) == ()
