@@ -194,7 +194,7 @@ def _claims_of(
         findings.append(Finding(Code.UNMONITORED_NAMESPACE, policy.at(), message))
         return
     spec = policy.spec
-    settings, setting_found = _setting_of(snapshot, policy, findings) if spec.matches else (None, True)
+    settings, setting_found = _setting_of(snapshot, policy, findings)
     if not setting_found:
         return
     certificate = _certificate_of(snapshot, identity, policy, findings)
@@ -211,7 +211,7 @@ def _claims_of(
         if protocol is Protocol.HTTP and not hosts:
             message = "an `http` port without hosts allows nothing"
             findings.append(Finding(Code.HTTP_WITHOUT_HOSTS, rule, message))
-        elif protocol is not Protocol.HTTP and (certificate or settings):
+        elif protocol is not Protocol.HTTP:
             findings.extend(_without_effect(rule, protocol, policy, certificate, settings))
         yield Claim(
             rule,
@@ -383,21 +383,19 @@ class _Covers:
         self.anywhere = self.cover(everywhere, None) if everywhere else None
 
     def cover(self, own: Iterable[int], around: _Cover | None) -> _Cover:
-        """The cover of these claims and those of what lies around."""
-        more = tuple(sorted(it for it in own if around is None or it not in around))
+        """The cover of these claims, which are in their order, and those of what lies around."""
+        more = tuple([it for it in own if around is None or it not in around])
         if around is not None and not more:
             return around
         size, mark = (around.size, around.mark) if around else (0, 0)
         size, mark = size + len(more), mark + sum(hash((place, place)) for place in more)
         found = _Cover(more, around, size, mark)
         listed = self.known.setdefault((size, mark), [])
-        same = next((it for it in listed if it.own == more and it.around is around), None)
-        if same is None and listed:
-            places = found.places()
-            same = next((it for it in listed if it.places() == places), None)
-        if same is None:
-            listed.append(found)
-        return same or found
+        for it in listed:
+            if (it.own == more and it.around is around) or it.places() == found.places():
+                return it
+        listed.append(found)
+        return found
 
     def ranged(self) -> Iterable[tuple[_Cover, list[Prefix]]]:
         """Each cover of ranges, with those in their order."""
@@ -426,10 +424,10 @@ class _Layers:
 
     def group(self, cover: _Cover, prefixes: tuple[Prefix, ...], *, only: bool) -> EgressGroup:
         """The group of a cover at these addresses."""
-        name = str(self.port) if only or not prefixes else f"{self.port}@{prefixes[0]}"
         layer = self.layer(cover)
-        if not prefixes and layer.tls_cluster == name:
+        if not prefixes:
             return layer
+        name = layer.tls_cluster if only else f"{self.port}@{prefixes[0]}"
         return evolve(layer, prefixes=prefixes, tls_cluster=name)
 
     def layer(self, cover: _Cover) -> EgressGroup:
@@ -454,7 +452,7 @@ class _Layers:
                 hosts.append(_virtual_host(host, self.port, routes, whole[0].rule))
             elif whole:
                 names.append(ServerName(host, whole[0].rule))
-        return evolve(group, own_names=tuple(names), own_hosts=tuple(hosts)) if names or hosts else group
+        return evolve(group, own_names=tuple(names), own_hosts=tuple(hosts))
 
 
 def _virtual_host(host: str, port: int, routes: Iterable[HTTPRoute], rule: FieldRef) -> VirtualHost:

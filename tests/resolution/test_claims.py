@@ -240,6 +240,23 @@ def test_a_group_unites_what_its_claims_allow() -> None:
     assert (group.stream, group.any_tls) == (None, None)
 
 
+def test_what_a_group_allows_comes_by_host_whatever_policy_it_is_from() -> None:
+    policies = (
+        egress("a", "https 80", "http 80", hosts=["z.com"]),
+        egress("b", "https 80", "http 80", hosts=["a.com"]),
+    )
+    (group,) = groups_of(80, claims_of(*policies), frozenset())
+    assert [name.host for name in group.server_names] == ["a.com", "z.com"]
+    assert [host.name for host in group.virtual_hosts] == ["a.com", "z.com"]
+
+
+def test_only_requests_to_hosts_have_clusters() -> None:
+    policies = egress("a", "https 80", "tcp 80", hosts=["a.com"]), egress("b", "http 80", hosts=["a.com"])
+    clusters, findings = host_clusters(80, claims_of(setting("u", 4), *policies))
+    assert [(name, it.rule.resource.name) for name, it in clusters.items()] == [("a.com:80", "b")]
+    assert findings == ()
+
+
 def test_the_first_whole_claim_opens_the_stream_or_any_tls() -> None:
     broken = claim("a", broken=True)
     first, second = claim("b"), claim("c", protocol=fe.Protocol.TCP_SERVER_FIRST)

@@ -65,6 +65,43 @@ def codes(*entries: Any) -> list[tuple[str, str]]:
     return found(resolved(*entries))
 
 
+def test_what_is_reached_comes_by_port() -> None:
+    first = service("aa", "http 8080", ip="10.96.0.2", pods=["10.0.0.2"])
+    assert list(in_mesh(first, service("web", "http 80")).matches) == [80, 8080]
+
+
+def test_a_service_without_addresses_has_no_host_beside_others() -> None:
+    headless = service("aa", "http 80", ip="None", pods=[])
+    assert list(hosts(headless, service("web", "http 80"))) == ["web.shop"]
+
+
+def test_it_is_worked_out_once_for_all_accounts_that_it_is_the_same_for() -> None:
+    wget, other = fe.ServiceIdentity("wget", "curl"), fe.ServiceIdentity("curl", "other")
+
+    def alike(**rest: Any) -> list[bool]:
+        mesh = load(config(**rest), service("web", "http 80", space="curl"))
+        own = resolve_in_mesh(mesh, CURL)
+        return [resolve_in_mesh(mesh, who) is own for who in (CURL, wget, other)]
+
+    anywhere = {"serviceAccessNames": {"mustWithNamespace": False}}
+    assert alike() == [True, True, False]  # a service of the own namespace has a shorter name
+    assert alike(traffic=anywhere) == [True, True, True]
+    assert alike(traffic={"enablePermissiveTrafficPolicyMode": False}) == [True, False, False]
+    assert alike(featureFlags={"enableRetryPolicy": True}) == [True, False, False]
+    named = [
+        set(hosts(service("web", "http 80", space=space))[f"web.{space}"].hostnames)
+        for space in ("curl", "shop")
+    ]
+    assert ["web" in it for it in named] == [True, False]
+
+
+def test_what_is_reached_is_shown_short_and_knows_no_other_cluster() -> None:
+    reached = in_mesh(service("web", "http 80"))
+    assert repr(reached) == f"InMesh(_identity={resolve_in_mesh(load(), CURL)._identity!r})"  # noqa: SLF001  # shown
+    assert reached.cluster("shop/web|80") is not None
+    assert reached.cluster("shop/web|81") is None
+
+
 # --- ports and protocols ---------------------------------------------------------------------------------
 
 
