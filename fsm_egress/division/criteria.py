@@ -11,7 +11,7 @@ from ..connections.payloads import HTTPRequest
 from ..pipy.outcome import Outcome
 from ..pipy.taking import taken_line
 from ..policy import Forward
-from ..policy.parts import Cluster
+from ..policy.parts import Cluster, MeshMatch
 from ..resolution.routes import united
 from ..resources.checks import LAST_PORT
 from ..resources.words import FORWARDED_METHODS, KNOWN_METHODS, Protocol
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from ..pipy.taking import Taken
     from ..policy import Interception, OutboundPolicy
     from ..policy.groups import EgressGroup
-    from ..policy.parts import Claim, HTTPRoute, MeshMatch, VirtualHost
+    from ..policy.parts import Claim, HTTPRoute, VirtualHost
 
     Hosts: TypeAlias = Mapping[str, Host]
     Rules: TypeAlias = Mapping[str, tuple[Rule, ...]]
 
-__all__ = ["reading_of_policy", "reading_of_sidecar"]
+__all__ = ["owner_of", "reading_of_policy", "reading_of_sidecar"]
 
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:
@@ -117,9 +117,24 @@ class _Around:
 def _owned(matches: Iterable[MeshMatch], around: _Around) -> Iterator[tuple[Prefix, Place]]:
     """The place of each in-mesh address; a match has one for each service."""
     for match in matches:
-        routed = _routed(match.virtual_hosts, default=around.default)
-        places = {owner.rule: evolve(routed, source=(match, owner.rule, around)) for owner in match.owners}
+        it = _routed(match.virtual_hosts, default=around.default)
+        places = {
+            rule: Place(
+                hosts=it.hosts,
+                otherwise=it.otherwise,
+                routing=it.routing,
+                deciding=it.deciding,
+                source=(match, rule, around),
+            )
+            for rule in dict.fromkeys(owner.rule for owner in match.owners)
+        }
         yield from ((owner.prefix, places[owner.rule]) for owner in match.owners)
+
+
+def owner_of(place: Place) -> MeshMatch | None:
+    """The in-mesh match that takes what goes to the addresses of a place of a policy, if one does."""
+    match = place.source[0] if place.source else None
+    return match if isinstance(match, MeshMatch) else None
 
 
 def _claimed(groups: Iterable[EgressGroup], places: _Groups) -> Iterator[tuple[Prefix, Place]]:

@@ -7,11 +7,12 @@ connection.
 from __future__ import annotations
 
 from itertools import chain, zip_longest
-from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, TypeVar
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from ..connections.connection import Connection
 from ..connections.payloads import Sends, TLSClientHello
+from ..values.construction import frozen
 from ..values.dialling import Appeal, Dialling, Span
 from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
     from ..connections.payloads import Payload
 
-__all__ = ["dialled", "divide"]
+__all__ = ["OnPort", "Rank", "dialled", "divide", "ports_of"]
 
 T = TypeVar("T")
+Rank: TypeAlias = tuple[int, int, int]
+"""Where a class stands among those of its port: streams by address and kind, then requests by address."""
 
 ALL_PORTS = range(1, 65_536)
 LONGEST_HOST = 300  # of a policy, with a port; a longer one may be of a line that is not read
@@ -52,23 +55,8 @@ def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -
         spelled: whether a listed Host in other letters is a class of its own; it need not be where all
             readings fold it.
     """
-    named = sorted({port for reading in readings for port in reading.ports})
-    unnamed = next((port for port, name in zip_longest(ALL_PORTS, named) if port != name), None)
-    numbers = [*named, unnamed] if within.port is None else [within.port]
-    choice = Dialling.of(
-        chain.from_iterable(reading.named for reading in readings),
-        chain.from_iterable(reading.own for reading in readings),
-    )
-    for number in numbers:
-        shown: Memory[tuple[Appeal, int]] = Memory()
-        if number is None:
-            return  # there is no port without a name
-        lines = [reading.ports.get(number, reading.other) for reading in readings]
-        port = None if number == unnamed and within.port is None else number
-        for spans, payload, sent, undecided in _sent(_together(lines, within), within, spelled=spelled):
-            appeal, key = shown.once(spans, choice.best)
-            connection = Connection(Address.from_key(key), number, payload)
-            yield Class(port, spans, connection, undecided, sent, appeal)
+    for port in ports_of(*readings, within=within, spelled=spelled):
+        yield from (part for _, part in port.classes(port.placed))
 
 
 def dialled(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
@@ -80,9 +68,63 @@ def dialled(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) 
     )
 
 
+def ports_of(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[OnPort]:
+    """The ports that are divided, each with what the readings have there; see `divide`."""
+    named = sorted({port for reading in readings for port in reading.ports})
+    unnamed = next((port for port, name in zip_longest(ALL_PORTS, named) if port != name), None)
+    numbers = [*named, unnamed] if within.port is None else [within.port]
+    choice = Dialling.of(
+        chain.from_iterable(reading.named for reading in readings),
+        chain.from_iterable(reading.own for reading in readings),
+    )
+    for number in numbers:
+        if number is None:
+            return  # there is no port without a name
+        lines = [reading.ports.get(number, reading.other) for reading in readings]
+        port = None if number == unnamed and within.port is None else number
+        yield OnPort(port, number, tuple(_together(lines, within)), choice, within, spelled)
+
+
+@frozen(eq=False)
+class OnPort:
+    """What some readings have on a port.
+
+    Attributes:
+        port: the port; None for every port that no reading names.
+        number: the port, or one of these.
+        placed: spans of addresses, each with the place that every reading has there.
+    """
+
+    port: int | None
+    number: int
+    placed: tuple[Placed, ...]
+    _choice: Dialling
+    _within: Scope
+    _spelled: bool
+
+    def classes(self, placed: Iterable[Placed]) -> Iterator[tuple[Rank, Class]]:
+        """The classes on some of the spans, by rank.
+
+        They are those of all spans but for what is decided alike here and elsewhere, which stands apart.
+        """
+        shown: Memory[tuple[Appeal, int]] = Memory()
+        for rank, spans, payload, sent, undecided in _sent(placed, self._within, spelled=self._spelled):
+            appeal, key = shown.once(spans, self._choice.best)
+            connection = Connection(Address.from_key(key), self.number, payload)
+            yield rank, Class(self.port, spans, connection, undecided, sent, appeal)
+
+    def dialled(self) -> list[Placed]:
+        """The spans that hold an address which a client can dial."""
+        return [it for it in self.placed if self._choice.best(it[0])[0] is not Appeal.NOWHERE]
+
+    def shown(self, placed: Iterable[Placed]) -> tuple[tuple[Appeal, int], ...]:
+        """Which address would be shown of each of these spans."""
+        return tuple([self._choice.best(spans) for spans, _ in placed])
+
+
 def _sent(
     together: Iterable[Placed], within: Scope, *, spelled: bool
-) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
+) -> Iterator[tuple[Rank, tuple[Span, ...], Payload, Sent, str]]:
     """What is sent on a port, one of each class, with the addresses and what is undecided there."""
     families: dict[bool, list[Placed]] = {}
     streams: _Where[tuple[Payload, Sent]] = _Where()
@@ -96,28 +138,30 @@ def _sent(
         for is_ipv4, placed in families.items():
             for hello, sent, deciding, spans in _greetings(placed, within):
                 streams.add((is_ipv4, *deciding), spans, (hello, sent))
-    by_address = sorted(streams.found(), key=lambda it: (it[0][0][0], _ORDER[it[1][1].kind]))
-    yield from ((spans, payload, sent, "") for spans, (payload, sent) in by_address)
+    ranked = [((0, it[0][0][0], _ORDER[it[1][1].kind]), *it) for it in streams.found()]
+    ranked.sort(key=itemgetter(0))
+    yield from ((rank, spans, payload, sent, "") for rank, spans, (payload, sent) in ranked)
     if Sends.HTTP in within.kinds:
         yield from _requests(families, within, spelled=spelled)
 
 
 def _requests(
     families: Mapping[bool, list[Placed]], within: Scope, *, spelled: bool
-) -> Iterator[tuple[tuple[Span, ...], Payload, Sent, str]]:
+) -> Iterator[tuple[Rank, tuple[Span, ...], Payload, Sent, str]]:
     """Requests to each host: where the same decides about them they are alike, whatever the address."""
-    where: _Where[tuple[Asked, tuple[Place, ...], Collection[str], tuple[object, ...]]] = _Where()
+    where: _Where[tuple[Rank, Asked, tuple[Place, ...], Collection[str], tuple[object, ...]]] = _Where()
     for is_ipv4, placed in families.items():
-        for host, places, listed, spans in _asked(placed, within, spelled=spelled):
+        for start, host, places, listed, spans in _asked(placed, within, spelled=spelled):
             deciders = tuple([place.decider(host.text) for place in places])
-            where.add((is_ipv4, host, deciders), spans, (host, places, listed, deciders))
-    alike: dict[Hashable, tuple[list[Asked], tuple[Span, ...], tuple[Place, ...], Collection[str]]] = {}
-    for spans, (host, places, listed, deciders) in where.found():
+            rank = (1, int(not is_ipv4), start)
+            where.add((is_ipv4, host, deciders), spans, (rank, host, places, listed, deciders))
+    alike: dict[Hashable, tuple[Rank, list[Asked], tuple[Span, ...], tuple[Place, ...], Collection[str]]] = {}
+    for spans, (rank, host, places, listed, deciders) in where.found():
         key = host.form, id(spans), deciders if _can_be_joined(host, places) else host
-        alike.setdefault(key, ([], spans, places, listed))[0].append(host)
-    for hosts, spans, places, listed in alike.values():
+        alike.setdefault(key, (rank, [], spans, places, listed))[1].append(host)
+    for rank, hosts, spans, places, listed in alike.values():
         for request, sent, undecided in requests_to(either(hosts), places, within, listed):
-            yield spans, request, sent, undecided
+            yield rank, spans, request, sent, undecided
 
 
 def _can_be_joined(host: Asked, places: tuple[Place, ...]) -> bool:
@@ -132,11 +176,14 @@ def _can_be_joined(host: Asked, places: tuple[Place, ...]) -> bool:
 
 def _asked(
     placed: list[Placed], within: Scope, *, spelled: bool
-) -> Iterator[tuple[Asked, tuple[Place, ...], Collection[str], tuple[Span, ...]]]:
-    """Hosts, with places where the same decides about requests to them, what is listed there, and where."""
+) -> Iterator[tuple[int, Asked, tuple[Place, ...], Collection[str], tuple[Span, ...]]]:
+    """Hosts, with places where the same decides about requests to them, what is listed there, and where.
+
+    Before each stands the first address of those where it is listed.
+    """
     if within.host is not None:
         host = asked_exactly(within.host)
-        yield from ((host, places, (), spans) for spans, places in placed)
+        yield from ((spans[0][0], host, places, (), spans) for spans, places in placed)
         return
     for layer in layers_of(placed, _hosts_of, lambda place: place.routing):
         asked = [(word, asked_as(written, spelled=spelled)) for word, written in layer.own.items()]
@@ -146,9 +193,9 @@ def _asked(
         ):
             lists = tuple([place.lists(host.text) for place in layer.places])
             for spans, places in layer.alike(word, lists, _telling(lists, _ELSEWHERE)):
-                yield host, places, layer.own[word], spans
+                yield layer.start, host, places, layer.own[word], spans
         host = asked_otherwise(layer.words)
-        yield from ((host, places, layer.words, spans) for spans, places in layer.here)
+        yield from ((layer.start, host, places, layer.words, spans) for spans, places in layer.here)
 
 
 def _greetings(

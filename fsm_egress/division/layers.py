@@ -27,6 +27,7 @@ class Layer:
     """Places that list the same words, in the midst of others that list these and more.
 
     Attributes:
+        start: the first address where it is, or what lies within.
         places: one of each reading.
         own: the words that are not decided as they are around, in lower case, each as it is written.
         words: all that are listed, in lower case.
@@ -34,8 +35,9 @@ class Layer:
     """
 
     def __init__(
-        self, places: tuple[Place, ...], around: Layer | None, own: Mapping[str, tuple[str, ...]]
+        self, start: int, places: tuple[Place, ...], around: Layer | None, own: Mapping[str, tuple[str, ...]]
     ) -> None:
+        self.start: int = start
         self.places: tuple[Place, ...] = places
         self.own: Mapping[str, tuple[str, ...]] = own
         self.words: frozenset[str] = frozenset(own) | (around.words if around else frozenset())
@@ -126,25 +128,25 @@ def layers_of(
     """The layers of some places, each behind those around it.
 
     Args:
-        placed: where they are.
+        placed: where they are, by their first address.
         listing: the place that lies around one, and the words that it lists beside that.
         shared: what is the same of places without one around them that decide alike about what they list.
     """
     layers: dict[Hashable, Layer] = {}
 
-    def layer_of(places: tuple[Place, ...]) -> Layer:
+    def layer_of(start: int, places: tuple[Place, ...]) -> Layer:
         listed = [listing(place) for place in places]
         is_inner = any(around is not None for around, _ in listed)
         key = places if is_inner else tuple([shared(place) for place in places])
         if key not in layers:
             outer = tuple([around or place for place, (around, _) in zip(places, listed, strict=True)])
-            around = layer_of(outer) if is_inner else None
+            around = layer_of(start, outer) if is_inner else None
             own = [words for it, words in listed if it is not None or not is_inner]
-            layers[key] = Layer(places, around, _written(chain.from_iterable(own), around))
+            layers[key] = Layer(start, places, around, _written(chain.from_iterable(own), around))
         return layers[key]
 
     for spans, places in placed:
-        layer_of(places).here.append((spans, places))
+        layer_of(spans[0][0], places).here.append((spans, places))
     return layers.values()
 
 

@@ -313,10 +313,12 @@ def _ordered_bytes(value: Any) -> bytes:
 
 
 def _ordered(value: Any, known: Memory[Any], *, ports: bool = False) -> Any:
+    if isinstance(value, str):  # what most are
+        return value
     if isinstance(value, Layered):
         around = known.once(value.around, lambda it: _ordered(it, known))
         return Layered(_ordered(value.own, known), around)
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         keys = sorted(value, key=int) if ports else sorted(value)
         return {key: _ordered(value[key], known, ports=key == "TrafficMatches") for key in keys}
     if isinstance(value, (list, tuple)):

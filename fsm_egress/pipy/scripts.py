@@ -43,6 +43,7 @@ Words: TypeAlias = "tuple[str, ...]"
 ANY_GATEWAY = "*"
 DEFAULT_MODE = "http2tunnel"
 PORT_DIGITS = 5
+_MAPPING = (dict, Mapping)  # the first is what most are, and known at once
 BETWEEN = "|"  # what stands between the words by which matches are merged
 SECRETS = frozenset({"Certificate", "SourceCert"})  # of what is in them no problem says what it is
 
@@ -215,7 +216,7 @@ def read_outbound(tree: Any) -> OutboundConfig:
         InvalidValue: with everything that is malformed, each with its path, up to a thousand.
     """
     problems: dict[Problem, None] = {}
-    root = _Value(tree, "", problems)
+    root = _Value(tree, problems)
     spec, outbound, forward = root.at("Spec"), root.at("Outbound"), root.at("Forward")
     own = _cert(root.at("Certificate"), None)
     shared: Memory[Any] = Memory()
@@ -242,30 +243,42 @@ def read_outbound(tree: Any) -> OutboundConfig:
 
 @frozen
 class _Value:
-    """A value of the config and its path; what is wrong with it is added to the problems."""
+    """A value of the config and where it stands; what is wrong with it is added to the problems."""
 
     value: Any
-    path: str
     problems: dict[Problem, None]
+    parent: _Value | None = None
+    place: str | int = ""
+
+    @property
+    def path(self) -> str:
+        """Where it stands, from the root on."""
+        if self.parent is None:
+            return ""
+        path = self.parent.path
+        return joined(path, self.place) if isinstance(self.place, str) else f"{path}[{self.place}]"
 
     def at(self, key: str) -> _Value:
-        return _Value(self._checked(Mapping, "a mapping", {}).get(key), joined(self.path, key), self.problems)
+        return _Value(self._checked(_MAPPING, "a mapping", {}).get(key), self.problems, self, key)
 
     def entries(self) -> Iterator[tuple[str, _Value]]:
-        for key in self._checked(Mapping, "a mapping", {}):
-            yield key, self.at(key)
+        for key, value in self._checked(_MAPPING, "a mapping", {}).items():
+            yield key, _Value(value, self.problems, self, key)
 
     def each(self, read: Callable[[_Value], T], shared: Memory[Mapping[str, T]]) -> Mapping[str, T]:
         """What each entry is read as; what lies around several mappings is read once."""
         if isinstance(self.value, Layered):
-            own, around = (_Value(it, self.path, self.problems) for it in (self.value.own, self.value.around))
+            own, around = (
+                _Value(it, self.problems, self.parent, self.place)
+                for it in (self.value.own, self.value.around)
+            )
             outer = shared.once(around.value, lambda _: around.each(read, shared))
             return Layered(own.each(read, shared), outer)
         return {key: read(entry) for key, entry in self.entries()}
 
     def items(self) -> Iterator[_Value]:
         for index, value in enumerate(self._checked((list, tuple), "a list", ())):
-            yield _Value(value, f"{self.path}[{index}]", self.problems)
+            yield _Value(value, self.problems, self, index)
 
     def text(self) -> str:
         return str(self._checked(str, "a string", ""))

@@ -208,6 +208,51 @@ class Sidecar:
         line = self._once(taken_line, (port,), self.config.matches.get(port, ()))
         return line.at(connection.key)
 
+    def basis(self, port: int, key: int) -> tuple[object, ...]:
+        """All that it hangs on what becomes of connections to an address: where it is equal, that is.
+
+        Args:
+            port: that they go to.
+            key: of the address.
+        """
+        matches = self.config.matches.get(str(port), ())
+        taken = self._once(taken_line, (str(port),), matches).at(key)
+        breaks = self._once(_breaks, (str(port),), matches)
+        return breaks, *self._once(self._basis, taken.key, taken)
+
+    def _around(self, enforced: bool) -> tuple[object, ...]:
+        """What it hangs on for every match that asks this library's module for something, or for nothing."""
+        config = self.config
+        chains = {
+            name: modules if enforced or not modules else _without_module(name, modules)
+            for name, modules in config.chains.items()
+        }
+        return (
+            (self.version, self.lends, config.present, config.enable_egress, config.auto_default_route),
+            (config.cert, chains, config.gateways),
+            {key: tuple(weights.items()) for key, weights in config.forwards.items()},
+        )
+
+    def _basis(self, taken: Taken) -> tuple[object, ...]:
+        config, match = self.config, taken.match
+        rules = match.enforcement if match else None
+        around = self._once(self._around, (rules is not None,), rules is not None)
+        if match is None:
+            return around
+        listed = {name: tuple([rule.key for rule in some]) for name, some in (match.rules or {}).items()}
+        named = (rules and rules.server_names) or {}
+        routed = (name for some in (match.rules or {}).values() for rule in some for name in rule.clusters)
+        names = dict.fromkeys([*match.clusters, *routed, *named.values()])
+        clusters = {name: config.clusters.get(name, _NO_CLUSTER) for name in names}
+        lent = self._once(self._lent, ()) if self.lends else {}
+        return (
+            *around,
+            (taken.cert, taken.is_egress, match.protocol, match.allowed, match.gateway, rules),
+            (match.hosts is None or tuple(match.hosts.items()), match.rules is None or listed),
+            (tuple(match.clusters.items()), clusters),
+            [lent.get(end.address) for cluster in clusters.values() for end in cluster.endpoints],
+        )
+
     def rules(self, host: Host, rules: Mapping[str, tuple[Rule, ...]]) -> tuple[ReadRule, ...] | Outcome:
         """The rules of a host of the config, or what becomes of every request to it.
 

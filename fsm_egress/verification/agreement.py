@@ -8,7 +8,7 @@ classes that neither side divides further (`division`), and one of each is put t
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
@@ -17,7 +17,7 @@ from ..connections.connection import Connection
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
 from ..connections.payloads import HTTPRequest, Sends
 from ..division.criteria import reading_of_policy, reading_of_sidecar
-from ..division.dividing import dialled
+from ..division.dividing import ports_of
 from ..engine import Engine, used_gateways
 from ..pipy.config import PipyConfig, canonical, config_tree, in_version, write_config
 from ..pipy.enforcement import enforced_tree, write_enforced_config
@@ -26,9 +26,11 @@ from ..pipy.sidecar import Sidecar, mixed
 from ..pipy.versions import fsm_version
 from ..policy import OutboundPolicy
 from ..resolution import resolve
+from ..resolution.inmesh import IN_MESH_KINDS
 from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
+from ..values.dialling import Appeal
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY
 from ..values.identity import Memory, Same
@@ -36,14 +38,18 @@ from ..values.net import IPV6_START, Address
 from ..values.notebook import Shown, Table
 from ..values.secrecy import Discreet
 from ..values.typed import takes
+from .inside import Compared, around_of, compared_on, no_comparisons
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from ..connections.findings import Finding
+    from ..division.classes import Class
+    from ..division.dividing import Rank
     from ..policy import Interception
     from ..values.references import FieldRef
     from .certified import Side
+    from .inside import Inside
 
 __all__ = ["Disagreement", "Sides", "Undecided", "Verification", "own_certificate", "own_config", "verify"]
 
@@ -141,6 +147,25 @@ class Sides:
         due = self.due(decision)
         is_alike = self._likeness(due) == self._likeness(outcome) or _is_of_an_age(due, outcome)
         return None if is_alike else Disagreement(connection, decision, due, outcome)
+
+    def compared(
+        self, classes: Iterable[tuple[Rank, Class]], before: Container[object]
+    ) -> Compared[Disagreement | Undecided]:
+        """How the sides differ on some classes: each sort once, and none that was found before."""
+        seen: set[object] = set()
+        found: list[tuple[Rank, Disagreement | Undecided]] = []
+        count = 0
+        for rank, part in classes:
+            if part.appeal is Appeal.NOWHERE:
+                continue
+            count += not part.undecided
+            it = Undecided(part.witness, part.undecided) if part.undecided else self.compare(part.witness)
+            if it is not None:
+                sort = it.reason if isinstance(it, Undecided) else self.sort(it)
+                if sort not in seen and sort not in before:
+                    seen.add(sort)
+                    found.append((rank, it if isinstance(it, Undecided) else self.simplest(it)))
+        return Compared(count, tuple(found))
 
     def sort(self, found: Disagreement) -> object:
         """What disagreements of one sort have in common, besides being shown by different connections.
@@ -364,18 +389,21 @@ def verify(
             intercepted alike (`kinds_of_pods`), the config is malformed, or `fsm` is no version.
     """
     sides = Sides.of(snapshot, identity, config, enforce=enforce, fsm=fsm)
+    known: Inside[Disagreement | Undecided] = snapshot.once(
+        no_comparisons, IN_MESH_KINDS, around_of(sides.policy)
+    )
     disagreements: dict[object, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0
-    for part in dialled(reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)):
-        classes += not part.undecided
-        found = Undecided(part.witness, part.undecided) if part.undecided else sides.compare(part.witness)
-        if isinstance(found, Disagreement):
-            sort = sides.sort(found)
-            if sort not in disagreements:
-                disagreements[sort] = sides.simplest(found)
-        elif found is not None:
-            undecided.setdefault(found.reason, found)
+    for port in ports_of(reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)):
+        compare = partial(sides.compared, before=disagreements)
+        compared = compared_on(port, sides.policy, sides.sidecar, known, compare)
+        classes += compared.classes
+        for _, found in compared.found:
+            if isinstance(found, Undecided):
+                undecided.setdefault(found.reason, found)
+            else:
+                disagreements.setdefault(sides.sort(found), found)
     for why in (*map(str, sides.policy.lost), sides.policy.interception.unproven):
         if why:
             undecided.setdefault(why, Undecided(_ANY, why))

@@ -1,0 +1,152 @@
+"""What is compared once for all identities that reach the same services, and for both sidecars.
+
+Most classes of a mesh are those at the addresses of its own services, and these are the same for whoever
+reaches the services. So what was found at the addresses of a match is kept with everything that it hangs on:
+the match and where it leads, and what the sidecar looks at there. It is taken for the next identity whose
+sides are equal in all of this.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from ..division.criteria import owner_of
+from ..division.dividing import Rank
+from ..resolution.inmesh import references_of
+from ..values.construction import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ..division.classes import Class
+    from ..division.dividing import OnPort
+    from ..division.layers import Placed
+    from ..pipy.sidecar import Sidecar
+    from ..policy import OutboundPolicy
+    from ..policy.parts import MeshMatch
+    from ..snapshot import Snapshot
+
+__all__ = ["Compared", "Inside", "around_of", "basis_of", "compared_on", "no_comparisons", "parted"]
+
+F = TypeVar("F")
+Basis: TypeAlias = "tuple[object, ...]"
+
+ALIKE = 8  # latest answers at the addresses of a match that are looked through
+
+
+@frozen(eq=False)
+class Compared(Generic[F]):
+    """How many classes were compared, and what was found, each with the rank of its class."""
+
+    classes: int
+    found: tuple[tuple[Rank, F], ...]
+
+
+class Inside(Generic[F]):
+    """What was found at the addresses of services, with what it hangs on; threads may share it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Basis, tuple[tuple[Basis, Compared[F]], ...]] = {}
+
+    def once(self, where: Basis, basis: Basis, work: Callable[[], Compared[F]]) -> Compared[F]:
+        """What was found where all of this was the same; it is looked for unless that was lately.
+
+        Args:
+            where: what can be looked up.
+            basis: the rest, which is compared.
+            work: looks for it.
+        """
+        known = self._known.get(where, ())
+        for other, found in known:
+            if other == basis:
+                return found
+        found = work()
+        self._known[where] = ((basis, found), *known[: ALIKE - 1])
+        return found
+
+
+def no_comparisons(_: Snapshot, _around: Basis) -> Inside[F]:
+    """Where to begin with a mesh, under what `around_of` says."""
+    return Inside()
+
+
+def compared_on(
+    port: OnPort,
+    policy: OutboundPolicy,
+    sidecar: Sidecar,
+    known: Inside[F],
+    compare: Callable[[Iterable[tuple[Rank, Class]]], Compared[F]],
+) -> Compared[F]:
+    """The comparison on a port; at the addresses of services it may be known from another identity.
+
+    No decision or outcome at the addresses of a match is one elsewhere: what is found there stands alone.
+
+    Args:
+        port: what both sides have there.
+        policy: of an identity.
+        sidecar: that it is compared with.
+        known: what was found before.
+        compare: some classes.
+    """
+    inside, rest = parted(port)
+    parts = [_at(port, rest, compare)]
+    for match, placed in inside:
+        where, basis = basis_of(policy, sidecar, match, port, placed)
+        parts.append(known.once(where, basis, partial(_at, port, placed, compare)))
+    found = sorted(chain.from_iterable(part.found for part in parts), key=itemgetter(0))
+    return Compared(sum(part.classes for part in parts), tuple(found))
+
+
+def _at(
+    port: OnPort, placed: list[Placed], compare: Callable[[Iterable[tuple[Rank, Class]]], Compared[F]]
+) -> Compared[F]:
+    return compare(port.classes(placed))
+
+
+def parted(port: OnPort) -> tuple[list[tuple[MeshMatch, list[Placed]]], list[Placed]]:
+    """The spans of each in-mesh match on a port, and all others, where any address can be dialled."""
+    inside: dict[int, tuple[MeshMatch, list[Placed]]] = {}
+    rest: list[Placed] = []
+    for spans, places in port.dialled():
+        match = owner_of(places[0])
+        at = rest if match is None else inside.setdefault(id(match), (match, []))[1]
+        at.append((spans, places))
+    return list(inside.values()), rest
+
+
+def around_of(policy: OutboundPolicy) -> Basis:
+    """What decisions about in-mesh connections hang on besides the match that takes them."""
+    ends = (end for cluster in policy.clusters for end in cluster.endpoints)
+    return (
+        policy.spec.enable_auto_default_route,
+        policy.forward,
+        frozenset((end.host, end.port) for end in ends if end.path),
+        policy.interception,
+        policy.lost,
+        policy.conditions,
+    )
+
+
+def basis_of(
+    policy: OutboundPolicy, sidecar: Sidecar, match: MeshMatch, port: OnPort, placed: Sequence[Placed]
+) -> tuple[Basis, Basis]:
+    """All that a comparison at the addresses of a match hangs on besides `around_of`.
+
+    Args:
+        policy: of the identity.
+        sidecar: that it is compared with.
+        match: which takes the connections.
+        port: where it does.
+        placed: its addresses.
+
+    Returns:
+        What can be looked up, and the rest.
+    """
+    spans = tuple([spans for spans, _ in placed])
+    clusters = tuple([policy.cluster(name) for name in references_of([match])])
+    owners = tuple([places[0].source[1] for _, places in placed])
+    does = tuple([sidecar.basis(port.number, first) for ((first, _), *_) in spans])
+    return (port.port, port.number, spans), (match, clusters, owners, port.shown(placed), does)
