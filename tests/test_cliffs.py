@@ -33,7 +33,7 @@ def test_stock_findings_try_few_rules_on_few_connections(shape: str, size: int) 
     assert great < 2.25 * small
 
 
-@pytest.mark.parametrize("operation", ["reach", "never"])
+@pytest.mark.parametrize("operation", ["reach", "never", "diff"])
 def test_accounts_with_the_same_policies_are_looked_at_once(operation: str) -> None:
     """Fifty accounts cost a few partitions, and not fifty."""
     mesh = mesh_of("50 accounts named by all", SIZE // 2)

@@ -41,19 +41,43 @@ def resolved_port(
     matches: tuple[MeshMatch, ...],
     claims: tuple[Claim, ...],
 ) -> ResolvedPort:
-    """The policy of a port: what is reached in the mesh there, and what is claimed."""
+    """The policy of a port: what is reached in the mesh there, and what is claimed.
+
+    It is that of the identity before where both reach and claim the same, unless requests are retried, which
+    is said of an identity.
+    """
+    if any(True for _ in retries_of(snapshot, identity)):
+        return _resolved(snapshot, identity, port, matches, claims)
+    latest = snapshot.once(_latest, ())
+    known = latest.get(port)
+    if known is None or known.claims != claims or known.policy.mesh != matches:
+        known = latest[port] = _resolved(snapshot, None, port, matches, claims)
+    return known
+
+
+def _latest(_: Snapshot) -> dict[int, ResolvedPort]:
+    """An empty notebook, in which each port is kept as it was resolved last."""
+    return {}
+
+
+def _resolved(
+    snapshot: Snapshot,
+    retrying: Subject | None,
+    port: int,
+    matches: tuple[MeshMatch, ...],
+    claims: tuple[Claim, ...],
+) -> ResolvedPort:
     taken = frozenset([owner.prefix for match in matches for owner in match.owners])
     groups = groups_of(port, claims, taken)
     hosts, findings = host_clusters(port, claims)
     clusters: dict[str, Cluster] = {}
-    is_retried = any(True for _ in retries_of(snapshot, identity))
     for group in groups:  # what lies around one is a group, too
         for host in group.own_hosts:
             if host.routes:
                 name = f"{host.name}:{port}"
                 clusters[name] = hosts[name]
-                if is_retried:
-                    retried = retry_for(snapshot, identity, service_called(name))
+                if retrying is not None:
+                    retried = retry_for(snapshot, retrying, service_called(name))
                     clusters[name] = evolve(hosts[name], retry_policy=retried)
     policy = PortPolicy(port, matches, groups, tuple([clusters[name] for name in sorted(clusters)]))
     met = [finding for group in groups for finding in _meetings(group)]
