@@ -28,7 +28,7 @@ NARROWEST = 20
 MAX_EXCERPTS = 100
 _BREAK = re.compile("\r\n|\r|\n")
 _KEYS = re.compile(  # what may stand beside them is not shown
-    r"PRIVATE KEY|PrivateKey|tls\.key|stringData|authorization|cookie|password", re.IGNORECASE
+    r"PRIVATE KEY|PrivateKey|tls\.key|stringData|authorization|cookie|password|//[^/?#\s]*@", re.IGNORECASE
 )
 _SECRET = re.compile(r"""\bkind["']?\s*:\s*["']?secret(list)?\b""", re.IGNORECASE)
 _DOCUMENT = re.compile(r"---(\s|$)")
@@ -81,6 +81,8 @@ def _shown(problem: Problem, width: int) -> Iterator[str]:
 def _is_secret(problem: Problem, lines: Sequence[str], at: int) -> bool:
     """Whether a line may hold what nobody is to see: it says so, or its document is one that does."""
     if (problem.resource is not None and problem.resource.kind == "Secret") or _KEYS.search(problem.path):
+        return True
+    if problem.resource is None and "headers" in problem.path:  # of a request that was made, not of routes
         return True
     starts = [index for index, line in enumerate(lines) if _DOCUMENT.match(line)]
     first = max((it for it in starts if it <= at), default=0)

@@ -31,6 +31,8 @@ from .payloads import (
     set_hello,
     set_request,
     shown_headers,
+    shown_host,
+    shown_path,
     spoken,
 )
 
@@ -183,10 +185,12 @@ class Connection:
         return wire
 
     def to_shown(self) -> dict[str, Any]:
-        """The same for people and their files: without what its headers say of who somebody is."""
+        """The same for people and their files: without what says who somebody is to a server."""
         wire = self.to_mapping()
         if isinstance(self.sends, HTTPRequest):
-            wire["request"]["headers"] = shown_headers(self.sends.headers)
+            request = self.sends
+            host, path = shown_host(request.host), shown_path(request.path)
+            wire["request"] |= {"host": host, "path": path, "headers": shown_headers(request.headers)}
         return wire
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from ..resources import checks
 from ..resources.words import KNOWN_METHODS
 from ..values.construction import frozen
 from ..values.enums import Word
-from ..values.errors import InvalidValue, Problem
+from ..values.errors import InvalidValue, Problem, kind_of
 from ..values.frozen import EMPTY, FrozenMap
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "read_asked_host",
     "request_parts",
     "shown_headers",
+    "shown_host",
+    "shown_path",
 ]
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
@@ -67,7 +69,7 @@ def read_method(value: Any) -> str:
 def read_host(value: Any) -> str:
     """A Host header or `:authority`, perhaps empty."""
     if not isinstance(value, str) or (value and not is_line(value)):
-        raise InvalidValue.of("a Host header, without spaces or control characters", value)
+        raise InvalidValue.of("a Host header, without spaces or control characters", shown_host(value))
     return value
 
 
@@ -98,12 +100,26 @@ def read_asked_host(value: Any) -> str:
 def read_path(value: Any) -> str:
     """A request path with its query."""
     if not isinstance(value, str) or not is_line(value):
-        raise InvalidValue.of("a request path with query, without spaces or control characters", value)
+        raise InvalidValue.of(
+            "a request path with query, without spaces or control characters", shown_path(value)
+        )
     return value
 
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 NOT_SHOWN = "(not shown)"
+_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/?#]*@")
+_USER_OF_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+
+
+def shown_host(host: Any) -> Any:
+    """A host as it is shown: without a user and a password before it."""
+    return _USER.sub(rf"\1{NOT_SHOWN}@", host) if isinstance(host, str) and "@" in host else host
+
+
+def shown_path(path: Any) -> Any:
+    """A path as it is shown: where it is a URL, as through a proxy, without user and password."""
+    return _USER_OF_URL.sub(rf"\1{NOT_SHOWN}@", path) if isinstance(path, str) and "@" in path else path
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -117,13 +133,16 @@ def read_headers(value: Any) -> FrozenMap[str]:
     `Connection` is none of the request's: the sidecar takes it off before it looks at any, and so it is here.
     """
     if not isinstance(value, Mapping):
-        raise InvalidValue.of("a mapping of header names to values", value)
+        raise InvalidValue(Problem("a mapping of header names to values", kind_of(value)))
     headers: dict[str, str] = {}
     for name, text in value.items():
         if not isinstance(name, str) or not _METHOD.fullmatch(name):
-            raise InvalidValue.of("a header name", name)
+            named = f"{name.partition(':')[0]}:…" if isinstance(name, str) and ":" in name else name
+            raise InvalidValue.of("a header name", named)
         if not isinstance(text, str) or not _FIELD_VALUE.fullmatch(text):
-            raise InvalidValue.of("a header value, without control characters", text).at(name)
+            expected = "a header value, without control characters"
+            found = "a string with some" if isinstance(text, str) else kind_of(text)
+            raise InvalidValue(Problem(expected, found)).at(name)
         if name.lower() in headers:
             raise InvalidValue(Problem("each header once, whatever its letter case", found=f"`{name}` again"))
         headers[name.lower()] = text
@@ -232,7 +251,8 @@ class HTTPRequest:
 
     def __repr__(self) -> str:
         headers = f", {shown_headers(self.headers)!r}" if self.headers else ""
-        return f"HTTPRequest({self.method!r}, {self.host!r}, {self.path!r}{headers})"
+        host, path = shown_host(self.host), shown_path(self.path)
+        return f"HTTPRequest({self.method!r}, {host!r}, {path!r}{headers})"
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         """As Hypothesis and IPython show it: by its repr."""
@@ -289,9 +309,10 @@ Payload: TypeAlias = "Sends | HTTPRequest | TLSClientHello"
 def spoken(payload: Payload) -> str:
     """What is sent, in a few words."""
     if isinstance(payload, HTTPRequest):
+        host = shown_host(payload.host)
         if payload.path.startswith("/"):
-            return f"{payload.method} http://{payload.host}{payload.path}"
-        return f"{payload.method} {payload.path} (Host {payload.host})"  # as through a proxy
+            return f"{payload.method} http://{host}{payload.path}"
+        return f"{payload.method} {shown_path(payload.path)} (Host {host})"  # as through a proxy
     if isinstance(payload, TLSClientHello):
         return f"TLS {payload.server_name}" if payload.server_name is not None else "TLS without server name"
     return {Sends.BYTES: "TCP", Sends.NOTHING: "TCP, the server speaks first", Sends.DATAGRAM: "UDP"}[payload]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sent", "read_url", "server_name"]
 
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
+_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/?#]*@")
 _URL = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?")
 _SLASHES_LOST = re.compile(r"(https?|wss?):/?(?![/0-9])", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?", re.ASCII)

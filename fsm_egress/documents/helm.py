@@ -16,7 +16,7 @@ from ..values.errors import PatchError, Problem, show
 from ..values.frozen import thaw
 from ..values.references import Mark
 from ..values.typed import takes
-from .patch import SHOWN, readable, rest_of
+from .patch import NOT_SHOWN, SECRET_KEY, SHOWN, readable, rest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -247,7 +247,8 @@ def _holder(root: dict[str, Any], path: Path, operation: SetOperation, *, make: 
             child = expected()
             _assign(holder, step, child)
         elif not isinstance(child, expected):
-            raise set_error(operation.mark.column - 1, path[:depth], _KINDS[expected], show(child))
+            found = NOT_SHOWN if SECRET_KEY in path[:depth] else show(child)
+            raise set_error(operation.mark.column - 1, path[:depth], _KINDS[expected], found)
         holder = child
     return holder
 

@@ -26,6 +26,8 @@ MAX_NUMBER: Final = 400  # characters: the greatest double has 309 digits
 _PATCH: Final = "<patch>"
 _EXAMPLE: Final = '{"spec": {"traffic": {"enableEgress": true}}}'
 SHOWN: Final = 80  # characters of a key or a proposal in an error
+SECRET_KEY: Final = "authorization"  # of remote logging: what a text says that names it is in no error
+NOT_SHOWN: Final = "what is not shown here"
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
@@ -49,7 +51,9 @@ def mark_at(text: str, offset: int) -> Mark:
 
 
 def rest_of(text: str, offset: int) -> str:
-    return show(text[offset : offset + 2 * SHOWN]) if offset < len(text) else "the end of the text"
+    if offset >= len(text):
+        return "the end of the text"
+    return NOT_SHOWN if SECRET_KEY in text.lower() else show(text[offset : offset + 2 * SHOWN])
 
 
 # JSON merge patch
@@ -218,7 +222,14 @@ def _not_json(text: str, error: json.JSONDecodeError) -> Problem:
 
 def _unwrapped(text: str) -> str | None:
     """What was meant by an object in one pair of quotes too many."""
-    return text if text.startswith("{") and len(text) <= SHOWN and text.isprintable() else None
+    return (
+        text
+        if SECRET_KEY not in text.lower()
+        and text.startswith("{")
+        and len(text) <= SHOWN
+        and text.isprintable()
+        else None
+    )
 
 
 def _patch_error(

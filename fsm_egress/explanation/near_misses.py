@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ..connections.connection import Connection
 from ..connections.decision import Decision, Reason
-from ..connections.payloads import HTTPRequest, TLSClientHello, shown_headers
+from ..connections.payloads import HTTPRequest, TLSClientHello, shown_headers, shown_host, shown_path
 from ..patterns.automata import Texts
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting, UpstreamTrafficSettingSpec
@@ -389,7 +389,7 @@ def _other_host(question: Question, offer: Offer) -> Iterator[Proposal]:
         distance,
         offer.rule,
         offer.beside("spec.hosts"),
-        question.name,
+        shown_host(question.name),
         host if is_wildcard else shortened([name for _, _, name in ways]),
         changes,
         ("mesh", offer.rule.resource) if is_wildcard else None,
@@ -415,7 +415,8 @@ def _other_request(
 
     value = {Difference.METHOD: sent.method, Difference.PATH: sent.path}.get(kind) or sent.header(name)
     text = pattern.text if pattern else ", ".join(route.methods or FORWARDED_METHODS)
-    found = shown_headers({name: value})[name] if value else value
+    shown = shown_host(value) if name == "host" else shown_path(value)
+    found = shown_headers({name: shown})[name] if value else value
     header = f"{name}: " if name else ""
     return Proposal(
         kind,
@@ -444,7 +445,7 @@ def _other_method_and_path(question: Question, sent: HTTPRequest, offer: Offer, 
         len(sent.path) + differing(sent.path, route.path.text),  # farther than what misses by one
         offer.rule,
         at,
-        f"{sent.method} {sent.path}",
+        f"{sent.method} {shown_path(sent.path)}",
         f"{', '.join(methods)} {route.path.text}",
         requests,
         ("pattern", route.path.text),

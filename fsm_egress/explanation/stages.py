@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..connections.decision import PASSING, Decision, Reason, Verdict, ungoverned
-from ..connections.payloads import HTTPRequest, Sends
+from ..connections.payloads import HTTPRequest, Sends, shown_host, shown_path
 from ..resolution.services import left_out
 from ..resources.core import Endpoints, Service
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting
@@ -196,8 +196,10 @@ def answer_of(question: Question, decision: Decision, offers: tuple[Offer, ...],
             by=owner_of(decision.rule) if decision.rule else "",
             those=those(_concerned(question, decision, offers)),
             place=question.place,
-            name=shortly(sent.host if isinstance(sent, HTTPRequest) else question.name),
-            request=shortly(f"{sent.method} {sent.path}") if isinstance(sent, HTTPRequest) else "",
+            name=shortly(shown_host(sent.host) if isinstance(sent, HTTPRequest) else question.name),
+            request=shortly(f"{sent.method} {shown_path(sent.path)}")
+            if isinstance(sent, HTTPRequest)
+            else "",
             sent=question.connection.kind.value,
         )
     verdict = _VERDICTS[decision.verdict]

@@ -81,7 +81,7 @@ def _row(item: Any) -> Row:
 
 
 def _asked(connection: Connection) -> Row:
-    mapping = connection.to_mapping()
+    mapping = connection.to_shown()
     request: Mapping[str, Any] = mapping.get("request") or {}
     return {
         "destination": mapping["destination"],

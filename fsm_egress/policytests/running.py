@@ -73,7 +73,7 @@ class TestResult:
             "name": self.test.name,
             "source": self.test.location,
             "identity": str(self.test.identity),
-            "connection": self.test.connection.to_mapping(),
+            "connection": self.test.connection.to_shown(),
             "passed": self.passed,
             "failures": list(self.failures),
             "decision": self.decision.to_mapping(self.test.connection),

@@ -74,6 +74,13 @@ def show(value: Any) -> str:
     return f"a value of type `{type(value).__name__}`"
 
 
+def kind_of(value: Any) -> str:
+    """A found value by its kind alone, where what it says may be secret."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return show(value)
+    return "a string" if isinstance(value, str) else "a number"
+
+
 def shortly(text: str) -> str:
     """A text in backticks, cut where it is long, with escapes where it does not print."""
     short = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -77,13 +77,13 @@ WALKS: dict[str, list[tuple[str, ...]]] = {
     "config": [(*MESHES, *AS, "-O", "config.json"), (*MESHES, *AS, "--enforce", "-O", "codebase")],
     "decide": [(*MESHES, *AS, *ASKED), (*MESHES, *AS, "--connections", "connections.json")],
     "diff": [(*MESHES, *OTHER)],
-    "equivalent": [(*MESHES, *OTHER)],
+    "equivalent": [(*MESHES, *OTHER), (*MESHES, *OTHER, "--certificate", "alike.smt2")],
     "explain": [(*MESHES, *AS, *ASKED)],
     "explain-code": [("FSE034",)],
-    "implies": [(*MESHES, *OTHER)],
+    "implies": [(*MESHES, *OTHER), (*MESHES, *OTHER, "--certificate", "takes.smt2")],
     "learn": [(*MESHES, "log.jsonl"), (*MESHES, "-O", "learned", "log.jsonl")],
-    "lint": [MESHES],
-    "never": [(*MESHES, "--to", "192.0.2.0/24")],
+    "lint": [MESHES, (*MESHES, "--stock")],
+    "never": [(*MESHES, "--to", "192.0.2.0/24"), (*MESHES, "--port", "80", "--certificate", "never.smt2")],
     "partition": [(*MESHES, *AS)],
     "pods": [MESHES],
     "reach": [MESHES],
@@ -93,9 +93,17 @@ WALKS: dict[str, list[tuple[str, ...]]] = {
     "sidecar": [(*SIDECAR, *ASKED), (*SIDECAR, "--connections", "connections.json")],
     "snapshot": [("-O", "kept.json")],
     "test": [("tests.yaml",)],
-    "verify": [(*MESHES, *AS)],
+    "verify": [
+        (*MESHES, *AS),
+        (*MESHES, *AS, *SIDECAR),
+        (*MESHES, "--all", "--certificate", "proofs/verify.smt2"),
+    ],
 }
 OUTPUTS = ("table", "json", "yaml", "sarif", "github", "junit", "html", "mermaid", "dot", "page", "wide")
+
+
+GIVEN = {"mesh.yaml", "log.jsonl", "connections.json", "tests.yaml", "given.json"}
+CONFIGS = {"config.json", "config.json.gz"}
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +141,8 @@ def test_no_command_says_what_is_secret(command: str) -> None:
         told = [said(command, *arguments, *way) for way in ways]
         assert [text for text in told if shows(text)] == []
         assert any(told) or command == "config"
+    written = [it for it in Path().rglob("*") if it.is_file() and it.name not in {*GIVEN, *CONFIGS}]
+    assert [it for it in written if shows(it.read_text())] == []
 
 
 def test_the_config_alone_has_what_a_sidecar_needs() -> None:
@@ -169,6 +179,71 @@ def test_no_error_shows_what_is_secret(case: str, command: str) -> None:
     assert not shows(told)
     assert "123456789012" not in told
     assert "1ABCDEF0" not in told
+
+
+ODD_HEADERS: dict[str, Any] = {
+    "control characters": {"authorization": f"{MARK}\x00"},
+    "of a header that may be anything": {"x-api-key": f"{MARK}\x7f"},
+    "a number": {"cookie": 123456789012},
+    "a list": {"authorization": [MARK]},
+    "a name with its value": {f"authorization: {MARK}": ""},
+    "no mapping": f"authorization: {MARK}",
+    "twice": {"Authorization": MARK, "authorization": MARK},
+    "as they should be": HEADERS,
+}
+ODD_URLS = {
+    "a space": f"http://user:{MARK}@a b.com/",
+    "no scheme": f"//user:{MARK}@a.com/",
+    "a control character": f"http://user:{MARK}@a.com/\x00",
+    "a port": f"http://user:{MARK}@a.com:99999/",
+    "a URL as it should be": URL,
+}
+
+
+@pytest.mark.parametrize("command", ["replay", "learn", "decide", "explain", "sidecar", "test"])
+@pytest.mark.parametrize("case", [*ODD_HEADERS, *ODD_URLS])
+def test_no_request_that_cannot_be_shows_what_is_secret(command: str, case: str) -> None:
+    if case in ODD_HEADERS:
+        parts = [{"headers": ODD_HEADERS[case]}]
+    else:
+        names = ("host",) if case == "no scheme" else ("host", "path")
+        parts = [{name: ODD_URLS[case], "headers": {}} for name in names]
+    records = [{**RECORD, **part} for part in parts]
+    asked = [{**CONNECTION, "request": {**REQUEST, **part}} for part in parts]
+    cases = [{"name": "t", "connection": it, "expect": "DENIED"} for it in asked]
+    cases += [{"name": "u", "to": "192.0.2.1:80", "http": f"GET {it}", "expect": "DENIED"} for it in [URL]]
+    Path("log.jsonl").write_text("".join(f"{json.dumps(it)}\n" for it in records))
+    Path("connections.json").write_text(json.dumps(asked))
+    Path("tests.yaml").write_text(json.dumps({**TESTS, "tests": cases}, indent=1))
+    ways = {"replay": [(*MESHES, "log.jsonl"), (*MESHES, "--strict", "log.jsonl")]}
+    ways["learn"] = [(*MESHES, "--routes", "log.jsonl")]
+    ways["decide"] = ways["explain"] = [(*MESHES, *AS, "--connections", "connections.json")]
+    if case in ODD_URLS and "\x00" not in case:
+        ways["decide"].append((*MESHES, *AS, "--to", "192.0.2.1:80", "--http", "GET", ODD_URLS[case]))
+    ways |= {"sidecar": [(*SIDECAR, "--connections", "connections.json")], "test": [("tests.yaml",)]}
+    for arguments in ways[command]:
+        for way in ((), ("-o", "json"), ("-o", "junit")):
+            told = said(command, *arguments, *way)
+            assert not shows(told), told
+            assert "123456789012" not in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--patch", f'{{"spec": {{"observability": {{"remoteLogging": {{"authorization": "{MARK}"'),
+        ("--patch", f"{{spec: {{observability: {{remoteLogging: {{authorization: [{MARK}]}}}}}}}}"),
+        ("--patch", f"'authorization: {MARK}'"),
+        ("--set", f"fsm.remoteLogging.authorization={{{MARK}"),
+        ("--set", f"fsm.remoteLogging.authorization={{{MARK}}}{MARK}"),
+        ("--set", "fsm.remoteLogging.authorization[0]=x"),
+        ("--set", "fsm.remoteLogging.authorization.x=x"),
+    ],
+)
+def test_no_error_about_a_change_shows_what_is_secret(words: tuple[str, ...]) -> None:
+    told = said("lint", *MESHES, *words)
+    assert "expected" in told
+    assert not shows(told), told
 
 
 def test_no_repr_and_no_error_of_the_library_does() -> None:

@@ -192,11 +192,11 @@ def test_a_wire_form_sends_one_of_five(sends: Any) -> None:
         (("GET", "", "/", {1: "x"}), "headers: expected a header name, found the number `1`"),
         (
             ("GET", "", "/", {"x": 1}),
-            "headers.x: expected a header value, without control characters, found the number `1`",
+            "headers.x: expected a header value, without control characters, found a number",
         ),
         (
             ("GET", "", "/", {"x": "a\nb"}),
-            "headers.x: expected a header value, without control characters, found the string `'a\\nb'`",
+            "headers.x: expected a header value, without control characters, found a string with some",
         ),
         (
             ("GET", "", "/", {"X-Env": "a", "x-env": "b"}),
