@@ -78,7 +78,7 @@ class _Kept:
     """A connection that is kept, as another request finds it."""
 
     fare: Fare
-    cert: Shown | None
+    cert: str | None
     by_grpc: bool
 
 
@@ -255,7 +255,8 @@ class Sidecar:
         cert = taken.cert or entry.cert
         dialled = self.dialled(_place(end.via or end.address), taken, cert, answered(BAD_GATEWAY))
         by_grpc = taken.match is not None and taken.match.protocol == "grpc"
-        return _Kept(fare(dialled), cert or (None if taken.is_egress else self.tables.own), by_grpc)
+        shown = cert or (None if taken.is_egress else self.tables.own)
+        return _Kept(fare(dialled), shown.digest if shown else None, by_grpc)
 
     @cached_property
     def ever_kept(self) -> dict[str, frozenset[_Kept]]:

@@ -62,7 +62,7 @@ _PATHS = {"Regex": "{}", "Exact": "^{}$", "Prefix": "^{}"}
 
 
 def _read_rule(rule: Rule) -> ReadRule:
-    frame = _PATHS.get(rule.type or "")
+    frame = _PATHS.get(rule.type)
     text = rule.path if rule.type == "Regex" else escaped(rule.path)
     path = Pattern.of_bytes((frame or "").format(text))
     headers = [(name, Pattern.of_bytes(text)) for name, text in rule.headers]

@@ -86,7 +86,7 @@ class Rule:
     """One entry of `RouteRules`; the headers' names are as they are written."""
 
     path: str
-    type: str | None
+    type: str
     methods: tuple[str, ...] | None
     headers: tuple[tuple[str, str], ...]
     clusters: Mapping[str, int]
@@ -402,10 +402,9 @@ def _rules(value: _Value) -> tuple[Rule, ...]:
 
 
 def _rule(value: _Value) -> Rule:
-    kind = value.at("Type")
     return Rule(
         value.at("Path").needed(),
-        kind.text() or None,
+        value.at("Type").text(),
         value.at("Methods").texts(),
         tuple((name, pattern.needed()) for name, pattern in value.at("Headers").entries()),
         value.at("TargetClusters").weights(),

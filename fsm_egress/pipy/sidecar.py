@@ -365,10 +365,10 @@ class Sidecar:
 
     def _kept(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> Kept:
         """What a connection that is opened for an endpoint is, when another request finds it."""
-        is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
-        cert = taken.cert or cluster.cert or (None if is_egress else self.config.cert)
+        cert = taken.cert or cluster.cert or self.config.cert
         by_http2 = taken.match is not None and taken.match.protocol == GRPC
-        return Kept(_united(self._to_endpoint(taken, cluster, endpoint)), cert, by_http2)
+        outcome = _united(self._to_endpoint(taken, cluster, endpoint))
+        return Kept(outcome, cert.digest if cert and outcome.mtls else None, by_http2)
 
     def _lent_instead(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> Iterator[Outcome]:
         """What happens to a request that finds a connection which another match has opened."""

@@ -31,12 +31,12 @@ class Kept:
 
     Attributes:
         outcome: how it was dialled.
-        cert: what was shown.
+        cert: the digest of the certificate that was shown, if it was.
         by_http2: whether it was opened by a match for gRPC.
     """
 
     outcome: Outcome
-    cert: Cert | None
+    cert: str | None
     by_http2: bool
 
     def instead_of(self, own: Kept) -> Outcome:

@@ -196,8 +196,8 @@ def _egress_matches(
         if protocol is Protocol.HTTPS:
             name = str(own[0].port)
             rules = {"TargetClusters": {name: 100}, "AllowedEgressTraffic": False}
-            hosts_of = sorted({host for claim in own for host in claim.hosts})
-            endpoints = {f"{host}:{written_port(own[0].port)}": {"Weight": 100} for host in hosts_of}
+            port = written_port(own[0].port)
+            endpoints = {f"{host}:{port}": {"Weight": 100} for claim in own for host in claim.hosts}
             clusters[name] = {"Endpoints": _endpoints(endpoints) or None}
         yield _match(own, protocol, _stream_ranges(view, own, claims)) | {
             "TcpServiceRouteRules": {**rules, **gateway}

@@ -287,6 +287,18 @@ def test_nothing_changes() -> None:
     assert str(fe.equivalent(mesh, mesh)) == f"proven: every connection fares the same ({extent})"
 
 
+def test_one_change_in_words_and_a_host_in_any_letters() -> None:
+    closed = config({"enableEgress": False})
+    before, stream, web = load(closed), egress("a", "tcp 25"), egress("a", "http 80", hosts=["a.com"])
+    assert repr(fe.diff(before, load(closed, stream), WHO)) == "<MeshDiff: 1 change, 1 identity>"
+    found = fe.diff(before, load(closed, web), WHO)
+    assert found.classes == 20
+    assert repr(found) == "<MeshDiff: 3 changes, 1 identity>"
+    assert not [
+        sent for it in found.changes for sent in it.region.to_mapping()["sends"] if "spelling" in sent
+    ]
+
+
 def test_where_all_policies_stay_as_they_are_no_class_is_looked_at() -> None:
     closed = config({"enableEgress": False, "outboundPortExclusionList": [25]})
     before = load(closed, egress("web", "https 443", hosts=["a.com"]))

@@ -61,6 +61,13 @@ def test_a_proof_a_refutation_and_neither() -> None:
     assert [it["verdict"] for it in mapping["witness"]["decisions"]] == ["EGRESS_POLICY"]
 
 
+def test_who_is_named_by_no_document_is_told() -> None:
+    mesh = load(config({"enableEgress": False}), egress("web", "tcp 443"))
+    nobody = fe.never(mesh, fe.Where.governed() & fe.Where.allowed(), "nobody.here").to_mapping()
+    assert nobody["unnamed"] == ["no document names account nobody.here"]
+    assert "unnamed" not in fe.never(mesh, fe.Where.outside(), WHO).to_mapping()
+
+
 def test_equal_answers_to_a_question_that_is_asked_twice() -> None:
     mesh, outside = load(egress("web", "tcp 443")), fe.Where.outside()
     assert fe.never(mesh, outside) == fe.never(mesh, outside)

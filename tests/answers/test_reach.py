@@ -304,6 +304,19 @@ def test_ipv6_that_a_rule_opens_refutes() -> None:
     assert str(answer.witness).startswith("curl.curl: [2001:db8::]:25 TCP: EGRESS_POLICY")
 
 
+def test_what_is_decided_for_ipv6_alone_is_refuted_by_what_a_rule_opens() -> None:
+    mesh = load(config(CLOSED_MESH), egress("a", "tcp 25", ipAddresses=["2001:db8::/32"]))
+    answer = fe.never(mesh, Where.verdict("EGRESS_POLICY") & Where.to("2001:db8::/32"))
+    assert answer.proven is False
+    assert str(answer.witness).startswith("curl.curl: [2001:db8::]:25 TCP: EGRESS_POLICY (tcp_port)")
+
+
+@pytest.mark.parametrize(("entries", "classes"), [([], 14), ([egress("a", "http 80", hosts=["a.com"])], 34)])
+def test_a_host_in_other_letters_is_no_class_of_its_own(entries: list[Any], classes: int) -> None:
+    """The rules of a mesh fold the Host, so that one of its letters stands for all."""
+    assert fe.never(load(config(CLOSED_MESH), *entries), Where.verdict("IN_MESH"), WHO).classes == classes
+
+
 def test_loopback_does_not_leave() -> None:
     mesh = load(config({**CLOSED_MESH, "outboundIPRangeExclusionList": ["127.0.0.0/8"]}))
     assert fe.never(mesh, Where.outside()).proven

@@ -401,6 +401,19 @@ def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs
     assert hosts == dict.fromkeys(("a.com", "b.com", "A.com", "B.com", "other.example"), 2)
 
 
+def test_a_place_that_folds_hosts_takes_one_in_any_letters_as_it_is_listed() -> None:
+    asked = (Condition(GET),)
+    folding = Place(hosts={"a.com": asked, "b.com": asked}, deciding={"a.com": 1}, unlisted=2)
+    exact = evolve(folding, folds=False)
+    for host in ("A.com", "B.com"):
+        assert (folding.lists(host), exact.lists(host)) == (True, False)
+        assert (folding.conditions(host), exact.conditions(host)) == (asked, ())
+        assert exact.decider(host) == exact.elsewhere == 2
+    assert (folding.decider("A.com"), folding.decider("B.com")) == (1, folding.routing)
+    assert (folding.is_said_of("A.com"), folding.is_said_of("B.com")) == (True, False)
+    assert exact.is_said_of("B.com")
+
+
 def test_where_every_port_is_named_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dividing, "ALL_PORTS", range(1, 4))
     nothing = Line((0,), (NOTHING,))

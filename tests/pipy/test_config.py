@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import random_meshes
-from attrs import frozen
+from attrs import evolve, frozen
 from controller_cases import BY_NAME, CASES, EQUAL, GONE, RANGES, Path_, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -465,7 +465,10 @@ def test_a_config_is_a_value() -> None:
     assert hash(made) == hash(fe.pipy_config(fe.load(RICH), WHO))
     made.to_mapping()["Spec"]["Traffic"]["EnableEgress"] = False
     assert made.to_mapping()["Spec"]["Traffic"]["EnableEgress"] is True
-    assert made != fe.PipyConfig(b'{"Version":"0"}')
+    other = fe.PipyConfig(b'{"Version":"0"}')
+    assert made != other
+    assert (other.compressed, other.file_name) == (False, "config.json")
+    assert evolve(other, compressed=True) == other
 
 
 def truncated() -> bytes:

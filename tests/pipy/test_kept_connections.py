@@ -99,6 +99,14 @@ def test_with_the_certificate_of_a_cluster_and_with_the_sidecar_s_own() -> None:
         assert [it.cause for it in asked(both, to).either] == ["with another certificate"]
 
 
+def test_what_fsm_issued_is_the_sidecar_s_own_certificate() -> None:
+    clusters = {"b": {"Endpoints": {"a.com:80": {"Weight": 100}}, "SourceCert": {"FsmIssued": True}}}
+    ranged = [match(ranges={RANGE: {}}), match("b", ranges={"55.0.0.0/8": {}})]
+    both = sidecar(*ranged, clusters=clusters, Certificate=CERT)
+    for to in (INSIDE, BEYOND):
+        assert (asked(both, to).mtls, asked(both, to).either) == (True, ())
+
+
 def test_by_http_1_1_and_by_grpc() -> None:
     both = sidecar(match(ranges={RANGE: {}}, protocol="grpc"), match("b"))
     assert [it.cause for it in asked(both).either] == ["by HTTP/1.1"]

@@ -280,6 +280,17 @@ def test_only_headers_that_decide_are_logged() -> None:
     assert (route["Path"], route["Headers"], route["Allowed"]) == ("/x", {"x-env": "prod"}, True)
 
 
+def test_a_request_for_an_unknown_host_is_one_for_the_first_where_the_default_route_is_on() -> None:
+    entries = egress("web", "http 80", hosts=["b.com", "a.com"]), service("web", "http 81")
+    for default in (False, True):
+        mesh = load(config(featureFlags={"enableAutoDefaultRoute": default}), *entries)
+        ports = observed(shadow=mesh)["Shadow"]["Ports"]
+        ((group,), (match,)) = ports["80"], ports["81"]
+        assert (group.get("Otherwise"), match.get("Otherwise")) == (
+            ("a.com", min(match["Hosts"])) if default else (None, None)
+        )
+
+
 def test_chains_without_fsm_s_modules_cannot_be_looked_on() -> None:
     plugins = {"outbound-tcp": [{"plugin": "plugins/mine", "priority": 1}]}
     with pytest.raises(fe.InvalidValue) as caught:

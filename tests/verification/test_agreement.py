@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from random_meshes import cases
+from random_meshes import FLOMESH, cases, resource
 from small import WHO, config, egress, load, routes, service
 
 import fsm_egress as fe
@@ -132,6 +132,24 @@ def test_law_every_announced_witness_differs(case: Case) -> None:
 
 def differences(mesh: fe.Snapshot, given_config: Any = None) -> list[str]:
     return list(map(str, verify(mesh, WHO, given_config).disagreements))
+
+
+@pytest.mark.parametrize(("weight", "agrees"), [(100, True), (900, True), (1_000, True), (1_001, False)])
+def test_shares_of_pods_that_are_possible_at_some_age_are_as_due(weight: int, agrees: bool) -> None:
+    mesh = load(
+        config(
+            {"outboundIPRangeInclusionList": ["0.0.0.0/0"]},
+            featureFlags={"enableTrafficWarmupPolicy": True},
+        ),
+        service("web", "tcp-x 80", pods=["10.0.0.1", "10.0.0.2"]),
+        resource(FLOMESH, "TrafficWarmup", "shop", "web", spec={"maxWeight": 100}),
+    )
+    tree = own_config(mesh, fe.resolve(mesh, WHO)).to_mapping()
+    for cluster in tree["Outbound"]["ClustersConfigs"].values():
+        assert set(cluster["Endpoints"]) == {"10.0.0.1:80", "10.0.0.2:80"}
+        cluster["Endpoints"]["10.0.0.1:80"]["Weight"] = weight
+        cluster["Endpoints"]["10.0.0.2:80"]["Weight"] = 100
+    assert verify(mesh, WHO, tree).agreed is agrees
 
 
 def test_each_host_in_other_letters_is_told_where_the_sidecar_does_not_know_it() -> None:

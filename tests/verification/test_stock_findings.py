@@ -866,6 +866,20 @@ LINES = {
         ],
         besides=("FSE004 Egress curl/a spec.sources[0].mtls",),
     ),
+    "one of the groups of a split is refused here": Line(
+        Code.REFUSED_IN_FORCE,
+        "HTTPRouteGroup shop/r",
+        "10.0.0.1:80 GET http://10.0.0.1/",
+        [
+            WEB,
+            V1,
+            routes("q", {"pathRegex": "/q"}, space="shop"),
+            routes("r", {"pathRegex": "("}, space="shop"),
+            split("s", "web", "q", "r", v1=100),
+            split("t", "web", web=100),
+        ],
+        besides=("FSE123 TrafficSplit shop/s spec",),
+    ),
     "what no line explains": Line(
         Code.STOCK_CONTROLLER_DIFFERS,
         "Service shop/web spec.ports[0]",
@@ -979,6 +993,17 @@ def test_policies_that_are_switched_off_touch_nothing() -> None:
 def test_a_refused_policy_without_ports_claims_nothing(spec: dict[str, Any]) -> None:
     policy = egress("a", hosts=["a.com"], ipAddresses=["54.1.2.3"])
     assert found({**policy, "spec": {**policy["spec"], **spec}}) == []
+
+
+@pytest.mark.parametrize("entry", [WEB, egress("a", "tcp 25")], ids=["a service", "a policy"])
+def test_a_refused_group_that_nothing_names_touches_nothing(entry: Entry) -> None:
+    assert found(entry, routes("r", {"pathRegex": "("})) == []
+
+
+def test_a_refused_group_beside_another_one_is_in_force() -> None:
+    groups = [routes(name, {"pathRegex": path}) for name, path in (("q", "/q"), ("r", "("))]
+    policy = egress("a", "http 80", hosts=["a.com"], matches=[named("HTTPRouteGroup", it) for it in "qr"])
+    assert ("FSE056", "HTTPRouteGroup curl/r") in found(policy, *groups)
 
 
 def test_a_policy_that_is_wrong_otherwise_touches_nothing() -> None:
