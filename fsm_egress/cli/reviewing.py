@@ -22,7 +22,7 @@ from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
 from .certifying import certificate_option, write_certificates
-from .endings import end, fail_on_option
+from .endings import end, fail_on_option, stop
 from .help import examples
 from .mesh import Documents, mesh_options, say_lost
 from .options import (
@@ -131,6 +131,13 @@ def verify(
     )
 
 
+def _broken() -> type[Exception]:
+    """What is raised where a worker has ended; it is loaded when something is."""
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415  # because few ask for workers
+
+    return BrokenExecutor
+
+
 @click.command(
     epilog=examples(
         "fsm-egress lint -f policies/",
@@ -148,6 +155,14 @@ def verify(
 )
 @enforce_option
 @click.option("--stock", is_flag=True, help="Look at what a stock fsm-controller makes of the mesh, too.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many processes share the comparisons.",
+)
 @fsm_option
 @quiet_option
 @output_option("sarif", "github")
@@ -160,6 +175,7 @@ def lint(
     sidecar: bool,
     enforce: bool,
     stock: bool,
+    workers: int,
     fsm: str | None,
     quiet: bool,
     output: str,
@@ -175,18 +191,22 @@ def lint(
 
     subjects = whose.of(mesh)
     lost = say_lost(mesh, subjects)
-    findings = lint_mesh(
-        mesh,
-        identities=subjects,
-        progress=progressing("linting"),
-        only=only or None,
-        without=without,
-        sidecar=sidecar,
-        enforce=enforce,
-        stock=stock,
-        fsm=fsm,
-        suppressed=output == "sarif",
-    )
+    try:
+        findings = lint_mesh(
+            mesh,
+            identities=subjects,
+            progress=progressing("linting"),
+            only=only or None,
+            without=without,
+            sidecar=sidecar,
+            enforce=enforce,
+            stock=stock,
+            fsm=fsm,
+            workers=workers,
+            suppressed=output == "sarif",
+        )
+    except _broken():
+        stop("a worker process has ended before its work was done")
     if output == "sarif":
         from ..outputs.sarif import sarif_log  # noqa: PLC0415  # because only this output needs it
 

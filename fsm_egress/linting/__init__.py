@@ -16,14 +16,11 @@ from attrs import evolve
 from ..answers.proofs import identities_of
 from ..connections.findings import Code, Finding, Findings
 from ..resolution.absence import certain
-from ..resolution.alike import once_for_all
 from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
 from ..values.typed import takes
-from ..verification.agreement import verify
-from ..verification.enforceability import enforceability, findings_of
 from ..verification.everywhere import EVERYWHERE, judged
-from ..verification.stock_findings import stock_findings
+from .comparing import Comparison, compared
 from .openings import shown_findings
 from .pods import pod_findings
 from .resources import missing_elsewhere, resource_findings
@@ -60,6 +57,7 @@ def lint(
     stock: bool = False,
     fsm: str | None = None,
     suppressed: bool = False,
+    workers: int = 1,
     progress: Callable[[Sequence[Subject]], Iterable[Subject]] = iter,
 ) -> Findings:
     """What is amiss with a mesh, by code, resource and field.
@@ -81,18 +79,23 @@ def lint(
         stock: whether to look at what a stock `fsm-controller` would make of the mesh, too.
         fsm: the version of FSM whose sidecar and controller these are, `1.4` or `1.3.7`; None for 1.5 to 1.7.
         progress: what the identities are taken through one by one, such as `rich.progress.track`.
+        workers: how many processes share the comparisons. As each of them imports the main module, a script
+            that asks for more than one does its work under `if __name__ == "__main__":`.
         suppressed: whether findings that resources do not want to hear of are returned too, marked so.
 
     Raises:
-        InvalidValue: a text is no identity, no code, or no version.
+        InvalidValue: a text is no identity, no code, or no version; or there are no workers.
     """
+    if workers < 1:
+        raise InvalidValue.of("a number of workers from 1 on", workers)
     wanted = (set(Code) if only is None else set(map(_code, only))) - set(map(_code, without))
     whom = identities_of(identities, mesh)
-    compared = {Side.SIDECAR: sidecar, Side.CONTROLLER: stock}
-    asked = {side for side, is_asked in compared.items() if is_asked and wanted & _CODES[side]}
+    sides = {Side.SIDECAR: sidecar, Side.CONTROLLER: stock}
+    asked = {side for side, is_asked in sides.items() if is_asked and wanted & _CODES[side]}
+    comparison = Comparison(Side.SIDECAR in asked, Side.CONTROLLER in asked, enforce, fsm)
     found = {
         (it.code, it.rule, it.message): it
-        for it in certain(_found(mesh, progress(whom), asked, enforce=enforce, fsm=fsm), mesh.lost)
+        for it in certain(_found(mesh, whom, comparison, workers, progress), mesh.lost)
         if it.code in wanted
     }
     ignored = dict(_ignored(mesh))
@@ -127,53 +130,47 @@ _Place = tuple[Code, "FieldRef"]
 
 
 def _found(
-    mesh: Snapshot, identities: Iterable[Subject], asked: set[Side], *, enforce: bool, fsm: str | None
+    mesh: Snapshot,
+    identities: Sequence[Subject],
+    comparison: Comparison,
+    workers: int,
+    progress: Callable[[Sequence[Subject]], Iterable[Subject]],
 ) -> Iterator[Finding]:
     """All findings, each code once for a field; that a port is spare only where nobody needs it."""
-    found = [*resource_findings(mesh), *pod_findings(mesh)]
-    duplicates = {it.rule.resource for it in found if it.code is Code.DUPLICATE_POLICY}
-    known = {(it.code, it.rule) for it in found}
-    spares: dict[FieldRef, list[Spare]] = {}
-    needed: set[FieldRef] = set()
-    compared = once_for_all(lambda policy: _compared(mesh, policy.identity, enforce=enforce, fsm=fsm))
-    for identity in identities:
-        view = View.of(mesh, identity)
-        for rule, spare in spare_ports(view):
-            if spare is None:
-                needed.add(rule)
-            else:
-                spares.setdefault(rule, []).append(spare)
-        beside = compared(view.policy) if Side.SIDECAR in asked else ()
-        own = _of_identity(mesh, view, asked, beside, enforce=enforce, fsm=fsm)
-        found.extend(it for place, findings in own.items() if place not in known for it in findings)
-        known.update(own)
+    with compared(mesh, identities, comparison, workers) as beside:
+        found = [*resource_findings(mesh), *pod_findings(mesh)]
+        duplicates = {it.rule.resource for it in found if it.code is Code.DUPLICATE_POLICY}
+        known = {(it.code, it.rule) for it in found}
+        spares: dict[FieldRef, list[Spare]] = {}
+        needed: set[FieldRef] = set()
+        seeing = (_seen(mesh, identity, enforce=comparison.enforce) for identity in identities)
+        seen = seeing if workers == 1 else [*seeing]  # while the workers compare
+        for _, (view, shown, ports) in zip(progress(identities), seen, strict=True):
+            for rule, spare in ports:
+                if spare is None:
+                    needed.add(rule)
+                else:
+                    spares.setdefault(rule, []).append(spare)
+            own = _of_identity(view, (shown, *beside(view.policy)))
+            found.extend(it for place, findings in own.items() if place not in known for it in findings)
+            known.update(own)
     yield from found
     unneeded = {rule: found for rule, found in spares.items() if rule not in needed}
     yield from (it for it in proved_findings(mesh, unneeded) if it.rule.resource not in duplicates)
 
 
-def _compared(mesh: Snapshot, identity: Subject, *, enforce: bool, fsm: str | None) -> Findings:
-    """What a comparison with the sidecar finds, which is the same for identities with the same policy."""
-    if enforce:
-        return findings_of(verify(mesh, identity, enforce=True, fsm=fsm))
-    return enforceability(mesh, identity, fsm=fsm)
+def _seen(
+    mesh: Snapshot, identity: Subject, *, enforce: bool
+) -> tuple[View, list[Finding], list[tuple[FieldRef, Spare | None]]]:
+    """The policies of an identity, what is to be seen there, and which of their ports are spare."""
+    view = View.of(mesh, identity)
+    resolved = (it for it in view.policy.findings if not (enforce and Side.SIDECAR in RULES[it.code].sides))
+    return view, [*resolved, *shown_findings(view, enforce=enforce)], [*spare_ports(view)]
 
 
-def _of_identity(
-    mesh: Snapshot,
-    view: View,
-    asked: set[Side],
-    compared: Iterable[Finding],
-    *,
-    enforce: bool,
-    fsm: str | None,
-) -> Mapping[_Place, list[Finding]]:
+def _of_identity(view: View, sides: Iterable[Iterable[Finding]]) -> Mapping[_Place, list[Finding]]:
     """The findings of an identity by code and rule; those of a comparison, which have a witness, win."""
     identity = view.policy.identity
-    resolved = (it for it in view.policy.findings if not (enforce and Side.SIDECAR in RULES[it.code].sides))
-    sides: list[Iterable[Finding]] = [[*resolved, *shown_findings(view, enforce=enforce)], compared]
-    if Side.CONTROLLER in asked:
-        sides.append(stock_findings(mesh, identity, fsm=fsm))
     found: dict[_Place, list[Finding]] = {}
     for findings in sides:
         own: dict[_Place, list[Finding]] = {}

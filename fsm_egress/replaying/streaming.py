@@ -96,7 +96,8 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _undisturbed() -> AbstractContextManager[None]:
+def undisturbed() -> AbstractContextManager[None]:
+    """Where worker processes are started: Ctrl-C is not for them, but for the process that waits for them."""
     return _ctrl_c_held() if hasattr(signal, "pthread_sigmask") else nullcontext()
 
 
@@ -120,7 +121,7 @@ def _shared(tally: Tally[T], blocks: Iterator[Block], workers: int, context: Bas
         while task := list(islice(blocks, TASK)):
             if len(under_way) == TASKS * workers:
                 yield under_way.popleft().result()
-            with _undisturbed():
+            with undisturbed():
                 under_way.append(pool.submit(_summary_of, task))
         while under_way:
             yield under_way.popleft().result()

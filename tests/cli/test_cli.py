@@ -1436,6 +1436,15 @@ class TestLint:
         assert shown.startswith("  shown by curl.curl to ")
         assert fix.startswith("  fix: ")
 
+    def test_workers_change_nothing(self) -> None:
+        assert run(*self.LINT, "--workers", "2").stdout == run(*self.LINT).stdout
+
+    def test_a_worker_that_ends_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("fsm_egress.linting.lint", fails_with(BrokenProcessPool("gone")))
+        result = run(*self.LINT, "--workers", "2")
+        assert result.exit_code == 3
+        assert result.stderr.endswith("a worker process has ended before its work was done\n")
+
     def test_informations_are_no_failure(self) -> None:
         result = run(*self.LINT, "--as", "curl.curl", "--only", "FSE083", "--no-sidecar")
         assert result.exit_code == 0
