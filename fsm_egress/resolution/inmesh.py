@@ -75,9 +75,8 @@ class InMesh:
 
     @cached_property
     def matches(self) -> Mapping[int, tuple[MeshMatch, ...]]:
-        """Those of every port that has any."""
-        matches = {port: self.on(port) for port in sorted(self.services)}
-        return {port: found for port, found in matches.items() if found}
+        """Those of every port."""
+        return {port: self.on(port) for port in sorted(self.services)}
 
     @property
     def clusters(self) -> tuple[Cluster, ...]:
@@ -248,9 +247,8 @@ class Backends:
     def _target_port(self, namespace: str, name: str, port: int) -> int | None:
         service = self.snapshot.kind(Service).get(namespace, name)
         names = (entry.name for entry in service.spec.ports if entry.port == port) if service else iter(())
-        port_name = next(names, None)
         endpoints = self.snapshot.kind(Endpoints).get(namespace, name)
-        return None if port_name is None else target_port(endpoints, port_name)
+        return next((target_port(endpoints, port_name) for port_name in names), None)
 
     def _split_routes(self, service: MeshService, split: TrafficSplit) -> Iterator[HTTPRoute]:
         for index, match in enumerate(split.spec.matches):
@@ -478,10 +476,8 @@ def _retry_of(
     snapshot: Snapshot, identity: Subject, own: Account, leading: tuple[Account, ...]
 ) -> RetryPolicy | None:
     """What is tried again on a cluster: by the policy of a service split onto it, else its own service's."""
-    others = sorted(account for account in leading if account != own)
-    policies = (
-        retry_for(snapshot, identity, account) for account in (*others, *(it for it in leading if it == own))
-    )
+    others_first = sorted(leading, key=lambda account: (account == own, account))
+    policies = (retry_for(snapshot, identity, account) for account in others_first)
     return next((policy for policy in policies if policy is not None), None)
 
 

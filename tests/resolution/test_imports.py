@@ -291,6 +291,24 @@ def test_a_service_is_addressed_elsewhere_where_its_target_port_is() -> None:
     assert list(map(str, ours.addresses)) == [LOCAL, POD, AWAY]
 
 
+def test_where_this_cluster_is_named_by_none_the_others_are_spare() -> None:
+    """An end without a key counts as one of this cluster: the others are there for when it fails."""
+    ends = end(AWAY, key=""), end(FARTHER, key="a")
+    assert targets(web(), OURS, imported(*ends), policy("FailOver")) == [(f"{POD}:80", 1), (f"{AWAY}:80", 1)]
+    elsewhere = service("web", "http 80 8080", pods=[])
+    assert targets(web(AWAY), elsewhere, imported(*ends), policy("FailOver")) == [(f"{AWAY}:80", 1)]
+
+
+def test_a_pod_elsewhere_that_is_known_has_its_whole_share() -> None:
+    known = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "status": {"podIPs": [{"ip": AWAY}]},
+    }
+    assert targets(web(AWAY), imported(end()), policy(), known) == [(f"{AWAY}:8080", 1)]
+
+
 def test_an_import_without_ends_changes_nothing() -> None:
     assert targets(web(), OURS, imported(), policy()) == [(f"{POD}:80", 1)]
 

@@ -338,6 +338,37 @@ def test_a_name_that_two_ports_share_is_one_host_with_all_their_names() -> None:
     assert {cluster.name for cluster in route.clusters} == {"c/a.b|81", "c/a.b|80"}
 
 
+def test_so_they_are_where_they_speak_http_and_grpc() -> None:
+    pods = [{"ip": "10.0.0.2", "hostname": "a"}]
+    both = [
+        *service("b", "grpc-x 80", space="c", ip="None", pods=pods),
+        *service("a.b", "http-x 80 81", space="c"),
+    ]
+    (host,) = only_match(both).virtual_hosts
+    assert str(host.rule) == "Service c/a.b spec.ports[0]"
+    assert {"10.0.0.1", "10.0.0.2", "a.b.c"} <= set(host.hostnames)
+    assert list(host.hostnames) == sorted(host.hostnames)
+    (route,) = host.routes
+    assert [cluster.name for cluster in route.clusters] == ["c/a.b|81", "c/a.b|80"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_found"),
+    [
+        ("http-x", "http-x", False),
+        ("http-x", "grpc-x", False),
+        ("http-x", "tcp-x", True),
+        ("tcp-x", "http-x", True),
+        ("tcp-x", "tcp-x", True),
+    ],
+)
+def test_an_address_of_two_services_is_reported_unless_requests_are_told_apart(
+    first: str, second: str, *, is_found: bool
+) -> None:
+    entries = service("aa", f"{first} 80"), service("bb", f"{second} 80", ip="10.96.0.2")
+    assert ("FSE017" in dict(codes(*entries))) is is_found
+
+
 # --- traffic splits --------------------------------------------------------------------------------------
 
 APEX = flat(
@@ -651,6 +682,35 @@ def test_the_first_retry_by_name_counts() -> None:
     first = retry(1)
     first["metadata"] = {**first["metadata"], "name": "a"}
     assert retries(WEB, retry(3), first) == 1
+
+
+def split_onto_web(apex: str) -> dict[str, Any]:
+    return traffic_split("shop", f"s-{apex}", apex, [{"service": "web", "weight": 1}], None)
+
+
+def retry_of(name: str, number: int) -> dict[str, Any]:
+    made = changed(retry(number), destinations=[{"kind": "Service", "name": name, "namespace": "shop"}])
+    return {**made, "metadata": {**made["metadata"], "name": f"again-{name}"}}
+
+
+def test_of_several_services_split_onto_one_the_retries_of_the_first_by_name_count_then_its_own() -> None:
+    both = [
+        service("web", "http-x 80", "http-y 443 80"),
+        service("zz", "http-x 80", ip="10.96.0.2", pods=["10.0.0.2"]),
+        service("aa", "http-x 443", ip="10.96.0.3", pods=["10.0.0.3"]),
+        split_onto_web("zz"),
+        split_onto_web("aa"),
+    ]
+    of_aa, of_web, of_zz = retry_of("aa", 1), retry_of("web", 2), retry_of("zz", 3)
+    assert retries(*both, of_aa, of_web, of_zz) == 1
+    assert retries(*both, of_web, of_zz) == 3
+    assert retries(*both, of_web) == 2
+    assert list(clusters(*both)) == ["shop/web|80"]
+
+
+def test_clusters_come_by_name() -> None:
+    first = service("zz", "http-x 80"), service("aa", "http-x 443", ip="10.96.0.2", pods=["10.0.0.2"])
+    assert list(clusters(*first)) == ["shop/aa|443", "shop/zz|80"]
 
 
 def test_a_retry_of_a_headless_service_is_that_of_its_pods() -> None:

@@ -155,9 +155,19 @@ def test_gateways_come_by_name_with_weight_mode_and_endpoints() -> None:
     assert not [code for code, _ in found(policy) if code in {"FSE019", "FSE020"}]
 
 
+def test_gateways_behind_one_that_is_missing_carry_as_ever() -> None:
+    assert list(gateways(resolved(gateway("g0", to("gone"), to("gw")), proxy()))) == ["gw.fsm"]
+
+
 def test_a_gateway_of_no_weight_has_the_whole() -> None:
     policy = resolved(gateway("g0", to("gw", weight=0), to("a", weight=5)), proxy(), proxy("a"))
     assert [it.weight for it in gateways(policy).values()] == [5, 100]
+
+
+def test_the_endpoints_of_a_gateway_come_by_address() -> None:
+    pods = [f"10.0.9.{number}" for number in range(1, 10)]
+    policy = resolved(gateway("g", to("gw")), proxy(pods=list(reversed(pods))))
+    assert [it.host for it in gateways(policy)["gw.fsm"].endpoints] == pods
 
 
 def test_the_isolated_endpoints_of_a_gateway_are_none() -> None:
@@ -195,6 +205,7 @@ def test_gateways_that_carry_nothing_are_found() -> None:
 def test_an_unknown_mode_is_read_as_http2tunnel_and_found() -> None:
     policy = resolved(gateway("g", to("gw")), proxy(mode="socks5"))
     assert gateways(policy)["gw.fsm"].mode == "http2tunnel"
+    assert ["is read as `http2tunnel`;" in finding.message for finding in policy.findings] == [True]
     assert found(policy) == [("FSE019", "Service fsm/gw metadata.annotations.flomesh.io/egress-gateway-mode")]
 
 
@@ -216,6 +227,7 @@ def test_switches_and_settings_are_those_of_the_mesh_config() -> None:
     ).spec
     assert (spec.log_level, spec.timeout, spec.compress_config) == ("debug", 5, False)
     assert spec.cluster_set == {"CLUSTER": "a"}
+    assert observed().cluster_set is None
     switches = [field.name for field in fields(type(spec)) if field.type == "bool"]
     assert all(getattr(spec, name) for name in switches if name != "compress_config")
 
