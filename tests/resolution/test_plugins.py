@@ -174,6 +174,12 @@ def test_what_a_plugin_does_is_a_condition_and_not_decided_for_the_sidecar() -> 
     assert any("plugins/auth.js" in it.reason for it in fe.verify(mesh, WHO).undecided)
 
 
+def test_all_plugins_of_a_chain_are_named_that_are_there() -> None:
+    mesh = load(ON, *SERVICES, plugin("auth"), plugin("log"), chain(("outbound-http", "log gone auth")))
+    ((_, what),) = plugins_of(mesh, read_subject(WHO)).in_force
+    assert what == "plugins `log`, `auth` stand in chain `outbound-http` of the sidecar"
+
+
 @pytest.mark.parametrize(
     ("operator", "values", "labels", "admits"),
     [
