@@ -97,10 +97,10 @@ def _applies(snapshot: Snapshot, chain: PluginChain, identity: Subject, host: Ho
     labels = (space.metadata.labels if space else None, host.labels if host else None)
     answers: list[bool | None] = []
     for selector, known in zip((selectors.namespace_selector, selectors.pod_selector), labels, strict=True):
-        is_any = selector is None or not (selector.match_labels or selector.match_expressions)
-        answers.append(
-            True if is_any else None if known is None or selector is None else selector.admits(known)
-        )
+        if selector is None or not (selector.match_labels or selector.match_expressions):
+            answers.append(True)
+        else:
+            answers.append(None if known is None else selector.admits(known))
     return False if False in answers else None if None in answers else True
 
 

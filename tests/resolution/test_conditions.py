@@ -163,6 +163,13 @@ def test_services_of_connectors_are_said(name: str) -> None:
     assert rules(made, endpoints) == [f"Service shop/web metadata.annotations.{name}"]
 
 
+def test_of_those_behind_one_that_takes_no_part_it_is_said_as_ever() -> None:
+    (out, _), (made, _) = service("api", "http 80"), service("web", "http 80")
+    out["metadata"]["annotations"] = {CONNECTED[0]: "x", "flomesh.io/service-exclusion": "yes"}
+    made["metadata"]["annotations"] = {CONNECTED[0]: "x"}
+    assert rules(out, made) == [f"Service shop/web metadata.annotations.{CONNECTED[0]}"]
+
+
 def test_of_a_service_that_takes_no_part_it_is_said_where_something_leads_to_it() -> None:
     made, endpoints = service("web", "http 80")
     named = "Service shop/web metadata.annotations.flomesh.io/cloud-endpoint-addr"
@@ -188,7 +195,8 @@ def test_of_a_service_that_takes_no_part_it_is_said_where_something_leads_to_it(
     ],
 )
 def test_namespaces_that_stand_in_for_another_are_said(shared: dict[str, Any], *, is_said: bool) -> None:
-    split = random_meshes.traffic_split("shop", "s", "api", [{"service": "web", "weight": 1}], None)
+    backends = [{"service": name, "weight": 1} for name in ("other/web", "web")]
+    split = random_meshes.traffic_split("shop", "s", "api", backends, None)
     found = rules(config(connector={"lb": shared, "viaGateway": {}}), split)
     assert found == (["MeshConfig fsm-system/fsm-mesh-config spec.connector.lb"] if is_said else [])
 

@@ -37,6 +37,10 @@ def imported(*ends: Document, port: int = 80, protocol: str = "http", **spec: An
     return resource(GROUP, "ServiceImport", "shop", "web", spec=spec)
 
 
+def port_of(number: int, protocol: str, *ends: Document) -> Document:
+    return {"name": f"p{number}", "port": number, "protocol": protocol, "endpoints": ends}
+
+
 def policy(kind: str = "ActiveActive", **weights: int | None) -> Document:
     targets = [
         {"clusterKey": key, **({} if weight is None else {"weight": weight})}
@@ -92,6 +96,16 @@ def test_where_nobody_says_they_are_taken_to_count_and_the_answer_says_so() -> N
     (condition,) = decision.conditions
     assert str(condition.rule) == "GlobalTrafficPolicy shop/web spec.lbType"
     assert "`--enable-multi-clusters`" in condition.message
+
+
+@pytest.mark.parametrize(
+    ("ports", "is_said"),
+    [([()], False), ([(end(),)], True), ([(), (end(),)], True), ([(end(),), ()], True)],
+)
+def test_it_is_said_where_a_port_has_an_end(ports: list[tuple[Document, ...]], *, is_said: bool) -> None:
+    listed = [port_of(number, "TCP", *ends) for number, ends in enumerate(ports, 80)]
+    decision = fe.compile(load(OURS, imported(ports=listed), policy()), WHO).classify(web())
+    assert bool(decision.conditions) is is_said
 
 
 @pytest.mark.parametrize("entries", [[imported(end())], [policy()], [imported(end()), policy("Locality")]])
@@ -363,10 +377,6 @@ def test_an_endpoint_here_is_outside_that_no_pod_has() -> None:
     mesh = load(here, imported(end()), policy(), known)
     found = list(reached_services(mesh, fe.ServiceIdentity.parse(WHO), []))
     assert [list(map(str, it.outside)) for it in found] == [["10.0.0.2"]] * 2
-
-
-def port_of(number: int, protocol: str, *ends: Document) -> Document:
-    return {"name": f"p{number}", "port": number, "protocol": protocol, "endpoints": ends}
 
 
 def test_ports_elsewhere_take_part_that_are_of_tcp_and_have_ends() -> None:

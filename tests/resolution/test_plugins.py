@@ -159,6 +159,25 @@ def test_what_plugins_are_told_stands_on_the_rules_of_services() -> None:
         assert matches["90"][0]["TcpServiceRouteRules"]["Plugins"] == expected
 
 
+def test_services_are_told_what_is_for_the_plugins_of_each_chain() -> None:
+    mesh = load(
+        *(ON, *SERVICES, plugin("auth"), plugin("log")),
+        chain(("outbound-http", "log auth"), ("outbound-tcp", "auth")),
+        told("a", "log", {"a": 1}, "web", "db"),
+        told("b", "auth", {"b": 2}, "web"),
+        told("c", "auth", {"b": 2}, "db", kind="Pod"),
+    )
+    found = plugins_of(mesh, read_subject(WHO)).configs
+    assert found == {
+        ("shop", "web"): {
+            "outbound-http": {"auth": {"b": 2}, "log": {"a": 1}},
+            "outbound-tcp": {"auth": {"b": 2}},
+        },
+        ("shop", "db"): {"outbound-http": {"log": {"a": 1}}},
+    }
+    assert list(found["shop", "web"]["outbound-http"]) == ["auth", "log"]
+
+
 def test_a_plugin_that_is_in_no_chain_is_told_nothing() -> None:
     mesh = load(ON, *SERVICES, plugin("auth"), told("k", "auth", {"a": 1}, "web"))
     rules = fe.pipy_config(mesh, WHO).to_mapping()["Outbound"]["TrafficMatches"]["80"][0]

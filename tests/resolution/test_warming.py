@@ -13,7 +13,7 @@ from small import WHO, config, load, service
 
 import fsm_egress as fe
 from fsm_egress.policy.parts import Endpoint, Growth
-from fsm_egress.resolution.warming import Warmup
+from fsm_egress.resolution.warming import Warmup, warmups
 from fsm_egress.resources.meshconfig import TrafficWarmupSpec
 from fsm_egress.values.references import FieldRef, ResourceRef
 
@@ -53,6 +53,31 @@ def test_law_a_weight_is_within_what_is_said_at_every_age(
     assert least <= min(weight(young, grown, aggression, window, age), own) <= most
     if aggression > 0:
         assert end.weight == min(weight(young, grown, aggression, window, 10**9), own)
+
+
+@pytest.mark.parametrize(
+    ("young", "most", "aggression", "duration", "expected"),
+    [
+        (10, 100, 1, "90s", (10, 100, 100)),
+        (10, 100, 0.5, "90s", (10, 100, 100)),
+        (10, 100, 0, "90s", (10, 100, 100)),
+        (10, 100, 1, "0s", (10, 100, 100)),
+        (10, 100, 1, "500ms", (10, 100, 100)),
+        (10, 100, -1, "90s", (10, 100, 10)),
+        (10, 100, 1, "-90s", (10, 100, 10)),
+        (50, 10, 1, "90s", (10, 50, 10)),
+        (50, 10, -1, "90s", (10, 50, 10)),
+        (10, 0, 1, "90s", (0, 10, 0)),
+        (10, 0, -1, "90s", (0, 10, 0)),
+        (15, 22, -1, "90s", (14, 22, 14)),  # 22 * (15 / 22) is a little less than 15
+    ],
+)
+def test_weights_rise_or_fall_between_those_of_a_young_and_a_grown_pod(
+    young: int, most: int, aggression: float, duration: str, expected: tuple[int, int, int]
+) -> None:
+    spec = TrafficWarmupSpec(duration=duration, min_weight=young, max_weight=most, aggression=aggression)
+    made = Warmup.of(spec, RULE)
+    assert (made.least, made.most, made.grown) == expected
 
 
 def warmup(name: str = "web", **spec: Any) -> Any:
@@ -98,6 +123,17 @@ def test_shares_grow_where_a_resource_or_the_mesh_says_so(
     entries: list[Any], expected: Growth | None
 ) -> None:
     assert growth(*entries) == expected
+
+
+def test_all_warmups_of_a_mesh_are_those_that_count() -> None:
+    said = [space(), space("data", "no"), warmup(), warmup("api", enable=False)]
+    on = config(featureFlags=ON, warmup={"enable": True})
+    assert [str(it.rule) for it in warmups(load(on, *said))] == [
+        "MeshConfig fsm-system/fsm-mesh-config spec.warmup",
+        "Namespace shop metadata.annotations.flomesh.io/traffic-warmup-enable",
+        "TrafficWarmup shop/web spec",
+    ]
+    assert list(warmups(load(config(warmup={"enable": True}), *said))) == []
 
 
 @pytest.mark.parametrize(
