@@ -94,9 +94,10 @@ def _resolved(
     for port in sorted({*mesh.matches, *claims.by_port}):
         matches = with_plugins(mesh.on(port), around.plugins)
         claimed = claims.by_port.get(port, ())
-        old = known.get(port)
-        is_same = old is not None and old.policy.mesh is matches and old.claims is claimed
-        ports[port] = old if old and is_same else resolved_port(snapshot, identity, port, matches, claimed)
+        made = known.get(port)
+        if made is None or made.policy.mesh is not matches or made.claims is not claimed:
+            made = resolved_port(snapshot, identity, port, matches, claimed)
+        ports[port] = made
     sources = _source_findings(snapshot)
     listed = [*sources, *claims.findings, *mesh.findings, *around.findings]
     findings = certain(listed, snapshot.lost) if snapshot.lost else listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import random_meshes
 from attrs import evolve
 from hypothesis import given, settings
@@ -11,7 +12,8 @@ from small import config, egress, load, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.resolution.everyone import unnamed
+from fsm_egress.manifests.unread import Unread
+from fsm_egress.resolution.everyone import may_name_more, unnamed
 
 SPACES = (*random_meshes.SERVICE_NAMESPACES, "batch", "nowhere")
 
@@ -106,6 +108,40 @@ def test_a_slip_of_the_pen_is_told_with_what_is_most_like_it() -> None:
     engine = fe.compile(mesh, "crul.curl")
     assert engine.unnamed == found[0]
     assert fe.compile(mesh, "curl.curl").unnamed is None
+
+
+def test_a_source_of_a_traffic_target_is_named() -> None:
+    spec = {
+        "destination": account("web.shop"),
+        "sources": [{"kind": "Group", "name": "all", "namespace": "batch"}],
+        "rules": [],
+    }
+    target = resource("access.smi-spec.io/v1alpha3", "TrafficTarget", "shop", "t", spec=spec)
+    assert unnamed([fe.ServiceIdentity("all", "batch")], load(target)) == ()
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_so"),
+    [
+        ([], False),
+        ([Unread("Egress", "no")], True),
+        ([Unread("Service", "no")], False),
+        ([Unread("Egress", "no", "curl", "a")], False),
+        ([Unread("Service", "no"), Unread("Egress", "no")], True),
+        ([Unread("Egress", "no", "curl", "a"), Unread("Service", "no", "curl", "a")], False),
+    ],
+)
+def test_what_is_lost_may_name_more_if_it_is_all_of_a_kind_that_names_accounts(
+    lost: list[Unread], *, is_so: bool
+) -> None:
+    mesh = fe.load([config(), *(it.to_mapping() for it in lost)], strict=False)
+    assert may_name_more(load(), mesh) is is_so
+
+
+def test_a_text_that_is_lost_may_name_more() -> None:
+    mesh = fe.load([config(), {"kind": "Egress"}, Unread("Service", "no").to_mapping()], strict=False)
+    assert None in [loss.ref for loss in mesh.lost]
+    assert may_name_more(mesh)
 
 
 def test_every_answer_says_whom_no_document_names() -> None:

@@ -675,6 +675,8 @@ def test_a_retry_of_others_or_for_others_or_for_streams_does_not_count() -> None
     elsewhere = [{"kind": "Service", "name": "web", "namespace": "data"}]
     assert retries(WEB, changed(retry(3), destinations=elsewhere)) is None
     assert retries(WEB, changed(retry(3), destinations=[])) is None
+    among = [*elsewhere, *retry(3)["spec"]["destinations"]]
+    assert retries(WEB, changed(retry(3), destinations=among)) == 3
     assert retries(service("web", "tcp-x 80"), retry(3)) is None
 
 

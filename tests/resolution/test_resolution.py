@@ -247,6 +247,15 @@ def test_rules_of_mappings_know_their_resource_alone() -> None:
     assert (claim.rule.location, claim.rule.mark) == (None, None)
 
 
+def test_sources_that_name_nobody_are_reported_by_policy() -> None:
+    groups = [[{"kind": kind, "name": "g", "namespace": "curl"}] for kind in ("User", "Group")]
+    mesh = [egress(name, "tcp 25", sources=sources) for name, sources in zip("ab", groups, strict=True)]
+    assert found(resolved(*mesh, egress("c", "tcp 25"))) == [
+        ("FSE003", "Egress curl/a spec.sources[0].kind"),
+        ("FSE003", "Egress curl/b spec.sources[0].kind"),
+    ]
+
+
 @pytest.mark.parametrize("name", WORKED_OUT)
 def test_what_is_worked_out_of_a_mesh_equals_nothing_but_itself(name: str) -> None:
     """Comparing what it holds would cost as much as working it out."""

@@ -20,6 +20,8 @@ from fsm_egress.resolution.retries import service_called
         ("a.b.c.d:80", ("a", "b")),
         ("a.b.c.svc:80", None),
         ("a.b.c.SVC.d:80", None),
+        ("a.b.c.svc", ("a", "b")),
+        ("..web..shop:80", ("web", "shop")),
         ("2001:db8::1:80", ("2001", "db8")),
     ],
 )

@@ -362,7 +362,7 @@ def isolation(*cidrs: str) -> dict[str, Any]:
 
 def test_isolated_addresses_are_no_addresses_of_services() -> None:
     documents = mesh_config(), service(), endpoints("10.0.0.1", "10.0.0.2")
-    ((found,), findings) = reached(*documents, isolation("10.0.0.1/32"))
+    ((found,), findings) = reached(*documents, isolation("10.9.9.9/32", "10.0.0.1/32"))
     assert list(map(str, found.addresses)) == ["10.96.0.1", "10.0.0.2"]
     assert list(map(str, found.endpoints)) == ["10.0.0.2"]
     assert findings == []

@@ -126,7 +126,9 @@ def test_shares_grow_where_a_resource_or_the_mesh_says_so(
 
 
 def test_all_warmups_of_a_mesh_are_those_that_count() -> None:
-    said = [space(), space("data", "no"), warmup(), warmup("api", enable=False)]
+    unwatched = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "far"}}
+    far = resource(FLOMESH, "TrafficWarmup", "far", "web", spec={})
+    said = [space(), space("data", "no"), warmup(), warmup("api", enable=False), unwatched, far]
     on = config(featureFlags=ON, warmup={"enable": True})
     assert [str(it.rule) for it in warmups(load(on, *said))] == [
         "MeshConfig fsm-system/fsm-mesh-config spec.warmup",
