@@ -71,7 +71,8 @@ def test_where_a_stream_is_open_no_host_has_a_cluster() -> None:
 
 def test_clusters_come_by_name_whatever_range_they_are_for() -> None:
     ranged = egress("a", "http 80", hosts=["z.com"], ipAddresses=["54.0.0.0/8"])
-    assert list(outside(ranged, egress("b", "http 80", hosts=["a.com"]))) == ["a.com:80", "z.com:80"]
+    (port,) = resolved(ranged, egress("b", "http 80", hosts=["a.com"])).ports
+    assert [cluster.name for cluster in port.outside] == ["a.com:80", "z.com:80"]
 
 
 def test_hosts_have_a_cluster_each_and_server_names_one_together() -> None:
