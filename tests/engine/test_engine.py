@@ -16,6 +16,7 @@ import small
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pods import pod
 from seeds import told_with_each_seed
 from small import ROUTES, WHO, whole
 from thoroughness import examples
@@ -369,6 +370,41 @@ def test_an_https_claim_without_its_certificate_and_without_hosts_refuses_all_tl
 def test_an_engine_and_its_tables_equal_nothing_but_themselves(table: type) -> None:
     """Comparing what they hold would cost as much as laying it out."""
     assert not {"__eq__", "__hash__"} & vars(table).keys()
+
+
+def test_of_pods_that_are_not_intercepted_alike_three_are_named() -> None:
+    apart = [pod(name, outbound_port_exclusion_list=str(number)) for number, name in enumerate("abcd", 80)]
+    with pytest.raises(fe.InvalidValue) as refused:
+        fe.Engine.compile(fe.resolve(fe.load([MESH_CONFIG, *apart]), "curl.curl"))
+    (problem,) = refused.value.problems
+    assert problem.expected.endswith("such as `pod/a.curl`, `pod/b.curl`, `pod/c.curl`")
+
+
+def test_an_incomplete_mesh_is_compiled_for_those_alone_who_say_so() -> None:
+    lost = fe.resolve(fe.load([MESH_CONFIG, egress("a", "tcp", number=0)], strict=False), "curl.curl")
+    with pytest.raises(fe.IncompleteMesh):
+        fe.Engine.compile(lost)
+    engine = fe.Engine.compile(lost, incomplete=True)
+    assert engine.classify(fe.tcp("1.2.3.4", 443)).without
+    assert engine.recompiled(lost, lost).classify(fe.tcp("1.2.3.4", 443)).without
+    before = fe.resolve(fe.load([MESH_CONFIG]), "curl.curl")
+    with pytest.raises(fe.IncompleteMesh):
+        fe.Engine.compile(before).recompiled(before, lost)
+    assert (
+        repr(engine)
+        == f"IncompleteEngine(identity={engine.identity!r}, without={lost.lost!r}, conditions=())"
+    )
+
+
+def test_a_decision_carries_what_may_change_it_and_nothing_else() -> None:
+    gateway = small.resource(
+        small.FLOMESH, "EgressGateway", "curl", "g", spec={"global": 7}
+    )  # it leads elsewhere
+    mesh = fe.load([MESH_CONFIG, egress("a", "tcp"), gateway], strict=False)
+    engine = fe.compile(mesh, "curl.curl", incomplete=True)
+    allowed, denied = (engine.classify(fe.tcp("1.2.3.4", port)) for port in (443, 80))
+    assert (allowed.allowed, denied.allowed) == (True, False)
+    assert (allowed.without, denied.without) == (mesh.lost, ())
 
 
 def test_the_repr_of_an_engine_is_short() -> None:

@@ -172,6 +172,7 @@ def test_a_key_that_no_address_has_is_refused(key: int) -> None:
 @pytest.mark.parametrize(
     ("key", "text"),
     [
+        (0, "0.0.0.0"),
         (1, "0.0.0.1"),
         (V6 - 1, "255.255.255.255"),
         (V6, "::"),
