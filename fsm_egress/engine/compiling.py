@@ -145,9 +145,8 @@ def lay_out(policy: Governing, otherwise: Leaf, known: Mapping[int, Line]) -> Po
             return over(excluded, Segments((0,), (everything(not_intercepted(passing[number])),)))
         return over(unseen, compiler.port(policy.port(number), otherwise))
 
-    kept = {number: table for number, table in known.items() if number not in passing}
     other = over(unseen, Segments((0,), (otherwise,)))
-    return Ports({*policy.numbers, *passing}, line, other, kept)
+    return Ports({*policy.numbers, *passing}, line, other, known)
 
 
 class _Compiler:

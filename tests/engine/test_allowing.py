@@ -15,13 +15,13 @@ from fsm_egress.engine.allowing import FEW, Later, allowed_leaf
 if TYPE_CHECKING:
     from fsm_egress.engine.tables import Leaf
 
-RANGE = {"ipAddresses": ["54.0.0.0/8"]}
-
 
 def leaf_of(own: int, around: int) -> Leaf:
     """The leaf of a range that so many claims cover, and that lies within what others cover."""
+    ranges = ["54.0.0.0/8"]
     claims = [
-        egress(f"a{number:02}", "https 443", hosts=[f"a{number}.com"], **RANGE) for number in range(own)
+        egress(f"a{number:02}", "https 443", hosts=[f"a{number}.com"], ipAddresses=ranges)
+        for number in range(own)
     ]
     others = [egress(f"b{number:02}", "https 443", hosts=[f"b{number}.com"]) for number in range(around)]
     (port,) = fe.resolve(load(*claims, *others), WHO).ports
@@ -49,13 +49,25 @@ def test_pickled_it_holds_what_it_is_made_of_only_where_that_is_less(around: int
 
 def test_pickled_it_decides_about_names_and_hosts_alike() -> None:
     mesh = load(
-        egress("a", "https 443", "http 443", hosts=["a.com"]), egress("b", "http 443", hosts=["b.com"])
+        egress("a", "https 443", "http 443", hosts=["a.com"]),
+        egress("b", "http 443", hosts=["b.com"]),
+        egress("c", "https 443", hosts=["c.com"]),
     )
     engine = fe.compile(mesh, WHO)
     again = pickle.loads(pickle.dumps(engine))  # noqa: S301  # because it is ours
-    for host in ("a.com", "b.com", "c.com"):
-        for connection in (fe.tls("54.9.9.9", 443, host), fe.http("54.9.9.9", 443, "GET", f"{host}/")):
-            assert whole(again.classify(connection)) == whole(engine.classify(connection))
+    hosts = ("a.com", "b.com", "c.com", "d.com")
+    asked = [fe.tls("54.9.9.9", 443, host) for host in hosts]
+    asked += [fe.http("54.9.9.9", 443, "GET", f"{host}{end}/") for host in hosts for end in ("", ":443")]
+    for connection in asked:
+        assert whole(again.classify(connection)) == whole(engine.classify(connection))
+
+
+def test_pickled_its_hosts_come_by_name() -> None:
+    names = [f"h{number}.com" for number in range(9)]
+    (port,) = fe.resolve(load(egress("a", "http 443", hosts=names)), WHO).ports
+    cell: Any = allowed_leaf(port.groups[0], (), has_default=False)[KINDS.index(Sends.HTTP)]
+    again = pickle.loads(pickle.dumps(cell))  # noqa: S301  # because it is ours
+    assert list(again.by_host) == [host for name in names for host in (name, f"{name}:443")]
 
 
 @pytest.mark.parametrize(

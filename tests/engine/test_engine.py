@@ -295,6 +295,22 @@ def test_a_server_name_in_any_letter_case_goes_to_its_own_host() -> None:
     assert str(decision.rule) == "Egress curl/b spec.ports[0]"
 
 
+def test_what_leaves_the_mesh_says_which_gateways_carry_it() -> None:
+    listed = [{"service": name, "namespace": "fsm"} for name in ("gw", "empty")]
+    mesh = small.load(
+        small.config({"enableEgress": True}),
+        random_meshes.egress_gateway("g", listed),
+        small.service("gw", "tcp-p 1080", space="fsm", pods=["10.0.9.1", "10.0.9.2"]),
+        small.service("empty", "tcp-p 1080", space="fsm", ip="10.96.0.2", pods=[]),
+        small.egress("a", "tcp 443"),
+    )
+    engine = fe.compile(mesh, WHO)
+    for port in (443, 444):
+        (used,) = engine.classify(fe.tcp("54.9.9.9", port)).gateways
+        assert (used.name, used.endpoints) == ("gw.fsm", ("10.0.9.1:1080", "10.0.9.2:1080"))
+    assert engine.classify(fe.udp("54.9.9.9", 443)).gateways == ()
+
+
 def test_all_claims_of_the_destination_are_considered() -> None:
     policies = egress("a", "https", hosts=["a.com"]), egress("b", "http", hosts=["b.com"])
     decision = decide(fe.http("54.9.9.9", 443, "GET", "c.com/"), *policies)
@@ -397,8 +413,8 @@ def test_an_incomplete_mesh_is_compiled_for_those_alone_who_say_so() -> None:
 
 
 def test_a_decision_carries_what_may_change_it_and_nothing_else() -> None:
-    gateway = small.resource(
-        small.FLOMESH, "EgressGateway", "curl", "g", spec={"global": 7}
+    gateway = random_meshes.resource(
+        random_meshes.FLOMESH, "EgressGateway", "curl", "g", spec={"global": 7}
     )  # it leads elsewhere
     mesh = fe.load([MESH_CONFIG, egress("a", "tcp"), gateway], strict=False)
     engine = fe.compile(mesh, "curl.curl", incomplete=True)
@@ -490,6 +506,18 @@ def test_an_in_mesh_service_is_routed_by_host_and_needs_endpoints() -> None:
     empty = fe.compile(fe.load([permissive, *web()]), "curl.curl")
     refused = empty.classify(fe.http("10.96.0.1", 80, "GET", "web.shop/"))
     assert (refused.reason, refused.status) == (fe.Reason.NO_ENDPOINTS, 404)
+
+
+def test_in_the_mesh_an_unknown_host_is_served_as_the_first_hostname() -> None:
+    flags = {"enableAutoDefaultRoute": True}
+    for is_on, served in ((True, ["10.0.0.2"]), (False, [])):
+        mesh = small.load(
+            small.config({"serviceAccessMode": "domain"}, featureFlags=flags if is_on else {}),
+            small.service("zz", "http 80"),
+            small.service("aaa", "http 80", ip="10.96.0.2", pods=["10.0.0.2"]),
+        )
+        decision = fe.compile(mesh, WHO).classify(fe.http("10.96.0.1", 80, "GET", "http://x.org/"))
+        assert [target.host for target in decision.targets] == served
 
 
 def test_an_in_mesh_stream_takes_anything() -> None:
