@@ -10,7 +10,7 @@ from small import WHO, egress, load, whole
 
 import fsm_egress as fe
 from fsm_egress.connections.payloads import KINDS, Sends
-from fsm_egress.engine.allowing import FEW, Later, allowed_leaf
+from fsm_egress.engine.allowing import FEW, Allowed, Later, allowed_leaf
 
 if TYPE_CHECKING:
     from fsm_egress.engine.tables import Leaf
@@ -60,6 +60,16 @@ def test_pickled_it_decides_about_names_and_hosts_alike() -> None:
     asked += [fe.http("54.9.9.9", 443, "GET", f"{host}{end}/") for host in hosts for end in ("", ":443")]
     for connection in asked:
         assert whole(again.classify(connection)) == whole(engine.classify(connection))
+
+
+@pytest.mark.parametrize(("around", "is_held"), [(31, False), (32, True)])
+def test_so_do_requests(around: int, *, is_held: bool) -> None:
+    ranged = egress("a", "http 443", hosts=["a.com"], ipAddresses=["54.0.0.0/8"])
+    others = [egress(f"b{number:02}", "http 443", hosts=[f"b{number}.com"]) for number in range(around)]
+    (port,) = fe.resolve(load(ranged, *others), WHO).ports
+    leaf: Any = Allowed(port.groups[0], (), has_default=False).leaf
+    again = pickle.loads(pickle.dumps(leaf[KINDS.index(Sends.HTTP)]))  # noqa: S301  # because it is ours
+    assert (again.later is not None) is is_held
 
 
 def test_pickled_its_hosts_come_by_name() -> None:

@@ -53,6 +53,8 @@ def test_a_line_that_is_known_is_not_laid_out() -> None:
     known = line(80)
     ports = Ports([80], None, OTHER, {80: known})
     assert (ports[80], ports.lay_out) == (known, None)
+    assert Ports([80], line, OTHER, {80: known}).lay_out is None
+    assert Ports([80, 81], line, OTHER, {80: known}).lay_out is line
 
 
 def test_of_two_that_come_at_once_both_have_the_line_of_the_first() -> None:

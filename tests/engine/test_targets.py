@@ -57,8 +57,47 @@ def test_shares_are_those_of_grown_pods_and_say_what_else_they_may_be() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("weights", "weight", "expected"),
+    [
+        ((100, 100), 1, (1, 1)),
+        ((100, 100, 100), 2, (2, 2, 2)),
+        ((100, 100), 50, (25, 25)),
+        ((30, 10), 1, (3, 1)),
+        ((30, 10, 10), 100, (60, 20, 20)),
+        ((10, 0, 10), 1, (1, 1)),
+        ((0, 5), 1, (1,)),
+    ],
+)
+def test_a_weight_is_shared_as_the_endpoints_weigh(
+    weights: tuple[int, ...], weight: int, expected: tuple[int, ...]
+) -> None:
+    ends = [end(at, one) for at, one in enumerate(weights, 1)]
+    found = shared((cluster("a", *reversed(ends)), weight))
+    heavy = [str(at) for at, one in enumerate(weights, 1) if one]
+    assert found == [(at, part, None) for at, part in zip(heavy, expected, strict=True)]
+
+
 def test_a_target_alone_has_all_at_every_age() -> None:
     assert shared((cluster("a", end(1, 100, 10, 100)), 100)) == [("1", 100, None)]
+
+
+@pytest.mark.parametrize("growth", [(0, 100), (10, 100)])
+def test_so_has_one_that_is_alone_in_its_cluster(growth: tuple[int, int]) -> None:
+    alone, others = cluster("a", end(1, 100, *growth)), cluster("b", end(2, 100, 10, 100), end(3))
+    assert shared((alone, 100)) == [("1", 100, None)]
+    assert shared((alone, 1), (others, 1)) == [
+        ("1", 2, None),
+        ("2", 1, part((1, 22), (1, 4))),
+        ("3", 1, part((1, 4), (10, 22))),
+    ]
+
+
+def test_of_streams_those_that_have_a_weight_keep_it_and_how_it_grows() -> None:
+    assert shared((cluster("a", end(1, 50, 10, 50), end(2, 0)), 1), is_stream=True) == [
+        ("1", 1, part((1, 11), (1, 3))),
+        ("2", 2, part((2, 3), (10, 11))),
+    ]
 
 
 def test_clusters_without_weight_lead_nowhere() -> None:
