@@ -20,6 +20,8 @@ from fsm_egress.patterns.shortest import least_length, least_text
         ("(a{3}){4}", b"a" * 12),
         (r"\bx(?=y)", b"x"),
         ("[ ]", b" "),
+        (r"[\x02\x01]", b"\x01"),
+        ("[b-z9]", b"b"),
     ],
 )
 def test_the_least_text(text: str, least: bytes) -> None:
@@ -31,3 +33,7 @@ def test_the_least_text(text: str, least: bytes) -> None:
 
 def test_a_long_one_is_told_at_once() -> None:
     assert least_length(Pattern("^(a{1000}){90}$").tree) == 90_000
+
+
+def test_where_no_byte_may_stand_one_is_given_all_the_same() -> None:
+    assert least_text(Pattern("a[]").tree) == b"a\0"

@@ -15,6 +15,7 @@ from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.policy import Interception
+from fsm_egress.resolution import Resolution
 
 MESH = "MeshConfig fsm-system/fsm-mesh-config"
 WORKED_OUT = [
@@ -246,6 +247,22 @@ def test_rules_of_json_know_their_line_too() -> None:
 def test_rules_of_mappings_know_their_resource_alone() -> None:
     (claim,) = resolved(flat([egress("e", "tcp 25")])).ports[0].groups[0].claims
     assert (claim.rule.location, claim.rule.mark) == (None, None)
+
+
+def test_a_resolution_stays_where_nothing_has_changed_and_follows_what_has() -> None:
+    mesh = load(egress("a", "tcp 25"))
+    first = Resolution.of(mesh, fe.ServiceIdentity.parse(WHO))
+    assert first.after(mesh) is first
+    more, odd = (
+        mesh.with_(*load(document).kind(fe.EgressPolicy))
+        for document in (
+            egress("b", "tcp 26"),
+            egress("c", "tcp 27", sources=[{"kind": "Group", "name": "g", "namespace": "curl"}]),
+        )
+    )
+    assert [port.port for port in first.after(more).policy.ports] == [25, 26]
+    assert found(first.after(odd).policy) == [("FSE003", "Egress curl/c spec.sources[0].kind")]
+    assert first.after(odd).policy.ports[0] is first.policy.ports[0]
 
 
 def test_sources_that_name_nobody_are_reported_by_policy() -> None:
