@@ -156,6 +156,13 @@ def test_a_partition_for_machines() -> None:
     assert portion["witness"]["request"]["host"] == "a.com"
 
 
+def test_what_no_rule_decides_has_a_dash_for_it() -> None:
+    found = fe.partition(load(*RESTRICTED), WHO)
+    rules = {(row[3], row[4]) for row in found.table().rows}
+    assert ("not_intercepted", "-") in rules
+    assert ("http_route", "Egress curl/web spec.ports[0]") in rules
+
+
 def test_a_portion_says_what_becomes_of_whom() -> None:
     portion = fe.partition(load(*RESTRICTED), WHO).portion(fe.http("10.0.0.7", 80, "GET", "a.com/"))
     assert portion is not None

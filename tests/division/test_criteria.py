@@ -713,6 +713,18 @@ def test_both_sides_look_at_a_listed_host_in_the_same_terms() -> None:
     assert {condition.path for condition in place.hosts["a.com"]} == {None}
 
 
+def test_of_a_host_without_its_certificate_the_routes_of_its_own_policy_are_looked_at() -> None:
+    names = ("a", "b")
+    broken = [
+        egress(name, "http 80", hosts=[f"{name}.com"], matches=group(name), mtls=BROKEN) for name in names
+    ]
+    listed = [routes(name, {"pathRegex": f"/{name}"}) for name in names]
+    place = reading_of_policy(resolved(*broken, *listed)).ports[80].at(Address(SOMEWHERE).key)
+    for name in names:
+        paths = [condition.path for condition in place.hosts[f"{name}.com"]]
+        assert [path and path.text for path in paths] == [f"/{name}"]
+
+
 def test_port_0_of_an_exclusion_list_is_no_port_that_anything_is_sent_to() -> None:
     mesh = load(config({"enableEgress": False, "outboundPortExclusionList": [0, 443]}))
     answer = fe.never(mesh, fe.Where.outside())
@@ -734,6 +746,10 @@ def test_hosts_that_no_group_names_are_refused_alike_in_all_ranges_that_lie_with
     assert one.decider("x.com") == other.decider("x.com")
     assert one.decider("a.com") == other.decider("a.com")
     assert one.decider("1.com") != other.decider("1.com")
+    served = config(featureFlags={"enableAutoDefaultRoute": True})
+    places = reading_of_policy(resolved(served, wide, *ranged)).ports[80].values
+    one, other, *_ = (place for place in places if "1.com" in place.hosts or "2.com" in place.hosts)
+    assert one.decider("x.com") != other.decider("x.com")  # which the default route of each serves
     streams = (
         reading_of_policy(
             resolved(wide, *ranged, egress("b", "https 80", hosts=["b.com"], ipAddresses=["54.1.0.0/16"]))

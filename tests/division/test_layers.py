@@ -54,6 +54,15 @@ def test_a_word_is_apart_where_a_layer_within_lists_it_in_any_letters() -> None:
     assert innermost.written("x.com") == ()
 
 
+def test_a_word_is_apart_from_where_it_is_listed_through_layers_that_do_not() -> None:
+    base = Place(hosts={"a.com": ()})
+    middle = inside(base, "b.com")
+    around, between, innermost = layers(base, middle, inside(middle, "a.com"))
+    assert parts(around, "a.com") == [((0, 0), (1, 1))]
+    assert parts(between, "b.com") == [((1, 1), (2, 2))]
+    assert parts(innermost, "a.com") == [((2, 2),)]
+
+
 def test_a_layer_may_be_nowhere_itself() -> None:
     base = Place(hosts={"a.com": ()})
     around, *_ = layers(inside(base, "b.com"), inside(base, "c.com"))

@@ -12,6 +12,7 @@ from readings import GET, everywhere, first
 from regexes import REGULAR
 from thoroughness import examples
 
+from fsm_egress.connections.connection import Connection
 from fsm_egress.connections.payloads import HTTPRequest, TLSClientHello
 from fsm_egress.division import requests as division_requests
 from fsm_egress.division.classes import Condition, Place, Reading
@@ -86,6 +87,10 @@ def test_law_a_request_for_each_combination_of_first_conditions(lists: list[tupl
     shown = [tuple(first(conditions, request) for conditions in lists) for request in found]
     assert len(shown) == len(set(shown))
     assert by_brute_force(lists) <= set(shown)
+    sent = [part.sent for part in divide(*asking(*lists)) if part.spans[0][0] == 0]
+    for path, value in product(SHORT_PATHS[:12], SHORT_VALUES):
+        asked = Connection("9.9.9.9", 1, HTTPRequest("GET", "a.com", path, {"x": value}))
+        assert [asked in it for it in sent].count(True) == 1
 
 
 def test_a_combination_is_shown_though_as_many_others_have_been() -> None:
@@ -249,6 +254,14 @@ def test_patterns_of_the_host_that_cannot_be_decided_are_named() -> None:
     ]
     paths = [part.witness.sends.path for part in found if isinstance(part.witness.sends, HTTPRequest)]
     assert "/get" in paths
+
+
+def test_what_follows_on_patterns_of_the_host_that_cannot_be_decided_is_tried_too() -> None:
+    place = Place(otherwise=(asks_host("[.]org$"), asks_host("a(?!b)b")))
+    found = [part for part in divide(everywhere(place)) if part.witness.destination.version == 4]
+    sent = [part.witness.sends for part in found if not part.undecided]
+    assert {it.host for it in sent if isinstance(it, HTTPRequest)} == {"other.example", ".org"}
+    assert len([part for part in found if part.undecided]) == 1
 
 
 def test_more_patterns_of_the_host_than_are_tried_together_are_named() -> None:

@@ -65,3 +65,8 @@ def test_a_pickled_verification_has_the_same_certificate() -> None:
     found = fe.verify(load(config(), egress("db", "tcp 3306")), WHO)
     copy: fe.Verification = pickle.loads(pickle.dumps(found))  # noqa: S301  # because it has just been made
     assert copy.certificate() == found.certificate()
+
+
+def test_what_is_no_text_is_neither_a_key_nor_a_certificate() -> None:
+    odd = {"CertChain": ["c"], "PrivateKey": {"a": 1}, "IssuingCA": 7}
+    assert bare_tree({"Certificate": odd}) == {"Certificate": odd, "Spec": {}}

@@ -460,6 +460,16 @@ def test_the_bytes_are_the_same_in_another_process(seed: str) -> None:
     assert answer.stdout == fe.pipy_config(fe.load(RICH), WHO).to_json()
 
 
+def test_ranges_show_the_certificate_of_the_first_policy_that_has_its_own() -> None:
+    gone = {"issuer": "other", "cert": {"secret": {"name": "gone", "namespace": "curl"}}}
+    policies = [
+        egress(name, "https 443", hosts=[f"{name}.com"], ipAddresses=["54.0.0.0/8"], mtls=mtls)
+        for name, mtls in (("a", gone), ("b", {"issuer": "fsm"}))
+    ]
+    (found,) = fe.pipy_config(load(*policies), WHO).to_mapping()["Outbound"]["TrafficMatches"]["443"]
+    assert found["DestinationIPRanges"]["54.0.0.0/8"]["SourceCert"]["FsmIssued"] is True
+
+
 def test_a_config_is_a_value() -> None:
     made = fe.pipy_config(fe.load(RICH), WHO)
     assert hash(made) == hash(fe.pipy_config(fe.load(RICH), WHO))

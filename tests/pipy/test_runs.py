@@ -36,6 +36,14 @@ def test_law_every_run_of_every_list_is_known(lists: list[str]) -> None:
                 assert runs.first(text[start:end]) == first
 
 
+@given(st.text("abc", max_size=12))
+def test_law_a_list_that_is_known_takes_nothing(text: str) -> None:
+    runs = known([text])
+    kept = repr(vars(runs))
+    runs.add(text, 1)
+    assert repr(vars(runs)) == kept
+
+
 def test_what_is_kept_grows_as_the_lists_do(monkeypatch: Any) -> None:
     """Lists that share nearly all of their words: a table of all runs would be a million times as large."""
     made = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from thoroughness import examples
@@ -63,3 +64,9 @@ def test_law_a_match_takes_what_none_before_it_does(
         assert found.match is taken
         assert found.cert is (entry and entry.cert)
         assert found.is_egress is (entry is None and taken is not None)
+
+
+@pytest.mark.parametrize("text", ["::ffff:0:0/96", "::ffff:9.9.9.9/128", "::ffff:909:909/128"])
+def test_a_range_of_mapped_addresses_holds_no_address(text: str) -> None:
+    mask = read_mask(text)
+    assert mask is None or mask.last < mask.first

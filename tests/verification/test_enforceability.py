@@ -217,6 +217,19 @@ def test_http_and_https_meet() -> None:
     assert "FSE012 Egress curl/b spec.ports[0]: 192.0.2.1:80 TLS b.com" in found(mesh_wide(), *both)
 
 
+def test_a_method_that_the_sidecar_knows_is_not_to_blame() -> None:
+    named = [{"apiGroup": "specs.smi-spec.io/v1alpha4", "kind": "HTTPRouteGroup", "name": "r"}]
+    policy = egress("a", "http 80", hosts=["a.com"], matches=named)
+    mesh = load(mesh_wide(), routes("r", {"methods": ["GET"]}), policy)
+    tree = pipy_config(mesh, WHO).to_mapping()
+    (match,) = tree["Outbound"]["TrafficMatches"]["80"]
+    for rules in match["HttpServiceRouteRules"].values():
+        rules["RouteRules"][0]["Methods"] = ["PUT"]
+    verification = verify(mesh, WHO, tree)
+    shown = {str(it.connection): codes_of(verification, it) for it in verification.disagreements}
+    assert Code.UNKNOWN_METHOD not in shown["192.0.2.1:80 PUT http://a.com/"]
+
+
 def test_what_is_closed_bypasses_no_gateway() -> None:
     both = [egress("a", "http 80", hosts=["a.com"]), egress("b", "https 80", hosts=["b.com"])]
     verification = verify(load(*flat([mesh_wide(mtls=False), *both, *GATEWAY])), WHO)

@@ -856,6 +856,15 @@ LINES = {
         seen=False,
         besides=("FSE006 Egress curl/a spec.ports[0]",),
     ),
+    "a secret is missing beside a policy that needs none": Line(
+        Code.MISSING_SECRET,
+        "Egress curl/a spec.sources[0].mtls",
+        "192.0.2.1:80 GET http://a.com/",
+        [
+            egress("a", "http 80", hosts=["a.com"], mtls=OTHER_MTLS),
+            egress("b", "http 80", hosts=["b.com"]),
+        ],
+    ),
     "two secrets are missing": Line(
         Code.MISSING_SECRET,
         "Egress curl/b spec.sources[0].mtls",
