@@ -44,6 +44,7 @@ def answers(given: fe.Snapshot) -> dict[str, Callable[[], Any]]:
         "lint without the sidecar, all identities": lambda: fe.lint(given, sidecar=False),
         "lint with the sidecar, one identity": lambda: fe.lint(given, identities=[who]),
         "lint with the sidecar, all identities": lambda: fe.lint(given),
+        "the same with two workers": lambda: fe.lint(given, workers=2),
     }
 
 

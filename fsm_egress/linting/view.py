@@ -126,7 +126,7 @@ class View:
         for place in first.values():
             for claim in place.group.claims if place.group else ():
                 reached.setdefault(id(claim), []).append(place)
-        for claim in self.resolution.claims.by_port[port]:
+        for claim in self.resolution.ports[port].claims:
             yield Opened(claim, tuple(reached.get(id(claim), ())))
 
     def finding(self, code: Code, rule: FieldRef, message: str, witness: Connection | None) -> Finding:
