@@ -6,7 +6,7 @@ put to both engines (`division`). Ports on which both policies are equal need no
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,11 +14,12 @@ from attrs import evolve, field
 
 from ..connections.decision import Decision, shares
 from ..connections.findings import Finding, stated
-from ..division.classes import Line, Place, Reading
+from ..division.classes import Line, Place, Reading, Scope
 from ..division.criteria import reading_of_policy
 from ..division.dividing import dialled
 from ..engine import Engine
 from ..policy import OutboundPolicy
+from ..policy.parts import VirtualHost
 from ..resolution import Resolution
 from ..resolution.conditions import conditions_of
 from ..resolution.everyone import unnamed
@@ -40,7 +41,7 @@ from .unknown import unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 
-    from ..division.classes import Class
+    from ..division.classes import Class, Deciders
 
 __all__ = ["ALTERATION", "Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]
 
@@ -370,10 +371,31 @@ class _Pair:
     def classes(self) -> Iterator[tuple[Class, _Change | None]]:
         """The classes of both, with both decisions; None where a class is undecided."""
         old, new = (Engine.compile(it, incomplete=True) for it in (self.before, self.after))
-        for part in dialled(*self.readings, spelled=False):
+        within = Scope(leaves_out=cache(self._is_decided_alike))
+        for part in dialled(*self.readings, within=within, spelled=False):
             if part.port is not None or self.whole:
                 witness = part.witness
                 yield part, None if part.undecided else (old.classify(witness), new.classify(witness))
+
+    def _is_decided_alike(self, deciders: Deciders) -> bool:
+        """Whether requests to a host that both list have the same routes, to clusters that are the same."""
+        old, new = (it.it if isinstance(it, Same) else None for it in deciders)
+        if not isinstance(old, VirtualHost) or not isinstance(new, VirtualHost):
+            return False
+        names = (cluster.name for route in old.routes for cluster in route.clusters)
+        return self._is_carried_alike and old == new and self._changed.isdisjoint(names)
+
+    @cached_property
+    def _is_carried_alike(self) -> bool:
+        """Whether all that decisions depend on is the same but for the rules and the clusters."""
+        old, new = (_around(evolve(policy, clusters=())) for policy in (self.before, self.after))
+        return old == new
+
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        """The names of the clusters that are not the same before and after."""
+        old, new = ({it.name: it for it in policy.clusters} for policy in (self.before, self.after))
+        return frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
 def _where_different(old: Reading, new: Reading) -> tuple[Reading, Reading]:

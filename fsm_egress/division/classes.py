@@ -6,7 +6,7 @@ each *place* between, the server names, the hosts, and the conditions on the req
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 from attrs import field
@@ -230,6 +230,10 @@ def _is_found(literal: Literal, request: HTTPRequest) -> bool:
     return pattern.search(request.header(name) if name else request.path)
 
 
+Deciders: TypeAlias = tuple[object, ...]
+"""What decides about requests to a host, in each reading."""
+
+
 @frozen(cache_hash=True)
 class Scope:
     """Which connections are divided; what is None is open.
@@ -242,6 +246,7 @@ class Scope:
         method: of a request.
         path: of a request.
         headers: of a request, all of them, by name in lower case.
+        leaves_out: requests to which hosts are not looked at, by what decides about them; None for none.
     """
 
     port: int | None = None
@@ -251,6 +256,7 @@ class Scope:
     method: str | None = None
     path: str | None = None
     headers: Mapping[str, str] | None = None
+    leaves_out: Callable[[Deciders], bool] | None = field(default=None, eq=False, repr=False)
 
 
 ANYTHING = Scope()

@@ -153,6 +153,8 @@ def _requests(
     for is_ipv4, placed in families.items():
         for start, host, places, listed, spans in _asked(placed, within, spelled=spelled):
             deciders = tuple([place.decider(host.text) for place in places])
+            if within.leaves_out is not None and within.leaves_out(deciders):
+                continue
             rank = (1, int(not is_ipv4), start)
             where.add((is_ipv4, host, deciders), spans, (rank, host, places, listed, deciders))
     alike: dict[Hashable, tuple[Rank, list[Asked], tuple[Span, ...], tuple[Place, ...], Collection[str]]] = {}
