@@ -40,6 +40,12 @@ def test_clusters_and_rules_are_renamed() -> None:
     assert list(match["HttpServiceRouteRules"]) == ["00003"]
 
 
+def test_names_go_by_the_alphabet_whatever_the_order_of_the_clusters() -> None:
+    found = packed(outbound({"b": 30, "a": 70}, {"b": OTHER, "a": ONE}))
+    assert found["ClustersConfigs"] == {"00001": ONE, "00002": OTHER}
+    assert targets_of(found) == {"00001": 70, "00002": 30}
+
+
 def test_of_clusters_of_one_content_one_weight_counts() -> None:
     found = packed(outbound({"a": 50, "b": 20, "c": 30}, {"a": ONE, "b": OTHER, "c": dict(ONE)}))
     assert found["ClustersConfigs"] == {"00001": ONE, "00002": OTHER}
