@@ -391,11 +391,13 @@ class _Covers:
         size, mark = size + len(more), mark + sum(hash((place, place)) for place in more)
         found = _Cover(more, around, size, mark)
         listed = self.known.setdefault((size, mark), [])
-        for it in listed:
-            if (it.own == more and it.around is around) or it.places() == found.places():
-                return it
-        listed.append(found)
-        return found
+        alike = (
+            it for it in listed if (it.own == more and it.around is around) or it.places() == found.places()
+        )
+        same = next(alike, None)
+        if same is None:
+            listed.append(found)
+        return same or found
 
     def ranged(self) -> Iterable[tuple[_Cover, list[Prefix]]]:
         """Each cover of ranges, with those in their order."""
