@@ -86,7 +86,7 @@ def test_law_shared_comparisons_find_the_same_in_the_same_order(
     assert [it.to_mapping() for it in shared] == [it.to_mapping() for it in alone]
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(60))
 @given(cases(1))
 def test_law_a_mesh_that_is_asked_again_has_the_same_findings(case: Case) -> None:
     mesh = fe.load(case[0])
@@ -101,12 +101,6 @@ def mesh_of_many() -> fe.Snapshot:
         egress("one", "http 443", hosts=["a.com"]),
         egress("two", "https 443", hosts=["b.com"]),
     )
-
-
-def test_a_port_that_allows_something_does_so_when_it_is_asked_about_again() -> None:
-    mesh = mesh_of_many()
-    first, again = ([it.code for it in lint(mesh, identities=[WHO], sidecar=False)] for _ in range(2))
-    assert first == again
 
 
 def test_two_processes_find_what_one_does() -> None:
