@@ -9,6 +9,7 @@ from attrs import evolve
 from ..connections.findings import Code, Finding
 from ..policy import PortPolicy
 from ..policy.parts import Claim, Cluster
+from ..resources.kinds import KINDS
 from ..resources.words import STREAMS, Protocol
 from ..values.construction import frozen
 from .claims import groups_of, host_clusters
@@ -44,11 +45,11 @@ def resolved_port(
     """The policy of a port: what is reached in the mesh there, and what is claimed.
 
     It is that of the identity before where both reach and claim the same, unless requests are retried, which
-    is said of an identity.
+    is said of an identity. A changed snapshot begins anew: equal claims may stand in other lines.
     """
     if any(True for _ in retries_of(snapshot, identity)):
         return _resolved(snapshot, identity, port, matches, claims)
-    latest = snapshot.once(_latest, ())
+    latest = snapshot.once(_latest, KINDS)
     known = latest.get(port)
     if known is None or known.claims != claims or known.policy.mesh != matches:
         known = latest[port] = _resolved(snapshot, None, port, matches, claims)

@@ -59,6 +59,20 @@ def test_what_another_claims_is_not_taken_for_it() -> None:
     assert [len(fe.resolve(it, "a.shop").ports) for it in (mesh, changed, mesh)] == [1, 0, 1]
 
 
+def test_a_policy_that_was_moved_in_its_file_has_its_new_line() -> None:
+    text = (
+        "{kind: Egress, apiVersion: policy.flomesh.io/v1alpha1,\n"
+        "metadata: {name: out, namespace: shop}, spec: {\n"
+        "sources: [{kind: ServiceAccount, name: a, namespace: shop}], hosts: [api.shop],\n"
+        "ports: [{number: 80, protocol: http}]}}"
+    )
+    mesh = fe.load(text)
+    moved = mesh.with_(*fe.load(f"# moved\n\n{text}"))
+    claims = [fe.resolve(it, "a.shop").ports[0].groups[0].claims[0] for it in (mesh, moved, mesh)]
+    lines = [claim.rule.location for claim in claims]
+    assert lines == ["<text>:4", "<text>:6", "<text>:4"]
+
+
 @settings(max_examples=examples(40))
 @given(random_meshes.meshes_and_more(), random_meshes.identities(), random_meshes.identities())
 def test_law_who_was_resolved_before_has_no_say(mesh: Any, one: Any, other: Any) -> None:
