@@ -3,7 +3,7 @@
 # of smi-sdk-go 0.5.0 is not: `headers` are a list of maps in the document and one map in Go, and the list is
 # written in the order of Go's map, another one at each call. Four headers come out in up to 24 ways. A program
 # that compares, hashes or signs what it writes sees changes where there are none, and a merge patch from an
-# object to itself is not empty: an update that it sends for each reading goes on for ever.
+# object to itself is not empty.
 # Needs Go and the network.
 set -eu
 folder=$(mktemp -d)
