@@ -62,7 +62,7 @@ class Resolution:
     def of(cls, snapshot: Snapshot, identity: Subject) -> Resolution:
         """The policy of an identity, from the beginning."""
         identity = bound(snapshot, identity)
-        return _resolved(snapshot, identity, resolve_claims(snapshot, identity), {})
+        return _resolved(snapshot, identity, resolve_claims(snapshot, identity), None)
 
     def after(self, snapshot: Snapshot) -> Resolution:
         """The policy in a changed snapshot; itself where nothing has changed for the identity.
@@ -77,25 +77,25 @@ class Resolution:
         is_same = self.policy.lost == snapshot.lost_for(who) and self.sources == _source_findings(snapshot)
         if claims is self.claims and is_same:
             return self
-        return _resolved(snapshot, who, claims, self.ports)
+        return _resolved(snapshot, who, claims, self)
 
 
 def _basis(snapshot: Snapshot) -> tuple[Kind[Any], ...]:
     return tuple([snapshot.kind(kind) for kind in KINDS if kind is not EgressPolicy])
 
 
-def _resolved(
-    snapshot: Snapshot, identity: Subject, claims: Claims, known: Mapping[int, ResolvedPort]
-) -> Resolution:
-    """The policy of these claims, with the known ports wherever they are still right."""
+def _resolved(snapshot: Snapshot, identity: Subject, claims: Claims, before: Resolution | None) -> Resolution:
+    """The policy of these claims, with the ports of before wherever the claims are the same."""
     mesh = resolve_in_mesh(snapshot, identity)
     around = snapshot.once(surroundings_of, SURROUNDING_KINDS, identity)
     ports: dict[int, ResolvedPort] = {}
     for port in sorted({*mesh.matches, *claims.by_port}):
-        matches = with_plugins(mesh.on(port), around.plugins)
         claimed = claims.by_port.get(port, ())
-        made = known.get(port)
-        if made is None or made.policy.mesh is not matches or made.claims is not claimed:
+        made = None
+        if before is not None and before.claims.by_port.get(port, ()) is claimed:
+            made = before.ports.get(port)
+        if made is None:
+            matches = with_plugins(mesh.on(port), around.plugins)
             made = resolved_port(snapshot, identity, port, matches, claimed)
         ports[port] = made
     sources = _source_findings(snapshot)

@@ -109,9 +109,15 @@ def one_of(value: Any, choices: Iterable[EnumT]) -> EnumT:
 
 def string(value: Any) -> str:
     """A string, of any content."""
+    return text_for(value, string)
+
+
+def text_for(value: Any, check: Callable[[str], object]) -> str:
+    """A string that `check` looks at; for a number it is proposed with quotes, where `check` takes that."""
     if not isinstance(value, str):
         is_number = type(value) is int and abs(value) < 10**NUMBER_LENGTH
-        raise InvalidValue.of("a string", value, proposal=f'"{value}"' if is_number else None)
+        is_taken = is_number and not _mistakes(check, [("", str(value))]).problems
+        raise InvalidValue.of("a string", value, proposal=f'"{value}"' if is_taken else None)
     if not is_unicode(value):
         raise InvalidValue(Problem("a string of Unicode characters", "half of one, a lone surrogate"))
     return value
@@ -220,10 +226,10 @@ def optional_fraction(value: Any) -> str | int | float | None:
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
         return value
-    text = string(value)
-    if not _FRACTION.fullmatch(text):
+    given = text_for(value, optional_fraction)
+    if not _FRACTION.fullmatch(given):
         raise InvalidValue.of('a number from 0 to 1 as a string, such as `"0.5"`', value)
-    return text
+    return given
 
 
 def target_port(value: Any) -> int | str | None:
@@ -237,8 +243,8 @@ def resource_name(value: Any) -> str:
     """The name of a Kubernetes object: a DNS subdomain in lower case."""
     if isinstance(value, str) and len(value) <= NAME_LENGTH and is_subdomain(value):
         return value
-    text = string(value)
-    lower = text[: NAME_LENGTH + 1].lower()
+    given = text_for(value, resource_name)
+    lower = given[: NAME_LENGTH + 1].lower()
     proposal = lower if len(lower) <= NAME_LENGTH and is_subdomain(lower) else None
     raise InvalidValue.of(
         "a resource name of lower-case letters, digits, `-` and `.`", value, proposal=proposal
@@ -278,11 +284,11 @@ def optional_name(value: Any) -> str:
 
 def duration(value: Any) -> str:
     """A duration in Go's notation (`1m0.5s`), kept as it is written."""
-    text = string(value)
-    if len(text) <= DURATION_LENGTH and _DURATION.fullmatch(text):
-        return text
-    number = text.isascii() and text.isdecimal() and len(text) <= NUMBER_LENGTH
-    raise InvalidValue.of("a duration such as `1m30s`", value, proposal=f"{text}s" if number else None)
+    given = text_for(value, duration)
+    if len(given) <= DURATION_LENGTH and _DURATION.fullmatch(given):
+        return given
+    number = given.isascii() and given.isdecimal() and len(given) <= NUMBER_LENGTH
+    raise InvalidValue.of("a duration such as `1m30s`", value, proposal=f"{given}s" if number else None)
 
 
 def optional_duration(value: Any) -> str | None:
@@ -385,19 +391,19 @@ def host(value: Any) -> str:
     """A DNS name or an IP address, in lower case."""
     if isinstance(value, str) and len(value) <= NAME_LENGTH and _HOST.fullmatch(value):
         return value
-    text = string(value)
-    lower = text.lower()
-    if len(text) <= NAME_LENGTH and text.isascii() and (_HOST.fullmatch(lower) or is_address(text)):
+    given = text_for(value, host)
+    lower = given.lower()
+    if len(given) <= NAME_LENGTH and given.isascii() and (_HOST.fullmatch(lower) or is_address(given)):
         return lower
-    inner = _HOST_IN_URL.fullmatch(lower) if len(text) <= _URL_LENGTH else None
+    inner = _HOST_IN_URL.fullmatch(lower) if len(given) <= _URL_LENGTH else None
     bare = inner[1].strip("[]").rstrip(".") if inner else ""
     spelled = spelling(bare) if bare and not bare.isascii() else None
     bare = spelled.text if spelled else bare
     good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or is_address(bare))
     expected = "a DNS name or an IP address, without scheme, port or path"
-    if is_range(text):
+    if is_range(given):
         raise InvalidValue.of(expected, value, reason="a range belongs into `ipAddresses`")
-    user, _, rest = text.rpartition("@")
+    user, _, rest = given.rpartition("@")
     found = f"…@{rest}" if user else value  # a problem shows no password
     raise InvalidValue.of(expected, found, proposal=bare if good else None)
 

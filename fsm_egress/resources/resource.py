@@ -96,7 +96,7 @@ class ServiceIdentity:
         Raises:
             InvalidValue: the text has no dot, or a part of it is no resource name.
         """
-        account = checks.string(text).removesuffix(".cluster.local")
+        account = checks.text_for(text, cls.parse).removesuffix(".cluster.local")
         name, dot, namespace = (account if "." in account else text).rpartition(".")
         meant = None if dot and not _NO_NAMES & {*text} else _meant_by(text)
         if not dot or meant:

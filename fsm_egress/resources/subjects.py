@@ -147,7 +147,7 @@ def read_pods(text: Pods | str) -> Pods:
     """
     if isinstance(text, Pods):
         return text
-    given = checks.string(text)
+    given = checks.text_for(text, read_pods)
     host, dot, namespace = given.rpartition(".")
     kind, slash, name = host.rpartition("/")
     if not dot or (slash and kind not in HOSTS):

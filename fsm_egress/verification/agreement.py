@@ -30,7 +30,6 @@ from ..resolution.inmesh import IN_MESH_KINDS
 from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
-from ..values.dialling import Appeal
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY
 from ..values.identity import Memory, Same
@@ -156,8 +155,6 @@ class Sides:
         found: list[tuple[Rank, Disagreement | Undecided]] = []
         count = 0
         for rank, part in classes:
-            if part.appeal is Appeal.NOWHERE:
-                continue
             count += not part.undecided
             it = Undecided(part.witness, part.undecided) if part.undecided else self.compare(part.witness)
             if it is not None:

@@ -225,8 +225,8 @@ SIDECAR: list[Fault] = [
     ),
     (
         "certificates.sidecar",
-        "shown = cert or (None if taken.is_egress else self.tables.own)",
-        "shown = cert",
+        "shown = cert or (None if taken.is_egress else self.tables.own)\n        if shown is not None:",
+        "shown = cert\n        if shown is not None:",
     ),
     (
         "certificates.sidecar",

@@ -68,6 +68,7 @@ def problems(field: str, text: str) -> list[fe.Problem]:
 @example("port", "on")
 @example("level", "off")
 @example("host", "No")
+@example("account", "-1")
 def test_law_what_an_error_proposes_loads(field: str, text: str) -> None:
     assert problems(field, GOOD[field]) == []
     found = problems(field, text)

@@ -288,6 +288,10 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.string_map, {"d": True}, "d: expected a string, found the boolean `true`"),
     (checks.string_map, FrozenMap({"a": 1}), 'a: expected a string, found the number `1`; write `"1"`'),
     (checks.string_map, {1: "a"}, '1: expected a string, found the number `1`; write `"1"`'),
+    (checks.resource_name, 7, 'expected a string, found the number `7`; write `"7"`'),
+    (checks.resource_name, -1, "expected a string, found the number `-1`"),
+    (checks.host, 80, 'expected a string, found the number `80`; write `"80"`'),
+    (checks.duration, 60, "expected a string, found the number `60`"),
     (checks.secret_data, ["hunter2"], "expected a mapping of base64 texts"),
     (checks.json_map, [1], "expected a mapping, found a list"),
 ]
