@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ..division.criteria import owner_of
 from ..division.dividing import Rank
@@ -68,7 +68,7 @@ class Inside(Generic[F]):
         return found
 
 
-def no_comparisons(_: Snapshot, _around: Basis) -> Inside[F]:
+def no_comparisons(_: Snapshot, _around: Basis) -> Inside[Any]:
     """Where to begin with a mesh, under what `around_of` says."""
     return Inside()
 
