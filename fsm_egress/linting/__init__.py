@@ -16,6 +16,7 @@ from attrs import evolve
 from ..answers.proofs import identities_of
 from ..connections.findings import Code, Finding, Findings
 from ..resolution.absence import certain
+from ..resources import checks
 from ..snapshot import Snapshot
 from ..values.errors import InvalidValue
 from ..values.typed import takes
@@ -86,8 +87,7 @@ def lint(
     Raises:
         InvalidValue: a text is no identity, no code, or no version; or there are no workers.
     """
-    if workers < 1:
-        raise InvalidValue.of("a number of workers from 1 on", workers)
+    workers = checks.workers(workers)
     wanted = (set(Code) if only is None else set(map(_code, only))) - set(map(_code, without))
     whom = identities_of(identities, mesh)
     sides = {Side.SIDECAR: sidecar, Side.CONTROLLER: stock}

@@ -76,7 +76,7 @@ def replay(
     Raises:
         IncompleteMesh: documents could not be read on which a decision may hang.
         InvalidValue: there is no such field; a CSV or Parquet lacks a column, or a stream is no Parquet; when
-            `strict`, a record cannot be read.
+            `strict`, a record cannot be read; or there are no workers.
         MissingExtra: a log is Parquet, and pyarrow is not installed.
     """
     decider = Decider(mesh, after, Layout(columns or {}, identity), incomplete)

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from ..resources import checks
 from .logs import cut, read
 from .repeated import gathered
 
@@ -70,7 +71,11 @@ def streamed(
         logs: open streams; or partitions, which share the work in their own way.
         workers: how many processes share the work; a log of one block is not shared.
         context: how worker processes are started; by default they are spawned.
+
+    Raises:
+        InvalidValue: there are no workers.
     """
+    workers = checks.workers(workers)
     if isinstance(logs, Partitions):
         return iter((logs.tallied(tally),))
     layout = tally.layout

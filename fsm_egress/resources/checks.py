@@ -204,6 +204,13 @@ def optional_whole_number(value: Any) -> int | None:
     return None if value is None else whole_number(value)
 
 
+def workers(value: Any) -> int:
+    """How many processes share some work."""
+    if type(value) is not int or value < 1:
+        raise InvalidValue.of("a number of workers from 1 on", value)
+    return value
+
+
 def optional_ratio(value: Any) -> float | None:
     """A number from 0 to 1, or nothing."""
     if value is None:

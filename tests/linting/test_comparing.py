@@ -130,7 +130,7 @@ def test_what_a_worker_raises_is_raised_and_the_pool_ends() -> None:
         assert pool.ended
 
 
-@pytest.mark.parametrize("workers", [0, -1])
-def test_there_is_at_least_one_worker(workers: int) -> None:
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True, None])
+def test_there_is_at_least_one_worker(workers: Any) -> None:
     with pytest.raises(fe.InvalidValue, match="a number of workers from 1 on"):
         lint(mesh_of_many(), workers=workers)

@@ -227,6 +227,11 @@ class TestWorkers:
         assert replay(BEFORE, [log_of(GET)], workers=8).connections == 1
         assert replay(BEFORE, [], workers=8) == Summary()
 
+    @pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True, None])
+    def test_there_is_at_least_one_worker(self, workers: Any) -> None:
+        with pytest.raises(fe.InvalidValue, match="a number of workers from 1 on"):
+            replay(BEFORE, [log_of(GET)], workers=workers)
+
     def test_only_a_few_blocks_are_under_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pool = Pool()
         monkeypatch.setattr(streaming, "ProcessPoolExecutor", lambda *_: pool)
