@@ -135,4 +135,6 @@ def _asked(common: str, build: Path, row: str, size: int) -> float:
     path = os.pathsep.join([common, str(build.resolve())])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     asked = [sys.executable, "-c", program]
-    return float(subprocess.run(asked, env=environment, check=True, capture_output=True, text=True).stdout)
+    # From a folder without builds, as Python looks for modules first where it is started.
+    ended = subprocess.run(asked, cwd=common, env=environment, check=True, capture_output=True, text=True)
+    return float(ended.stdout)

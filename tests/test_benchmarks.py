@@ -154,6 +154,15 @@ def test_another_build_is_measured_beside_this_one() -> None:
     assert line.endswith("1.00 x")
 
 
+def test_another_build_is_not_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fsm_egress").mkdir()
+    (tmp_path / "fsm_egress/__init__.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        next(beside.against(tmp_path, 1, only="memory", size=10))
+    assert error.value.returncode == 9
+
+
 @pytest.mark.parametrize("row", list(beside.ROWS)[:5])  # lint and verify take seconds
 def test_each_row_beside_another_build_takes_time(row: str) -> None:
     _, _, small = beside.ROWS[row]
