@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,9 +13,9 @@ from ..values.errors import Severity
 from .output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Ending", "end", "fail_on_option", "stop"]
+__all__ = ["Ending", "end", "fail_on_option", "stop", "stopping_without_workers"]
 
 
 class Ending(IntEnum):
@@ -46,6 +47,19 @@ def stop(message: str) -> NoReturn:
     """End the command, which cannot answer."""
     say(message.splitlines(), err=True)
     raise click.exceptions.Exit(Ending.NO_ANSWER)
+
+
+@contextmanager
+def stopping_without_workers() -> Iterator[None]:
+    """End the command where a process that shares its work has ended."""
+    try:
+        yield
+    except Exception as error:
+        from concurrent.futures import BrokenExecutor  # noqa: PLC0415  # because few commands share work
+
+        if not isinstance(error, BrokenExecutor):
+            raise
+        stop("a worker process has ended before its work was done")
 
 
 def fail_on_option(command: Callable[..., None]) -> Callable[..., None]:

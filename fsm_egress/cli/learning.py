@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +12,12 @@ from ..learning import learn as learn_from
 from ..manifests.dump import dump_yaml
 from ..values.errors import InvalidValue
 from ..values.times import read_time, spelled_time
-from .endings import end, stop
+from .endings import end, stop, stopping_without_workers
 from .files import write_folder
 from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, mesh_beside_logs_options, remarks, say_conditions
-from .options import as_option, output_option
+from .options import as_option, output_option, workers_option
 from .output import print_objects, progress_by_bytes, say, why
 from .problems import print_problems
 
@@ -116,14 +114,7 @@ def _about(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     metavar="SHARE",
     help="Try the policies of the first part of the logs on this share, the last.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="all cores",
-    metavar="N",
-    help="How many processes share the work.",
-)
+@workers_option("work")
 @click.option(
     "-O",
     "--output-folder",
@@ -157,7 +148,7 @@ def learn(
     """
     mesh = documents.changed(documents.load())
     say_conditions(mesh)
-    try:
+    with stopping_without_workers():
         with progress_by_bytes(logs.size(), "reading") as advance:
             lesson = learn_from(
                 mesh,
@@ -170,8 +161,6 @@ def learn(
         if logs.can_be_read_again:
             with progress_by_bytes(logs.size(), "proving") as advance:
                 lesson = lesson.proven(logs.open(advance, again=True), workers=options["workers"])
-    except BrokenExecutor:
-        stop("a worker process has ended before its work was done")
     if output_folder:
         _write(lesson, output_folder)
     _OUTPUT[output](lesson, output_folder)

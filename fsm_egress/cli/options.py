@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -101,6 +102,18 @@ enforce_option: Callable[[Command], Command] = click.option(
 quiet_option: Callable[[Command], Command] = click.option(
     "-q", "--quiet", is_flag=True, help="Print the summary alone."
 )
+
+
+def workers_option(what: str, default: int | None = None) -> Callable[[Command], Command]:
+    """The option that says how many processes share what; all cores where there is no other default."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=default or (lambda: os.cpu_count() or 1),
+        show_default=True if default else "all cores",
+        metavar="N",
+        help=f"How many processes share the {what}.",
+    )
 
 
 def code_option(name: str, text: str) -> Callable[[Command], Command]:

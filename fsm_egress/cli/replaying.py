@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..replaying import replay as replay_logs
 from ..replaying.tally import ordered, unused_rules
-from .endings import end, stop
+from .endings import end, stopping_without_workers
 from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, later_mesh, remarks, say_conditions, two_meshes_options
-from .options import as_option, output_option
+from .options import as_option, output_option, workers_option
 from .output import NOT_CERTAIN, Row, many, print_objects, print_table, progress_by_bytes, say, verdict_of
 from .problems import print_problems
 
@@ -45,14 +43,7 @@ CHANGE = ("count", "identity", "before", "after", "differs", "example")
 @two_meshes_options
 @log_options
 @as_option(required=False)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="all cores",
-    metavar="N",
-    help="How many processes share the work.",
-)
+@workers_option("work")
 @click.option("--strict", is_flag=True, help="Stop at the first record that cannot be read.")
 @output_option()
 def replay(
@@ -79,20 +70,17 @@ def replay(
     mesh = documents.changed(documents.load())
     say_conditions(mesh)
     later = later_mesh(mesh, documents, after) if after else None
-    try:
-        with progress_by_bytes(logs.size(), "replaying") as advance:
-            summary = replay_logs(
-                mesh,
-                logs.open(advance),
-                later,
-                columns=logs.columns,
-                identity=identity,
-                workers=workers,
-                strict=strict,
-                incomplete=True,
-            )
-    except BrokenExecutor:
-        stop("a worker process has ended before its work was done")
+    with stopping_without_workers(), progress_by_bytes(logs.size(), "replaying") as advance:
+        summary = replay_logs(
+            mesh,
+            logs.open(advance),
+            later,
+            columns=logs.columns,
+            identity=identity,
+            workers=workers,
+            strict=strict,
+            incomplete=True,
+        )
     unused = unused_rules(mesh, summary.counts)
     unused_after = () if later is None else unused_rules(later, summary.counts_after)
     if output != "table":

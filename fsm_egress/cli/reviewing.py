@@ -22,7 +22,7 @@ from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
 from ..verification.everywhere import EVERYWHERE, severity_in
 from .certifying import certificate_option, write_certificates
-from .endings import end, fail_on_option, stop
+from .endings import end, fail_on_option, stopping_without_workers
 from .help import examples
 from .mesh import Documents, mesh_options, say_lost
 from .options import (
@@ -36,6 +36,7 @@ from .options import (
     output_option,
     quiet_option,
     whose_options,
+    workers_option,
 )
 from .output import Row, many, print_objects, print_table, progress, progressing, say
 from .sidecars import read_config
@@ -131,13 +132,6 @@ def verify(
     )
 
 
-def _broken() -> type[Exception]:
-    """What is raised where a worker has ended; it is loaded when something is."""
-    from concurrent.futures import BrokenExecutor  # noqa: PLC0415  # because few ask for workers
-
-    return BrokenExecutor
-
-
 @click.command(
     epilog=examples(
         "fsm-egress lint -f policies/",
@@ -155,14 +149,7 @@ def _broken() -> type[Exception]:
 )
 @enforce_option
 @click.option("--stock", is_flag=True, help="Look at what a stock fsm-controller makes of the mesh, too.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many processes share the comparisons.",
-)
+@workers_option("comparisons", default=1)
 @fsm_option
 @quiet_option
 @output_option("sarif", "github")
@@ -191,7 +178,7 @@ def lint(
 
     subjects = whose.of(mesh)
     lost = say_lost(mesh, subjects)
-    try:
+    with stopping_without_workers():
         findings = lint_mesh(
             mesh,
             identities=subjects,
@@ -205,8 +192,6 @@ def lint(
             workers=workers,
             suppressed=output == "sarif",
         )
-    except _broken():
-        stop("a worker process has ended before its work was done")
     if output == "sarif":
         from ..outputs.sarif import sarif_log  # noqa: PLC0415  # because only this output needs it
 

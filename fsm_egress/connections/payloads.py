@@ -19,6 +19,7 @@ from ..values.frozen import EMPTY, FrozenMap
 
 __all__ = [
     "KINDS",
+    "USER",
     "HTTPRequest",
     "Payload",
     "Sends",
@@ -108,13 +109,13 @@ def read_path(value: Any) -> str:
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 NOT_SHOWN = "(not shown)"
-_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/?#]*@")
+USER: re.Pattern[str] = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/?#]*@")  # before a host
 _USER_OF_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 
 
 def shown_host(host: Any) -> Any:
     """A host as it is shown: without a user and a password before it."""
-    return _USER.sub(rf"\1{NOT_SHOWN}@", host) if isinstance(host, str) and "@" in host else host
+    return USER.sub(rf"\1{NOT_SHOWN}@", host) if isinstance(host, str) and "@" in host else host
 
 
 def shown_path(path: Any) -> Any:

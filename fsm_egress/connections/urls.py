@@ -14,13 +14,13 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.frozen import EMPTY, FrozenMap
 from ..values.hostnames import spelling
+from .payloads import USER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Sent", "read_url", "server_name"]
 
-_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/?#]*@")
 _URL = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?")
 _SLASHES_LOST = re.compile(r"(https?|wss?):/?(?![/0-9])", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?", re.ASCII)
@@ -126,7 +126,7 @@ def read_url(method: str, url: str, *, through_proxy: bool = False) -> Sent:
     Raises:
         InvalidValue: it is no URL of HTTP, or clients differ about what they send for it.
     """
-    url = _USER.sub(r"\1", url, count=1)
+    url = USER.sub(r"\1", url, count=1)
     try:
         if method == "CONNECT":
             return _tunnel(url)
@@ -259,7 +259,7 @@ def server_name(text: str) -> str:
     Raises:
         InvalidValue: it is a URL, has a port, is a wildcard or an address, or clients differ about it.
     """
-    text = _USER.sub(r"\1", text, count=1)
+    text = USER.sub(r"\1", text, count=1)
     scheme, _, rest = text.rpartition("://")
     host, slash, _ = rest.partition("/")
     found = _AUTHORITY.fullmatch(host)

@@ -222,14 +222,8 @@ def _not_json(text: str, error: json.JSONDecodeError) -> Problem:
 
 def _unwrapped(text: str) -> str | None:
     """What was meant by an object in one pair of quotes too many."""
-    return (
-        text
-        if SECRET_KEY not in text.lower()
-        and text.startswith("{")
-        and len(text) <= SHOWN
-        and text.isprintable()
-        else None
-    )
+    is_short = text.startswith("{") and len(text) <= SHOWN and text.isprintable()
+    return text if is_short and SECRET_KEY not in text.lower() else None
 
 
 def _patch_error(
