@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import lcm
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field
@@ -21,7 +20,9 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.identity import Memory, each_once
 from ..values.layered import parts_of
+from .balancing import DEFAULT_WEIGHT, Way, positive, target_of, united, weighted
 from .bare import bare_tree
+from .chains import foreign_to, without_module
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
@@ -36,32 +37,15 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection
     from .scripts import Host, Rule
 
-__all__ = ["Sidecar", "mixed"]
+__all__ = ["Sidecar"]
 
 T = TypeVar("T")
 
 KNOWN_METHODS = frozenset({*FORWARDED_METHODS, "TRACE", "CONNECT"})
-DEFAULT_WEIGHT = 100
 GRPC = "grpc"
 FORBIDDEN, NOT_FOUND, BAD_GATEWAY = 403, 404, 502
 
-CORE = {
-    TCP_CHAIN: ("outbound-tcp-routing", "outbound-tcp-load-balancing", "outbound-tcp-default"),
-    HTTP_CHAIN: ("outbound-http-routing", "outbound-http-load-balancing", "outbound-http-default"),
-}
 _OVER = frozenset([Fate.CLOSED, Fate.REFUSED, Fate.ECHOED])  # and nothing more is read as a request
-WATCHERS = frozenset(  # modules that see connections, and change nothing about where they go
-    {"outbound-metrics-http", "outbound-tracing-http", "outbound-logging-http", "outbound-circuit-breaker"}
-)
-
-
-@frozen
-class _Way:
-    """What balancing leads to with some weight: a target dialled in some way, or an outcome without one."""
-
-    weight: Fraction
-    outcome: Outcome
-    target: Target | None = None
 
 
 @frozen(eq=False)
@@ -178,9 +162,9 @@ class Sidecar:
         modules = self.config.chains.get(chain, ())
         if not modules:
             return ECHOED
-        stranger = self._once(_stranger, (chain,), chain, modules)
-        if stranger:
-            return unknown(f"Chains.{chain}: {stranger}")
+        foreign = self._once(foreign_to, (chain,), chain, modules)
+        if foreign:
+            return unknown(f"Chains.{chain}: {foreign}")
         rules = taken.match.enforcement if taken.match and modules[0] == MODULE else None
         if rules is not None and rules.egress:
             taken = evolve(taken, cert=rules.cert, is_egress=True)
@@ -224,7 +208,7 @@ class Sidecar:
         """What it hangs on for every match that asks this library's module for something, or for nothing."""
         config = self.config
         chains = {
-            name: modules if enforced or not modules else _without_module(name, modules)
+            name: modules if enforced or not modules else without_module(name, modules)
             for name, modules in config.chains.items()
         }
         return (
@@ -286,32 +270,32 @@ class Sidecar:
             taken = taken.leading_to(only)
         match = taken.match
         passes = self.config.enable_egress or (match is not None and match.allowed)
-        onward = [_Way(WHOLE, CLOSED)]
+        onward = [Way(WHOLE, CLOSED)]
         if passes:
             onward = self._dial(ORIGINAL, taken, taken.cert, is_egress=True)
         weights = match.clusters if match else {}
-        ways: list[_Way] = []
-        for name, weight in _positive(weights):
+        ways: list[Way] = []
+        for name, weight in positive(weights):
             cluster = self.config.clusters.get(name)
             endpoints = [
                 (endpoint.address, endpoint.weight or DEFAULT_WEIGHT)
                 for endpoint in (cluster.endpoints if cluster else ())
             ]
             if cluster is None or not endpoints:
-                ways.extend(_weighted(onward, Fraction(weight)))
+                ways.extend(weighted(onward, Fraction(weight)))
                 continue
             if taken.cert is None and cluster.cert is not None and cluster.cert.fsm_issued:
                 ways.append(
-                    _Way(Fraction(weight), CLOSED)
+                    Way(Fraction(weight), CLOSED)
                 )  # the script names a variable that it does not have
                 continue
             total = sum(share for _, share in endpoints)
             for address, share in endpoints:
                 dialled = self._dial(
-                    _target(address), taken, taken.cert or cluster.cert, is_egress=taken.is_egress
+                    target_of(address), taken, taken.cert or cluster.cert, is_egress=taken.is_egress
                 )
-                ways.extend(_weighted(dialled, Fraction(weight * share, total)))
-        return _united(ways or _weighted(onward, Fraction(DEFAULT_WEIGHT)))
+                ways.extend(weighted(dialled, Fraction(weight * share, total)))
+        return united(ways or weighted(onward, Fraction(DEFAULT_WEIGHT)))
 
     # --- requests ---
 
@@ -340,24 +324,24 @@ class Sidecar:
         return answered(FORBIDDEN)
 
     def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:
-        ways: list[_Way] = []
+        ways: list[Way] = []
         lent: dict[Outcome, None] = {}
-        for name, weight in _positive(clusters):
+        for name, weight in positive(clusters):
             cluster = self.config.clusters.get(name, _NO_CLUSTER)
             endpoints = [(endpoint, endpoint.weight) for endpoint in cluster.endpoints if endpoint.weight]
             total = sum(share for _, share in endpoints)
             if not endpoints:
-                ways.append(_Way(Fraction(weight), answered(NOT_FOUND)))
+                ways.append(Way(Fraction(weight), answered(NOT_FOUND)))
             for endpoint, share in endpoints:
                 dialled = self._to_endpoint(taken, cluster, endpoint)
-                ways.extend(_weighted(dialled, Fraction(weight * share, total)))
+                ways.extend(weighted(dialled, Fraction(weight * share, total)))
                 lent.update(dict.fromkeys(self._lent_instead(taken, cluster, endpoint)))
-        return evolve(_united(ways or [_Way(WHOLE, answered(NOT_FOUND))]), either=tuple(lent))
+        return evolve(united(ways or [Way(WHOLE, answered(NOT_FOUND))]), either=tuple(lent))
 
-    def _to_endpoint(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> list[_Way]:
+    def _to_endpoint(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> list[Way]:
         """The ways of a request to an endpoint."""
         is_egress = taken.is_egress or bool(endpoint.via or endpoint.path)
-        target = _target(endpoint.via or endpoint.address)
+        target = target_of(endpoint.via or endpoint.address)
         cert = taken.cert or cluster.cert
         return self._dial(target, taken, cert, is_egress=is_egress, broken=answered(BAD_GATEWAY))
 
@@ -367,7 +351,7 @@ class Sidecar:
         """What a connection that is opened for an endpoint is, when another request finds it."""
         cert = taken.cert or cluster.cert or self.config.cert
         by_http2 = taken.match is not None and taken.match.protocol == GRPC
-        outcome = _united(self._to_endpoint(taken, cluster, endpoint))
+        outcome = united(self._to_endpoint(taken, cluster, endpoint))
         return Kept(outcome, cert.digest if cert and outcome.mtls else None, by_http2)
 
     def _lent_instead(self, taken: Taken, cluster: Cluster, endpoint: Endpoint) -> Iterator[Outcome]:
@@ -382,7 +366,7 @@ class Sidecar:
         """The connections that may be kept to each address: one for each way that some match leads there."""
         found: dict[str, dict[Kept, None]] = {}
         for taken, rules in self._leading():
-            names = (name for rule in rules for name, _ in _positive(rule.clusters))
+            names = (name for rule in rules for name, _ in positive(rule.clusters))
             for name in dict.fromkeys(names):
                 cluster = self.config.clusters.get(name, _NO_CLUSTER)
                 for endpoint in cluster.endpoints:
@@ -411,20 +395,20 @@ class Sidecar:
 
     def _dial(
         self, target: Target, taken: Taken, cert: Cert | None, *, is_egress: bool, broken: Outcome = CLOSED
-    ) -> list[_Way]:
+    ) -> list[Way]:
         """The ways to a target: with TLS of the sidecar's own, through gateways, or directly."""
         shown = cert or (None if is_egress else self.config.cert)
         if shown is not None:
             outcome = Outcome(Fate.DIALLED, mtls=True) if shown.usable else broken
-            return [_Way(WHOLE, outcome, target if shown.usable else None)]
-        direct = _Way(WHOLE, Outcome(Fate.DIALLED), target)
+            return [Way(WHOLE, outcome, target if shown.usable else None)]
+        direct = Way(WHOLE, Outcome(Fate.DIALLED), target)
         chosen = self._gateways(taken) if is_egress else {}
         total = sum(chosen.values())
         used = tuple(gateway for gateway in chosen if gateway is not None)
         if not used:
             return [direct]
         tunnelled = sum(gateway.weight for gateway in used)
-        ways = [_Way(Fraction(tunnelled, total), Outcome(Fate.DIALLED, gateways=used), target)]
+        ways = [Way(Fraction(tunnelled, total), Outcome(Fate.DIALLED, gateways=used), target)]
         if tunnelled < total:
             ways.append(evolve(direct, weight=Fraction(total - tunnelled, total)))
         return ways
@@ -433,12 +417,12 @@ class Sidecar:
         """The gateways that may be chosen, with their weights; None stands for those that carry nothing."""
         key = taken.match.gateway if taken.match else ANY_GATEWAY
         chosen: dict[UsedGateway | None, int] = {}
-        for name, weight in _positive(self.config.forwards.get(key, {})):
+        for name, weight in positive(self.config.forwards.get(key, {})):
             gateway = self.config.gateways.get(name)
             if gateway is None or not gateway.endpoints:
                 chosen[None] = chosen.get(None, 0) + weight
             else:
-                addresses = tuple(_target(address).spoken() for address in gateway.endpoints)
+                addresses = tuple(target_of(address).spoken() for address in gateway.endpoints)
                 chosen[UsedGateway(name, weight, gateway.mode, addresses)] = weight
         return chosen
 
@@ -454,80 +438,3 @@ def _breaks(matches: tuple[Match, ...]) -> bool:
 def _is_read(request: HTTPRequest) -> bool:
     """Whether a request of HTTP/1.1 is read at all."""
     return request.method in KNOWN_METHODS and not has_long_line(request)
-
-
-def _without_module(chain: str, modules: tuple[str, ...]) -> tuple[str, ...]:
-    """A chain without this library's module, where it stands where it belongs."""
-    if modules[0] != MODULE:
-        return modules
-    left = modules[1:]
-    routing = f"modules/{CORE[HTTP_CHAIN][0]}.js"
-    if chain == HTTP_CHAIN and routing in left:
-        behind = left.index(routing) + 1
-        if left[behind : behind + 1] == (MODULE,):
-            left = (*left[:behind], *left[behind + 1 :])
-    return left
-
-
-def _stranger(chain: str, modules: tuple[str, ...]) -> str:
-    """Why a chain cannot be modelled: a module of somebody else's, or FSM's in another order."""
-    modules = _without_module(chain, modules)
-    core = [f"modules/{name}.js" for name in CORE[chain]]
-    watchers = {f"modules/{name}.js" for name in WATCHERS} if chain == HTTP_CHAIN else set()
-    foreign = next((module for module in modules if module not in {*core, *watchers}), None)
-    if foreign is not None:
-        return f"`{foreign}` is no module that this model knows"
-    return (
-        ""
-        if [module for module in modules if module in core] == core
-        else "FSM's modules are not in FSM's order"
-    )
-
-
-# --- balancing -------------------------------------------------------------------------------------------
-
-
-def _positive(weights: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """What a balancer ever picks."""
-    return ((name, weight) for name, weight in weights.items() if weight)
-
-
-def _weighted(ways: Iterable[_Way], weight: Fraction) -> Iterator[_Way]:
-    return (evolve(way, weight=way.weight * weight) for way in ways)
-
-
-def _target(address: str) -> Target:
-    """`host:port`, the host perhaps an IPv6 address without brackets."""
-    host, _, port = address.rpartition(":")
-    return Target(host.strip("[]"), int(port) if port.isdecimal() else 0)
-
-
-def mixed(ways: Iterable[tuple[Outcome, Target]]) -> Outcome:
-    """One outcome for targets that are reached in unlike ways, each with its weight."""
-    return _united(
-        _Way(Fraction(target.weight), how, evolve(target, weight=DEFAULT_WEIGHT)) for how, target in ways
-    )
-
-
-def _united(ways: Iterable[_Way]) -> Outcome:
-    """One outcome for all ways that end alike, the most frequent first; the others beside it."""
-    alike: dict[Outcome, dict[Target | None, Fraction]] = {}
-    for way in ways:
-        targets = alike.setdefault(way.outcome, {})
-        targets[way.target] = targets.get(way.target, Fraction(0)) + way.weight
-    total = sum(sum(targets.values()) for targets in alike.values())
-    outcomes = sorted(
-        (
-            evolve(outcome, targets=_targets(targets), share=Fraction(sum(targets.values())) / total)
-            for outcome, targets in alike.items()
-        ),
-        key=lambda outcome: (outcome.fate is not Fate.DIALLED, -outcome.share, str(outcome)),
-    )
-    return evolve(outcomes[0], others=tuple(outcomes[1:]))
-
-
-def _targets(weights: Mapping[Target | None, Fraction]) -> tuple[Target, ...]:
-    scale = lcm(*(weight.denominator for weight in weights.values()))
-    return tuple(
-        sorted(evolve(target, weight=int(weight * scale)) for target, weight in weights.items() if target)
-    )

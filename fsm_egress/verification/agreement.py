@@ -19,10 +19,11 @@ from ..connections.payloads import HTTPRequest, Sends
 from ..division.criteria import reading_of_policy, reading_of_sidecar
 from ..division.dividing import ports_of
 from ..engine import Engine, used_gateways
+from ..pipy.balancing import mixed
 from ..pipy.config import PipyConfig, canonical, config_tree, in_version, write_config
 from ..pipy.enforcement import enforced_tree, write_enforced_config
 from ..pipy.outcome import Fate, Outcome
-from ..pipy.sidecar import Sidecar, mixed
+from ..pipy.sidecar import Sidecar
 from ..pipy.versions import fsm_version
 from ..policy import OutboundPolicy
 from ..resolution import resolve

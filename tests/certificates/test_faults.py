@@ -169,8 +169,8 @@ MODEL: list[Fault] = [
     ),
     (
         "pipy.sidecar",
-        "ways.append(_Way(Fraction(weight), answered(NOT_FOUND)))",
-        "ways.append(_Way(Fraction(weight), CLOSED))",
+        "ways.append(Way(Fraction(weight), answered(NOT_FOUND)))",
+        "ways.append(Way(Fraction(weight), CLOSED))",
     ),
     (
         "pipy.sidecar",
