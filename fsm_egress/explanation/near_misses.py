@@ -16,7 +16,7 @@ from ..resources.egress import EgressPolicy, UpstreamTrafficSetting, UpstreamTra
 from ..resources.resource import ObjectMeta
 from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
 from ..resources.words import FORWARDED_METHODS, Protocol
-from ..snapshot import SERVICE_ACCOUNT
+from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.frozen import FrozenMap
 from ..values.net import GAP_START, IPV6_START, Address
 from ..values.references import FieldRef

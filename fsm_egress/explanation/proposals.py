@@ -12,7 +12,7 @@ from ..patterns.automata import Texts, Undecided, witness
 from ..resolution import resolve
 from ..resources.resource import Resource, ServiceIdentity
 from ..resources.words import FORWARDED_METHODS, KNOWN_METHODS
-from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.references import FieldRef, ResourceRef
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..resources.egress import EgressSource
     from ..resources.meshconfig import MeshConfig
     from ..resources.subjects import Subject
+    from ..snapshot import Snapshot
 
 __all__ = [
     "NEEDS",

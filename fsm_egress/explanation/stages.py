@@ -11,7 +11,7 @@ from ..resources.core import Endpoints, Service
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting
 from ..resources.smi import TrafficTarget
 from ..resources.words import Protocol
-from ..snapshot import SERVICE_ACCOUNT
+from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.errors import shortly
 from .question import missing_references
 from .types import STAGES, Stage, StageName

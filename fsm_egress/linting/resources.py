@@ -11,7 +11,7 @@ from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
 from ..resources.words import Protocol
-from ..snapshot import SERVICE_ACCOUNT
+from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.net import BY_PLACE
 from .routes import covered, never, unusual
 

@@ -16,7 +16,8 @@ from ..policy import OutboundPolicy
 from ..resources.egress import EgressPolicy
 from ..resources.kinds import KINDS
 from ..resources.subjects import Subject, read_subject
-from ..snapshot import SERVICE_ACCOUNT, Kind, Snapshot
+from ..snapshot import Snapshot
+from ..snapshot.kind import SERVICE_ACCOUNT, Kind
 from ..values.construction import frozen
 from ..values.typed import takes
 from .absence import certain

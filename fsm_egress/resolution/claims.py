@@ -18,7 +18,7 @@ from ..resources.egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from ..resources.smi import HTTPRouteGroup
 from ..resources.subjects import account_of
 from ..resources.words import STREAMS, Protocol
-from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.construction import frozen
 from ..values.identity import Memory
 from ..values.net import BY_PLACE, LAST_KEY
@@ -28,6 +28,7 @@ from .routes import routes_of, to_clusters, united, wildcard
 if TYPE_CHECKING:
     from ..resources.egress import ConnectionSettings
     from ..resources.subjects import Subject
+    from ..snapshot import Snapshot
     from ..values.net import Prefix
     from ..values.references import FieldRef
 

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from ..resources.egress import Retry
-from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..snapshot.kind import SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..resources.egress import RetryPolicy
     from ..resources.subjects import Subject
+    from ..snapshot import Snapshot
 
 __all__ = ["SERVICE_KIND", "Account", "retries_of", "retry_for", "service_called", "whole"]
 

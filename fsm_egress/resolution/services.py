@@ -17,7 +17,8 @@ from ..resources.multicluster import ServiceImport
 from ..resources.redirection import is_yes
 from ..resources.smi import TrafficTarget
 from ..resources.words import Protocol, ServiceAccessMode
-from ..snapshot import SERVICE_ACCOUNT, Snapshot
+from ..snapshot import Snapshot
+from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.construction import frozen
 from ..values.net import Address, Prefix, parse_address
 from ..values.references import item_path

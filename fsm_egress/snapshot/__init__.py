@@ -3,178 +3,52 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
-from operator import is_, itemgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from operator import is_
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field
 
-from .manifests.loader import Input, NamedText, Refused, load_resources
-from .manifests.manifest import DEFAULT_NAMESPACE, structure
-from .manifests.writing import to_mapping
-from .resources.checks import is_namespace, one_of
-from .resources.control_plane import (
+from ..manifests.loader import Input, NamedText, Refused, load_resources
+from ..manifests.manifest import DEFAULT_NAMESPACE, structure
+from ..manifests.writing import to_mapping
+from ..resources.checks import is_namespace, one_of
+from ..resources.control_plane import (
     DEFAULT_MESH_NAME,
     DEFAULT_TRUST_DOMAIN,
     MESH_NAME,
     TRUST_DOMAIN,
     argument,
 )
-from .resources.core import Namespace, Pod, ServiceAccount
-from .resources.egress import EgressPolicy, Retry
-from .resources.losses import Loss
-from .resources.machines import VirtualMachine
-from .resources.meshconfig import INSTALLED, Defaults, MeshConfig
-from .resources.resource import Resource, ServiceIdentity
-from .resources.smi import TrafficTarget
-from .resources.workloads import CronJob, DaemonSet, Deployment, Job, Maker, ReplicaSet, StatefulSet
-from .values.construction import frozen
-from .values.errors import InvalidValue, PatchError, Problem
+from ..resources.core import Namespace, Pod, ServiceAccount
+from ..resources.egress import EgressPolicy, Retry
+from ..resources.losses import Loss
+from ..resources.machines import VirtualMachine
+from ..resources.meshconfig import INSTALLED, Defaults, MeshConfig
+from ..resources.resource import Resource, ServiceIdentity
+from ..resources.smi import TrafficTarget
+from ..resources.workloads import CronJob, DaemonSet, Deployment, Job, Maker, ReplicaSet, StatefulSet
+from ..values.construction import frozen
+from ..values.errors import InvalidValue, PatchError, Problem
+from .kind import SERVICE_ACCOUNT, Kind, name_of
 
 if TYPE_CHECKING:
-    from .resources.core import PodSpec
-    from .resources.subjects import Subject
-    from .values.references import FieldRef, ResourceRef
+    from ..resources.core import PodSpec
+    from ..resources.subjects import Subject
+    from ..values.references import FieldRef, ResourceRef
+    from .kind import Name
 
-__all__ = ["CONTROL_PLANE_KINDS", "MESH_CONFIG_NAME", "Kind", "Snapshot", "load", "loads"]
+__all__ = ["CONTROL_PLANE_KINDS", "MESH_CONFIG_NAME", "Snapshot", "load", "loads"]
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 
 MESH_CONFIG_NAME = "fsm-mesh-config"
 _UNSAID = MeshConfig()
-SERVICE_ACCOUNT = "ServiceAccount"
 _SWITCHES = re.compile(r"[\w.]{1,60}=(true|false|\d{1,5})")  # other settings may hold a credential
-
-
-Name = tuple[str, str]
-"""A namespace and a name, or of an account its name and namespace."""
-SourceName = tuple[str, str, str]
-"""Kind, name and namespace of a source."""
-
-
-@frozen(eq=False)
-class Kind(Generic[R]):
-    """All resources of one kind, by namespace and name, in that order."""
-
-    _spaces: Mapping[str, Mapping[str, R]] = field(factory=dict)
-    _sources: Mapping[SourceName, tuple[EgressPolicy, ...]] | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, resources: Mapping[Name, R]) -> Kind[R]:
-        """The kind of these resources, which are given by namespace and name."""
-        return cls(_by_space(resources.items(), {}))
-
-    def __iter__(self) -> Iterator[R]:
-        return chain.from_iterable([space.values() for space in self._spaces.values()])
-
-    def __len__(self) -> int:
-        return sum(map(len, self._spaces.values()))
-
-    def __eq__(self, other: object) -> bool:
-        return self._spaces == other._spaces if isinstance(other, Kind) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(tuple([(namespace, len(space)) for namespace, space in self._spaces.items()]))
-
-    def __getitem__(self, name: Name) -> R:
-        return self._spaces[name[0]][name[1]]
-
-    def get(self, namespace: str, name: str) -> R | None:
-        """The resource of this name, if there is one."""
-        space = self._spaces.get(namespace)
-        return None if space is None else space.get(name)
-
-    def __reduce__(self) -> tuple[type[Kind[R]], tuple[Mapping[str, Mapping[str, R]]]]:
-        """Pickled without what is known of it: it can be worked out again."""
-        return Kind, (self._spaces,)
-
-    def changed(self, put: Mapping[Name, R], gone: Iterable[Name] = ()) -> Kind[R]:
-        """The kind with these resources put in, and without those; what is known is followed up."""
-        found = ((name, self.get(*name)) for name in dict.fromkeys((*put, *gone)))
-        before = {name: resource for name, resource in found if resource is not None}
-        spaces = _by_space(put.items(), self._spaces)
-        away: dict[str, set[str]] = {}
-        for namespace, name in gone:
-            away.setdefault(namespace, set()).add(name)
-        for namespace, names in away.items():
-            spaces[namespace] = {name: it for name, it in spaces[namespace].items() if name not in names}
-            if not spaces[namespace]:
-                del spaces[namespace]
-        if self._sources is None:
-            return Kind(spaces)
-        touched = _sources_of([*before.values(), *put.values()])
-        sources = dict(self._sources)
-        for source, policies in touched.items():
-            named = list(sources.pop(source, ()))
-            for policy in policies:
-                at = bisect_left(named, _own_name(policy), key=_own_name)
-                there = at < len(named) and _own_name(named[at]) == _own_name(policy)
-                named[at : at + there] = [policy] if put.get(_own_name(policy)) is policy else []
-            if named:
-                sources[source] = tuple(named)
-        return Kind(spaces, sources)
-
-    @cached_property
-    def by_namespace(self) -> Mapping[str, tuple[R, ...]]:
-        """The resources of each namespace, by name."""
-        return {namespace: tuple(space.values()) for namespace, space in self._spaces.items()}
-
-    @property
-    def sources(self) -> Mapping[SourceName, tuple[EgressPolicy, ...]]:
-        """The Egress policies by each source that they name, whatever its kind."""
-        sources = self._sources
-        if sources is None:
-            sources = {source: tuple(policies) for source, policies in _sources_of(self).items()}
-            object.__setattr__(self, "_sources", sources)
-        return sources
-
-    @property
-    def by_source(self) -> Mapping[Name, tuple[EgressPolicy, ...]]:
-        """The Egress policies that name an account as their source, by its name and namespace."""
-        accounts = self.sources.items()
-        return {
-            (name, space): policies for (kind, name, space), policies in accounts if kind == SERVICE_ACCOUNT
-        }
-
-
-def _sources_of(resources: Iterable[Resource]) -> dict[SourceName, list[EgressPolicy]]:
-    """The Egress policies among some resources by each source that they name, each once."""
-    found: dict[SourceName, list[EgressPolicy]] = {}
-    for policy in resources:
-        if isinstance(policy, EgressPolicy):
-            for source in policy.spec.sources:
-                named = found.setdefault((source.kind, source.name, source.namespace), [])
-                if not named or named[-1] is not policy:
-                    named.append(policy)
-    return found
-
-
-def _own_name(resource: Resource) -> Name:
-    return resource.metadata.namespace, resource.metadata.name
-
-
-def _by_space(
-    put: Iterable[tuple[Name, R]], before: Mapping[str, Mapping[str, R]]
-) -> dict[str, Mapping[str, R]]:
-    """Resources by namespace, then by name, each in its order: those before, and these."""
-    fresh: dict[str, dict[str, R]] = {}
-    for (namespace, name), resource in put:
-        fresh.setdefault(namespace, {})[name] = resource
-    spaces = dict(before)
-    for namespace, resources in fresh.items():
-        known = spaces.get(namespace, {})
-        merged = {**known, **resources}
-        is_longer = len(merged) > len(known)
-        spaces[namespace] = dict(sorted(merged.items(), key=_FIRST)) if is_longer else merged
-    return dict(sorted(spaces.items(), key=_FIRST)) if len(spaces) > len(before) else spaces
-
-
-_FIRST = itemgetter(0)
 
 
 class _Known(dict[Any, tuple[tuple[Kind[Any], ...], Any]]):
@@ -226,7 +100,7 @@ class Snapshot:
         """The snapshot with these resources added, or put in the place of those with the same name."""
         put: dict[type[Resource], dict[Name, Resource]] = {}
         for resource in resources:
-            put.setdefault(type(resource), {})[_own_name(resource)] = resource
+            put.setdefault(type(resource), {})[name_of(resource)] = resource
         kinds = {**self._kinds, **{kind: self.kind(kind).changed(table) for kind, table in put.items()}}
         return self._besides([resource.ref for resource in resources], kinds)
 
@@ -404,7 +278,7 @@ class Snapshot:
             PatchError: the text is no merge patch.
             LoadError: the patched MeshConfig is not valid.
         """
-        from .documents.patch import merge_patch, parse_merge_patch  # noqa: PLC0415  # because few meshes are patched
+        from ..documents.patch import merge_patch, parse_merge_patch  # noqa: PLC0415  # because few meshes are patched
 
         tree = parse_merge_patch(patch) if isinstance(patch, (str, bytes)) else patch
         return self._with_mesh_config(partial(merge_patch, patch=tree), "patch")
@@ -420,7 +294,7 @@ class Snapshot:
             PatchError: the text cannot be read, or a key has no place in a MeshConfig.
             LoadError: the changed MeshConfig is not valid.
         """
-        from .documents.chart import helm_set  # noqa: PLC0415  # because few meshes are changed so
+        from ..documents.chart import helm_set  # noqa: PLC0415  # because few meshes are changed so
 
         return self._with_mesh_config(
             partial(helm_set, text=text, lenient=lenient),
@@ -429,7 +303,7 @@ class Snapshot:
 
     def _with_mesh_config(self, change: Callable[[Any], Any], by: str) -> Snapshot:
         """The changed MeshConfig keeps its name: a patch that renames it would make a second one."""
-        from .documents.patch import differing  # noqa: PLC0415  # because few meshes are changed so
+        from ..documents.patch import differing  # noqa: PLC0415  # because few meshes are changed so
 
         before, source = to_mapping(self.mesh_config), self.mesh_config.source
         after = change(before)
