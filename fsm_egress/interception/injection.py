@@ -32,6 +32,8 @@ UID = 1500  # of the sidecar, whose own connections are not redirected
 NODE_LEVEL = "NodeLevel"
 ON_NODES = f"the mesh intercepts on the nodes (`{NODE_LEVEL}`): no sidecar is in the pod"
 NEVER_INJECTED = ("kube-system", "kube-public")
+NOT_ASKED = ("flomesh.io/ignore", "control-plane")
+"""Labels of namespaces whose pods the injector is not asked about (FSM's `pkg/injector/webhook.go`)."""
 
 
 class State(Word):
@@ -91,11 +93,22 @@ def _by_place(snapshot: Snapshot, host: Host) -> Injection | None:
         return Injection(State.NO, "it is on the host's network", host.at("spec.hostNetwork"))
     if host.namespace in {*NEVER_INJECTED, snapshot.mesh_config.namespace}:
         return Injection(State.NO, f"nothing is injected in namespace `{host.namespace}`", host.at(""))
+    namespace = snapshot.kind(Namespace).get("", host.namespace)
     if not snapshot.monitors(host.namespace):
-        namespace = snapshot.kind(Namespace).get("", host.namespace)
         rule = namespace.at("metadata.labels") if namespace else host.at("")
         return Injection(State.NO, f"the mesh does not watch namespace `{host.namespace}`", rule)
+    label = namespace and _not_asked_for(namespace, snapshot.mesh_config.namespace)
+    if namespace and label:
+        why = f"nothing is injected in namespace `{host.namespace}`, which has the label `{label}`"
+        return Injection(State.NO, why, namespace.at(f"metadata.labels.{label}"))
     return None
+
+
+def _not_asked_for(namespace: Namespace, control_plane: str) -> str | None:
+    """The label of a namespace for which the API server does not ask the injector about its pods."""
+    labels = namespace.metadata.labels
+    found = [*NOT_ASKED] if labels.get("name") != control_plane else [*NOT_ASKED, "name"]
+    return next((label for label in found if label in labels), None)
 
 
 def _by_annotations(snapshot: Snapshot, host: Host) -> Injection:

@@ -53,6 +53,16 @@ RUNS: Wire = {"podIPs": [{"ip": "10.244.1.5"}]}
         ([pod("yes", "fsm-system"), space("yes", name="fsm-system"), config()], State.NO),
         ([pod("yes"), space("yes", labels={})], State.NO),
         ([pod("yes"), space("yes", name="other")], State.NO),
+        ([pod("yes"), space("yes", labels={**WATCHED, "flomesh.io/ignore": "true"})], State.NO),
+        ([pod("yes"), space("yes", labels={**WATCHED, "flomesh.io/ignore": "false"})], State.NO),
+        ([pod("odd"), space("yes", labels={**WATCHED, "control-plane": "manager"})], State.NO),
+        ([pod("yes"), space("yes", labels={**WATCHED, "name": "fsm-system"}), config()], State.NO),
+        ([pod("yes"), space("yes", labels={**WATCHED, "name": "shop"}), config()], State.YES),
+        ([pod("yes"), space("yes", labels={**WATCHED, "flomesh.io/ignored": "true"})], State.YES),
+        (
+            [pod("yes", containers=[SIDECAR]), space("yes", labels={**WATCHED, "control-plane": ""})],
+            State.YES,
+        ),
         *(([pod(said), space()], State.YES) for said in ("enabled", "yes", "true", "YES", "True", "Enabled")),
         *(([pod(said), space("yes")], State.NO) for said in ("disabled", "no", "false", "NO", "False")),
         *(([pod(said), space("yes")], State.NEVER_CREATED) for said in ("on", "", "1", " yes")),
@@ -85,6 +95,15 @@ def test_it_is_said_where_it_was_decided() -> None:
     found = injection_of(snapshot, host)
     assert str(found.rule) == "Namespace shop metadata.labels"
     assert found.why == "the mesh does not watch namespace `shop`"
+
+
+def test_a_namespace_that_the_injector_is_not_asked_about_lets_its_pods_out() -> None:
+    ignored = space("yes", labels={**WATCHED, "flomesh.io/ignore": "true"})
+    mesh = load(pod("yes"), ignored, config())
+    decision = fe.compile(mesh, "default.shop").classify(fe.tcp("203.0.113.9", 443))
+    assert (decision.verdict, decision.reason) == (fe.Verdict.PASSTHROUGH, fe.Reason.NO_SIDECAR)
+    assert str(decision.rule) == "Namespace shop metadata.labels.flomesh.io/ignore"
+    assert not fe.never(mesh, fe.Where.outside())
 
 
 def template(*containers: Wire, labels: Wire | None = None, init: str = "setup") -> Wire:
