@@ -9,7 +9,7 @@ from attrs import fields, frozen
 
 import fsm_egress as fe
 from fsm_egress.live.paths import served
-from fsm_egress.resources.kinds import KINDS
+from fsm_egress.resources.kinds import KINDS, OF_FILES
 
 __all__ = [
     "CLASSES",
@@ -92,10 +92,10 @@ def _served(kind: type[Any]) -> Served:
     return Served(kind.kind, newest.group, newest.version, newest.plural, has_status)
 
 
-SERVED: Mapping[str, Served] = {kind.kind: _served(kind) for kind in KINDS}
+SERVED: Mapping[str, Served] = {kind.kind: _served(kind) for kind in KINDS if kind not in OF_FILES}
 FOLLOWED = tuple(it for it in SERVED.values() if it.kind != fe.Secret.kind)
 """The kinds that are listed and watched; of Secrets those are read that policies name, and no others."""
-CLASSES = {kind.kind: kind for kind in KINDS}
+CLASSES = {kind.kind: kind for kind in KINDS if kind.kind in SERVED}
 
 
 def bare(document: Mapping[str, Any]) -> Tree:

@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..resources.core import Pod, PodSpec
 from ..resources.resource import Resource
-from ..resources.workloads import (
-    CronJob,
-    DaemonSet,
-    Deployment,
-    Job,
-    Maker,
-    PodTemplate,
-    ReplicaSet,
-    StatefulSet,
-)
+from ..resources.workloads import SETS, CronJob, PodTemplate
 from ..values.construction import frozen
 from ..values.frozen import FrozenMap
 from ..values.net import Prefix
@@ -28,8 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HOST_KINDS", "Host", "hosts_by_address", "hosts_by_name", "hosts_of"]
 
-SET_KINDS: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
-HOST_KINDS = (Pod, *SET_KINDS, CronJob)
+HOST_KINDS = (Pod, *SETS, CronJob)
 UUID_LABEL = "fsm-proxy-uuid"
 _OWNED = "ownerReferences"
 
@@ -116,9 +106,9 @@ def _listed(snapshot: Snapshot) -> Iterator[Host]:
     for pod in snapshot.kind(Pod):
         own = tuple(dict.fromkeys(Prefix.host(it.ip) for it in pod.status.pod_ips))
         yield Host(pod, "", pod.metadata.labels, pod.metadata.annotations, pod.spec, own)
-    makers = (it for kind in SET_KINDS for it in snapshot.kind(kind) if _OWNED not in it.metadata.extra)
-    for maker in makers:
-        yield _host(maker, "spec.template.", maker.spec.template)
+    for maker in (it for kind in SETS for it in snapshot.kind(kind)):
+        if maker.spec.has_template and _OWNED not in maker.metadata.extra:
+            yield _host(maker, "spec.template.", maker.spec.template)
     for job in snapshot.kind(CronJob):
         yield _host(job, "spec.jobTemplate.spec.template.", job.spec.job_template.spec.template)
 

@@ -15,7 +15,7 @@ from ..manifests.unread import LEFT_OUT, Unread
 from ..resources.checks import NAME_LENGTH, is_subdomain
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy
-from ..resources.kinds import KINDS
+from ..resources.kinds import KINDS, OF_FILES
 from ..resources.resource import APPLIED
 from ..values.construction import frozen
 from ..values.errors import show
@@ -112,7 +112,7 @@ def read_cluster(ask: Ask, namespace: str = "") -> ClusterRead:
 
 _LISTED: tuple[type[Resource], ...] = (
     Namespace,
-    *(kind for kind in KINDS if kind not in {Namespace, Secret}),
+    *(kind for kind in KINDS if kind not in {Namespace, Secret, *OF_FILES}),
 )
 
 

@@ -11,7 +11,7 @@ from .meshconfig import MeshConfig
 from .multicluster import GlobalTrafficPolicy, ServiceImport
 from .plugins import Plugin, PluginChain, PluginConfig
 from .smi import HTTPRouteGroup, TrafficSplit, TrafficTarget
-from .workloads import CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet
+from .workloads import MAKERS, ReplicationController, Rollout
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -39,13 +39,11 @@ KINDS: tuple[type[Resource], ...] = (
     ServiceImport,
     GlobalTrafficPolicy,
     TrafficWarmup,
-    Deployment,
-    StatefulSet,
-    DaemonSet,
-    ReplicaSet,
-    Job,
-    CronJob,
+    *MAKERS,
 )
+
+OF_FILES: tuple[type[Resource], ...] = (ReplicationController, Rollout)
+"""Those that are read where somebody wrote them; of a cluster their pods are, and few clusters have them."""
 
 READ: tuple[type[Resource], ...] = (*KINDS, EndpointSlice)
 """The kinds of documents that are read; of slices a load makes Endpoints."""

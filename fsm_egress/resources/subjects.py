@@ -52,7 +52,17 @@ class AnyOtherAccount:
 
 LISTED = 3  # pods that a text names before it counts the rest
 POD = "pod"
-HOSTS = (POD, "deployment", "statefulset", "daemonset", "replicaset", "job", "cronjob")
+HOSTS = (
+    POD,
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "replicaset",
+    "replicationcontroller",
+    "rollout",
+    "job",
+    "cronjob",
+)
 
 
 @frozen

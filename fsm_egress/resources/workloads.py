@@ -1,4 +1,7 @@
-"""What makes pods, for its templates: Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs."""
+"""What makes pods, for its templates: Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs.
+
+ReplicationControllers and Argo's Rollouts are as good, where somebody wrote them.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ __all__ = [
     "Maker",
     "PodTemplate",
     "ReplicaSet",
+    "ReplicationController",
+    "Rollout",
     "StatefulSet",
 ]
 
@@ -48,6 +53,11 @@ class WorkloadSpec(Part):
     """`spec` of what makes pods; all but the template is carried along."""
 
     template: PodTemplate = field(factory=PodTemplate, metadata=part(PodTemplate))
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the pods are described here, and not in what a Rollout refers to."""
+        return "workloadRef" not in self.extra
 
 
 @frozen(field_transformer=checked)
@@ -91,6 +101,26 @@ class ReplicaSet(Resource):
 
 
 @frozen(field_transformer=checked)
+class ReplicationController(Resource):
+    """A ReplicationController, for the pods that it makes."""
+
+    kind: ClassVar[str] = "ReplicationController"
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
+class Rollout(Resource):
+    """A Rollout of Argo, for the pods that it makes; one that refers to a Deployment has no template."""
+
+    kind: ClassVar[str] = "Rollout"
+    api_versions: ClassVar[tuple[str, ...]] = ("argoproj.io/v1alpha1",)
+
+    spec: WorkloadSpec = field(factory=WorkloadSpec, metadata=part(WorkloadSpec))
+
+
+@frozen(field_transformer=checked)
 class Job(Resource):
     """A Job, for the pods that it makes."""
 
@@ -124,10 +154,19 @@ class CronJob(Resource):
     spec: CronJobSpec = field(factory=CronJobSpec, metadata=part(CronJobSpec))
 
 
-MAKERS: tuple[type[Resource], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob)
-"""Every kind that makes pods."""
 PARTS: tuple[type[Part], ...] = (TemplateMeta, PodTemplate, WorkloadSpec, JobTemplate, CronJobSpec)
 """What they are made of besides pods."""
 
-Maker: TypeAlias = Deployment | StatefulSet | DaemonSet | ReplicaSet | Job
+Maker: TypeAlias = Deployment | StatefulSet | DaemonSet | ReplicaSet | ReplicationController | Rollout | Job
 """What has its template in `spec.template`."""
+SETS: tuple[type[Maker], ...] = (
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    ReplicaSet,
+    ReplicationController,
+    Rollout,
+    Job,
+)
+MAKERS: tuple[type[Maker | CronJob], ...] = (*SETS, CronJob)
+"""Every kind that makes pods."""

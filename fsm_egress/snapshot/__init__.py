@@ -30,7 +30,7 @@ from ..resources.machines import VirtualMachine
 from ..resources.meshconfig import INSTALLED, Defaults, MeshConfig
 from ..resources.resource import Resource, ServiceIdentity
 from ..resources.smi import TrafficTarget
-from ..resources.workloads import CronJob, DaemonSet, Deployment, Job, Maker, ReplicaSet, StatefulSet
+from ..resources.workloads import SETS, CronJob, Deployment
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, PatchError, Problem
 from .kind import SERVICE_ACCOUNT, Kind, name_of
@@ -244,8 +244,7 @@ class Snapshot:
         named |= {(pod.spec.service_account_name, pod.namespace) for pod in self.kind(Pod)}
         machines = ((it.spec.service_account_name, it.namespace) for it in self.kind(VirtualMachine))
         named |= {account for account in machines if account[0]}
-        kinds: tuple[type[Maker], ...] = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job)
-        makers = (it for kind in kinds for it in self.kind(kind))
+        makers = (it for kind in SETS for it in self.kind(kind) if it.spec.has_template)
         named |= {(it.spec.template.spec.service_account_name, it.namespace) for it in makers}
         jobs = ((it.spec.job_template.spec.template.spec, it.namespace) for it in self.kind(CronJob))
         named |= {(spec.service_account_name, namespace) for spec, namespace in jobs}

@@ -37,6 +37,8 @@ def made(kind: str, version: str, spec: Wire, **metadata: Any) -> Wire:
         (made("StatefulSet", "apps/v1", {"template": TEMPLATE}), "spec.template.spec"),
         (made("DaemonSet", "apps/v1", {"template": TEMPLATE}), "spec.template.spec"),
         (made("ReplicaSet", "apps/v1", {"template": TEMPLATE}), "spec.template.spec"),
+        (made("ReplicationController", "v1", {"template": TEMPLATE}), "spec.template.spec"),
+        (made("Rollout", "argoproj.io/v1alpha1", {"template": TEMPLATE}), "spec.template.spec"),
         (made("Job", "batch/v1", {"template": TEMPLATE}), "spec.template.spec"),
         (made("CronJob", "batch/v1", JOB), "spec.jobTemplate.spec.template.spec"),
     ],
@@ -57,6 +59,32 @@ def test_what_something_else_made_is_that_one_s() -> None:
     owners = [{"kind": "Deployment", "name": "cart"}]
     owned = made("ReplicaSet", "apps/v1", {"template": TEMPLATE}, ownerReferences=owners)
     assert hosts_of(load(owned)) == ()
+
+
+def test_the_pods_of_a_rollout_that_refers_to_a_deployment_are_described_there() -> None:
+    refers = {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart"}}
+    mesh = load(made("Rollout", "argoproj.io/v1alpha1", refers))
+    assert hosts_of(mesh) == ()
+    assert mesh.identities() == ()
+    assert [str(it) for it in load(made("Rollout", "argoproj.io/v1alpha1", {})).identities()] == [
+        "default.shop"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"), [("ReplicationController", "v1"), ("Rollout", "argoproj.io/v1alpha1")]
+)
+def test_nothing_is_proven_over_the_template_of_a_kind_that_few_clusters_have(
+    kind: str, version: str
+) -> None:
+    excluded = {"flomesh.io/outbound-port-exclusion-list": "5432"}
+    template = {"metadata": {"annotations": excluded}, "spec": {"serviceAccountName": "cart"}}
+    mesh = load(made(kind, version, {"template": template}))
+    assert not fe.never(mesh, fe.Where.outside())
+    for subject in ("cart.shop", f"{kind.lower()}/cart.shop"):
+        decision = fe.compile(mesh, subject).classify(fe.tcp("203.0.113.9", 5432))
+        assert decision.reason is fe.Reason.NOT_INTERCEPTED
+        assert str(decision.rule).startswith(f"{kind} shop/cart spec.template.metadata.annotations.")
 
 
 def test_a_pod_has_its_addresses_each_once() -> None:

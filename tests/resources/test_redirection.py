@@ -58,6 +58,8 @@ def test_a_list_that_iptables_refuses_is_an_error_where_the_document_shows_it(na
     [
         *((kind, "apps/v1", "spec.template") for kind in ("Deployment", "StatefulSet", "DaemonSet")),
         ("ReplicaSet", "apps/v1", "spec.template"),
+        ("ReplicationController", "v1", "spec.template"),
+        ("Rollout", "argoproj.io/v1alpha1", "spec.template"),
         ("Job", "batch/v1", "spec.template"),
         ("CronJob", "batch/v1", "spec.jobTemplate.spec.template"),
     ],
