@@ -97,7 +97,7 @@ class Documents:
         elif not configs and inherited is not None and len(inherited.kind(MeshConfig)):
             say(["note: no MeshConfig among the documents of --after: that of -f is taken"], err=True)
             return mesh.with_(*inherited.kind(MeshConfig))
-        elif not configs and not mesh.lost:
+        elif not configs and not any(map(_may_be_config, mesh.lost)):
             if self.defaults is None:
                 say(_ASSUMED, err=True)
             return mesh.with_defaults(self.defaults or Defaults.FSM)
@@ -146,6 +146,11 @@ class Documents:
     def __bool__(self) -> bool:
         """Whether they say anything."""
         return bool(self.files or self.patches or self.settings)
+
+
+def _may_be_config(loss: Loss) -> bool:
+    """Whether the MeshConfig may be what could not be read, so that nothing is assumed in its place."""
+    return loss.ref is None or loss.ref.kind == MeshConfig.kind
 
 
 _NOTHING = Problem(

@@ -166,3 +166,15 @@ def test_pods_are_told_of_all_the_same() -> None:
     write("mesh.json", config(), pod("a"))
     assert run("pods").stdout.splitlines()[1].startswith("pod/a.curl")
     assert json.loads(run("pods", "-o", "json").stdout)["pod"] == "pod/a.curl"
+
+
+def test_defaults_are_assumed_and_named_though_a_policy_cannot_be_read() -> None:
+    asked = ("decide", "--as", "web.shop", "--to", WEB, "--tcp")
+    broken = run(*asked, files=("broken.json",))
+    assert "note: no MeshConfig among the documents: FSM's defaults are assumed" in broken.stderr
+    assert "DENIED " in broken.stdout
+    assert "PASSTHROUGH " in run(*asked, "--defaults", "chart", files=("broken.json",)).stdout
+    write("config.json", {**config(), "metadata": {"namespace": "fsm-system"}})
+    lost = run(*asked, "--defaults", "chart", files=("config.json",))
+    assert "defaults are assumed" not in lost.stderr
+    assert "DENIED?" in lost.stdout
