@@ -102,8 +102,9 @@ if TYPE_CHECKING:
     )
     from .values.net import Address, Prefix
     from .values.references import FieldRef, Mark, ResourceRef, Source
-    from .verification.agreement import Disagreement, Sides, Undecided, Verification, verify
+    from .verification.agreement import Verification, verify
     from .verification.enforceability import enforceability
+    from .verification.sides import Disagreement, Sides, Undecided
     from .verification.stock_config import stock_config
     from .verification.stock_findings import stock_findings
     from .workload import Workload
@@ -349,7 +350,8 @@ _ROOMS = {
     "snapshot": "Snapshot load loads",
     "verification.stock_config": "stock_config",
     "replaying.tally": "Change Changed Ruling Summary",
-    "verification.agreement": "Disagreement Sides Undecided Verification verify",
+    "verification.agreement": "Verification verify",
+    "verification.sides": "Disagreement Sides Undecided",
     "workload": "Workload",
     "connections.descriptions": "Requests http requests server_first tcp tls udp",
     "linting.rules.rule": "LintRule",

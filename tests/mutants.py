@@ -55,7 +55,10 @@ WINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests/engine", "tests/test_workload.py"),
     ),
     "resolution": (("resolution/*.py",), ("tests/resolution", "tests/engine")),
-    "pipy": (("pipy/*.py",), ("tests/pipy", "tests/verification/test_agreement.py")),
+    "pipy": (
+        ("pipy/*.py",),
+        ("tests/pipy", "tests/verification/test_agreement.py", "tests/verification/test_sides.py"),
+    ),
     "partition": (
         ("answers/partition.py", "answers/regions.py", "division/*.py"),
         ("tests/division", "tests/answers/test_partition.py", "tests/answers/test_regions.py"),

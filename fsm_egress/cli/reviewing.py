@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
     from ..connections.findings import Finding
     from ..resources.subjects import Subject
-    from ..verification.agreement import Disagreement, Verification
+    from ..verification.agreement import Verification
+    from ..verification.sides import Disagreement
 
 __all__ = ["lint", "print_findings", "verify"]
 

@@ -19,8 +19,9 @@ from ..resources.words import KNOWN_METHODS
 from ..snapshot import Snapshot
 from ..values.net import IPV6_START
 from ..values.typed import takes
-from .agreement import Disagreement, Verification, verify
+from .agreement import Verification, verify
 from .everywhere import EVERYWHERE, judged
+from .sides import Disagreement
 
 if TYPE_CHECKING:
     from ..resources.subjects import Subject

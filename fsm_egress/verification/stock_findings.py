@@ -19,7 +19,7 @@ from ..snapshot import Snapshot
 from ..values.errors import Severity
 from ..values.identity import Memory
 from ..values.typed import takes
-from .agreement import Disagreement, Sides, own_certificate
+from .sides import Disagreement, Sides, own_certificate
 from .stock_config import stock_config, version_of, written
 from .stock_departures import suspicions
 from .stock_exhibits import Exhibits, unexplained

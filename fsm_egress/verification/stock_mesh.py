@@ -25,7 +25,7 @@ from ..values.identity import Memory
 from ..values.net import Address, Prefix
 from ..values.prefix_table import PrefixTable
 from ..values.references import FieldRef
-from .agreement import Disagreement
+from .sides import Disagreement
 from .stock_config import written_port
 from .stock_view import StockView, stock_claims
 

@@ -27,8 +27,8 @@ from fsm_egress.certificates.trees import ends_of
 from fsm_egress.connections.decision import Target, UsedGateway
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.pipy.sidecar import Sidecar
-from fsm_egress.verification.agreement import Disagreement, own_config
 from fsm_egress.verification.certified import fares_of
+from fsm_egress.verification.sides import Disagreement, own_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,7 +31,7 @@ from observed import goes_as_due  # noqa: E402  # ditto
 import fsm_egress as fe  # noqa: E402  # ditto
 from fsm_egress.pipy.enforcement import MODULE, module_source  # noqa: E402  # ditto
 from fsm_egress.values.net import IPV6_START  # noqa: E402  # ditto
-from fsm_egress.verification.agreement import intercepted, own_config  # noqa: E402  # ditto
+from fsm_egress.verification.sides import intercepted, own_config  # noqa: E402  # ditto
 
 KEPT = TESTS / "vectors" / "dataplane.json.gz"
 ABOUT = (

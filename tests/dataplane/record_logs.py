@@ -27,7 +27,7 @@ from logged import says_what_is_due  # noqa: E402  # because the tests are no pa
 import fsm_egress as fe  # noqa: E402  # ditto
 from fsm_egress.pipy.enforcement import module_source  # noqa: E402  # ditto
 from fsm_egress.pipy.observing import observer_source  # noqa: E402  # ditto
-from fsm_egress.verification.agreement import intercepted  # noqa: E402  # ditto
+from fsm_egress.verification.sides import intercepted  # noqa: E402  # ditto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

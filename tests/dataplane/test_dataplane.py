@@ -14,7 +14,7 @@ from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
 from fsm_egress.pipy.enforcement import MODULE, module_source
-from fsm_egress.verification.agreement import Sides, intercepted, own_config
+from fsm_egress.verification.sides import Sides, intercepted, own_config
 
 Wire = dict[str, Any]
 NAMES = {"a.com": "54.1.1.2", "b.com": "54.1.1.3"}

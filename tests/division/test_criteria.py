@@ -19,7 +19,7 @@ from fsm_egress.division.dividing import divide
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.sidecar import Sidecar
 from fsm_egress.values.net import IPV6_START, LAST_KEY, Address
-from fsm_egress.verification.agreement import Sides, own_config
+from fsm_egress.verification.sides import Sides, own_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -19,7 +19,7 @@ from fsm_egress.interception.hosts import hosts_of
 from fsm_egress.interception.lists import annotated, mesh_lists, together
 from fsm_egress.policy import Interception
 from fsm_egress.values.net import Prefix
-from fsm_egress.verification.agreement import intercepted
+from fsm_egress.verification.sides import intercepted
 
 Wire = dict[str, Any]
 VECTORS = json.loads(

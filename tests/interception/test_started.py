@@ -14,7 +14,7 @@ from small import load
 import fsm_egress as fe
 from fsm_egress.interception.hosts import hosts_of
 from fsm_egress.interception.started import Started, started_with
-from fsm_egress.verification.agreement import intercepted
+from fsm_egress.verification.sides import intercepted
 
 Wire = dict[str, Any]
 

@@ -31,7 +31,7 @@ from fsm_egress.resources.redirection import INJECTION
 from fsm_egress.resources.smi import HTTPRouteGroup
 from fsm_egress.resources.workloads import Deployment
 from fsm_egress.values.errors import Severity
-from fsm_egress.verification.agreement import Disagreement, Sides
+from fsm_egress.verification.sides import Disagreement, Sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

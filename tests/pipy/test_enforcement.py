@@ -21,8 +21,9 @@ from fsm_egress.pipy.config import write_config
 from fsm_egress.pipy.enforcement import MODULE, module_source, write_enforced_config
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.pipy.sidecar import Sidecar
-from fsm_egress.verification.agreement import Disagreement, Sides, intercepted, verify
+from fsm_egress.verification.agreement import verify
 from fsm_egress.verification.enforceability import codes_of, enforceability
+from fsm_egress.verification.sides import Disagreement, Sides, intercepted
 
 Wire = dict[str, Any]
 

@@ -13,7 +13,7 @@ from fsm_egress.api import pipy_config
 from fsm_egress.connections.findings import Code
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.values.errors import Severity
-from fsm_egress.verification.agreement import Undecided, verify
+from fsm_egress.verification.agreement import verify
 from fsm_egress.verification.enforceability import (
     advice,
     codes_of,
@@ -21,6 +21,7 @@ from fsm_egress.verification.enforceability import (
     findings_of,
     without_codes,
 )
+from fsm_egress.verification.sides import Undecided
 
 IPV4 = ["0.0.0.0/0"]
 CERT: dict[str, Any] = {"issuer": "fsm"}

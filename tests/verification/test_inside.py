@@ -12,8 +12,9 @@ from small import config, load, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.verification.agreement import Verification, own_config, verify
+from fsm_egress.verification.agreement import Verification, verify
 from fsm_egress.verification.inside import ALIKE, Compared, Inside
+from fsm_egress.verification.sides import own_config
 
 Case = tuple[list[Any], str, list[dict[str, Any]]]
 ASKED = 4  # subjects of a mesh

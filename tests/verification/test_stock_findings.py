@@ -18,7 +18,7 @@ from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code
-from fsm_egress.verification.agreement import Disagreement, Sides, own_config
+from fsm_egress.verification.sides import Disagreement, Sides, own_config
 from fsm_egress.verification.stock_config import stock_config
 from fsm_egress.verification.stock_findings import stock_findings
 

@@ -1,0 +1,309 @@
+"""What the policies of an identity mean, and what a sidecar does: the two sides, and how they differ.
+
+The engine states what the policies mean (`docs/decision.md`), the model of the stock sidecar what a
+`config.json` makes of it (`sidecar-*.json`).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field
+
+from ..connections.connection import Connection
+from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
+from ..connections.payloads import HTTPRequest, Sends
+from ..engine import Engine, used_gateways
+from ..pipy.balancing import mixed
+from ..pipy.config import PipyConfig, canonical, config_tree, in_version, write_config
+from ..pipy.enforcement import enforced_tree, write_enforced_config
+from ..pipy.outcome import Fate, Outcome
+from ..pipy.sidecar import Sidecar
+from ..pipy.versions import fsm_version
+from ..policy import OutboundPolicy
+from ..resolution import resolve
+from ..values.construction import frozen
+from ..values.frozen import EMPTY
+from ..values.identity import Memory, Same
+from ..values.net import IPV6_START
+from .inside import Compared
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from ..division.classes import Class
+    from ..division.dividing import Rank
+    from ..policy import Interception
+    from ..resources.subjects import Subject
+    from ..snapshot import Snapshot
+    from ..values.references import FieldRef
+
+__all__ = ["Disagreement", "Sides", "Undecided", "intercepted", "own_certificate", "own_config"]
+
+ROOT = "/"
+CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
+
+
+@frozen
+class Disagreement:
+    """A class of connections on which engine and sidecar differ.
+
+    Attributes:
+        connection: the smallest of them.
+        decision: what the policies mean, and the rule that says so.
+        due: what a sidecar that honours the decision would do.
+        outcome: what becomes of the connection in the stock sidecar, or beside it.
+    """
+
+    connection: Connection
+    decision: Decision
+    due: Outcome
+    outcome: Outcome
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The disagreement for machines, as `fsm-egress verify -o json` prints it."""
+        return {
+            "connection": self.connection.to_mapping(),
+            "decision": self.decision.to_mapping(self.connection),
+            "due": self.due.to_mapping(self.connection),
+            "sidecar": self.outcome.to_mapping(self.connection),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.decision}; should be: {self.due}; the sidecar: {self.outcome}"
+
+
+@frozen
+class Undecided:
+    """A class of connections, shown by one, on which it could not be decided whether they differ, and why."""
+
+    connection: Connection
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}: not decided: {self.reason}"
+
+
+@frozen(eq=False)
+class Sides:
+    """The two sides of a comparison: what the policies of an identity mean, and a sidecar with a config."""
+
+    policy: OutboundPolicy
+    engine: Engine
+    sidecar: Sidecar
+    _dues: Memory[Outcome] = field(init=False, factory=Memory, repr=False)
+    _alike: dict[tuple[Any, ...], int] = field(init=False, factory=dict, repr=False)
+    _likenesses: Memory[int] = field(init=False, factory=Memory, repr=False)
+    _reaching: dict[tuple[int, int, bool], bool] = field(init=False, factory=dict, repr=False)
+    _equal: dict[Outcome, int] = field(init=False, factory=dict, repr=False)
+    _numbers: Memory[int] = field(init=False, factory=Memory, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        identity: Subject | str,
+        config: Sidecar | PipyConfig | Mapping[str, Any] | bytes | None = None,
+        *,
+        enforce: bool = False,
+        fsm: str | None = None,
+    ) -> Sides:
+        """The sides of an identity; see `verify`."""
+        policy = resolve(snapshot, identity)
+        given = config
+        if given is None:
+            given = _own_tree(snapshot, policy, enforce=enforce)
+            if fsm is not None and fsm_version(fsm).plain_hosts:
+                given = in_version(own_config(snapshot, policy, enforce=enforce), fsm_version(fsm))
+        sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given, fsm)
+        return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
+
+    def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
+        return Sides, (self.policy, self.engine, self.sidecar)
+
+    def alone(self) -> Sides:
+        """The same where upstreams close each connection, so that none is lent to another request."""
+        return Sides(self.policy, self.engine, self.sidecar.alone())
+
+    def compare(self, connection: Connection) -> Disagreement | Undecided | None:
+        """How the sides differ on a connection, if they do."""
+        decision = self.engine.classify(connection)
+        outcome = self.outcome(connection)
+        if outcome.fate is Fate.UNKNOWN:
+            return Undecided(connection, outcome.cause)
+        due = self.due(decision)
+        is_alike = self._likeness(due) == self._likeness(outcome) or _is_of_an_age(due, outcome)
+        return None if is_alike else Disagreement(connection, decision, due, outcome)
+
+    def compared(
+        self, classes: Iterable[tuple[Rank, Class]], before: Container[object]
+    ) -> Compared[Disagreement | Undecided]:
+        """How the sides differ on some classes: each sort once, and none that was found before."""
+        seen: set[object] = set()
+        found: list[tuple[Rank, Disagreement | Undecided]] = []
+        count = 0
+        for rank, part in classes:
+            count += not part.undecided
+            it = Undecided(part.witness, part.undecided) if part.undecided else self.compare(part.witness)
+            if it is not None:
+                sort = it.reason if isinstance(it, Undecided) else self.sort(it)
+                if sort not in seen and sort not in before:
+                    seen.add(sort)
+                    found.append((rank, it if isinstance(it, Undecided) else self.simplest(it)))
+        return Compared(count, tuple(found))
+
+    def sort(self, found: Disagreement) -> object:
+        """What disagreements of one sort have in common, besides being shown by different connections.
+
+        What passes by the sidecar is told from what it handles, and TLS that is denied from the rest, as
+        other shortcomings are behind them.
+        """
+        reaches = self._is_intercepted(found.connection)
+        denied_tls = not found.decision.allowed and found.connection.kind is Sends.TLS
+        return Same(found.decision), self._number(found.outcome), reaches, denied_tls
+
+    def _number(self, outcome: Outcome) -> int:
+        """A number that equal outcomes share; those that the sidecar keeps are compared once."""
+        return self._numbers.once(outcome, lambda it: self._equal.setdefault(it, len(self._equal)))
+
+    def simplest(self, found: Disagreement) -> Disagreement:
+        """A disagreement of the same sort by a plainer request, where there is one."""
+        request = found.connection.sends
+        if isinstance(request, HTTPRequest):
+            for path, headers in ((ROOT, EMPTY), (request.path, EMPTY), (ROOT, request.headers)):
+                plain = found.connection.replace(sends=request.replace(path=path, headers=headers))
+                other = self.compare(plain)
+                if isinstance(other, Disagreement) and self.sort(other) == self.sort(found):
+                    return other
+        return found
+
+    def outcome(self, connection: Connection) -> Outcome:
+        """What becomes of a connection: past the sidecar, or in it."""
+        if self._is_intercepted(connection):
+            return self.sidecar.handle(connection)
+        return _PAST_IT
+
+    def _is_intercepted(self, connection: Connection) -> bool:
+        key = connection.port, connection.key, connection.sends is Sends.DATAGRAM
+        if key not in self._reaching:
+            self._reaching[key] = intercepted(self.policy.interception, connection)
+        return self._reaching[key]
+
+    def due(self, decision: Decision) -> Outcome:
+        """What a sidecar that honours a decision of the engine does."""
+        return self._dues.once(decision, self._due)
+
+    def _likeness(self, outcome: Outcome) -> int:
+        """A number that is the same where it comes to the same: refused is as good as closed."""
+        return self._likenesses.once(
+            outcome, lambda it: self._alike.setdefault(_comparable(it), len(self._alike))
+        )
+
+    def _due(self, decision: Decision) -> Outcome:
+        if not decision.allowed:
+            return Outcome(Fate.ANSWERED if decision.status else Fate.CLOSED, status=decision.status)
+        mtls = self._mtls_due(decision)
+        outcome = Outcome(Fate.DIALLED, mtls=mtls, gateways=decision.gateways)
+        if decision.verdict is Verdict.IN_MESH and decision.reason is Reason.HTTP_ROUTE and self._elsewhere:
+            away = Outcome(Fate.DIALLED, gateways=used_gateways(self.policy))
+            return mixed(
+                (
+                    away if (target.host, target.port) in self._elsewhere else outcome,
+                    evolve(target, by_age=None),
+                )
+                for target in decision.targets
+            )
+        return evolve(outcome, targets=decision.targets)
+
+    def _mtls_due(self, decision: Decision) -> bool:
+        """Whether TLS by the sidecar is due: in the mesh, and where a policy shows a certificate.
+
+        A client that opens TLS itself is passed on as it is (`docs/decision.md`, `https`).
+        """
+        if decision.verdict is Verdict.IN_MESH:
+            return self.sidecar.config.cert is not None
+        if decision.reason is Reason.HTTP_ROUTE:
+            return {f"{target.host}:{target.port}" for target in decision.targets} <= self._certified_clusters
+        return decision.reason is Reason.TCP_PORT and self.certified(decision)
+
+    def certified(self, decision: Decision) -> bool:
+        """Whether the policy that decides shows a certificate."""
+        return decision.rule in self._certified_rules
+
+    @cached_property
+    def _elsewhere(self) -> frozenset[tuple[str, int]]:
+        """Where other clusters take requests below a path: in the clear, and through the mesh's gateways."""
+        ends = (end for cluster in self.policy.clusters for end in cluster.endpoints)
+        return frozenset((end.host, end.port) for end in ends if end.path)
+
+    @cached_property
+    def _certified_rules(self) -> frozenset[FieldRef]:
+        groups = (group for port in self.policy.ports for group in port.groups)
+        return frozenset(claim.rule for group in groups for claim in group.claims if claim.source_cert)
+
+    @cached_property
+    def _certified_clusters(self) -> frozenset[str]:
+        clusters = (cluster for port in self.policy.ports for cluster in port.clusters)
+        return frozenset(cluster.name for cluster in clusters if cluster.source_cert)
+
+
+def own_config(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = False) -> PipyConfig:
+    """The config of a policy, with a certificate where the mesh gives its sidecars one."""
+    write = write_enforced_config if enforce else write_config
+    return write(policy, own_certificate(snapshot))
+
+
+def own_certificate(snapshot: Snapshot) -> Mapping[str, Any]:
+    """The certificate that the sidecars of a mesh carry, where it gives them one."""
+    disabled = snapshot.mesh_config.spec.sidecar.sidecar_disabled_mtls
+    return {} if disabled else {"Certificate": CERTIFICATE}
+
+
+def _own_tree(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool) -> Mapping[str, Any]:
+    """What `own_config` writes, with what ranges have in common once: as text, it is the square of them."""
+    write = enforced_tree if enforce else config_tree
+    return canonical(write(policy, own_certificate(snapshot)))
+
+
+_PAST_IT = Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))
+
+
+def intercepted(interception: Interception, connection: Connection) -> bool:
+    """Whether FSM's iptables rules redirect the connection to the sidecar: IPv4 and TCP only."""
+    if connection.key >= IPV6_START or connection.sends is Sends.DATAGRAM or interception.without is not None:
+        return False
+    address = connection.destination
+    passed = (*interception.local, *(prefix for prefix, _ in interception.excluded))
+    if any(address in prefix for prefix in passed):
+        return False
+    if any(connection.port == port for port, _ in interception.excluded_ports):
+        return False
+    return not interception.included or any(address in prefix for prefix, _ in interception.included)
+
+
+def _comparable(outcome: Outcome) -> tuple[Any, ...]:
+    """What has to be equal where the same happens; weights count as shares."""
+    fate = Fate.CLOSED if outcome.fate is Fate.REFUSED else outcome.fate
+    targets = shares((target.host, target.port, target.weight) for target in outcome.targets)
+    gateways = shares(
+        (used.name, used.mode, frozenset(used.endpoints), used.weight) for used in outcome.gateways
+    )
+    return fate, targets, outcome.status, outcome.mtls, gateways, outcome.others, outcome.either
+
+
+def _is_of_an_age(due: Outcome, outcome: Outcome) -> bool:
+    """Whether what happens is what is due at some age of the pods, where shares hang on it."""
+    if not any(target.by_age for target in due.targets):
+        return False
+    rest, due_rest = (_comparable(evolve(it, targets=())) for it in (outcome, due))
+    all_due, all_found = (sum(target.weight for target in it.targets) for it in (due, outcome))
+    parts = {(it.host, it.port): Fraction(it.weight, all_found) for it in outcome.targets}
+    for target in due.targets:
+        part = parts.pop((target.host, target.port), Fraction(0))
+        exact = Fraction(target.weight, all_due)
+        least, most = (target.by_age.least, target.by_age.most) if target.by_age else (exact, exact)
+        if not least <= part <= most:
+            return False
+    return not parts and rest == due_rest
