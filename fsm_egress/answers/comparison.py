@@ -372,7 +372,7 @@ class _Pair:
         """The classes of both, with both decisions; None where a class is undecided."""
         old, new = (Engine.compile(it, incomplete=True) for it in (self.before, self.after))
         within = Scope(leaves_out=cache(self._is_decided_alike))
-        for part in dialled(*self.readings, within=within, spelled=False):
+        for part in dialled(*self.readings, within=within):
             if part.port is not None or self.whole:
                 witness = part.witness
                 yield part, None if part.undecided else (old.classify(witness), new.classify(witness))

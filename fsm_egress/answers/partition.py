@@ -173,7 +173,7 @@ def decided_within(
     reading = reading_of_policy(policy)
     pieces: list[tuple[Decision, Region]] = []
     undecided: list[tuple[str, Region]] = []
-    for part in divide(reading, within=within, spelled=False):
+    for part in divide(reading, within=within):
         region = Region.of(part, reading.ports)
         if part.undecided:
             undecided.append((part.undecided, region))

@@ -245,7 +245,7 @@ def _looked(
     ports = {port for reading in readings for port in reading.ports}
     count = 0
     unclear: list[tuple[str, Region]] = []
-    for part in dialled(*readings, spelled=False):
+    for part in dialled(*readings):
         if part.undecided:
             unclear.append((part.undecided, Region.of(part, ports)))
             continue

@@ -46,29 +46,27 @@ PLAIN = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
 _ORDER = {kind: number for number, kind in enumerate((*PLAIN, Sends.TLS))}
 
 
-def divide(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
+def divide(*readings: Reading, within: Scope = ANYTHING) -> Iterator[Class]:
     """The classes of these readings, by port; there streams first, by address, then requests, by host.
 
     Args:
         readings: what is looked at.
         within: which connections are divided.
-        spelled: whether a listed Host in other letters is a class of its own; it need not be where all
-            readings fold it.
     """
-    for port in ports_of(*readings, within=within, spelled=spelled):
+    for port in ports_of(*readings, within=within):
         yield from (part for _, part in port.classes(port.placed))
 
 
-def dialled(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[Class]:
+def dialled(*readings: Reading, within: Scope = ANYTHING) -> Iterator[Class]:
     """The classes that hold something which a client can dial; see `divide`."""
     return (
         part
-        for part in divide(*readings, within=within, spelled=spelled)
+        for part in divide(*readings, within=within)
         if part.appeal is not Appeal.NOWHERE
     )
 
 
-def ports_of(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True) -> Iterator[OnPort]:
+def ports_of(*readings: Reading, within: Scope = ANYTHING) -> Iterator[OnPort]:
     """The ports that are divided, each with what the readings have there; see `divide`."""
     named = sorted({port for reading in readings for port in reading.ports})
     unnamed = next((port for port, name in zip_longest(ALL_PORTS, named) if port != name), None)
@@ -82,7 +80,7 @@ def ports_of(*readings: Reading, within: Scope = ANYTHING, spelled: bool = True)
             return  # there is no port without a name
         lines = [reading.ports.get(number, reading.other) for reading in readings]
         port = None if number == unnamed and within.port is None else number
-        yield OnPort(port, number, tuple(_together(lines, within)), choice, within, spelled)
+        yield OnPort(port, number, tuple(_together(lines, within)), choice, within)
 
 
 @frozen(eq=False)
@@ -100,7 +98,6 @@ class OnPort:
     placed: tuple[Placed, ...]
     _choice: Dialling
     _within: Scope
-    _spelled: bool
 
     def classes(self, placed: Iterable[Placed]) -> Iterator[tuple[Rank, Class]]:
         """The classes on some of the spans, by rank.
@@ -108,7 +105,7 @@ class OnPort:
         They are those of all spans but for what is decided alike here and elsewhere, which stands apart.
         """
         shown: Memory[tuple[Appeal, int]] = Memory()
-        for rank, spans, payload, sent, undecided in _sent(placed, self._within, spelled=self._spelled):
+        for rank, spans, payload, sent, undecided in _sent(placed, self._within):
             appeal, key = shown.once(spans, self._choice.best)
             connection = Connection(Address.from_key(key), self.number, payload)
             yield rank, Class(self.port, spans, connection, undecided, sent, appeal)
@@ -123,7 +120,7 @@ class OnPort:
 
 
 def _sent(
-    together: Iterable[Placed], within: Scope, *, spelled: bool
+    together: Iterable[Placed], within: Scope
 ) -> Iterator[tuple[Rank, tuple[Span, ...], Payload, Sent, str]]:
     """What is sent on a port, one of each class, with the addresses and what is undecided there."""
     families: dict[bool, list[Placed]] = {}
@@ -142,16 +139,16 @@ def _sent(
     ranked.sort(key=itemgetter(0))
     yield from ((rank, spans, payload, sent, "") for rank, spans, (payload, sent) in ranked)
     if Sends.HTTP in within.kinds:
-        yield from _requests(families, within, spelled=spelled)
+        yield from _requests(families, within)
 
 
 def _requests(
-    families: Mapping[bool, list[Placed]], within: Scope, *, spelled: bool
+    families: Mapping[bool, list[Placed]], within: Scope
 ) -> Iterator[tuple[Rank, tuple[Span, ...], Payload, Sent, str]]:
     """Requests to each host: where the same decides about them they are alike, whatever the address."""
     where: _Where[tuple[Rank, Asked, tuple[Place, ...], Collection[str], tuple[object, ...]]] = _Where()
     for is_ipv4, placed in families.items():
-        for start, host, places, listed, spans in _asked(placed, within, spelled=spelled):
+        for start, host, places, listed, spans in _asked(placed, within):
             deciders = tuple([place.decider(host.text) for place in places])
             if within.leaves_out is not None and within.leaves_out(deciders):
                 continue
@@ -177,17 +174,19 @@ def _can_be_joined(host: Asked, places: tuple[Place, ...]) -> bool:
 
 
 def _asked(
-    placed: list[Placed], within: Scope, *, spelled: bool
+    placed: list[Placed], within: Scope
 ) -> Iterator[tuple[int, Asked, tuple[Place, ...], Collection[str], tuple[Span, ...]]]:
     """Hosts, with places where the same decides about requests to them, what is listed there, and where.
 
-    Before each stands the first address of those where it is listed.
+    Before each stands the first address of those where it is listed. A listed Host in other letters is apart,
+    unless all readings fold it.
     """
     if within.host is not None:
         host = asked_exactly(within.host)
         yield from ((spans[0][0], host, places, (), spans) for spans, places in placed)
         return
     for layer in layers_of(placed, _hosts_of, lambda place: place.routing):
+        spelled = not all(place.folds for place in layer.places)
         asked = [(word, asked_as(written, spelled=spelled)) for word, written in layer.own.items()]
         for word, host in chain(
             ((word, host) for word, (listed, _) in asked for host in listed),

@@ -354,16 +354,7 @@ def test_a_mesh_with_one_route_has_exactly_these_classes() -> None:
     assert payloads(reading_of_policy(policy)) == [
         *PLAIN,
         *NO_NAMES,
-        *(
-            request
-            for host in ("a.com", "A.com")
-            for request in (
-                f"GET {host}/",
-                f"GET {host}/get x-env=prod",
-                f"HEAD {host}/",
-                f"PURGE {host}/",
-            )
-        ),
+        *("GET a.com/", "GET a.com/get x-env=prod", "HEAD a.com/", "PURGE a.com/"),
         "GET other.example/",
         "PURGE other.example/",
     ]
@@ -698,8 +689,10 @@ def test_a_request_that_only_the_default_route_of_the_sidecar_lets_out_is_found(
 def test_both_readings_of_a_mesh_and_of_its_config_divide_requests_alike() -> None:
     sides = Sides.of(load(*get_with_header()), WHO)
     policy, sidecar = reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)
-    assert payloads(policy, sidecar) == payloads(policy)
-    assert len(at(divide(policy, sidecar), 80, "2001:db8::1")) == len(payloads(policy))
+    both, listed = payloads(policy, sidecar), payloads(policy)
+    in_other_letters = [text.replace("a.com", "A.com") for text in listed if "a.com" in text]
+    assert both == [*listed[:-2], *in_other_letters, *listed[-2:]]
+    assert len(at(divide(policy, sidecar), 80, "2001:db8::1")) == len(both)
 
 
 def test_both_sides_look_at_a_listed_host_in_the_same_terms() -> None:

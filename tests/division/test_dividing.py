@@ -344,7 +344,7 @@ def test_requests_to_listed_hosts_are_one_class_where_the_routing_is_the_same() 
     api = evolve(web)
     reading = Reading({}, Line((0, 10, 20), (web, api, NOTHING)))
     spans: dict[str, list[tuple[Span, ...]]] = {}
-    for part in divide(reading):
+    for part in divide(reading, everywhere(Place(folds=False))):
         if isinstance(part.witness.sends, HTTPRequest) and part.witness.sends.method == "GET":
             spans.setdefault(part.witness.sends.host, []).append(part.spans)
     assert {host: found for host, found in spans.items() if host != "other.example"} == {
@@ -365,7 +365,7 @@ def test_hosts_about_which_the_same_decides_are_one_class_with_equal_addresses()
     for apart, reading in enumerate((same, other)):
         named = [
             part.sent.names.words
-            for part in divide(everywhere(reading), spelled=False)
+            for part in divide(everywhere(reading))
             if part.witness.kind is Sends.HTTP and part.witness.key < IPV6_START and not part.sent.names.but
         ]
         alike = {frozenset({"a.com"}), frozenset({"c.com"}), frozenset({"d.com"}), frozenset({long})}
@@ -394,7 +394,7 @@ def test_requests_are_apart_where_a_host_is_not_listed_on_each_side_that_differs
     one = Reading({}, Line((0, 10), (web, evolve(web))))
     two = Reading({}, Line((0, 10), (other, evolve(other))))
     hosts: dict[str, int] = {}
-    for part in divide(one, two):
+    for part in divide(one, two, everywhere(Place(folds=False))):
         sends = part.witness.sends
         if isinstance(sends, HTTPRequest) and sends.method == "GET" and part.spans[0][0] < IPV6_START:
             hosts[sends.host] = hosts.get(sends.host, 0) + 1
