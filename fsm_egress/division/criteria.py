@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,7 +10,7 @@ from attrs import evolve
 
 from ..connections.payloads import HTTPRequest
 from ..pipy.outcome import Outcome
-from ..pipy.taking import taken_line
+from ..pipy.taking import is_broken, taken_line
 from ..policy import Forward
 from ..policy.parts import Cluster, MeshMatch
 from ..resolution.routes import united
@@ -19,7 +20,7 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.identity import Memory, Same
 from ..values.layered import Layered, parts_of
-from ..values.net import Prefix
+from ..values.net import IPV6_START, Prefix
 from ..values.prefix_table import PrefixTable
 from .classes import TLS_NAME, Condition, Line, Place, Reading
 from .requests import asked_of
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     Hosts: TypeAlias = Mapping[str, Host]
     Rules: TypeAlias = Mapping[str, tuple[Rule, ...]]
 
-__all__ = ["owner_of", "reading_of_policy", "reading_of_sidecar"]
+__all__ = ["owner_of", "reading_of_policy", "reading_of_sidecar", "redirected"]
 
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:
@@ -262,10 +263,10 @@ def _can_be(**parts: Any) -> bool:
 
 
 def reading_of_sidecar(sidecar: Sidecar) -> Reading:
-    """What the scripts look at with a config."""
-    nothing = Line((0,), (Place(folds=False),))
+    """What the scripts look at with a config; where no match takes a connection, the same on every port."""
+    nothing = Place(folds=False)
     lines = {
-        port: _taken_line(sidecar, matches)
+        port: _taken_line(sidecar, matches, Place(folds=False) if is_broken(matches) else nothing)
         for text, matches in sidecar.config.matches.items()
         for port in (int(text),)
         if 0 < port <= LAST_PORT and str(port) == text  # others are never looked up
@@ -276,15 +277,34 @@ def reading_of_sidecar(sidecar: Sidecar) -> Reading:
         for match in matches
         for entry in match.ranges or ()
     )
-    return Reading(lines, nothing, frozenset(mask.first for mask in masks if mask is not None))
+    other = Line((0,), (nothing,))
+    return Reading(lines, other, frozenset(mask.first for mask in masks if mask is not None))
 
 
-def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:
-    """The line of a port, cut where another match is taken, or another certificate shown."""
+def redirected(reading: Reading) -> Reading:
+    """What a sidecar looks at of the connections that are redirected to it: none to IPv6 is."""
+    unseen = Place()
+
+    def cut(line: Line) -> Line:
+        end = bisect_left(line.starts, IPV6_START)
+        return Line((*line.starts[:end], IPV6_START), (*line.values[:end], unseen))
+
+    ports = {port: cut(line) for port, line in reading.ports.items()}
+    return evolve(reading, ports=ports, other=cut(reading.other))
+
+
+def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], nothing: Place) -> Line:
+    """The line of a port, cut where another match is taken, or another certificate shown.
+
+    Args:
+        sidecar: with a config.
+        matches: those of the port.
+        nothing: the place where none of them is taken.
+    """
     places: dict[tuple[object, ...], Place] = {}
     starts: list[int] = []
     listed: list[Place] = []
-    known = _Matches(sidecar)
+    known = _Matches(sidecar, nothing)
     line = taken_line(matches)
     for start, taken in zip(line.starts, line.values, strict=True):
         key = taken.match, taken.cert
@@ -297,10 +317,11 @@ def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...]) -> Line:
 
 
 class _Matches:
-    """The places of a port's matches."""
+    """The places of a port's matches, and that where none of them is taken."""
 
-    def __init__(self, sidecar: Sidecar) -> None:
+    def __init__(self, sidecar: Sidecar, nothing: Place) -> None:
         self.sidecar = sidecar
+        self.nothing = nothing
         self.around: dict[tuple[object, ...], Place] = {}
         self.named: Memory[dict[str, list[str]]] = Memory()
         self.keys: Memory[tuple[object, ...]] = Memory()
@@ -310,7 +331,7 @@ class _Matches:
         """The place of a match; with what decides about each host, so that others may do the same."""
         match = taken.match
         if match is None:
-            return Place(folds=False)
+            return self.nothing
         rules = match.enforcement
         names = frozenset((rules.server_names if rules else None) or ())
         if not match.routes_requests:

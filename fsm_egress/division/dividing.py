@@ -59,11 +59,7 @@ def divide(*readings: Reading, within: Scope = ANYTHING) -> Iterator[Class]:
 
 def dialled(*readings: Reading, within: Scope = ANYTHING) -> Iterator[Class]:
     """The classes that hold something which a client can dial; see `divide`."""
-    return (
-        part
-        for part in divide(*readings, within=within)
-        if part.appeal is not Appeal.NOWHERE
-    )
+    return (part for part in divide(*readings, within=within) if part.appeal is not Appeal.NOWHERE)
 
 
 def ports_of(*readings: Reading, within: Scope = ANYTHING) -> Iterator[OnPort]:

@@ -27,8 +27,8 @@ from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
 from .rules import FORWARDED_METHODS, ReadRule, read_rules
-from .scripts import ANY_GATEWAY, Cert, Cluster, Endpoint, Enforcement, Match, OutboundConfig, read_outbound
-from .taking import Kept, Taken, routing, taken_line
+from .scripts import ANY_GATEWAY, Cert, Cluster, Endpoint, Enforcement, OutboundConfig, read_outbound
+from .taking import Kept, Taken, is_broken, routing, taken_line
 from .versions import LATEST, FSMVersion, fsm_version
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Sidecar:
     def _led(self, connection: Connection) -> tuple[str, Taken] | None:
         """The chain that a connection is led into, and the match that takes it."""
         port = str(connection.port)
-        if self._once(_breaks, (port,), self.config.matches.get(port, ())):
+        if self._once(is_broken, (port,), self.config.matches.get(port, ())):
             return None
         taken = self.taking(connection)
         if taken.match is None and not self.config.enable_egress:
@@ -201,7 +201,7 @@ class Sidecar:
         """
         matches = self.config.matches.get(str(port), ())
         taken = self._once(taken_line, (str(port),), matches).at(key)
-        breaks = self._once(_breaks, (str(port),), matches)
+        breaks = self._once(is_broken, (str(port),), matches)
         return breaks, *self._once(self._basis, taken.key, taken)
 
     def _around(self, enforced: bool) -> tuple[object, ...]:
@@ -428,11 +428,6 @@ class Sidecar:
 
 
 _NO_CLUSTER = Cluster((), None)
-
-
-def _breaks(matches: tuple[Match, ...]) -> bool:
-    """Whether a range of a port cannot be read, which breaks the port."""
-    return any(entry.mask is None for match in matches for entry in match.ranges or ())
 
 
 def _is_read(request: HTTPRequest) -> bool:

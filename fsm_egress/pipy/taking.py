@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .scripts import OutboundConfig
 
-__all__ = ["Kept", "Taken", "routing", "taken_line"]
+__all__ = ["Kept", "Taken", "is_broken", "routing", "taken_line"]
 
 REQUESTS = "http"  # what the module may hand to the chain of requests
 
@@ -65,6 +65,11 @@ class Taken:
     def leading_to(self, cluster: str) -> Taken:
         """The same with a match that leads to one cluster only."""
         return evolve(self, match=self.match and evolve(self.match, clusters={cluster: 1}, allowed=False))
+
+
+def is_broken(matches: tuple[Match, ...]) -> bool:
+    """Whether a range of a port cannot be read, which breaks the port."""
+    return any(entry.mask is None for match in matches for entry in match.ranges or ())
 
 
 def taken_line(matches: tuple[Match, ...]) -> Segments[Taken]:
@@ -112,9 +117,9 @@ def routing(config: OutboundConfig) -> Iterator[Taken]:
 def _ever_taken(config: OutboundConfig) -> Iterator[Taken]:
     """Each match by each of its ranges; of those without ranges the first of a port."""
     for matches in config.matches.values():
+        if is_broken(matches):
+            continue
         entries = [(match, entry) for match in matches for entry in match.ranges or ()]
-        if any(entry.mask is None for _, entry in entries):
-            continue  # one that cannot be read breaks its port
         yield from (Taken(match, entry.cert, is_egress=False) for match, entry in entries)
         anywhere = next((match for match in matches if match.ranges is None), None)
         if anywhere is not None:

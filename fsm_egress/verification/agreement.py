@@ -13,7 +13,7 @@ from attrs import evolve, field
 
 from ..connections.connection import Connection
 from ..connections.payloads import Sends
-from ..division.criteria import reading_of_policy, reading_of_sidecar
+from ..division.criteria import reading_of_sidecar, redirected
 from ..division.dividing import ports_of
 from ..resolution.inmesh import IN_MESH_KINDS
 from ..resources.subjects import Subject
@@ -24,7 +24,7 @@ from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.secrecy import Discreet
 from ..values.typed import takes
-from .inside import around_of, compared_on, no_comparisons
+from .inside import Walk, around_of, no_comparisons
 from .sides import Disagreement, Sides, Undecided, intercepted
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .certified import Side
     from .inside import Inside
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "verified", "verify"]
 
 
 @frozen
@@ -147,16 +147,22 @@ def verify(
         InvalidValue: the text is no identity, there is no such pod, the pods of the account are not
             intercepted alike (`kinds_of_pods`), the config is malformed, or `fsm` is no version.
     """
-    sides = Sides.of(snapshot, identity, config, enforce=enforce, fsm=fsm)
+    return verified(snapshot, Sides.of(snapshot, identity, config, enforce=enforce, fsm=fsm))
+
+
+def verified(snapshot: Snapshot, sides: Sides) -> Verification:
+    """How the sides of an identity compare."""
     known: Inside[Disagreement | Undecided] = snapshot.once(
         no_comparisons, IN_MESH_KINDS, around_of(sides.policy)
     )
+    readings = sides.meant.reading, redirected(reading_of_sidecar(sides.sidecar))
+    unnamed = frozenset(place for reading in readings for place in reading.other.values)
+    walk = Walk(sides.policy, sides.sidecar, known, sides.meant.passing, unnamed)
     disagreements: dict[object, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0
-    for port in ports_of(reading_of_policy(sides.policy), reading_of_sidecar(sides.sidecar)):
-        compare = partial(sides.compared, before=disagreements)
-        compared = compared_on(port, sides.policy, sides.sidecar, known, compare)
+    for port in ports_of(*readings):
+        compared = walk.on(port, partial(sides.compared, before=disagreements))
         classes += compared.classes
         for _, found in compared.found:
             if isinstance(found, Undecided):

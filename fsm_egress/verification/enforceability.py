@@ -19,9 +19,9 @@ from ..resources.words import KNOWN_METHODS
 from ..snapshot import Snapshot
 from ..values.net import IPV6_START
 from ..values.typed import takes
-from .agreement import Verification, verify
+from .agreement import Verification, verified
 from .everywhere import EVERYWHERE, judged
-from .sides import Disagreement
+from .sides import Disagreement, Sides, own_sidecar
 
 if TYPE_CHECKING:
     from ..resources.subjects import Subject
@@ -47,9 +47,10 @@ def enforceability(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     Raises:
         InvalidValue: the text is no identity, or `fsm` is no version.
     """
-    enforced = findings_of(verify(snapshot, identity, enforce=True, fsm=fsm))
-    left = {_place(finding.code, finding.rule) for finding in enforced}
-    findings = findings_of(verify(snapshot, identity, fsm=fsm))
+    enforced = Sides.of(snapshot, identity, enforce=True, fsm=fsm)
+    plain = enforced.beside(own_sidecar(snapshot, enforced.policy, fsm=fsm))
+    left = {_place(it.code, it.rule) for it in findings_of(verified(snapshot, enforced))}
+    findings = findings_of(verified(snapshot, plain))
     marked = (evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)
     return judged(snapshot, marked)
 

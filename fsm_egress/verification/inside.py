@@ -1,9 +1,10 @@
-"""What is compared once for all identities that reach the same services, and for both sidecars.
+"""What is compared once: for all identities that reach the same services, for both sidecars, for all ports.
 
 Most classes of a mesh are those at the addresses of its own services, and these are the same for whoever
 reaches the services. So what was found at the addresses of a match is kept with everything that it hangs on:
 the match and where it leads, and what the sidecar looks at there. It is taken for the next identity whose
-sides are equal in all of this.
+sides are equal in all of this. What passes by the sidecar hangs on none, and what neither side names is the
+same on every port.
 """
 
 from __future__ import annotations
@@ -13,10 +14,16 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from attrs import field
+
+from ..division.classes import Place
 from ..division.criteria import owner_of
 from ..division.dividing import Rank
+from ..pipy.sidecar import Sidecar
+from ..policy import OutboundPolicy
 from ..resolution.inmesh import references_of
 from ..values.construction import frozen
+from ..values.net import IPV6_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,12 +31,10 @@ if TYPE_CHECKING:
     from ..division.classes import Class
     from ..division.dividing import OnPort
     from ..division.layers import Placed
-    from ..pipy.sidecar import Sidecar
-    from ..policy import OutboundPolicy
     from ..policy.parts import MeshMatch
     from ..snapshot import Snapshot
 
-__all__ = ["Compared", "Inside", "around_of", "basis_of", "compared_on", "no_comparisons", "parted"]
+__all__ = ["Basis", "Compared", "Inside", "Walk", "around_of", "basis_of", "no_comparisons", "parted"]
 
 F = TypeVar("F")
 Basis: TypeAlias = "tuple[object, ...]"
@@ -43,6 +48,9 @@ class Compared(Generic[F]):
 
     classes: int
     found: tuple[tuple[Rank, F], ...]
+
+
+Compare: TypeAlias = "Callable[[Iterable[tuple[Rank, Class]]], Compared[F]]"
 
 
 class Inside(Generic[F]):
@@ -73,36 +81,74 @@ def no_comparisons(_: Snapshot, _around: Basis) -> Inside[Any]:
     return Inside()
 
 
-def compared_on(
-    port: OnPort,
-    policy: OutboundPolicy,
-    sidecar: Sidecar,
-    known: Inside[F],
-    compare: Callable[[Iterable[tuple[Rank, Class]]], Compared[F]],
-) -> Compared[F]:
-    """The comparison on a port; at the addresses of services it may be known from another identity.
+@frozen(eq=False)
+class Walk(Generic[F]):
+    """A comparison that goes from port to port, and compares nothing again that is the same on several.
 
-    No decision or outcome at the addresses of a match is one elsewhere: what is found there stands alone.
+    No decision or outcome at the addresses of a match is one elsewhere, and none beside the sidecar one in
+    it: what is found there stands alone.
 
-    Args:
-        port: what both sides have there.
+    Attributes:
         policy: of an identity.
         sidecar: that it is compared with.
-        known: what was found before.
-        compare: some classes.
+        known: what was found at the addresses of services, for other identities too.
+        passing: what was found where connections pass by any sidecar.
+        unnamed: the places on ports that no reading names; where one stands on another port as well, the same
+            is looked at there, and decided.
     """
-    inside, rest = parted(port)
-    parts = [_at(port, rest, compare)]
-    for match, placed in inside:
-        where, basis = basis_of(policy, sidecar, match, port, placed)
-        parts.append(known.once(where, basis, partial(_at, port, placed, compare)))
-    found = sorted(chain.from_iterable(part.found for part in parts), key=itemgetter(0))
-    return Compared(sum(part.classes for part in parts), tuple(found))
+
+    policy: OutboundPolicy
+    sidecar: Sidecar
+    known: Inside[F]
+    passing: dict[Basis, Compared[F]]
+    unnamed: frozenset[Place]
+    _counted: dict[tuple[bool, tuple[Place, ...]], int] = field(init=False, factory=dict)
+
+    def on(self, port: OnPort, compare: Compare[F]) -> Compared[F]:
+        """The comparison on a port.
+
+        Args:
+            port: what both sides have there.
+            compare: some classes.
+        """
+        inside, others = parted(port)
+        named = [it for it in others if not self.unnamed.issuperset(it[1])]
+        redirected = [it for it in named if _is_ipv4(it)]
+        parts = [
+            *(self._as_elsewhere(port, it, compare) for it in others if self.unnamed.issuperset(it[1])),
+            _at(port, redirected, compare),
+            self._passing_by(port, [it for it in named if not _is_ipv4(it)], compare),
+        ]
+        for match, placed in inside:
+            where, basis = basis_of(self.policy, self.sidecar, match, port, placed)
+            parts.append(self.known.once(where, basis, partial(_at, port, placed, compare)))
+        found = sorted(chain.from_iterable(part.found for part in parts), key=itemgetter(0))
+        return Compared(sum(part.classes for part in parts), tuple(found))
+
+    def _as_elsewhere(self, port: OnPort, it: Placed, compare: Compare[F]) -> Compared[F]:
+        """What is found where all is as on ports that nobody names; nothing more, where it was on another."""
+        key = _is_ipv4(it), it[1]
+        if key in self._counted:
+            return Compared(self._counted[key], ())
+        found = _at(port, [it], compare)
+        self._counted[key] = found.classes
+        return found
+
+    def _passing_by(self, port: OnPort, placed: list[Placed], compare: Compare[F]) -> Compared[F]:
+        """What is found where no sidecar sees anything, and no service is, so that it hangs on none."""
+        where = port.port, port.number, tuple([spans for spans, _ in placed])
+        if where not in self.passing:
+            self.passing[where] = _at(port, placed, compare)
+        return self.passing[where]
 
 
-def _at(
-    port: OnPort, placed: list[Placed], compare: Callable[[Iterable[tuple[Rank, Class]]], Compared[F]]
-) -> Compared[F]:
+def _is_ipv4(placed: Placed) -> bool:
+    """Whether connections to these addresses are redirected, as long as no list keeps them from it."""
+    ((first, _), *_), _ = placed
+    return first < IPV6_START
+
+
+def _at(port: OnPort, placed: list[Placed], compare: Compare[F]) -> Compared[F]:
     return compare(port.classes(placed))
 
 

@@ -10,11 +10,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field
+from attrs import Factory, evolve, field
 
 from ..connections.connection import Connection
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
 from ..connections.payloads import HTTPRequest, Sends
+from ..division.criteria import reading_of_policy
 from ..engine import Engine, used_gateways
 from ..pipy.balancing import mixed
 from ..pipy.config import PipyConfig, canonical, config_tree, in_version, write_config
@@ -28,19 +29,27 @@ from ..values.construction import frozen
 from ..values.frozen import EMPTY
 from ..values.identity import Memory, Same
 from ..values.net import IPV6_START
-from .inside import Compared
+from .inside import Basis, Compared
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from ..division.classes import Class
+    from ..division.classes import Class, Reading
     from ..division.dividing import Rank
     from ..policy import Interception
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
     from ..values.references import FieldRef
 
-__all__ = ["Disagreement", "Sides", "Undecided", "intercepted", "own_certificate", "own_config"]
+__all__ = [
+    "Disagreement",
+    "Sides",
+    "Undecided",
+    "intercepted",
+    "own_certificate",
+    "own_config",
+    "own_sidecar",
+]
 
 ROOT = "/"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
@@ -87,12 +96,37 @@ class Undecided:
 
 
 @frozen(eq=False)
+class Meant:
+    """What policies mean, for all sidecars that they are compared with.
+
+    Attributes:
+        policy: of an identity.
+        passing: what was found where connections pass by the sidecar, with all that it hangs on.
+    """
+
+    policy: OutboundPolicy
+    passing: dict[Basis, Compared[Disagreement | Undecided]] = field(init=False, factory=dict, repr=False)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What they look at."""
+        return reading_of_policy(self.policy)
+
+
+@frozen(eq=False)
 class Sides:
-    """The two sides of a comparison: what the policies of an identity mean, and a sidecar with a config."""
+    """The two sides of a comparison: what the policies of an identity mean, and a sidecar with a config.
+
+    Attributes:
+        meant: what is the same whatever sidecar they are compared with.
+    """
 
     policy: OutboundPolicy
     engine: Engine
     sidecar: Sidecar
+    meant: Meant = field(
+        default=Factory(lambda self: Meant(self.policy), takes_self=True), kw_only=True, repr=False
+    )
     _dues: Memory[Outcome] = field(init=False, factory=Memory, repr=False)
     _alike: dict[tuple[Any, ...], int] = field(init=False, factory=dict, repr=False)
     _likenesses: Memory[int] = field(init=False, factory=Memory, repr=False)
@@ -112,12 +146,10 @@ class Sides:
     ) -> Sides:
         """The sides of an identity; see `verify`."""
         policy = resolve(snapshot, identity)
-        given = config
-        if given is None:
-            given = _own_tree(snapshot, policy, enforce=enforce)
-            if fsm is not None and fsm_version(fsm).plain_hosts:
-                given = in_version(own_config(snapshot, policy, enforce=enforce), fsm_version(fsm))
-        sidecar = given if isinstance(given, Sidecar) else Sidecar.read(given, fsm)
+        if config is None:
+            sidecar = own_sidecar(snapshot, policy, enforce=enforce, fsm=fsm)
+        else:
+            sidecar = config if isinstance(config, Sidecar) else Sidecar.read(config, fsm)
         return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
 
     def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
@@ -125,7 +157,11 @@ class Sides:
 
     def alone(self) -> Sides:
         """The same where upstreams close each connection, so that none is lent to another request."""
-        return Sides(self.policy, self.engine, self.sidecar.alone())
+        return self.beside(self.sidecar.alone())
+
+    def beside(self, sidecar: Sidecar) -> Sides:
+        """The same policies, and another sidecar."""
+        return Sides(self.policy, self.engine, sidecar, meant=self.meant)
 
     def compare(self, connection: Connection) -> Disagreement | Undecided | None:
         """How the sides differ on a connection, if they do."""
@@ -261,10 +297,18 @@ def own_certificate(snapshot: Snapshot) -> Mapping[str, Any]:
     return {} if disabled else {"Certificate": CERTIFICATE}
 
 
-def _own_tree(snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool) -> Mapping[str, Any]:
-    """What `own_config` writes, with what ranges have in common once: as text, it is the square of them."""
+def own_sidecar(
+    snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = False, fsm: str | None = None
+) -> Sidecar:
+    """The sidecar that reads what `own_config` writes; see `verify`.
+
+    It is read from a tree, in which ranges have once what is common to them: the text is the square of them.
+    """
+    if fsm is not None and fsm_version(fsm).plain_hosts:
+        config = own_config(snapshot, policy, enforce=enforce)
+        return Sidecar.read(in_version(config, fsm_version(fsm)), fsm)
     write = enforced_tree if enforce else config_tree
-    return canonical(write(policy, own_certificate(snapshot)))
+    return Sidecar.read(canonical(write(policy, own_certificate(snapshot))), fsm)
 
 
 _PAST_IT = Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))

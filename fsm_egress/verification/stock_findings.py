@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..connections.findings import Code, Finding, Findings
-from ..division.criteria import reading_of_policy, reading_of_sidecar
+from ..division.criteria import reading_of_sidecar, redirected
 from ..division.dividing import dialled
 from ..pipy.sidecar import Sidecar
 from ..snapshot import Snapshot
@@ -229,7 +229,7 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     ours = Sides.of(snapshot, identity, fsm=fsm).alone()
     carried = {"Certificate": None, **own_certificate(snapshot)}
     view = view_of(snapshot, version_of(fsm))
-    theirs = Sides.of(snapshot, identity, written(view, identity, carried), fsm=fsm).alone()
+    theirs = ours.beside(Sidecar.read(written(view, identity, carried), fsm).alone())
     plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm).alone()
     latest = None if fsm is None else Sidecar.read(stock_config(snapshot, identity, carried)).alone()
     mesh = StockMesh.of(view, snapshot, ours.policy, plain)
@@ -286,8 +286,8 @@ def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:
 
 def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
     readings = (
-        reading_of_policy(ours.policy),
-        *(reading_of_sidecar(side.sidecar) for side in (ours, theirs)),
+        ours.meant.reading,
+        *(redirected(reading_of_sidecar(side.sidecar)) for side in (ours, theirs)),
     )
     claiming: Memory[Claiming] = Memory()
     hosts: Memory[frozenset[str]] = Memory()

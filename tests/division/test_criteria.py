@@ -14,7 +14,7 @@ from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
-from fsm_egress.division.criteria import reading_of_policy, reading_of_sidecar
+from fsm_egress.division.criteria import reading_of_policy, reading_of_sidecar, redirected
 from fsm_egress.division.dividing import divide
 from fsm_egress.pipy.outcome import Fate
 from fsm_egress.pipy.sidecar import Sidecar
@@ -84,6 +84,21 @@ def of_sides(sides: Sides) -> Missed:
 def test_law_no_decision_and_no_outcome_is_missed_in_a_mesh(case: tuple[list[Wire], str, list[Wire]]) -> None:
     mesh, identity, connections = case
     missed = of_sides(Sides.of(fe.load(mesh), identity))
+    assert missed.among(map(fe.Connection.from_mapping, connections)) == []
+
+
+@given(random_meshes.cases(24))
+@settings(max_examples=examples(50))
+def test_law_nothing_is_missed_where_what_no_sidecar_sees_is_not_looked_at(
+    case: tuple[list[Wire], str, list[Wire]],
+) -> None:
+    mesh, identity, connections = case
+    sides = Sides.of(fe.load(mesh), identity)
+    missed = Missed(
+        lambda it: (sides.engine.classify(it), sides.outcome(it)),
+        reading_of_policy(sides.policy),
+        redirected(reading_of_sidecar(sides.sidecar)),
+    )
     assert missed.among(map(fe.Connection.from_mapping, connections)) == []
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_meshes import cases, subjects_of
-from small import config, load, service
+from small import WHO, config, egress, load, service
 from thoroughness import examples
 
 import fsm_egress as fe
-from fsm_egress.verification.agreement import Verification, verify
-from fsm_egress.verification.inside import ALIKE, Compared, Inside
-from fsm_egress.verification.sides import own_config
+from fsm_egress.division.criteria import reading_of_sidecar, redirected
+from fsm_egress.division.dividing import ports_of
+from fsm_egress.values.net import IPV6_START
+from fsm_egress.verification.agreement import Verification, verified, verify
+from fsm_egress.verification.inside import ALIKE, Compared, Inside, Walk
+from fsm_egress.verification.sides import Sides, own_config, own_sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsm_egress.division.classes import Class
+    from fsm_egress.division.dividing import Rank
 
 Case = tuple[list[Any], str, list[dict[str, Any]]]
 ASKED = 4  # subjects of a mesh
@@ -71,6 +80,59 @@ def test_the_module_changes_nothing_at_a_service_that_has_endpoints() -> None:
     mesh = load(config(), service("web", "http-web 80"))
     plain, enforced = (verify(mesh, "curl.curl", enforce=enforce) for enforce in (False, True))
     assert {id(it) for it in plain.disagreements} & {id(it) for it in enforced.disagreements}
+
+
+def looked_at(mesh: fe.Snapshot, given_config: Any = None) -> tuple[int, list[fe.Connection]]:
+    """How many classes a walk counts, and the witnesses of those that it looks at."""
+    sides = Sides.of(mesh, WHO, given_config)
+    readings = sides.meant.reading, redirected(reading_of_sidecar(sides.sidecar))
+    unnamed = frozenset(place for reading in readings for place in reading.other.values)
+    shown: list[fe.Connection] = []
+
+    def compare(classes: Iterable[tuple[Rank, Class]]) -> Compared[str]:
+        parts = [part for _, part in classes]
+        shown.extend(part.witness for part in parts)
+        return Compared(len(parts), ())
+
+    walk: Walk[str] = Walk(sides.policy, sides.sidecar, Inside(), {}, unnamed)
+    return sum(walk.on(port, compare).classes for port in ports_of(*readings)), shown
+
+
+def test_what_nobody_names_is_compared_on_the_first_port_and_counted_on_each() -> None:
+    ports = [egress(name, f"tcp {port}", ipAddresses=["54.0.0.0/8"]) for name, port in (("a", 81), ("b", 82))]
+    count, shown = looked_at(load(config(), *ports))
+    at_the_range = [it for it in shown if str(it.destination) == "54.0.0.0"]
+    elsewhere = [it for it in shown if it not in at_the_range]
+    assert {it.port for it in at_the_range} == {81, 82}
+    assert {it.port for it in elsewhere} == {81}
+    assert count == 3 * len(elsewhere) + len(at_the_range)  # on every other port, too
+
+
+def test_a_port_that_a_range_breaks_is_not_as_others_are() -> None:
+    mesh = load(config({"enableEgress": True}), egress("a", "tcp 81"), egress("b", "tcp 82"))
+    tree = own_config(mesh, fe.resolve(mesh, WHO)).to_mapping()
+    matches = tree["Outbound"]["TrafficMatches"]
+    (match,) = matches["82"]
+    matches.update({"80": [], "82": [{**match, "DestinationIPRanges": {"x": None}}]})
+    shown = [
+        str(it.connection) for it in verify(load(config({"enableEgress": True})), WHO, tree).disagreements
+    ]
+    assert [text for text in shown if text.startswith("192.0.2.1:82 ")]
+    assert not [text for text in shown if text.startswith("192.0.2.1:80 ")]
+
+
+def test_what_passes_by_the_sidecar_is_compared_once_for_both() -> None:
+    mesh = load(config(), egress("web", "http 80", hosts=["a.com"]))
+    plain = Sides.of(mesh, WHO)
+    enforced = plain.beside(own_sidecar(mesh, plain.policy, enforce=True))
+    shown, shown_enforced = (
+        [it for it in verified(mesh, sides).disagreements if it.connection.port == 80]
+        for sides in (plain, enforced)
+    )
+    passing = [it for it in shown if it.connection.port == 80 and it.connection.key >= IPV6_START]
+    assert passing
+    assert {id(it) for it in passing} <= {id(it) for it in shown_enforced}
+    assert found_in(verified(mesh, enforced)) == found_in(verify(mesh, WHO, enforce=True))
 
 
 @pytest.mark.parametrize("is_taken", [False, True])
