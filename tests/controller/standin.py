@@ -44,6 +44,11 @@ class Codebase:
         }
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of the usual 5 who comes too many waits for a second, or for three
+
+
 class StandIn:
     """The repo; it can go away and come back, with or without what it knew."""
 
@@ -56,8 +61,7 @@ class StandIn:
         self.start()
 
     def start(self) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", self.port), _handler(self))
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
