@@ -13,7 +13,7 @@ from ..resources.core import Namespace
 from ..resources.kinds import READ
 from ..resources.resource import ObjectMeta, Part, Resource
 from ..values.errors import InvalidValue
-from .notes import is_of_osm
+from .notes import has_notes
 from .readers import UNREADABLE, Reader, Reading, reader
 from .wire_names import carries
 
@@ -44,7 +44,7 @@ def good_reader(reading: Reading, namespace: str) -> Callable[[Any], Resource]:
         read, is_cluster_scoped = readers[value["kind"]]
         resource: Resource = read(value, reading)
         metadata = resource.metadata
-        if reading.is_odd or is_of_osm(resource):
+        if reading.is_odd or has_notes(resource):
             raise InvalidValue
         if metadata.namespace:
             if is_cluster_scoped:

@@ -102,7 +102,7 @@ def read_resource(
                 resource = made(kind, prepared, lenient=True)
         if resource is not None:
             problems.extend(_as_a_text(kind, problem) for problem in warnings_of(kind, prepared, ""))
-            problems.extend(notes(kind, prepared))
+            problems.extend(notes(resource, prepared))
             _set_source(resource, source)
     if not problems:
         return resource, problems

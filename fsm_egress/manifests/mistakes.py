@@ -11,12 +11,12 @@ from attrs import NOTHING, evolve
 from ..documents import is_scalar
 from ..resources import checks
 from ..resources.resource import Part, Resource
-from ..values.errors import InvalidValue, Problem, Severity, show
+from ..values.errors import InvalidValue, Problem, Severity, kind_of, show
 from ..values.frozen import is_unicode
 from ..values.net import parse_interface
 from ..values.spelling import nearest
 from .making import lenient_reader_of
-from .notes import NOT_READ
+from .names import NOT_READ
 from .readers import Reading
 from .wire_names import FIELDS, carries, wire_path
 
@@ -29,7 +29,7 @@ __all__ = ["is_read_in_small_letters", "warnings_of", "wrong_with"]
 def wrong_with(kind: type[Part], value: Any, path: str, *, lenient_fields: bool) -> Iterator[Problem]:
     """Everything that is wrong with a value that should be a part of this class."""
     if not isinstance(value, (dict, Mapping)):
-        yield Problem("a mapping", show(value), path)
+        yield Problem("a mapping", kind_of(value) if _is_secret(kind) else show(value), path)
         return
     yield from _unknown_fields(kind, value, path, lenient_fields=lenient_fields)
     known = [name for name in FIELDS[kind] if name in value]
@@ -64,14 +64,21 @@ def _unknown_fields(
         yield from _unfit({key: item}, path)
         if isinstance(key, str) and not carries(kind, key):
             severity = Severity.WARNING if lenient_fields else Severity.ERROR
+            near = nearest(key, [name for name in fields if name not in value])
+            is_hidden = near is None and _is_secret(kind)  # it may be a credential in the wrong place
             yield Problem(
                 "a known field",
-                f"`{key}`",
-                place,
-                proposal=nearest(key, fields),
+                "another one" if is_hidden else f"`{key}`",
+                path if is_hidden else place,
+                proposal=near,
                 severity=severity,
                 code=NOT_READ if lenient_fields else "",
             )
+
+
+def _is_secret(kind: type[Part]) -> bool:
+    """Whether what a part of this class holds is for nobody to see, so that no error says what is there."""
+    return hasattr(kind, "without_secrets")
 
 
 def _unfit(value: Any, path: str) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..resources.meshconfig import LEGACY_VERSIONS, MeshConfig
 from ..values.errors import Problem, Severity
-from ..values.frozen import EMPTY
+from .names import NOT_READ, has_names_to_tell, names_to_tell
 from .wire_names import FIELDS, without_effect
 
 if TYPE_CHECKING:
@@ -14,26 +14,17 @@ if TYPE_CHECKING:
 
     from ..resources.resource import Part, Resource
 
-__all__ = ["NOT_READ", "is_of_osm", "notes"]
-
-OSM, FSM = "openservicemesh.io", "flomesh.io"
-_PREFIX = f"{OSM}/"
-NOT_READ = "FSE103"
+__all__ = ["has_notes", "notes"]
 
 
-def is_of_osm(resource: Resource) -> bool:
-    """Whether a resource has names of Open Service Mesh: its labels, its annotations, its MeshConfig."""
-    metadata = resource.metadata
-    if resource.api_version in LEGACY_VERSIONS:
-        return True
-    if metadata.labels is EMPTY and metadata.annotations is EMPTY:
-        return False
-    return any(name.startswith(_PREFIX) for name in (*metadata.labels, *metadata.annotations))
+def has_notes(resource: Resource) -> bool:
+    """Whether there is something to say of a resource that is read as it stands, but for its fields."""
+    return resource.api_version in LEGACY_VERSIONS or has_names_to_tell(resource)
 
 
-def notes(kind: type[Resource], value: Mapping[str, Any]) -> Iterator[Problem]:
-    """What there is to say of the document of a resource that is read as it stands."""
-    version = value["apiVersion"]
+def notes(resource: Resource, value: Mapping[str, Any]) -> Iterator[Problem]:
+    """What there is to say of a resource that is read as it stands in its document."""
+    version = resource.api_version
     if version in LEGACY_VERSIONS:
         yield Problem(
             f"a MeshConfig of `{MeshConfig.api_versions[0]}`",
@@ -43,21 +34,9 @@ def notes(kind: type[Resource], value: Mapping[str, Any]) -> Iterator[Problem]:
             severity=Severity.WARNING,
             code=NOT_READ,
         )
-    metadata = value.get("metadata") or {}
-    for table in ("labels", "annotations"):
-        for name in metadata.get(table) or ():
-            if name.startswith(_PREFIX):
-                yield Problem(
-                    f"a name of `{FSM}`",
-                    f"`{name}`",
-                    f"metadata.{table}.{name}",
-                    proposal=name.replace(OSM, FSM),
-                    reason="FSM does not read it, and it counts for nothing",
-                    severity=Severity.WARNING,
-                    code=NOT_READ,
-                )
-    if kind is MeshConfig:
-        yield from _without_effect(kind, value, "")
+    yield from names_to_tell(resource)
+    if isinstance(resource, MeshConfig):
+        yield from _without_effect(MeshConfig, value, "")
 
 
 def _without_effect(kind: type[Part], value: Mapping[str, Any], path: str) -> Iterator[Problem]:

@@ -25,8 +25,8 @@ RULES = (
         Code.NOT_READ,
         "a name that FSM does not read",
         "A label, an annotation, a field or an API version of Open Service Mesh or of an older FSM counts"
-        " for nothing.",
-        "write the name that the message proposes, or take it out",
+        " for nothing, and so does a name of FSM's that is misspelled, or stands where FSM does not look.",
+        "write the name that the message proposes or where it says, or take it out",
         document("v1", "Namespace", "curl").replace(
             "{name: curl}", "{name: curl, labels: {openservicemesh.io/monitored-by: fsm}}"
         ),
