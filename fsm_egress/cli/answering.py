@@ -78,7 +78,7 @@ def partition(documents: Documents, whose: Whose, output: str) -> None:
     Every connection of an identity is in one row, or among those that could not be decided about, which are
     named with the reason; then the exit code is 3.
     """
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     subjects = alike(whose.of(mesh), mesh)
     is_proven = True
     for subject in progress(subjects, "dividing"):
@@ -140,7 +140,7 @@ def residual(documents: Documents, identity: Subject, partial: Partial, output: 
     What no option says is unknown. The answer names what of that the decision depends on, and how. Exit
     code 1 where it depends on something, 3 where that could not be decided.
     """
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     note_unnamed([identity], mesh)
     answers = [residual_of(mesh, subject, partial) for subject in alike([identity], mesh)]
     print_residuals(answers, output)
@@ -192,7 +192,7 @@ def reach(
     What no option says is open: without any, everything that is allowed is shown. The page of `-o html` has
     the findings of `lint --no-sidecar` below. Exit code 3 where something could not be decided.
     """
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     try:
         if host is not None:
             _see_host(host)
@@ -265,7 +265,7 @@ def never(
     TCP over IPv4 is what a mesh governs: UDP and IPv6 pass by the sidecar, which is said beside a proof.
     Exit code 1 if it is refuted, 3 if it is not proven.
     """
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     try:
         where = _where(outside=outside, governed=governed, **said)
     except InvalidValue as error:
@@ -323,7 +323,7 @@ def _meshes(documents: Documents, after: Documents) -> tuple[Snapshot, Snapshot]
     """Both meshes of a comparison."""
     if not after:
         raise click.UsageError("say what changes: --after, --after-patch or --after-set")
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     return mesh, later_mesh(mesh, documents, after)
 
 

@@ -52,7 +52,7 @@ def check(documents: Documents, fail_on: Severity, without: tuple[Code, ...], ou
     says, 3 if there are documents that cannot be read at all, or none of a mesh. Mistakes have no code, and
     are never left out.
     """
-    mesh = documents.load(strict=False)
+    mesh = documents.load(strict=False, needed=False)
     problems = list(mesh.problems)
     if not len(mesh) and all(map(is_foreign, problems)):
         stop_for([_NOTHING])

@@ -70,15 +70,15 @@ class Documents:
     cluster: Which | None = None
 
     def load(
-        self, *, strict: bool = True, inherited: Snapshot | None = None, needed: bool = False
+        self, *, strict: bool = True, inherited: Snapshot | None = None, needed: bool = True
     ) -> Snapshot:
         """The mesh as the documents have it; which MeshConfig that is, and what is left out, is told.
 
         Args:
             strict: whether anything wrong is an error.
             inherited: the mesh whose MeshConfig is meant where the documents have none.
-            needed: whether documents without any resource are no mesh about which something can be proven;
-                with `--defaults` they are one about which nothing else is said.
+            needed: whether documents without any resource are no mesh about which something can be said;
+                with `--defaults` they are one of which nothing else is known.
 
         Raises:
             LoadError: with everything that is wrong, when `strict`.
@@ -157,7 +157,7 @@ _NOTHING = Problem(
     "documents of a mesh",
     "none",
     proposal="--defaults fsm",
-    reason="nothing is proven about a mesh that is not there; for FSM's defaults alone, say so",
+    reason="nothing can be said about a mesh that is not there; for FSM's defaults alone, say so",
 )
 
 
@@ -169,7 +169,7 @@ def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapsh
         documents: what is changed in the first one, and in the other.
         after: what is said of the other.
     """
-    return after.changed(documents.changed(after.load(inherited=mesh, needed=True)) if after.files else mesh)
+    return after.changed(documents.changed(after.load(inherited=mesh)) if after.files else mesh)
 
 
 def passed_over(foreign: Sequence[Problem]) -> str:

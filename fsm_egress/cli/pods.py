@@ -39,7 +39,7 @@ def pods(documents: Documents, output: str) -> None:
     Pods and the templates of pods have a line each; with `-o wide` it says why, too. Exit code 3 if something
     could not be read on which that may hang.
     """
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     lost = say_lost(mesh)
     found = [_of(mesh, host) for host in hosts_of(mesh) if documents.namespace in {None, host.namespace}]
     if output in {"json", "yaml"}:

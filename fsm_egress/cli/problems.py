@@ -28,7 +28,8 @@ NARROWEST = 20
 MAX_EXCERPTS = 100
 _BREAK = re.compile("\r\n|\r|\n")
 _KEYS = re.compile(  # what may stand beside them is not shown
-    r"PRIVATE KEY|PrivateKey|tls\.key|stringData|authorization|remoteLogging|cookie|password|//[^/?#\s]*@", re.IGNORECASE
+    r"PRIVATE KEY|PrivateKey|tls\.key|stringData|authorization|remoteLogging|cookie|password|//[^/?#\s]*@",
+    re.IGNORECASE,
 )
 _SECRET = re.compile(r"""\bkind["']?\s*:\s*["']?secret(list)?\b""", re.IGNORECASE)
 _DOCUMENT = re.compile(r"---(\s|$)")

@@ -107,7 +107,7 @@ def verify(
     if enforce and config_file is not None:
         raise click.UsageError("--enforce is said by the config that --config names")
     given = None if config_file is None else read_config(config_file, fsm)
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     asked = Whose((), documents.namespace).of(mesh) if identity is None else (identity,)
     note_unnamed(asked, mesh)
     subjects = alike(asked, mesh)
@@ -174,7 +174,7 @@ def lint(
     resource whose annotation `fsm-egress/ignore` lists codes has no findings of these. Exit code 1 if there
     is a finding that is as bad as --fail-on says.
     """
-    mesh = documents.changed(documents.load(needed=True))
+    mesh = documents.changed(documents.load())
     from ..linting import lint as lint_mesh  # noqa: PLC0415  # because `verify` needs none of it
 
     subjects = whose.of(mesh)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import evolve, field
 
-from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
+from ..connections.payloads import HTTPRequest, Sends, TLSClientHello, shown_host
 from ..replaying.records import Unreadable
 from ..replaying.tally import SHOWN, Example
 from ..values.construction import frozen
@@ -34,7 +34,7 @@ class Need(NamedTuple):
         identity: whose it is, `name.namespace`.
         port: the destination port.
         sends: TLS with a server name, HTTP, or else bytes or nothing.
-        name: the server name, or the host that is asked for without its port; in lower case.
+        name: the server name, or the host that is asked for without its port; in lower case, without a user.
         method, path: of a request, with the pattern that the path has; empty where it does not count.
         address: the destination, by its key.
     """
@@ -58,11 +58,12 @@ class Need(NamedTuple):
         """
         key, port, sent = connection.key, connection.port, connection.sends
         if isinstance(sent, HTTPRequest):
-            host, path = sent.authority.removesuffix(f":{port}"), shape_of(sent.path) if routes else ""
+            host = shown_host(sent.authority.removesuffix(f":{port}"))
+            path = shape_of(sent.path) if routes else ""
             return cls(identity, port, Sends.HTTP.value, host, sent.method, path, key)
         if isinstance(sent, TLSClientHello):
             if sent.server_name is not None:
-                return cls(identity, port, Sends.TLS.value, sent.name, "", "", key)
+                return cls(identity, port, Sends.TLS.value, shown_host(sent.name), "", "", key)
             return cls(identity, port, Sends.BYTES.value, "", "", "", key)
         return cls(identity, port, sent.value, "", "", "", key)
 

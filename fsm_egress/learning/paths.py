@@ -35,10 +35,19 @@ _WITHIN = {NUMBER: {HEXADECIMAL, TOKEN}, UUID: {TOKEN}, HEXADECIMAL: {TOKEN}, TO
 def shape_of(path: str) -> str:
     """The anchored pattern of a path with its query."""
     plain, question, query = path.partition("?")
-    segments = "/".join(map(_segment, plain.split("/")))
+    segments = "/".join(_segments(plain.split("/")))
     if not question:
         return f"^{segments}$"
     return f"^{segments}\\?{'&'.join(map(_parameter, query.split('&')))}$"
+
+
+def _segments(texts: list[str]) -> list[str]:
+    """Their patterns; in that of a URL, as through a proxy, nobody's user and password stand."""
+    shapes = [_segment(text) for text in texts]
+    match texts:
+        case [scheme, "", server, *_] if scheme.endswith(":") and "@" in server:
+            shapes[2] = f"{TOKEN}@{escaped(server.rpartition('@')[2])}"
+    return shapes
 
 
 def _segment(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, evolve
@@ -22,6 +22,8 @@ from .wire_names import FIELDS, carries, wire_path
 
 if TYPE_CHECKING:
     import attrs
+
+ALIKE = 0.8  # of a field and another one beside it
 
 __all__ = ["is_read_in_small_letters", "warnings_of", "wrong_with"]
 
@@ -64,7 +66,7 @@ def _unknown_fields(
         yield from _unfit({key: item}, path)
         if isinstance(key, str) and not carries(kind, key):
             severity = Severity.WARNING if lenient_fields else Severity.ERROR
-            near = nearest(key, [name for name in fields if name not in value])
+            near = _meant(key, fields, value)
             is_hidden = near is None and _is_secret(kind)  # it may be a credential in the wrong place
             yield Problem(
                 "a known field",
@@ -74,6 +76,14 @@ def _unknown_fields(
                 severity=severity,
                 code=NOT_READ if lenient_fields else "",
             )
+
+
+def _meant(key: str, fields: Iterable[str], value: Mapping[str, Any]) -> str | None:
+    """The field that an unknown one may stand for: one that is there only where it is hardly another word."""
+    near = nearest(key, fields)
+    if near and near in value and nearest(key, [near], ALIKE) is None:
+        return nearest(key, [name for name in fields if name not in value])
+    return near
 
 
 def _is_secret(kind: type[Part]) -> bool:

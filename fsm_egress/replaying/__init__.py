@@ -13,6 +13,7 @@ from attrs import Factory, field
 from ..connections.columns import Columns
 from ..connections.connection import socket_address
 from ..connections.decision import Decision, Verdict
+from ..connections.payloads import shown_host
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
@@ -388,7 +389,7 @@ def reasons(unreadable: Iterable[Unreadable]) -> Counter[str]:
 
 def _asked_for(host: str | None, address: Address | str, port: int) -> str:
     """`api.example:443`, or the address where no name was sent."""
-    name = (host or "").lower().removesuffix(f":{port}")
+    name = shown_host((host or "").lower().removesuffix(f":{port}"))
     return f"{name}:{port}" if name else socket_address(str(address), port)
 
 

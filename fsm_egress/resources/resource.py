@@ -114,6 +114,8 @@ _KINDS = {
     "statefulset": ("sts", "statefulsets"),
     "daemonset": ("ds", "daemonsets"),
     "replicaset": ("rs", "replicasets"),
+    "replicationcontroller": ("rc", "replicationcontrollers"),
+    "rollout": ("ro", "rollouts"),
     "job": ("jobs",),
     "cronjob": ("cj", "cronjobs"),
 }

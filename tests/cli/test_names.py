@@ -211,6 +211,7 @@ def test_a_host_is_asked_for_with_the_port_that_clients_add() -> None:
         ("deploy/curl.shop", "deployment/curl.shop"),
         ("po/curl-0.shop", "pod/curl-0.shop"),
         ("cj/curl.shop", "cronjob/curl.shop"),
+        ("rc/curl.shop", "replicationcontroller/curl.shop"),
     ],
 )
 def test_who_is_written_as_others_do_is_shown_how_it_is_written_here(name: str, written: str) -> None:
@@ -219,11 +220,14 @@ def test_who_is_written_as_others_do_is_shown_how_it_is_written_here(name: str, 
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n---\n", "{kind: Status, apiVersion: v1, code: 403}"])
-def test_nothing_is_proven_about_a_mesh_that_is_not_there(text: str) -> None:
+def test_nothing_is_said_about_a_mesh_that_is_not_there(text: str) -> None:
     Path("nothing.yaml").write_text(text)
     change = ("--after-set", "fsm.enableEgress=true")
-    questions = [(it, *change) for it in ("implies", "equivalent", "diff")]
-    questions += [(it, "--as", "curl.curl") for it in ("partition", "residual", "verify")]
+    questions: list[tuple[str, ...]] = [(it, *change) for it in ("implies", "equivalent", "diff")]
+    questions += [(it, "--as", "curl.curl") for it in ("partition", "residual", "verify", "config")]
+    questions += [(it, "--as", "curl.curl", "--to", "54.9.9.9:25", "--tcp") for it in ("decide", "explain")]
+    Path("log.jsonl").write_text('{"identity": "curl.curl", "destination": "54.9.9.9:25"}\n')
+    questions += [(it, "log.jsonl") for it in ("replay", "learn")]
     for words in (("never", "--outside"), ("reach",), ("lint",), ("verify", "--all"), ("pods",), *questions):
         refused = run(words[0], "-f", "nothing.yaml", *words[1:])
         assert (refused.exit_code, refused.stdout) == (3, "")

@@ -127,7 +127,7 @@ def said(*arguments: str) -> str:
 
 
 def shows(text: str) -> bool:
-    return MARK in text or CODED in text
+    return MARK.lower() in text.lower() or CODED in text  # as hosts are shown in small letters
 
 
 def test_every_command_is_walked() -> None:
@@ -164,6 +164,10 @@ BROKEN = {
         config({}, observability={"remoteLogging": {"enable": True, "authorization": [MARK]}})
     ),
     "a number": yaml.safe_dump(config({}, observability=NUMBER)),
+    "all of remoteLogging": yaml.safe_dump(config({}, observability={"remoteLogging": MARK})),
+    "a key of remoteLogging": yaml.safe_dump(config({}, observability={"remoteLogging": {MARK: 1}})),
+    "below remoteLogging": f"{MESH_HEAD}spec:\n  observability:\n    remoteLogging:\n      {MARK}\n",
+    "a field of a Secret": f"{HEAD}{MARK}: 1\n",
     "a switch": f"{MESH_HEAD}"
     "spec: {observability: {remoteLogging: {enable: true, authorization: 0x1ABCDEF0}}}\n",
 }

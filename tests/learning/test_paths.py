@@ -77,6 +77,9 @@ def test_law_no_pattern_is_open_at_an_end_or_stands_for_everything(path: str) ->
         ("/search?q=egress&page=2", r"^/search\?q=[^&]*&page=[^&]*$"),
         ("/search?", r"^/search\?$"),
         ("/search?flag", r"^/search\?flag$"),
+        ("http://user:key@a.com/x", r"^http://[^/?]+@a\.com/x$"),
+        ("http://a.com/x@y", r"^http://a\.com/x@y$"),
+        ("//user:key@a.com/", r"^//user:key@a\.com/$"),
     ],
 )
 def test_a_path(path: str, shape: str) -> None:

@@ -433,6 +433,15 @@ def test_a_resource_with_mistakes_without_end_names_some_of_them() -> None:
 # --- unknown fields --------------------------------------------------------------------------------------
 
 
+def test_no_field_that_is_there_is_proposed_for_another_word() -> None:
+    port = {"number": 443, "protocol": "tcp", "name": "web"}
+    assert said(egress({"ports": [port]})) == [
+        AT + "spec.ports[0].name: expected a known field, found `name`"
+    ]
+    told = said(egress({"ports": [{"protocol": "tcp", "nomber": 443}]}))
+    assert told[0].endswith("found `nomber`; write `number`")
+
+
 def test_unknown_fields_can_be_let_through_as_warnings_and_are_carried() -> None:
     value = egress(
         {"hosts": ["a.com"], "hostz": ["b.com"], "ports": [{"number": 80, "protocol": "tcp", "x": None}]}
