@@ -59,14 +59,17 @@ def united(ways: Iterable[Way]) -> Outcome:
         targets = alike.setdefault(way.outcome, {})
         targets[way.target] = targets.get(way.target, Fraction(0)) + way.weight
     total = sum(sum(targets.values()) for targets in alike.values())
-    outcomes = sorted(
-        (
-            evolve(outcome, targets=_targets(targets), share=Fraction(sum(targets.values())) / total)
-            for outcome, targets in alike.items()
-        ),
+    first, *others = (
+        evolve(outcome, targets=_targets(targets), share=Fraction(sum(targets.values())) / total, others=())
+        for outcome, targets in alike.items()
+    )
+    if not others:
+        return first
+    first, *others = sorted(
+        [first, *others],
         key=lambda outcome: (outcome.fate is not Fate.DIALLED, -outcome.share, str(outcome)),
     )
-    return evolve(outcomes[0], others=tuple(outcomes[1:]))
+    return evolve(first, others=tuple(others))
 
 
 def _targets(weights: Mapping[Target | None, Fraction]) -> tuple[Target, ...]:

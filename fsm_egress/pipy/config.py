@@ -6,10 +6,9 @@ Keys are the wire names of FSM's own generator; the bytes are canonical: equal f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
@@ -21,13 +20,15 @@ from ..resources.subjects import account_of
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
-from ..values.identity import Memory
 from ..values.layered import Layered
 from ..values.secrecy import kept
 from .clusters import Wire, cluster_config, forward_config, named_gateway
 from .matches import SharedRules, group_matches, mesh_match
+from .parts import Parts, canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from ..policy import OutboundPolicy, PortPolicy, SidecarSpec
     from ..policy.parts import Cluster
     from .versions import FSMVersion
@@ -37,7 +38,6 @@ __all__ = [
     "PipyConfig",
     "PortConfig",
     "assembled",
-    "canonical",
     "config_tree",
     "in_version",
     "port_matches",
@@ -200,11 +200,17 @@ def write_port(port: PortPolicy, gateway: Wire) -> PortConfig:
     return PortConfig(matches, write_clusters(port.clusters))
 
 
-def port_matches(port: PortPolicy, gateway: Wire) -> list[Wire]:
-    """The matches of a port: those of the mesh, then those of egress, which share what is alike."""
+def port_matches(port: PortPolicy, gateway: Wire, parts: Parts | None = None) -> list[Wire]:
+    """The matches of a port: those of the mesh, then those of egress, which share what is alike.
+
+    Args:
+        port: its policy.
+        gateway: how rules of egress name the gateways of the mesh.
+        parts: what is written of the mesh already.
+    """
     shared = SharedRules(gateway)
     outside = (match for group in port.groups for match in group_matches(group, gateway, shared))
-    return [*map(mesh_match, port.mesh), *outside]
+    return [*map(mesh_match if parts is None else parts.match, port.mesh), *outside]
 
 
 def write_clusters(clusters: Iterable[Cluster]) -> Mapping[str, bytes]:
@@ -236,28 +242,30 @@ def assembled(
     return _versioned(b"{" + b",".join([*ordered, b'"Version":""}']), compressed=policy.spec.compress_config)
 
 
-def config_tree(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> Wire:
+def config_tree(
+    policy: OutboundPolicy,
+    carried: Mapping[str, Any] | None = None,
+    parts: Parts | None = None,
+    write: Callable[[PortPolicy, Wire, Parts], list[Wire]] = port_matches,
+) -> Wire:
     """What `write_config` writes but for its `Version`; ranges share what is alike (`Layered`).
 
     Args:
         policy: what is enforced.
         carried: as for `write_config`.
+        parts: what is written of the mesh already.
+        write: the matches of a port, as `port_matches` does.
 
     Raises:
         InvalidValue: `carried` has another key.
     """
-    gateway = named_gateway(policy)
-    matches = {str(port.port): port_matches(port, gateway) for port in policy.ports}
-    clusters = chain(policy.clusters, *(port.clusters for port in policy.ports))
-    written = {cluster.name: cluster_config(cluster) for cluster in clusters}
+    gateway, parts = named_gateway(policy), parts or Parts()
+    matches = {str(port.port): write(port, gateway, parts) for port in policy.ports}
+    written = {cluster.name: parts.cluster(cluster) for cluster in policy.clusters}
+    for port in policy.ports:
+        written.update((cluster.name, cluster_config(cluster)) for cluster in port.clusters)
     outbound = {"ClustersConfigs": written or None, "TrafficMatches": matches} if matches else None
     return {**_beside(policy, carried), "Outbound": outbound}
-
-
-def canonical(tree: Wire) -> Wire:
-    """A tree in the order in which it is written."""
-    found: Wire = _ordered(tree, Memory())
-    return found
 
 
 def _beside(policy: OutboundPolicy, carried: Mapping[str, Any] | None) -> Wire:
@@ -307,23 +315,10 @@ def sealed(content: Wire, *, compressed: bool) -> PipyConfig:
 
 
 def _ordered_bytes(value: Any) -> bytes:
-    """JSON with sorted keys; of `TrafficMatches` by number. Lists keep their order: it is the sidecar's."""
-    ordered = _ordered(value, Memory())
-    return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False, default=Layered.whole).encode()
-
-
-def _ordered(value: Any, known: Memory[Any], *, ports: bool = False) -> Any:
-    if isinstance(value, str):  # what most are
-        return value
-    if isinstance(value, Layered):
-        around = known.once(value.around, lambda it: _ordered(it, known))
-        return Layered(_ordered(value.own, known), around)
-    if isinstance(value, (dict, Mapping)):
-        keys = sorted(value, key=int) if ports else sorted(value)
-        return {key: _ordered(value[key], known, ports=key == "TrafficMatches") for key in keys}
-    if isinstance(value, (list, tuple)):
-        return [_ordered(item, known) for item in value]
-    return value
+    """JSON in canonical order."""
+    return json.dumps(
+        canonical(value), separators=(",", ":"), ensure_ascii=False, default=Layered.whole
+    ).encode()
 
 
 def _spec(policy: OutboundPolicy, probes: Any) -> Wire:

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ..resources.words import Protocol
-from .clusters import Wire, certificate, named_gateway
+from .clusters import Wire, certificate
 from .config import config_tree, sealed
 from .matches import SharedRules, group_matches, mesh_match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from ..policy import OutboundPolicy
+    from ..policy import OutboundPolicy, PortPolicy
     from ..policy.groups import EgressGroup
     from ..policy.parts import HTTPRoute, MeshMatch, WeightedCluster
     from .config import PipyConfig
+    from .parts import Parts
 
 __all__ = [
     "ENFORCE",
@@ -67,12 +68,12 @@ def write_enforced_config(policy: OutboundPolicy, carried: Mapping[str, Any] | N
     return sealed(enforced_tree(policy, carried), compressed=policy.spec.compress_config)
 
 
-def enforced_tree(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> Wire:
+def enforced_tree(
+    policy: OutboundPolicy, carried: Mapping[str, Any] | None = None, parts: Parts | None = None
+) -> Wire:
     """What `write_enforced_config` writes; see `config_tree`."""
-    content = config_tree(policy, carried)
+    content = config_tree(policy, carried, parts, _matches(policy))
     if content["Outbound"]:
-        gateway = named_gateway(policy)
-        content["Outbound"]["TrafficMatches"] = dict(_matches(policy, gateway))
         clusters = {**(content["Outbound"]["ClustersConfigs"] or {}), **_server_name_clusters(policy)}
         content["Outbound"]["ClustersConfigs"] = clusters or None
     if "Forward" in content:
@@ -109,27 +110,32 @@ def _with_module(chain: str, modules: list[str]) -> list[str]:
 # --- matches ---------------------------------------------------------------------------------------------
 
 
-def _matches(policy: OutboundPolicy, gateway: Wire) -> Iterator[tuple[str, list[Wire]]]:
+def _matches(policy: OutboundPolicy) -> Callable[[PortPolicy, Wire, Parts], list[Wire]]:
+    """How the matches of a port are written."""
     living = {cluster.name for cluster in policy.clusters if cluster.endpoints}
     default = policy.spec.enable_auto_default_route
-    for port in policy.ports:
+
+    def matches(port: PortPolicy, gateway: Wire, parts: Parts) -> list[Wire]:
         shared = SharedRules(gateway)
-        inside = [_mesh_match(match, living) for match in port.mesh]
+        inside = [_mesh_match(match, living, parts) for match in port.mesh]
         outside = [_group_match(group, gateway, shared, default=default) for group in port.groups]
-        yield str(port.port), [*inside, *outside]
+        return [*inside, *outside]
+
+    return matches
 
 
-def _mesh_match(match: MeshMatch, living: set[str]) -> Wire:
+def _mesh_match(match: MeshMatch, living: set[str], parts: Parts) -> Wire:
     """An in-mesh match without backends that have no endpoints; a stream that has no other is refused."""
-    if match.is_http:
+    is_whole = living.issuperset(match.leads_to)
+    if match.is_http and not is_whole:
         hosts = tuple(
             evolve(host, routes=tuple(_living_route(route, living) for route in host.routes))
             for host in match.virtual_hosts
         )
         return mesh_match(evolve(match, virtual_hosts=hosts))
     left = _living(match.clusters, living)
-    if any(cluster.weight for cluster in left):
-        return mesh_match(evolve(match, clusters=left))
+    if match.is_http or any(cluster.weight for cluster in left):
+        return parts.match(match) if is_whole else mesh_match(evolve(match, clusters=left))
     return {**mesh_match(match), ENFORCE: {"Accept": []}}
 
 

@@ -20,6 +20,7 @@ from ..values.layered import Layered
 from ..values.references import joined
 from .enforcement import ENFORCE
 from .netmask import Mask, read_mask
+from .parts import Ordered
 from .runs import Runs
 
 __all__ = [
@@ -116,7 +117,6 @@ class Enforcement:
 class Match:
     """One traffic match; `ranges`, `hosts` and `rules` are None where it has none, not even an empty one."""
 
-    path: str
     port: int
     protocol: str
     ranges: tuple[Range, ...] | None
@@ -148,7 +148,7 @@ class Match:
         """The first of its hosts, which stands for unknown ones where there is a default route."""
         return next(iter(self.hosts.values()), None) if self.hosts else None
 
-    @property
+    @cached_property
     def words(self) -> tuple[str, ...]:
         """What matches are merged by: one folds into another one that has its words side by side."""
         texts = ["*"] if self.ranges is None else sorted(entry.text for entry in self.ranges)
@@ -209,8 +209,12 @@ class OutboundConfig:
     chains: Mapping[str, tuple[str, ...]]
 
 
-def read_outbound(tree: Any) -> OutboundConfig:
+def read_outbound(tree: Any, parts: Memory[Any] | None = None) -> OutboundConfig:
     """What the scripts read of a config's tree.
+
+    Args:
+        tree: the config.
+        parts: what parts of it were read as that other configs have, too (`Ordered`).
 
     Raises:
         InvalidValue: with everything that is malformed, each with its path, up to a thousand.
@@ -220,18 +224,21 @@ def read_outbound(tree: Any) -> OutboundConfig:
     spec, outbound, forward = root.at("Spec"), root.at("Outbound"), root.at("Forward")
     own = _cert(root.at("Certificate"), None)
     shared: Memory[Any] = Memory()
+    known: Memory[Any] = Memory() if parts is None else parts
+
+    def match(value: _Value) -> Match:
+        return value.part(lambda it: _match(it, own, shared), known)
+
+    def cluster(value: _Value) -> Cluster:
+        return value.part(lambda it: _cluster(it, own), known)
+
     config = OutboundConfig(
         outbound.value is not None,
         spec.at("Traffic").at("EnableEgress").boolean(),
         spec.at("FeatureFlags").at("EnableAutoDefaultRoute").boolean(),
         own if root.at("Certificate").at("CertChain").text() else None,
-        _merged(
-            {
-                port: _matches(port, listed, own, shared)
-                for port, listed in outbound.at("TrafficMatches").entries()
-            }
-        ),
-        {name: _cluster(cluster, own) for name, cluster in outbound.at("ClustersConfigs").entries()},
+        _merged({port: _matches(port, it, match) for port, it in outbound.at("TrafficMatches").entries()}),
+        {name: cluster(it) for name, it in outbound.at("ClustersConfigs").entries()},
         {key: weights.weights() for key, weights in forward.at("ForwardMatches").entries()},
         {name: _gateway(gateway) for name, gateway in forward.at("EgressGateways").entries()},
         {name: chain.texts() or () for name, chain in root.at("Chains").entries()},
@@ -275,6 +282,13 @@ class _Value:
             outer = shared.once(around.value, lambda _: around.each(read, shared))
             return Layered(own.each(read, shared), outer)
         return {key: read(entry) for key, entry in self.entries()}
+
+    def part(self, read: Callable[[_Value], T], shared: Memory[Any]) -> T:
+        """What it is read as; a part that several configs have is read once."""
+        if not isinstance(self.value, Ordered):
+            return read(self)
+        found: T = shared.once(self.value, lambda _: read(self))
+        return found
 
     def items(self) -> Iterator[_Value]:
         for index, value in enumerate(self._checked((list, tuple), "a list", ())):
@@ -339,12 +353,12 @@ def _source_cert(value: _Value, own: Cert) -> Cert | None:
     return None if found.value is None else _cert(found, own)
 
 
-def _matches(port: str, value: _Value, own: Cert, shared: Memory[Any]) -> tuple[Match, ...]:
+def _matches(port: str, value: _Value, match: Callable[[_Value], Match]) -> tuple[Match, ...]:
     if not (port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS):
         value.note(Problem("a port number as the key", show(port), value.path))
     if value.value is None:  # no scripts read a port without a list
         value.wrong("a list")
-    return tuple(_match(match, own, shared) for match in value.items())
+    return tuple(map(match, value.items()))
 
 
 def _match(value: _Value, own: Cert, shared: Memory[Any]) -> Match:
@@ -356,7 +370,6 @@ def _match(value: _Value, own: Cert, shared: Memory[Any]) -> Match:
     if port.value is None:
         port.wrong("a whole number from 0 on")
     return Match(
-        value.path,
         port.number() or 0,
         _undivided(value.at("Protocol").needed(), value.at("Protocol")),
         None if ranges.value is None else tuple(_range(*entry, own) for entry in ranges.entries()),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..connections.connection import Connection
+    from .parts import Parts
     from .scripts import Host, Rule
 
 __all__ = ["Sidecar"]
@@ -65,12 +66,19 @@ class Sidecar:
     _read: Memory[tuple[ReadRule, ...] | Outcome] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
-    def read(cls, config: PipyConfig | Mapping[str, Any] | bytes, fsm: str | None = None) -> Sidecar:
+    def read(
+        cls,
+        config: PipyConfig | Mapping[str, Any] | bytes,
+        fsm: str | None = None,
+        *,
+        parts: Parts | None = None,
+    ) -> Sidecar:
         """The sidecar that was given this config: one of ours, its tree, or the bytes of a file.
 
         Args:
             config: what it reads.
             fsm: the version of FSM whose scripts it runs, `1.4` or `1.3.7`; None for 1.5 to 1.7.
+            parts: what a tree has in common with those of others that carry the same certificate.
 
         Raises:
             InvalidValue: with everything in it that is malformed, each with its path; or `fsm` is no version.
@@ -79,7 +87,8 @@ class Sidecar:
         if isinstance(config, PipyConfig):
             return cls(read_outbound(config.tree), version, source=config.content)
         tree = read_tree(config) if isinstance(config, bytes) else config
-        return cls(read_outbound(tree), version, source=config)
+        known = None if parts is None else parts.read
+        return cls(read_outbound(tree, known), version, source=config)
 
     @property
     def tree(self) -> Any:
@@ -364,16 +373,20 @@ class Sidecar:
 
     def _lent(self) -> Mapping[str, tuple[Kept, ...]]:
         """The connections that may be kept to each address: one for each way that some match leads there."""
-        found: dict[str, dict[Kept, None]] = {}
+        ways: dict[str, list[tuple[Taken, Cluster, Endpoint]]] = {}
         for taken, rules in self._leading():
             names = (name for rule in rules for name, _ in positive(rule.clusters))
             for name in dict.fromkeys(names):
                 cluster = self.config.clusters.get(name, _NO_CLUSTER)
                 for endpoint in cluster.endpoints:
-                    kept = self._kept(taken, cluster, endpoint)
-                    if endpoint.weight and kept.outcome.fate is Fate.DIALLED:
-                        found.setdefault(endpoint.address, {})[kept] = None
-        return {address: tuple(ways) for address, ways in found.items() if len(ways) > 1}
+                    if endpoint.weight:
+                        ways.setdefault(endpoint.address, []).append((taken, cluster, endpoint))
+        lent: dict[str, tuple[Kept, ...]] = {}
+        for address, several in ways.items():
+            if several[1:]:
+                kept = (self._kept(*way) for way in several)
+                lent[address] = tuple(dict.fromkeys(it for it in kept if it.outcome.fate is Fate.DIALLED))
+        return {address: kept for address, kept in lent.items() if kept[1:]}
 
     def _leading(self) -> Iterable[tuple[Taken, list[Rule]]]:
         """The rules of all matches that open connections in one way, each once, with one of these matches."""

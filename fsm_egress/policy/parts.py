@@ -5,6 +5,8 @@ Each part knows the resource and field that it came from.
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import chain
 from typing import Any, TypeAlias
 
 from attrs import field
@@ -170,6 +172,12 @@ class MeshMatch:
     def is_http(self) -> bool:
         """Whether requests are routed one by one; otherwise the whole stream is."""
         return self.protocol in {Protocol.HTTP, Protocol.GRPC}
+
+    @cached_property
+    def leads_to(self) -> frozenset[str]:
+        """The names of all clusters that it leads to."""
+        routes = (route for host in self.virtual_hosts for route in host.routes)
+        return frozenset(it.name for it in chain(self.clusters, *(route.clusters for route in routes)))
 
 
 @frozen

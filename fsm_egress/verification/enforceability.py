@@ -97,6 +97,10 @@ def without_codes(verification: Verification, codes: Collection[Code]) -> Verifi
 
 def codes_of(verification: Verification, disagreement: Disagreement) -> tuple[Code, ...]:
     """The known shortcomings that a disagreement shows; one that nobody foresaw is named as such."""
+    return disagreement.once(_codes_of, verification)
+
+
+def _codes_of(verification: Verification, disagreement: Disagreement) -> tuple[Code, ...]:
     alone = _alone(verification, disagreement)
     if alone is not None:
         return (alone,)

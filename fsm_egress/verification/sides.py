@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import Factory, evolve, field
 
@@ -18,13 +18,15 @@ from ..connections.payloads import HTTPRequest, Sends
 from ..division.criteria import reading_of_policy
 from ..engine import Engine, used_gateways
 from ..pipy.balancing import mixed
-from ..pipy.config import PipyConfig, canonical, config_tree, in_version, write_config
+from ..pipy.config import PipyConfig, config_tree, in_version, write_config
 from ..pipy.enforcement import enforced_tree, write_enforced_config
 from ..pipy.outcome import Fate, Outcome
+from ..pipy.parts import Parts, canonical
 from ..pipy.sidecar import Sidecar
 from ..pipy.versions import fsm_version
 from ..policy import OutboundPolicy
 from ..resolution import resolve
+from ..resolution.inmesh import IN_MESH_KINDS
 from ..values.construction import frozen
 from ..values.frozen import EMPTY
 from ..values.identity import Memory, Same
@@ -32,7 +34,7 @@ from ..values.net import IPV6_START
 from .inside import Basis, Compared
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from ..division.classes import Class, Reading
     from ..division.dividing import Rank
@@ -50,6 +52,8 @@ __all__ = [
     "own_config",
     "own_sidecar",
 ]
+
+T = TypeVar("T")
 
 ROOT = "/"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
@@ -70,6 +74,17 @@ class Disagreement:
     decision: Decision
     due: Outcome
     outcome: Outcome
+    _signs: Memory[Any] = field(init=False, factory=Memory, eq=False, repr=False)
+
+    def once(self, sign: Callable[..., T], *given: Any) -> T:
+        """What it is a sign of, worked out once: it hangs on nothing but the sides that have found it.
+
+        Args:
+            sign: a function, which is given whatever else is given, and the disagreement.
+            given: the sides, or what holds them.
+        """
+        found: T = self._signs.once(sign, lambda it: it(*given, self))
+        return found
 
     def to_mapping(self) -> dict[str, Any]:
         """The disagreement for machines, as `fsm-egress verify -o json` prints it."""
@@ -307,8 +322,14 @@ def own_sidecar(
     if fsm is not None and fsm_version(fsm).plain_hosts:
         config = own_config(snapshot, policy, enforce=enforce)
         return Sidecar.read(in_version(config, fsm_version(fsm)), fsm)
+    parts = snapshot.once(_no_parts, IN_MESH_KINDS)
     write = enforced_tree if enforce else config_tree
-    return Sidecar.read(canonical(write(policy, own_certificate(snapshot))), fsm)
+    return Sidecar.read(canonical(write(policy, own_certificate(snapshot), parts)), fsm, parts=parts)
+
+
+def _no_parts(_: Snapshot) -> Parts:
+    """Where to begin with a mesh."""
+    return Parts()
 
 
 _PAST_IT = Outcome(Fate.DIALLED, (ORIGINAL_DESTINATION,))

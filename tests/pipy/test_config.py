@@ -23,6 +23,7 @@ from thoroughness import examples
 import fsm_egress as fe
 from fsm_egress.pipy import config as config_module
 from fsm_egress.pipy.enforcement import enforced_tree, write_enforced_config
+from fsm_egress.pipy.parts import canonical
 from fsm_egress.values.frozen import thaw
 
 Mesh = list[dict[str, Any]]
@@ -596,7 +597,7 @@ def test_law_the_tree_is_what_is_written(mesh: Mesh, identity: str) -> None:
     ):
         content = {key: value for key, value in written.to_mapping().items() if key != "Version"}
         assert thaw(tree) == content
-        ordered = config_module.canonical(tree)
+        ordered = canonical(tree)
         assert list(thaw(ordered["Outbound"] or {})) == list(content["Outbound"] or {})
         assert json.dumps(thaw(ordered["Outbound"])) == json.dumps(content["Outbound"])
 

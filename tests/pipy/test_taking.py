@@ -35,10 +35,10 @@ KEYS = (0, IPV6_START - 1, IPV6_START, GAP_END, LAST_KEY)
 ADDRESSES = ("10.0.0.0", "10.8.255.255", "10.9.9.9", "10.9.9.10", "11.0.0.0", "2001:db8::5", "2001:db9::")
 
 
-def match(path: str, ranges: Iterable[tuple[str, Cert | None]] | None) -> Match:
+def match(ranges: Iterable[tuple[str, Cert | None]] | None) -> Match:
     """A match that takes these ranges, or everything."""
     listed = None if ranges is None else tuple(Range(text, read_mask(text), cert) for text, cert in ranges)
-    return Match(path, 80, "http", listed, None, None, {}, allowed=True, gateway="", enforcement=None)
+    return Match(80, "http", listed, None, None, {}, allowed=True, gateway="", enforcement=None)
 
 
 RANGES = st.none() | st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(CERTS)), max_size=3)
@@ -49,7 +49,7 @@ RANGES = st.none() | st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(
 def test_law_a_match_takes_what_none_before_it_does(
     listed: list[list[tuple[str, Cert | None]] | None],
 ) -> None:
-    matches = tuple(match(str(index), ranges) for index, ranges in enumerate(listed))
+    matches = tuple(map(match, listed))
     line = taken_line(matches)
     for key in (*KEYS, *(fe.Address(text).key for text in ADDRESSES)):
         entries = (

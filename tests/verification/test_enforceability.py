@@ -13,7 +13,8 @@ from fsm_egress.api import pipy_config
 from fsm_egress.connections.findings import Code
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.values.errors import Severity
-from fsm_egress.verification.agreement import verify
+from fsm_egress.verification import enforceability as enforceability_module
+from fsm_egress.verification.agreement import Verification, verify
 from fsm_egress.verification.enforceability import (
     advice,
     codes_of,
@@ -21,7 +22,7 @@ from fsm_egress.verification.enforceability import (
     findings_of,
     without_codes,
 )
-from fsm_egress.verification.sides import Undecided
+from fsm_egress.verification.sides import Disagreement, Undecided
 
 IPV4 = ["0.0.0.0/0"]
 CERT: dict[str, Any] = {"issuer": "fsm"}
@@ -293,3 +294,24 @@ def test_advice_names_what_to_do() -> None:
         " fix: add the module, or give each host a policy and a port of its own"
     )
     assert Code.HOST_LETTER_CASE.severity is Severity.INFO
+
+
+def test_what_a_difference_at_a_service_shows_is_worked_out_once_for_all_who_reach_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Disagreement] = []
+    work = enforceability_module._alone  # noqa: SLF001  # because it is counted
+
+    def alone(verification: Verification, shown: Disagreement) -> Code | None:
+        asked.append(shown)
+        return work(verification, shown)
+
+    monkeypatch.setattr(enforceability_module, "_alone", alone)
+    mesh = load(config(), service("web", "http-web 80"))
+    first = enforceability(mesh, WHO)
+    at_services = [it for it in asked if it.decision.rule and it.decision.rule.resource.kind == "Service"]
+    assert at_services
+    asked.clear()
+    second = enforceability(mesh, "wget.curl")
+    assert not {id(it) for it in at_services} & {id(it) for it in asked}
+    assert list(map(str, first)) == list(map(str, second))
