@@ -11,7 +11,7 @@ from ..values.construction import frozen
 from .reading import Gateways, gateways_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from ..policy import OutboundPolicy
     from .reading import Fate
@@ -60,6 +60,17 @@ class Fare:
     def outcome(self) -> Fare:
         """What differs for the connection."""
         return self
+
+    @property
+    def manner(self) -> Hashable:
+        """What is the same of fares that differ in nothing but the places that are dialled, and how often."""
+        ways = ((way, way.target and bool(way.target[0])) for way, _ in self.ways)
+        return frozenset((it.end, led, it.status, it.mtls, it.gateways) for it, led in ways), self.lent
+
+    @property
+    def places(self) -> frozenset[tuple[str, int]]:
+        """All that is dialled."""
+        return frozenset(way.target for way, _ in self.ways if way.target)
 
     def __str__(self) -> str:
         told = ", or ".join(str(way) for way, _ in self.ways)

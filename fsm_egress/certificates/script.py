@@ -18,7 +18,7 @@ from .reading import Fate, decided, passing
 from .sidecar import Scripts, Sidecar
 from .tables import Tables
 from .terms import TRUE, all_of, any_of, no, remark
-from .trees import among, ends_of, fork, mapped
+from .trees import among, ends_of, fork, mapped, where_so
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,11 +56,13 @@ class Told:
 
     Attributes:
         passes: whether the connection never comes to the sidecar.
+        among: the hosts and ports to which others lead that are decided so and fare likewise; None for none.
     """
 
     decided: Fate
     fares: Fare
     passes: bool
+    among: frozenset[tuple[str, int]] | None = None
 
 
 @frozen(eq=False)
@@ -165,17 +167,33 @@ def _told(
     """That this is decided, and that the connection fares so, as one of the differences says."""
     name = words.definitions.name
     fates, fares = ends_of(meant), ends_of(seen)
-    by_fate: dict[tuple[Fate, bool], list[Fare]] = {}
+    by_fate: dict[tuple[Fate, bool], dict[tuple[str, frozenset[Fare]], None]] = {}
+    likewise: dict[object, tuple[str, frozenset[Fare]]] = {}
     for it in told:
-        if it.fares in fares:
-            by_fate.setdefault((it.decided, it.passes), []).append(it.fares)
+        if it.among is None:
+            led = str(it.fares), fares & {it.fares}
+        else:
+            key = it.fares.manner, it.among
+            if key not in likewise:
+                likewise[key] = _likewise(it.fares, it.among, fares)
+            led = likewise[key]
+        if led[1]:
+            by_fate.setdefault((it.decided, it.passes), {})[led] = None
     ways = []
-    for (fate, passes), led in by_fate.items():
+    for (fate, passes), several in by_fate.items():
         if any(map(fate.is_alike, fates)):
             so = name(f"{when}decided: {fate}", among(meant, fate.is_alike))
-            is_so = (name(f"{when}is: {it}", among(seen, it.__eq__)) for it in dict.fromkeys(led))
+            is_so = (name(f"{when}is: {said}", where_so(seen, those)) for said, those in several)
             ways.append(all_of(beside if passes else no(beside), so, any_of(*is_so)))
     return any_of(*ways)
+
+
+def _likewise(
+    told: Fare, places: frozenset[tuple[str, int]], fares: Iterable[Fare]
+) -> tuple[str, frozenset[Fare]]:
+    """Those that differ from one that is told in which of the places they lead to, and how it is said."""
+    found = frozenset(it for it in fares if it.manner == told.manner and it.places <= places)
+    return f"{min(map(str, found), default='')}, or likewise", found
 
 
 def _ports(policies: Iterable[OutboundPolicy]) -> set[int]:

@@ -6,6 +6,8 @@ connection.
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
 from itertools import chain, zip_longest
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -17,7 +19,7 @@ from ..values.dialling import Appeal, Dialling, Span
 from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
 from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
-from .layers import Placed, joined, layers_of
+from .layers import Layer, Placed, joined, layers_of
 from .requests import (
     Asked,
     asked_as,
@@ -30,15 +32,22 @@ from .requests import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from ..connections.payloads import Payload
 
-__all__ = ["OnPort", "Rank", "dialled", "divide", "ports_of"]
+__all__ = ["Choose", "OnPort", "Rank", "dialled", "divide", "ports_of"]
 
 T = TypeVar("T")
 Rank: TypeAlias = tuple[int, int, int]
 """Where a class stands among those of its port: streams by address and kind, then requests by address."""
+Choose: TypeAlias = "Callable[[Sequence[Connection], Sequence[Connection]], Iterable[tuple[int, int]]]"
+"""Which classes are wanted of server names that the first reading alone lists, and of parts that others tell
+apart: there are as many as names times parts. Given are a connection to each name, in the first part, and one
+in each part, in their order, to the first name; what comes back are the numbers of a name and a part."""
+_Pick: TypeAlias = (
+    "Callable[[Sequence[TLSClientHello], Sequence[tuple[Span, ...]]], Iterable[tuple[int, int]]]"
+)
 
 ALL_PORTS = range(1, 65_536)
 LONGEST_HOST = 300  # of a policy, with a port; a longer one may be of a line that is not read
@@ -95,16 +104,25 @@ class OnPort:
     _choice: Dialling
     _within: Scope
 
-    def classes(self, placed: Iterable[Placed]) -> Iterator[tuple[Rank, Class]]:
+    def classes(self, placed: Iterable[Placed], choose: Choose | None = None) -> Iterator[tuple[Rank, Class]]:
         """The classes on some of the spans, by rank.
 
         They are those of all spans but for what is decided alike here and elsewhere, which stands apart.
+
+        Args:
+            placed: the spans.
+            choose: which are wanted where there are many; by default all.
         """
         shown: Memory[tuple[Appeal, int]] = Memory()
-        for rank, spans, payload, sent, undecided in _sent(placed, self._within):
-            appeal, key = shown.once(spans, self._choice.best)
-            connection = Connection(Address.from_key(key), self.number, payload)
-            yield rank, Class(self.port, spans, connection, undecided, sent, appeal)
+
+        def connection(spans: tuple[Span, ...], payload: Payload) -> Connection:
+            _, key = shown.once(spans, self._choice.best)
+            return Connection(Address.from_key(key), self.number, payload)
+
+        pick = None if choose is None else partial(_picked, choose, connection)
+        for rank, spans, payload, sent, undecided in _sent(placed, self._within, pick):
+            appeal, _ = shown.once(spans, self._choice.best)
+            yield rank, Class(self.port, spans, connection(spans, payload), undecided, sent, appeal)
 
     def dialled(self) -> list[Placed]:
         """The spans that hold an address which a client can dial."""
@@ -115,8 +133,20 @@ class OnPort:
         return tuple([self._choice.best(spans) for spans, _ in placed])
 
 
+def _picked(
+    choose: Choose,
+    connection: Callable[[tuple[Span, ...], Payload], Connection],
+    names: Sequence[TLSClientHello],
+    parts: Sequence[tuple[Span, ...]],
+) -> Iterable[tuple[int, int]]:
+    """What is chosen, given the connections."""
+    return choose(
+        [connection(parts[0], name) for name in names], [connection(spans, names[0]) for spans in parts]
+    )
+
+
 def _sent(
-    together: Iterable[Placed], within: Scope
+    together: Iterable[Placed], within: Scope, pick: _Pick | None
 ) -> Iterator[tuple[Rank, tuple[Span, ...], Payload, Sent, str]]:
     """What is sent on a port, one of each class, with the addresses and what is undecided there."""
     families: dict[bool, list[Placed]] = {}
@@ -129,7 +159,7 @@ def _sent(
                 streams.add((is_ipv4, kind, places), spans, (kind, Sent(kind)))
     if Sends.TLS in within.kinds:
         for is_ipv4, placed in families.items():
-            for hello, sent, deciding, spans in _greetings(placed, within):
+            for hello, sent, deciding, spans in _greetings(placed, within, pick):
                 streams.add((is_ipv4, *deciding), spans, (hello, sent))
     ranked = [((0, it[0][0][0], _ORDER[it[1][1].kind]), *it) for it in streams.found()]
     ranked.sort(key=itemgetter(0))
@@ -196,7 +226,7 @@ def _asked(
 
 
 def _greetings(
-    placed: list[Placed], within: Scope
+    placed: list[Placed], within: Scope, pick: _Pick | None
 ) -> Iterator[tuple[TLSClientHello, Sent, tuple[Hashable, ...], tuple[Span, ...]]]:
     """TLS by server name, with what decides about it, and where."""
     if within.host is not None:
@@ -205,16 +235,44 @@ def _greetings(
         return
     unnamed = TLSClientHello(None), Sent(Sends.TLS, only(""))
     yield from ((*unnamed, (Sends.TLS, places), spans) for spans, places in placed)
-    for layer in layers_of(placed, _names_of, lambda place: place):
+    layers = layers_of(placed, _names_of, lambda place: place if place.server_names else None)
+    listed = Counter(chain.from_iterable(layer.own for layer in layers))
+    for layer in layers:
+        chosen: dict[str, list[Placed]] = {}
+        if pick is not None:
+            chosen = _chosen([name for name in layer.own if listed[name] == 1], layer, pick)
         for name in layer.own:
             hello, sent = TLSClientHello(name), Sent(Sends.TLS, only(name))
-            lists = tuple([name in place.server_names for place in layer.places])
-            for spans, places in layer.alike(name, lists, _telling(lists, _UNNAMED)):
+            for spans, places in chosen[name] if name in chosen else _alike(layer, name):
                 deciding = tuple([place.name_decider(name) for place in places])
                 yield hello, sent, (name, deciding), spans
         rest = Among(layer.words | {""})
         hello, sent = TLSClientHello(unlisted_host(layer.words)), Sent(Sends.TLS, rest)
         yield from ((hello, sent, (rest, places), spans) for spans, places in layer.here)
+
+
+def _alike(layer: Layer, name: str) -> list[Placed]:
+    """Where one of a layer's own server names is decided as it is there."""
+    lists = tuple([name in place.server_names for place in layer.places])
+    return layer.alike(name, lists, _telling(lists, _UNNAMED))
+
+
+def _chosen(names: Sequence[str], layer: Layer, pick: _Pick) -> dict[str, list[Placed]]:
+    """The same of those that the first reading alone lists, and no other layer: only what is wanted of it."""
+    first, *others = layer.places
+    alone = [
+        name
+        for name in names
+        if name in first.server_names and not any(name in place.server_names for place in others)
+    ]
+    parts = sorted(_alike(layer, alone[0]), key=itemgetter(0)) if alone else []
+    if min(len(alone), len(parts)) < 2:  # noqa: PLR2004  # because there are no more than of the other
+        return {}
+    found: dict[str, list[Placed]] = {name: [] for name in alone}
+    pairs = pick([TLSClientHello(name) for name in alone], [spans for spans, _ in parts])
+    for name, part in pairs:
+        found[alone[name]].append(parts[part])
+    return found
 
 
 def _hosts_of(place: Place) -> tuple[Place | None, Collection[str]]:

@@ -124,7 +124,7 @@ def layers_of(
     placed: Iterable[Placed],
     listing: Callable[[Place], tuple[Place | None, Collection[str]]],
     shared: Callable[[Place], Hashable],
-) -> Iterable[Layer]:
+) -> Collection[Layer]:
     """The layers of some places, each behind those around it.
 
     Args:

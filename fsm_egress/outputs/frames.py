@@ -193,7 +193,7 @@ def _(answer: Verification) -> list[Row]:
             "connection": str(it.connection),
             **_decided(it.decision),
             "due": str(it.due),
-            "sidecar": str(it.outcome),
+            "sidecar": it.happens,
         }
         for it in answer.disagreements
     ]

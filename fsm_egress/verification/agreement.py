@@ -26,6 +26,7 @@ from ..values.secrecy import Discreet
 from ..values.typed import takes
 from .inside import Walk, around_of, no_comparisons
 from .sides import Disagreement, Sides, Undecided, intercepted
+from .telling import told_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..pipy.sidecar import Sidecar
     from .certified import Side
     from .inside import Inside
+    from .sides import Sort
 
 __all__ = ["Verification", "verified", "verify"]
 
@@ -45,7 +47,9 @@ class Verification(Discreet, Shown):
 
     Attributes:
         classes: how many classes of connections were put to both.
-        disagreements: each once, by port, address and what is sent.
+        disagreements: each once, by port, address and what is sent. Of those about which the same rule
+            decides the same, and in which the same happens but for the hosts that they lead to, the first is
+            told, and each that leads to a host to which none led before it; `more` says where others are not.
         undecided: what no proof was found for.
         mesh: the mesh that was asked about.
     """
@@ -61,8 +65,10 @@ class Verification(Discreet, Shown):
         """The comparison as an SMT-LIB script, which a solver checks without this library.
 
         It is `unsat`: there is no connection that fares otherwise than it should, but for those that differ
-        just as one of the disagreements. With one of these it is `sat`: its connection does. The sidecar is
-        read there by rules of its own, from the bytes of its config (`docs/certificates.md`).
+        just as one of the disagreements, or likewise, where that says that there are `more`: decided so, and
+        faring so, but to other hosts that are told of such. With one of the disagreements it is `sat`: its
+        connection does. The sidecar is read there by rules of its own, from the bytes of its config
+        (`docs/certificates.md`).
 
         Args:
             shown: one of `disagreements`.
@@ -82,6 +88,7 @@ class Verification(Discreet, Shown):
                 it.outcome,
                 not intercepted(self.sides.policy.interception, it.connection),
                 str(it),
+                it.more and shown is None,
             )
             for it in (self.disagreements if shown is None else (shown,))
         ]
@@ -103,7 +110,7 @@ class Verification(Discreet, Shown):
         differ = len(self.disagreements)
         result = "proved to agree" if self.agreed else f"{differ} differ"
         rows = tuple(
-            (str(it.connection), str(it.decision), str(it.due), str(it.outcome)) for it in self.disagreements
+            (str(it.connection), str(it.decision), str(it.due), it.happens) for it in self.disagreements
         )
         unclear = tuple((str(it.connection), "-", "-", it.reason) for it in self.undecided)
         columns = ("connection", "decision", "should be", "sidecar")
@@ -158,17 +165,20 @@ def verified(snapshot: Snapshot, sides: Sides) -> Verification:
     readings = sides.meant.reading, redirected(reading_of_sidecar(sides.sidecar))
     unnamed = frozenset(place for reading in readings for place in reading.other.values)
     walk = Walk(sides.policy, sides.sidecar, known, sides.meant.passing, unnamed)
-    disagreements: dict[object, Disagreement] = {}
+    disagreements: dict[Sort, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0
     for port in ports_of(*readings):
-        compared = walk.on(port, partial(sides.compared, before=disagreements))
+        compared = walk.on(port, partial(told_on, sides))
         classes += compared.classes
         for _, found in compared.found:
             if isinstance(found, Undecided):
                 undecided.setdefault(found.reason, found)
             else:
-                disagreements.setdefault(sides.sort(found), found)
+                sort = sides.sort(found)
+                known_as = disagreements.setdefault(sort, found)
+                if found.more and not known_as.more:
+                    disagreements[sort] = evolve(known_as, more=True)
     for why in (*map(str, sides.policy.lost), sides.policy.interception.unproven):
         if why:
             undecided.setdefault(why, Undecided(_ANY, why))

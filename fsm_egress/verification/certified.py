@@ -45,6 +45,7 @@ class Difference:
     Attributes:
         passes: whether the connection never comes to the sidecar.
         words: the difference in words.
+        more: whether others are meant, too, that are decided so: they fare likewise, to hosts that are told.
     """
 
     connection: Connection
@@ -52,6 +53,7 @@ class Difference:
     outcome: Outcome
     passes: bool
     words: str
+    more: bool = False
 
 
 @frozen(eq=False)
@@ -99,7 +101,14 @@ def certificate(side: Side, differences: Sequence[Difference], *, is_shown: bool
 def _compared(side: Side, differences: Iterable[Difference]) -> Compared:
     version = side.sidecar.version
     scripts = Scripts(version.plain_hosts, version.closes_unknown_hosts, side.sidecar.lends)
-    told = (Told(_fate(it.decision), fares_of(it.outcome), it.passes) for it in differences)
+    fares = [(it, fares_of(it.outcome)) for it in differences]
+    places: dict[object, set[tuple[str, int]]] = {}
+    for _, it in fares:
+        places.setdefault(it.manner, set()).update(it.places)
+    among = {manner: frozenset(those) for manner, those in places.items()}
+    told = (
+        Told(_fate(it.decision), its, it.passes, among[its.manner] if it.more else None) for it, its in fares
+    )
     return Compared(side.policy, side.tables, scripts, tuple(dict.fromkeys(told)))
 
 

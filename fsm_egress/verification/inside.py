@@ -26,9 +26,8 @@ from ..values.construction import frozen
 from ..values.net import IPV6_START
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from ..division.classes import Class
     from ..division.dividing import OnPort
     from ..division.layers import Placed
     from ..policy.parts import MeshMatch
@@ -50,7 +49,8 @@ class Compared(Generic[F]):
     found: tuple[tuple[Rank, F], ...]
 
 
-Compare: TypeAlias = "Callable[[Iterable[tuple[Rank, Class]]], Compared[F]]"
+Compare: TypeAlias = "Callable[[OnPort, Sequence[Placed]], Compared[F]]"
+"""Compares the classes on some spans of a port."""
 
 
 class Inside(Generic[F]):
@@ -109,19 +109,19 @@ class Walk(Generic[F]):
 
         Args:
             port: what both sides have there.
-            compare: some classes.
+            compare: the classes on some spans.
         """
         inside, others = parted(port)
         named = [it for it in others if not self.unnamed.issuperset(it[1])]
         redirected = [it for it in named if _is_ipv4(it)]
         parts = [
             *(self._as_elsewhere(port, it, compare) for it in others if self.unnamed.issuperset(it[1])),
-            _at(port, redirected, compare),
+            compare(port, redirected),
             self._passing_by(port, [it for it in named if not _is_ipv4(it)], compare),
         ]
         for match, placed in inside:
             where, basis = basis_of(self.policy, self.sidecar, match, port, placed)
-            parts.append(self.known.once(where, basis, partial(_at, port, placed, compare)))
+            parts.append(self.known.once(where, basis, partial(compare, port, placed)))
         found = sorted(chain.from_iterable(part.found for part in parts), key=itemgetter(0))
         return Compared(sum(part.classes for part in parts), tuple(found))
 
@@ -130,7 +130,7 @@ class Walk(Generic[F]):
         key = _is_ipv4(it), it[1]
         if key in self._counted:
             return Compared(self._counted[key], ())
-        found = _at(port, [it], compare)
+        found = compare(port, [it])
         self._counted[key] = found.classes
         return found
 
@@ -138,7 +138,7 @@ class Walk(Generic[F]):
         """What is found where no sidecar sees anything, and no service is, so that it hangs on none."""
         where = port.port, port.number, tuple([spans for spans, _ in placed])
         if where not in self.passing:
-            self.passing[where] = _at(port, placed, compare)
+            self.passing[where] = compare(port, placed)
         return self.passing[where]
 
 
@@ -146,10 +146,6 @@ def _is_ipv4(placed: Placed) -> bool:
     """Whether connections to these addresses are redirected, as long as no list keeps them from it."""
     ((first, _), *_), _ = placed
     return first < IPV6_START
-
-
-def _at(port: OnPort, placed: list[Placed], compare: Compare[F]) -> Compared[F]:
-    return compare(port.classes(placed))
 
 
 def parted(port: OnPort) -> tuple[list[tuple[MeshMatch, list[Placed]]], list[Placed]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from attrs import Factory, evolve, field
 
@@ -29,15 +29,14 @@ from ..resolution import resolve
 from ..resolution.inmesh import IN_MESH_KINDS
 from ..values.construction import frozen
 from ..values.frozen import EMPTY
-from ..values.identity import Memory, Same
+from ..values.identity import Memory
 from ..values.net import IPV6_START
 from .inside import Basis, Compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from ..division.classes import Class, Reading
-    from ..division.dividing import Rank
+    from ..division.classes import Reading
     from ..policy import Interception
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Disagreement",
     "Sides",
+    "Sort",
     "Undecided",
     "intercepted",
     "own_certificate",
@@ -54,8 +54,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Sort: TypeAlias = tuple[int, int, bool, bool]
+"""The numbers of a decision and of an outcome, and what else tells disagreements apart (`Sides.sort`)."""
 
 ROOT = "/"
+MORE = "others likewise"
 CERTIFICATE = {"CertChain": "(the sidecar's own)", "PrivateKey": "(its key)", "IssuingCA": "(the mesh's)"}
 
 
@@ -68,12 +71,15 @@ class Disagreement:
         decision: what the policies mean, and the rule that says so.
         due: what a sidecar that honours the decision would do.
         outcome: what becomes of the connection in the stock sidecar, or beside it.
+        more: whether others, about which the same rule decides the same, are not told: the same happens to
+            them but for the hosts that they lead to, each of which is told with another disagreement.
     """
 
     connection: Connection
     decision: Decision
     due: Outcome
     outcome: Outcome
+    more: bool = field(default=False, eq=False)
     _signs: Memory[Any] = field(init=False, factory=Memory, eq=False, repr=False)
 
     def once(self, sign: Callable[..., T], *given: Any) -> T:
@@ -93,10 +99,16 @@ class Disagreement:
             "decision": self.decision.to_mapping(self.connection),
             "due": self.due.to_mapping(self.connection),
             "sidecar": self.outcome.to_mapping(self.connection),
+            **({"more": True} if self.more else {}),
         }
 
+    @property
+    def happens(self) -> str:
+        """The outcome in words, and whether there are more like it."""
+        return f"{self.outcome}; {MORE}" if self.more else str(self.outcome)
+
     def __str__(self) -> str:
-        return f"{self.connection}: {self.decision}; should be: {self.due}; the sidecar: {self.outcome}"
+        return f"{self.connection}: {self.decision}; should be: {self.due}; the sidecar: {self.happens}"
 
 
 @frozen
@@ -146,7 +158,7 @@ class Sides:
     _alike: dict[tuple[Any, ...], int] = field(init=False, factory=dict, repr=False)
     _likenesses: Memory[int] = field(init=False, factory=Memory, repr=False)
     _reaching: dict[tuple[int, int, bool], bool] = field(init=False, factory=dict, repr=False)
-    _equal: dict[Outcome, int] = field(init=False, factory=dict, repr=False)
+    _equal: dict[Decision | Outcome, int] = field(init=False, factory=dict, repr=False)
     _numbers: Memory[int] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
@@ -185,39 +197,25 @@ class Sides:
         if outcome.fate is Fate.UNKNOWN:
             return Undecided(connection, outcome.cause)
         due = self.due(decision)
-        is_alike = self._likeness(due) == self._likeness(outcome) or _is_of_an_age(due, outcome)
-        return None if is_alike else Disagreement(connection, decision, due, outcome)
+        return Disagreement(connection, decision, due, outcome) if self.differ(due, outcome) else None
 
-    def compared(
-        self, classes: Iterable[tuple[Rank, Class]], before: Container[object]
-    ) -> Compared[Disagreement | Undecided]:
-        """How the sides differ on some classes: each sort once, and none that was found before."""
-        seen: set[object] = set()
-        found: list[tuple[Rank, Disagreement | Undecided]] = []
-        count = 0
-        for rank, part in classes:
-            count += not part.undecided
-            it = Undecided(part.witness, part.undecided) if part.undecided else self.compare(part.witness)
-            if it is not None:
-                sort = it.reason if isinstance(it, Undecided) else self.sort(it)
-                if sort not in seen and sort not in before:
-                    seen.add(sort)
-                    found.append((rank, it if isinstance(it, Undecided) else self.simplest(it)))
-        return Compared(count, tuple(found))
+    def differ(self, due: Outcome, outcome: Outcome) -> bool:
+        """Whether something else happens than is due."""
+        return self._likeness(due) != self._likeness(outcome) and not _is_of_an_age(due, outcome)
 
-    def sort(self, found: Disagreement) -> object:
+    def sort(self, found: Disagreement) -> Sort:
         """What disagreements of one sort have in common, besides being shown by different connections.
 
         What passes by the sidecar is told from what it handles, and TLS that is denied from the rest, as
         other shortcomings are behind them.
         """
-        reaches = self._is_intercepted(found.connection)
+        reaches = self.intercepts(found.connection)
         denied_tls = not found.decision.allowed and found.connection.kind is Sends.TLS
-        return Same(found.decision), self._number(found.outcome), reaches, denied_tls
+        return self.number(found.decision), self.number(found.outcome), reaches, denied_tls
 
-    def _number(self, outcome: Outcome) -> int:
-        """A number that equal outcomes share; those that the sidecar keeps are compared once."""
-        return self._numbers.once(outcome, lambda it: self._equal.setdefault(it, len(self._equal)))
+    def number(self, it: Decision | Outcome) -> int:
+        """A number that equal ones share; those that are kept are compared once."""
+        return self._numbers.once(it, lambda it: self._equal.setdefault(it, len(self._equal)))
 
     def simplest(self, found: Disagreement) -> Disagreement:
         """A disagreement of the same sort by a plainer request, where there is one."""
@@ -232,11 +230,12 @@ class Sides:
 
     def outcome(self, connection: Connection) -> Outcome:
         """What becomes of a connection: past the sidecar, or in it."""
-        if self._is_intercepted(connection):
+        if self.intercepts(connection):
             return self.sidecar.handle(connection)
         return _PAST_IT
 
-    def _is_intercepted(self, connection: Connection) -> bool:
+    def intercepts(self, connection: Connection) -> bool:
+        """Whether a connection comes to the sidecar."""
         key = connection.port, connection.key, connection.sends is Sends.DATAGRAM
         if key not in self._reaching:
             self._reaching[key] = intercepted(self.policy.interception, connection)

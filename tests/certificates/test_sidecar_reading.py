@@ -13,6 +13,7 @@ import random_meshes
 import small
 from hypothesis import given
 from hypothesis import strategies as st
+from meeting import POLICIES, half, mesh_of
 from observed import explains
 from random_meshes import FLOMESH, resource
 from small import WHO, config, egress, load, routes, service
@@ -23,15 +24,19 @@ from fsm_egress.certificates.connection import Vocabulary
 from fsm_egress.certificates.fares import CLOSED, Way, due, fare
 from fsm_egress.certificates.reading import Fate as Fated
 from fsm_egress.certificates.reading import decided
+from fsm_egress.certificates.script import Told
 from fsm_egress.certificates.trees import ends_of
 from fsm_egress.connections.decision import Target, UsedGateway
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.pipy.sidecar import Sidecar
+from fsm_egress.verification import certified
 from fsm_egress.verification.certified import fares_of
 from fsm_egress.verification.sides import Disagreement, own_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fsm_egress.certificates.fares import Fare
 
 Case = tuple[list[Any], str, list[Any]]
 
@@ -96,6 +101,35 @@ def test_law_the_solver_finds_the_differences_from_the_config_of_another_mesh(
     elsewhere = fe.load(other[0])
     given_config = own_config(elsewhere, fe.resolve(elsewhere, other[1]))
     assert agrees_about_the_sidecar(fe.verify(fe.load(mesh), identity, given_config.to_json()))
+
+
+@in_turns
+@given(POLICIES, POLICIES)
+@many(3, 20)
+def test_law_the_solver_finds_what_is_told_of_policies_that_meet(drawn: list[Any], other: list[Any]) -> None:
+    assert agrees_about_the_sidecar(fe.verify(mesh_of(drawn), WHO))
+    elsewhere = mesh_of(other)
+    given_config = own_config(elsewhere, fe.resolve(elsewhere, WHO))
+    assert agrees_about_the_sidecar(fe.verify(mesh_of(drawn), WHO, given_config))
+
+
+def test_where_not_all_is_told_that_differs_likewise_the_solver_finds_no_more() -> None:
+    found = fe.verify(half(6), WHO)
+    assert any(it.more for it in found.disagreements)
+    assert agrees_about_the_sidecar(found)
+    for left_out in (it for it in found.disagreements if it.decision.allowed):
+        rest = tuple(it for it in found.disagreements if it is not left_out)
+        assert solved(attrs.evolve(found, disagreements=rest).certificate()) == "sat", str(left_out)
+
+
+def test_what_leads_to_a_host_that_is_not_told_is_not_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = fe.verify(half(6), WHO)
+
+    def told_without(fate: Fated, fares: Fare, passes: bool, among: frozenset[Any] | None) -> Told:
+        return Told(fate, fares, passes, among and among - {("h2.com", 443)})
+
+    monkeypatch.setattr(certified, "Told", told_without)
+    assert solved(found.certificate()) == "sat"
 
 
 # --- rules that meshes seldom come to, against the model ------------------------------------------------

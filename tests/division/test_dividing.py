@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve
 from hypothesis import given, settings
@@ -19,8 +19,18 @@ from thoroughness import examples
 import fsm_egress as fe
 from fsm_egress.connections.payloads import HTTPRequest, Payload, Sends, TLSClientHello
 from fsm_egress.division import dividing
-from fsm_egress.division.classes import TLS_NAME, Among, Class, Condition, Line, Place, Reading, Span
-from fsm_egress.division.dividing import divide
+from fsm_egress.division.classes import (
+    TLS_NAME,
+    Among,
+    Class,
+    Condition,
+    Line,
+    Place,
+    Reading,
+    Scope,
+    Span,
+)
+from fsm_egress.division.dividing import divide, ports_of
 from fsm_egress.patterns import Pattern
 from fsm_egress.resources.words import KNOWN_METHODS
 from fsm_egress.values.dialling import Appeal, can_be_dialled
@@ -28,7 +38,7 @@ from fsm_egress.values.layered import Layered
 from fsm_egress.values.net import GAP_END, GAP_START, IPV6_START, LAST_KEY, Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pytest
 NOTHING = Place()
@@ -259,6 +269,57 @@ def between(first: int, last: int) -> Iterable[int]:
     """Where on a run a stretch begins that can be dialled, in between."""
     begins = (Address(text).key for text in ("1.0.0.0", "128.0.0.0", "::2", "::1:0:0:0"))
     return (key for key in begins if first <= key <= last)
+
+
+@given(READINGS, READINGS, st.integers(1, 3))
+@settings(max_examples=examples(60))
+def test_law_what_is_not_chosen_is_left_out_and_nothing_else(one: Reading, other: Reading, kept: int) -> None:
+    """Of names that the first reading alone lists, and places that the other alone tells apart."""
+    for port in ports_of(one, other, within=Scope(kinds=(Sends.TLS,))):
+        left_out: set[tuple[Address, Payload]] = set()
+
+        def choose(
+            names: Sequence[fe.Connection], parts: Sequence[fe.Connection], left: Any = left_out
+        ) -> Iterator[tuple[int, int]]:
+            assert len(names) > 1 < len(parts)
+            assert {it.destination for it in names} == {parts[0].destination}
+            assert {it.sends for it in parts} == {names[0].sends}
+            for name, part in product(range(len(names)), range(len(parts))):
+                if (name + part) % kept == 0:
+                    yield name, part
+                else:
+                    left.add((parts[part].destination, names[name].sends))
+
+        chosen = list(port.classes(port.placed, choose))
+        wanted = [
+            (rank, part)
+            for rank, part in port.classes(port.placed)
+            if (part.witness.destination, part.witness.sends) not in left_out
+        ]
+        assert chosen == wanted
+
+
+def test_a_class_is_chosen_of_each_name_and_each_place() -> None:
+    names = frozenset(("a.com", "b.com", "c.com"))
+    starts = [Address(f"20.{number}.0.0").key for number in range(3)]
+    one = everywhere(Place(names, deciding={TLS_NAME + name: name for name in names}))
+    other = Reading({}, Line((0, *starts), tuple(Place() for _ in range(4))), frozenset(starts))
+    (port,) = ports_of(one, other)
+    told: list[tuple[list[str], list[str]]] = []
+
+    def choose(
+        by_name: Sequence[fe.Connection], by_part: Sequence[fe.Connection]
+    ) -> Iterator[tuple[int, int]]:
+        told.append(([str(it.sends) for it in by_name], [str(it.destination) for it in by_part]))
+        yield 0, 3
+        yield 2, 0
+
+    found = [str(part.witness) for _, part in port.classes(port.placed, choose)]
+    assert len(told) == 1  # in IPv6 there is one place
+    assert len(told[0][0]) == 3
+    assert told[0][1][1:] == ["20.0.0.0", "20.1.0.0", "20.2.0.0"]
+    at_the_last = [it for it in found if it.startswith("20.2.0.0:1 TLS")]
+    assert at_the_last == ["20.2.0.0:1 TLS without server name", "20.2.0.0:1 TLS a.com", at_the_last[-1]]
 
 
 @given(READINGS, READINGS)

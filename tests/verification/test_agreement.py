@@ -20,6 +20,7 @@ from fsm_egress.pipy.versions import fsm_version
 from fsm_egress.verification.agreement import Verification, verify
 from fsm_egress.verification.enforceability import codes_of, enforceability, findings_of
 from fsm_egress.verification.sides import Disagreement, Undecided, own_config
+from fsm_egress.verification.telling import manner_of, places_of
 
 Case = tuple[list[Any], str, list[dict[str, Any]]]
 
@@ -29,7 +30,10 @@ PLAIN = config({"outboundIPRangeInclusionList": ["0.0.0.0/0"]})
 
 def missed(verification: Verification, connections: list[dict[str, Any]]) -> list[object]:
     """How the sides differ on connections in a way that the verification does not name."""
-    known = {(found.decision, found.outcome) for found in verification.disagreements}
+    told = verification.disagreements
+    known = {(found.decision, found.outcome) for found in told}
+    alike = {(found.decision, manner_of(found.outcome)) for found in told if found.more}
+    places = {(manner_of(found.outcome), place) for found in told for place in places_of(found.outcome)}
     reasons = {found.reason for found in verification.undecided}
     unknown: list[object] = []
     for wire in connections:
@@ -37,7 +41,9 @@ def missed(verification: Verification, connections: list[dict[str, Any]]) -> lis
         if isinstance(found, Undecided):
             unknown += [found] if found.reason not in reasons else []
         elif found is not None and (found.decision, found.outcome) not in known:
-            unknown.append(found)
+            manner = manner_of(found.outcome)
+            is_led = all((manner, place) in places for place in places_of(found.outcome))
+            unknown += [] if is_led and (found.decision, manner) in alike else [found]
     return unknown
 
 

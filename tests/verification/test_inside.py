@@ -20,10 +20,10 @@ from fsm_egress.verification.inside import ALIKE, Compared, Inside, Walk
 from fsm_egress.verification.sides import Sides, own_config, own_sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from fsm_egress.division.classes import Class
-    from fsm_egress.division.dividing import Rank
+    from fsm_egress.division.dividing import OnPort
+    from fsm_egress.division.layers import Placed
 
 Case = tuple[list[Any], str, list[dict[str, Any]]]
 ASKED = 4  # subjects of a mesh
@@ -89,8 +89,8 @@ def looked_at(mesh: fe.Snapshot, given_config: Any = None) -> tuple[int, list[fe
     unnamed = frozenset(place for reading in readings for place in reading.other.values)
     shown: list[fe.Connection] = []
 
-    def compare(classes: Iterable[tuple[Rank, Class]]) -> Compared[str]:
-        parts = [part for _, part in classes]
+    def compare(port: OnPort, placed: Sequence[Placed]) -> Compared[str]:
+        parts = [part for _, part in port.classes(placed)]
         shown.extend(part.witness for part in parts)
         return Compared(len(parts), ())
 
