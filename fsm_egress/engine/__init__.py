@@ -23,7 +23,7 @@ from ..values.construction import frozen
 from ..values.errors import IncompleteMesh, InvalidValue
 from ..values.identity import Memory
 from .compiling import Governing, lay_out, unclaimed, used_gateways
-from .ports import Line, Ports
+from .ports import Ports, Shared
 from .tables import Leaf
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class Engine:
         if policy.lost or before.lost or not is_around:
             return Engine.compile(policy, incomplete=bool(before.lost))
         same = {id(port) for port in before.ports}
-        kept = (port.port for port in policy.ports if id(port) in same)
-        known = {number: self._ports[number] for number in kept}
-        return _compiled(policy, self._unclaimed, known)
+        known = self._ports.named
+        kept = {it.port: known[it.port] for it in policy.ports if id(it) in same and it.port in known}
+        return _compiled(policy, self._unclaimed, kept)
 
     def classify(self, connection: Connection) -> Decision:
         """The one decision for a connection; total, deterministic, without I/O and without a clock.
@@ -159,7 +159,7 @@ class IncompleteEngine(Engine):
         return evolve(decision, without=without, conditions=self.conditions)
 
 
-def _compiled(policy: Governing, otherwise: Leaf, known: Mapping[int, Line]) -> Engine:
+def _compiled(policy: Governing, otherwise: Leaf, known: Mapping[int, Shared]) -> Engine:
     """The engine; one whose decisions say so where a policy is not all that governs them."""
     engine = Engine(policy.identity, lay_out(policy, otherwise, known), otherwise)
     conditions = policy.conditions

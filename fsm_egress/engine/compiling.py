@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ..connections.connection import socket_address
@@ -10,7 +11,7 @@ from ..values.prefix_table import PrefixTable
 from ..values.segments import Segments
 from .allowing import allowed_leaf
 from .lines import cut, over
-from .ports import Line, Ports
+from .ports import Ports, Shared
 from .tables import (
     FORBIDDEN,
     ORIGINAL,
@@ -27,7 +28,7 @@ from .tables import (
 from .targets import streamed, targets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..connections.findings import Finding
     from ..policy import Forward, Interception, PortPolicy, SidecarSpec
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..resources.subjects import Subject
     from ..values.net import Prefix
     from ..values.references import FieldRef
+    from .ports import Line
 
 __all__ = ["Governing", "lay_out", "unclaimed", "used_gateways"]
 
@@ -85,11 +87,12 @@ class Governing(Protocol):
         """The ports that it speaks of."""
         ...
 
-    def port(self, number: int) -> PortPolicy:
-        """The policy of one of these ports."""
+    def later(self, number: int) -> Callable[[], PortPolicy]:
+        """The policy of one of these ports, for when it is needed; it holds on to no other."""
         ...
 
-    def cluster(self, name: str) -> Cluster | None:
+    @property
+    def cluster(self) -> Callable[[str], Cluster | None]:
         """Where matches lead that name it, if anywhere."""
         ...
 
@@ -123,45 +126,48 @@ def unclaimed(policy: Governing) -> Leaf:
     return everything(decision)
 
 
-def lay_out(policy: Governing, otherwise: Leaf, known: Mapping[int, Line]) -> Ports:
+def lay_out(policy: Governing, otherwise: Leaf, known: Mapping[int, Shared]) -> Ports:
     """The tables of each port that a policy speaks of, laid out when they are asked for, and of every other.
 
     Args:
         policy: of one identity.
         otherwise: what is decided where no rule claims anything.
-        known: tables of ports that are laid out already, where no rule of stage 0 changed.
+        known: the tables of ports on which nothing has changed, where no rule of stage 0 has.
     """
     interception = policy.interception
     if interception.without is not None:
         passed = Decision(Verdict.PASSTHROUGH, Reason.NO_SIDECAR, interception.without, targets=ORIGINAL)
-        return Ports((), None, Segments((0,), (everything(passed),)))
+        return Ports({}, Segments((0,), (everything(passed),)))
     excluded = _excluded(interception)
     unseen = over(excluded, _not_included(interception))
     passing = dict(reversed(interception.excluded_ports))
     compiler = _Compiler(policy)
 
-    def line(number: int) -> Line:
-        if number in passing:
-            return over(excluded, Segments((0,), (everything(not_intercepted(passing[number])),)))
-        return over(unseen, compiler.port(policy.port(number), otherwise))
+    def passed_by(rule: FieldRef) -> Line:
+        return over(excluded, Segments((0,), (everything(not_intercepted(rule)),)))
 
-    other = over(unseen, Segments((0,), (otherwise,)))
-    return Ports({*policy.numbers, *passing}, line, other, known)
+    def seen(port: Callable[[], PortPolicy]) -> Line:
+        return over(unseen, compiler.port(port(), otherwise))
+
+    named = {number: Shared(partial(seen, policy.later(number))) for number in policy.numbers - {*known}}
+    passing_by = {number: Shared(partial(passed_by, rule)) for number, rule in passing.items()}
+    return Ports({**named, **passing_by, **known}, over(unseen, Segments((0,), (otherwise,))))
 
 
 class _Compiler:
     """Makes every decision of a policy once."""
 
     def __init__(self, policy: Governing) -> None:
-        self.policy = policy
+        self.cluster = policy.cluster
+        self.has_default = policy.spec.enable_auto_default_route
         self.gateways = used_gateways(policy)
 
-    def port(self, policy: PortPolicy, otherwise: Leaf) -> Segments[Leaf]:
+    def port(self, policy: PortPolicy, otherwise: Leaf) -> Line:
         """One port: in-mesh addresses win over every claim, a longer prefix of a claim over a shorter one."""
         anywhere = otherwise
         claimed: list[tuple[Prefix, Leaf]] = []
         for group in policy.groups:
-            leaf = allowed_leaf(group, self.gateways, has_default=self.policy.spec.enable_auto_default_route)
+            leaf = allowed_leaf(group, self.gateways, has_default=self.has_default)
             if group.prefixes:
                 claimed.extend([(prefix, leaf) for prefix in group.prefixes])
             else:
@@ -188,7 +194,7 @@ class _Compiler:
         by_host: dict[str, RouteTable] = {}
         for host in match.virtual_hosts:
             by_host.update(dict.fromkeys(host.hostnames, self.mesh_routes(host, taken, owners)))
-        otherwise = by_host[min(by_host)] if by_host and self.policy.spec.enable_auto_default_route else None
+        otherwise = by_host[min(by_host)] if by_host and self.has_default else None
         for name, rule in rules.items():
             mismatch = denial(Reason.PROTOCOL_MISMATCH, rule, taken, owners)
             unknown = denial(Reason.NO_HOST, rule, taken, owners, FORBIDDEN)
@@ -219,7 +225,7 @@ class _Compiler:
         refusal: int | None = None,
     ) -> Decision:
         """To the endpoints of these clusters; denied where there is none."""
-        found = [(self.policy.cluster(cluster.name), cluster.weight) for cluster in clusters]
+        found = [(self.cluster(cluster.name), cluster.weight) for cluster in clusters]
         known = [(cluster, weight) for cluster, weight in found if cluster is not None]
         targets = targets_of(known if refusal else streamed(known))
         if not targets:

@@ -24,7 +24,7 @@ from .groups import EgressGroup
 from .parts import Claim, Cluster, Endpoint, MeshMatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["LOOPBACK", "Forward", "Gateway", "Interception", "OutboundPolicy", "PortPolicy", "SidecarSpec"]
 
@@ -174,9 +174,15 @@ class OutboundPolicy(Shown):
         """The policy of one of these ports."""
         return self._by_number[number]
 
-    def cluster(self, name: str) -> Cluster | None:
-        """The cluster of services of this name."""
-        return self._by_name.get(name)
+    def later(self, number: int) -> Callable[[], PortPolicy]:
+        """The policy of one of these ports, for when it is needed; the others may be gone then."""
+        port = self.port(number)
+        return lambda: port
+
+    @property
+    def cluster(self) -> Callable[[str], Cluster | None]:
+        """The cluster of services of a name, if there is one."""
+        return self._by_name.get
 
     @cached_property
     def _by_number(self) -> Mapping[int, PortPolicy]:

@@ -6,7 +6,8 @@ findings, which are about all ports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import field
@@ -71,9 +72,14 @@ class Outline:
         claims = claims_on(self._snapshot, self.identity, number, self._policies.get(number, ()))
         return resolved_port(self._snapshot, self.identity, number, matches, claims).policy
 
-    def cluster(self, name: str) -> Cluster | None:
+    def later(self, number: int) -> Callable[[], PortPolicy]:
+        """The policy of a port, for when it is needed."""
+        return partial(self.port, number)
+
+    @property
+    def cluster(self) -> Callable[[str], Cluster | None]:
         """Where matches lead that name it, and nothing of how."""
-        return self._mesh.cluster(name)
+        return self._mesh.cluster
 
     @property
     def spec(self) -> SidecarSpec:
