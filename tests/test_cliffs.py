@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.cliffs import SHAPES, calls_of, mesh_of
+from benchmarks.cliffs import SHAPES, calls_anew, calls_of, mesh_of
 
 RANGES = ("half http with ranges", "half https with ranges", "few http without ranges", "nested ranges")
+PATTERNS = ("anchored paths", "unanchored paths", "patterns of one header")
 SIZE = 20
 ASKED = [
     *((shape, operation) for shape in RANGES for operation in ("compile", "dump")),
@@ -23,6 +24,24 @@ def test_twice_the_policies_cost_about_twice_the_calls(shape: str, operation: st
     calls_of(operation, mesh_of(shape, SIZE // 4))  # whatever is done once in a process
     small, great = (calls_of(operation, mesh_of(shape, size)) for size in (SIZE, 2 * SIZE))
     assert great < 2.25 * small
+
+
+@pytest.mark.parametrize(
+    ("shape", "operation"),
+    [
+        *(
+            (shape, operation)
+            for shape in PATTERNS
+            for operation in ("partition", "verify", "stock findings")
+        ),
+        *((PATTERNS[2], operation) for operation in ("reach", "diff", "never")),
+    ],
+)
+def test_twice_the_patterns_cost_about_twice_the_calls(shape: str, operation: str) -> None:
+    """Each pattern searched in the texts of all others would be the square, which shows where many are."""
+    calls_of(operation, mesh_of(shape, SIZE // 4))
+    small, great = (calls_anew(operation, shape, size) for size in (3 * SIZE, 6 * SIZE))
+    assert great < 2.1 * small
 
 
 @pytest.mark.parametrize(("shape", "size"), [(RANGES[0], 120), ("half http with ranges, in force", 60)])

@@ -1,13 +1,9 @@
-"""Requests divided by host, method, path and headers.
-
-Paths and headers are divided by the patterns that are searched in them, exactly (`patterns/automata.py`).
-"""
+"""Requests divided by host, method, path and headers (for these two, see `combinations.py`)."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import chain, islice, product
-from math import prod
+from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve
@@ -24,13 +20,13 @@ from .classes import (
     Among,
     Condition,
     Found,
-    Literal,
     Missing,
     Place,
     Scope,
     Sent,
     only,
 )
+from .combinations import ways_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -47,8 +43,6 @@ __all__ = [
     "unlisted_host",
 ]
 
-EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
-AT_ONCE = 8  # patterns more of which automata are asked
 HOST_PATTERNS = 10  # searched in the Host, whose combinations are all tried
 OTHER_HOST = "other.example"
 KELVIN = "\u212a"
@@ -270,11 +264,11 @@ def _asked_requests(lists: tuple[tuple[Condition, ...], ...], within: Scope) -> 
         open_lists = tuple(dict.fromkeys(_left_open(conditions, within) for conditions in chosen))
         are_all = not known and within.method is None
         spoken = Among(frozenset(KNOWN_METHODS)) if are_all else only(*methods)
-        for path, headers, fronts, undecided in _search(open_lists):
-            sent_path = path if within.path is None else within.path
-            sent_headers = headers if within.headers is None else within.headers
-            narrowed = _narrowed(open_lists, fronts)
-            found.append((methods[0], sent_path, sent_headers, spoken, *narrowed, undecided))
+        for way in ways_of(tuple(filter(None, open_lists))):
+            sent_path = way.path if within.path is None else within.path
+            sent_headers = way.headers if within.headers is None else within.headers
+            asked = methods[0], sent_path, sent_headers, spoken
+            found.append((*asked, way.found, way.missing, way.undecided))
     return tuple(found)
 
 
@@ -294,136 +288,3 @@ def _left_open(conditions: tuple[Condition, ...], within: Scope) -> tuple[Condit
             if all(pattern.search(headers.get(name, "")) for name, pattern in condition.headers)
         )
     return conditions
-
-
-def _narrowed(lists: tuple[tuple[Condition, ...], ...], fronts: Fronts) -> tuple[Found, Missing]:
-    """What is found, and what is missing, where these conditions are the first to hold."""
-    found: dict[Literal, None] = {}
-    missing: dict[tuple[Literal, ...], None] = {}
-    asked = [_asked_by(conditions) for conditions in lists]
-    for literals, front in zip(asked, fronts, strict=False):
-        found.update(dict.fromkeys(chain.from_iterable(literals[front : front + 1])))
-    if len(asked) == 1:
-        return tuple(found), asked[0][: sum(fronts)]
-    for literals, front in zip(asked, fronts, strict=False):
-        missing.update(dict.fromkeys(literals[:front]))
-    return tuple(found), tuple(missing)
-
-
-@lru_cache(maxsize=64)
-def _asked_by(conditions: tuple[Condition, ...]) -> tuple[tuple[Literal, ...], ...]:
-    """What each of these conditions asks for."""
-    return tuple(map(_literals, conditions))
-
-
-# --- paths and headers -----------------------------------------------------------------------------------
-
-Chosen: TypeAlias = "Mapping[str, Mapping[Pattern, bool]]"
-"""What has been decided to be found and not to be found, by where it is searched."""
-Fronts: TypeAlias = "tuple[int, ...]"
-Way: TypeAlias = "tuple[str, Mapping[str, str], Fronts, str]"
-"""A path, headers, the first conditions that hold, and what could not be decided about further ways."""
-
-
-def _search(lists: tuple[tuple[Condition, ...], ...]) -> Iterator[Way]:
-    """A path and headers for each combination of first conditions that can hold, one from each list.
-
-    One pattern after the other is decided to be found, or not to be.
-    The fronts say how many conditions of each list are known to fail: in the end, which is the first to hold.
-    """
-    shown: set[Fronts] = set()
-    undecided = ""
-    pending: list[tuple[Fronts, Chosen, Mapping[str, str]]] = [((0,) * len(lists), {}, {})]
-    steps = 0
-    while pending:
-        steps += 1
-        if steps > EFFORT:
-            undecided = f"more than {EFFORT} steps would be needed for all requests to a host"
-            break
-        fronts, chosen, texts = pending.pop()
-        fronts, asked = _settled(lists, fronts, chosen)
-        if asked is None:
-            if fronts not in shown:
-                shown.add(fronts)
-                path = texts.get("", "/")
-                headers = {name: text for name, text in sorted(texts.items()) if name and text}
-                yield path, headers, fronts, ""
-        elif not _exhausted(lists, fronts, shown):
-            name, pattern = asked
-            for found in (True, False):  # what is put last is gone on with first
-                wanted = {**chosen.get(name, {}), pattern: found}
-                try:
-                    text = _text(name, wanted, texts.get(name))
-                except Undecided as error:
-                    undecided = str(error)
-                    continue
-                if text is not None:
-                    pending.append((fronts, {**chosen, name: wanted}, {**texts, name: text}))
-    if undecided:
-        yield "/", {}, (), undecided
-
-
-def _settled(
-    lists: tuple[tuple[Condition, ...], ...], fronts: Fronts, chosen: Chosen
-) -> tuple[Fronts, Literal | None]:
-    """The first conditions that may still hold, and the first pattern that they turn on."""
-    moved: list[int] = []
-    asked: Literal | None = None
-    for conditions, start in zip(lists, fronts, strict=True):
-        front = start
-        while front < len(conditions):
-            known = {
-                (name, item): chosen.get(name, {}).get(item) for name, item in _literals(conditions[front])
-            }
-            if False not in known.values():
-                unknown = (literal for literal, found in known.items() if found is None)
-                asked = asked or next(unknown, None)
-                break
-            front += 1
-        moved.append(front)
-    return tuple(moved), asked
-
-
-def _exhausted(lists: tuple[tuple[Condition, ...], ...], fronts: Fronts, shown: set[Fronts]) -> bool:
-    """Whether every combination from here on has been shown."""
-    rest = prod(len(conditions) + 1 - front for conditions, front in zip(lists, fronts, strict=True))
-    beyond = (all(map(int.__ge__, found, fronts)) for found in shown)
-    return rest <= len(shown) and sum(beyond) == rest
-
-
-def _literals(condition: Condition) -> tuple[Literal, ...]:
-    path = () if condition.path is None else (("", condition.path),)
-    return (*path, *condition.headers)
-
-
-def _text(name: str, wanted: dict[Pattern, bool], known: str | None) -> str | None:
-    """The smallest path or header value in which is found what is wanted; None if there is none.
-
-    The smallest for a few patterns is the smallest for all, where it is right for all. So automata are asked
-    of those only that turn out to decide, few of hundreds.
-
-    Args:
-        name: of the header; empty for the path.
-        wanted: what is to be found, and what is not.
-        known: the smallest for all that are wanted but the last.
-    """
-    texts = Texts.VALUE if name else Texts.PATH
-    last, is_found = next(reversed(wanted.items()))
-    if known is not None and last.search(known) is is_found:
-        return known
-    deciding: dict[Pattern, bool] = {pattern: found for pattern, found in wanted.items() if found}
-    try:
-        while (text := _smallest(frozenset(deciding.items()), texts)) is not None:
-            wrong = (pattern for pattern, found in wanted.items() if pattern.search(text) is not found)
-            further = tuple(islice(wrong, AT_ONCE))
-            if not further:
-                return text
-            deciding.update((pattern, wanted[pattern]) for pattern in further)
-    except Undecided:
-        return _smallest(frozenset(wanted.items()), texts)
-    return None
-
-
-@lru_cache(maxsize=65536)
-def _smallest(wanted: frozenset[tuple[Pattern, bool]], texts: Texts) -> str | None:
-    return witness(sorted(wanted, key=lambda pair: pair[0].text), texts)

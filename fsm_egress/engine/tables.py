@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, TrafficMatch, Verdict
@@ -12,9 +14,10 @@ from ..resources.words import FORWARDED_METHODS
 from ..values.construction import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..patterns import Pattern
+    from ..patterns.prefilter import Prefilter
     from ..policy.parts import HTTPRoute
     from ..values.references import FieldRef
 
@@ -37,6 +40,7 @@ __all__ = [
 
 ORIGINAL = (ORIGINAL_DESTINATION,)
 FORBIDDEN = 403
+MANY = 16  # routes of a host, from which on what they need is looked up first
 
 Wanted: TypeAlias = "tuple[tuple[str, Pattern], ...]"
 RouteEntry: TypeAlias = "tuple[str, Pattern | None, Wanted, Decision]"
@@ -78,10 +82,41 @@ Leaf: TypeAlias = "tuple[Cell, Cell, Cell, Cell, Cell]"
 
 
 @frozen(eq=False)
+class ManyRoutes:
+    """Routes, in canonical order, of which only those are looked at that may take a request."""
+
+    entries: tuple[RouteEntry, ...]
+
+    @cached_property
+    def prefilter(self) -> Prefilter:
+        """What tells which these are."""
+        from ..patterns.prefilter import Prefilter, needs  # noqa: PLC0415  # because most routes are few
+
+        return Prefilter.of(
+            chain(
+                needs("", pattern) if pattern is not None else [("", False, text)],
+                *[needs(name, asked) for name, asked in wanted],
+            )
+            for text, pattern, wanted, _ in self.entries
+        )
+
+    def left(self, path: str, headers: Mapping[str, str], host: str | None) -> Iterator[RouteEntry]:
+        """The routes that may take a request."""
+
+        def text_at(name: str) -> str:
+            return searchable(_value(name, headers, host)) if name else path
+
+        return (self.entries[at] for at in self.prefilter.left(text_at))
+
+    def __reduce__(self) -> tuple[type[ManyRoutes], tuple[tuple[RouteEntry, ...]]]:
+        return ManyRoutes, (self.entries,)
+
+
+@frozen(eq=False)
 class RouteTable:
     """The routes of one host by method, in canonical order; a decision where the path does not matter."""
 
-    by_method: Mapping[str, Decision | tuple[RouteEntry, ...]]
+    by_method: Mapping[str, Decision | tuple[RouteEntry, ...] | ManyRoutes]
     otherwise: Decision
 
 
@@ -120,7 +155,8 @@ class HostTable:
             return routes
         if not path.isascii():
             path = searchable(path)
-        for text, pattern, wanted, decision in routes:
+        listed = routes.left(path, headers, host) if isinstance(routes, ManyRoutes) else routes
+        for text, pattern, wanted, decision in listed:
             if (text in path if pattern is None else pattern.find(path)) and (
                 not wanted or _has_headers(wanted, headers, host)
             ):
@@ -138,9 +174,11 @@ class HostTable:
 
 def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str | None) -> bool:
     """Whether each pattern is found in its header; a missing one reads as the empty string."""
-    return all(
-        pattern.search((host if name == "host" else headers.get(name)) or "") for name, pattern in wanted
-    )
+    return all(pattern.search(_value(name, headers, host)) for name, pattern in wanted)
+
+
+def _value(name: str, headers: Mapping[str, str], host: str | None) -> str:
+    return (host if name == "host" else headers.get(name)) or ""
 
 
 def everything(decision: Decision) -> Leaf:
@@ -196,4 +234,9 @@ def route_table(entries: Sequence[tuple[HTTPRoute, Decision]], otherwise: Decisi
             if type(known) is Decision:
                 continue
             by_method[method] = decision if takes_all and not known and not route.headers else known + entry
-    return RouteTable(by_method, otherwise)
+    many = {
+        method: ManyRoutes(routes)
+        for method, routes in by_method.items()
+        if type(routes) is tuple and len(routes) >= MANY
+    }
+    return RouteTable({**by_method, **many}, otherwise)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .cost import Cost
+    from .straight import Literals
     from .syntax import Node
 
 __all__ = ["Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
@@ -121,6 +122,13 @@ class Pattern:
         from .simple import only_text  # noqa: PLC0415  # because most patterns are plain
 
         return only_text(self.tree)
+
+    @cached_property
+    def literals(self) -> Literals:
+        """The texts that stand in whatever the pattern is found in."""
+        from .straight import literals_of  # noqa: PLC0415  # because few patterns are searched among many
+
+        return literals_of(self.tree)
 
     @classmethod
     def of_bytes(cls, text: str) -> Pattern:

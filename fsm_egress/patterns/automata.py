@@ -9,11 +9,10 @@ look-aheads and back-references, `Pattern.search` says of the texts that they le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import Enum
 from functools import lru_cache, partial, reduce
 from heapq import heappop, heappush
 from itertools import chain, compress, islice, product
-from math import prod
+from math import inf, prod
 from operator import and_
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,11 +24,13 @@ from .captures import torn
 from .core import core
 from .machines import SPELLED, Automaton, State, Undecided
 from .search import steps_by_byte
+from .straight import ANYWHERE, Match, shortest_match
+from .texts import Texts, smallest_with, trees_of
 
 if TYPE_CHECKING:
     from . import Pattern
 
-__all__ = ["Texts", "Undecided", "witness"]
+__all__ = ["Effort", "Texts", "Undecided", "witness"]
 
 STATES = 50_000  # of all automata together
 SIZE = 2_000_000  # places in all these states
@@ -40,17 +41,26 @@ TRIED = 1_000_000  # steps of all searches that this takes, however slow the pat
 KEPT = 4_096  # states that one question may leave behind for the next
 
 
-class Texts(Enum):
-    """Which texts count."""
+class Effort:
+    """What several questions may take together.
 
-    PATH = "path"
-    """A request's path with query: not empty, without spaces and control characters of ASCII."""
+    Attributes:
+        left: how many states of single automata they may still go through.
+    """
 
-    VALUE = "value"
-    """A header's value: without control characters of ASCII other than tabs."""
+    def __init__(self, states: float = inf) -> None:
+        self.left: float = states
 
-    HOST = "host"
-    """A Host header: empty, or without spaces and control characters of ASCII."""
+    @property
+    def is_left(self) -> bool:
+        """Whether anything more may be asked of automata."""
+        return self.left > 0
+
+    def spend(self, states: int) -> None:
+        """Go through some states; raises `Undecided` if they are too many."""
+        self.left -= states
+        if not self.is_left:
+            raise Undecided("the patterns have too many states for all questions about them")
 
 
 @lru_cache(maxsize=1024)
@@ -61,36 +71,6 @@ def _steps(pattern: Pattern) -> float:
 
 _START = syntax.Assertion(syntax.AssertionKind.START)
 _END = syntax.Assertion(syntax.AssertionKind.END)
-
-
-def _run(first: int, last: int) -> syntax.Chars:
-    return syntax.Chars(frozenset(range(first, last + 1)))
-
-
-def _characters(ascii_bytes: frozenset[int]) -> syntax.Node:
-    """One character, of these or beyond ASCII, in valid UTF-8."""
-    tail = _run(0x80, 0xBF)
-    beyond = (
-        (_run(0xC2, 0xDF), tail),
-        (_run(0xE0, 0xE0), _run(0xA0, 0xBF), tail),
-        (syntax.Chars(_run(0xE1, 0xEF).members - {0xED}), tail, tail),
-        (_run(0xED, 0xED), _run(0x80, 0x9F), tail),
-        (_run(0xF0, 0xF0), _run(0x90, 0xBF), tail, tail),
-        (_run(0xF1, 0xF3), tail, tail, tail),
-        (_run(0xF4, 0xF4), _run(0x80, 0x8F), tail, tail),
-    )
-    return syntax.Alternation((syntax.Chars(ascii_bytes), *map(syntax.Sequence, beyond)))
-
-
-_VISIBLE = _characters(syntax.CLASSES["graph"])
-_COUNTED: dict[Texts, tuple[syntax.Node, ...]] = {  # what counts; for paths, first those that people write
-    Texts.PATH: (
-        syntax.Sequence((syntax.Chars(frozenset(b"/")), syntax.Repeat(_VISIBLE, 0, None))),
-        syntax.Repeat(_VISIBLE, 1, None),
-    ),
-    Texts.VALUE: (syntax.Repeat(_characters(syntax.CLASSES["print"] | syntax.CLASSES["blank"]), 0, None),),
-    Texts.HOST: (syntax.Repeat(_VISIBLE, 0, None),),
-}
 
 
 _Part: TypeAlias = tuple[Automaton, bool]
@@ -176,7 +156,7 @@ def _has_fixed_length(node: syntax.Node) -> bool:
 
 @lru_cache
 def _counted(texts: Texts) -> tuple[Automaton, ...]:
-    return tuple(Automaton.of(syntax.Sequence((_START, tree, _END))) for tree in _COUNTED[texts])
+    return tuple(Automaton.of(syntax.Sequence((_START, tree, _END))) for tree in trees_of(texts))
 
 
 @lru_cache
@@ -241,6 +221,7 @@ class _Search:
 
     parts: _Way
     alphabet: _Alphabet
+    effort: Effort
 
     @property
     def start(self) -> _Joint:
@@ -269,6 +250,7 @@ class _Search:
         size = 0
         yield start, b""
         for here in pending:
+            self.effort.spend(len(here))
             size += sum(state.places.bit_count() for state in here)
             if len(pending) > STATES or size > SIZE:
                 raise Undecided("the patterns have too many states together")
@@ -323,7 +305,10 @@ class _Search:
 
 
 def witness(
-    wanted: Iterable[tuple[Pattern, bool]], texts: Texts, avoid: frozenset[str] = frozenset()
+    wanted: Iterable[tuple[Pattern, bool]],
+    texts: Texts,
+    avoid: frozenset[str] = frozenset(),
+    effort: Effort | None = None,
 ) -> str | None:
     """The smallest text in which exactly those patterns are found that are wanted.
 
@@ -331,6 +316,7 @@ def witness(
         wanted: patterns, and whether each is to be found.
         texts: which texts count.
         avoid: texts that do not count, whatever their letter case.
+        effort: what this question and others may take together; None for as much as one may take.
 
     Returns:
         The text; `None` if there is none. A path that begins with `/` is smaller than one that does not; then
@@ -345,6 +331,12 @@ def witness(
         if asked.setdefault(pattern, found) is not found:
             return None
     avoid = frozenset(map(str.lower, avoid))
+    if not avoid:
+        match = _only_match(asked)
+        if match is not None:
+            return smallest_with(match, texts)
+    effort = effort or Effort()
+    effort.spend(1)  # which is less than it takes to begin
 
     left: float = TRIED
 
@@ -365,7 +357,7 @@ def witness(
     parts = chain(avoided, *(way for meaning, _ in meanings for way in chain(*meaning.values())))
     alphabet = _alphabet((*counted, *dict.fromkeys(automaton for automaton, _ in parts)))
     rounds = [
-        [_Search(((automaton, True), *avoided, *chain(*way)), alphabet) for way in product(*ways)]
+        [_Search(((automaton, True), *avoided, *chain(*way)), alphabet, effort) for way in product(*ways)]
         for automaton in counted
     ]
     try:
@@ -374,6 +366,13 @@ def witness(
         if sum(map(len, alphabet.rows.values())) > KEPT:
             for cached in (_ways, _avoided, _alphabet):
                 cached.cache_clear()
+
+
+def _only_match(asked: Mapping[Pattern, bool]) -> Match | None:
+    """The shortest match of all that is asked for, where that is one pattern or none."""
+    if len(asked) > 1 or False in asked.values():
+        return None
+    return next((shortest_match(pattern.tree) for pattern in asked), ANYWHERE)
 
 
 def _best(rounds: Iterable[Iterable[_Search]], is_right: Callable[[bytes], bool]) -> str | None:

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from ..patterns import Pattern, PatternError, escaped
+from ..patterns import Pattern, PatternError, escaped, searchable
+from ..patterns.prefilter import Prefilter, needs
 from ..values.construction import frozen
 from .outcome import CLOSED, Outcome, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..connections.payloads import HTTPRequest
+    from ..patterns.prefilter import Needed
     from .scripts import Rule
 
-__all__ = ["FORWARDED_METHODS", "ReadRule", "read_rules"]
+__all__ = ["FORWARDED_METHODS", "ReadRule", "filter_of", "read_rules", "texts_of"]
 
 FORWARDED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
@@ -46,6 +48,24 @@ class ReadRule:
             and (self.path is None or self.path.search(request.path))
             and all(pattern.search(values.get(name, "")) for name, pattern in self.headers)
         )
+
+
+def filter_of(rules: Iterable[ReadRule]) -> Prefilter:
+    """What tells which of many rules may take a request; one that breaks may take any."""
+    return Prefilter.of(() if rule.breaks else _needed(rule) for rule in rules)
+
+
+def _needed(rule: ReadRule) -> Iterator[Needed]:
+    if rule.path is not None:
+        yield from needs("", rule.path)
+    for name, pattern in rule.headers:
+        yield from needs(name, pattern)
+
+
+def texts_of(request: HTTPRequest, host: str) -> Callable[[str], str]:
+    """The texts of a request in which patterns are searched, by header; the path has no name."""
+    values = {**request.headers, "host": host, "": request.path}
+    return lambda name: searchable(values.get(name, ""))
 
 
 def read_rules(rules: Iterable[Rule]) -> tuple[ReadRule, ...] | Outcome:

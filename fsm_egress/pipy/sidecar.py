@@ -16,6 +16,7 @@ from attrs import evolve, field
 from ..connections.decision import Target, UsedGateway
 from ..connections.obstacles import has_long_line
 from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
+from ..patterns.prefilter import MANY, Prefilter
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.identity import Memory, each_once
@@ -26,7 +27,7 @@ from .chains import foreign_to, without_module
 from .config import PipyConfig, read_tree
 from .enforcement import HTTP_CHAIN, MODULE, TCP_CHAIN
 from .outcome import CLOSED, ECHOED, ORIGINAL, PASSED_BY, REFUSED, WHOLE, Fate, Outcome, answered, unknown
-from .rules import FORWARDED_METHODS, ReadRule, read_rules
+from .rules import FORWARDED_METHODS, ReadRule, filter_of, read_rules, texts_of
 from .scripts import ANY_GATEWAY, Cert, Cluster, Endpoint, Enforcement, OutboundConfig, read_outbound
 from .taking import Kept, Taken, is_broken, routing, taken_line
 from .versions import LATEST, FSMVersion, fsm_version
@@ -64,6 +65,7 @@ class Sidecar:
     source: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
     _known: dict[tuple[object, ...], Any] = field(init=False, factory=dict, repr=False)
     _read: Memory[tuple[ReadRule, ...] | Outcome] = field(init=False, factory=Memory, repr=False)
+    _filters: Memory[Prefilter] = field(init=False, factory=Memory, repr=False)
 
     @classmethod
     def read(
@@ -324,13 +326,20 @@ class Sidecar:
         rules = self.rules(entry, match.rules or {})
         if isinstance(rules, Outcome):
             return rules
-        for rule in rules:
+        for rule in self._left(rules, sends, host):
             if sends.method in rule.methods:
                 if rule.breaks:
                     return CLOSED
                 if rule.matches(sends, host):
                     return self._once(self._routed, (*taken.key, rule), taken, rule.clusters)
         return answered(FORBIDDEN)
+
+    def _left(self, rules: tuple[ReadRule, ...], request: HTTPRequest, host: str) -> Iterable[ReadRule]:
+        """The rules that may take a request whose Host may have been rewritten; of few, all of them."""
+        if len(rules) < MANY:
+            return rules
+        prefilter = self._filters.once(rules, filter_of)
+        return (rules[at] for at in prefilter.left(texts_of(request, host)))
 
     def _routed(self, taken: Taken, clusters: Mapping[str, int]) -> Outcome:
         ways: list[Way] = []

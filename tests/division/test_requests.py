@@ -9,16 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import GET, everywhere, first
-from regexes import REGULAR
 from thoroughness import examples
 
 from fsm_egress.connections.connection import Connection
 from fsm_egress.connections.payloads import HTTPRequest, TLSClientHello
-from fsm_egress.division import requests as division_requests
 from fsm_egress.division.classes import Condition, Place, Reading
 from fsm_egress.division.dividing import divide
 from fsm_egress.patterns import Pattern
-from fsm_egress.patterns.automata import Texts, witness
 
 
 def requests(*readings: Reading) -> list[HTTPRequest]:
@@ -101,20 +98,6 @@ def test_a_combination_is_shown_though_as_many_others_have_been() -> None:
     found = [request for request in requests(*asking(*lists)) if request.method == "GET"]
     shown = [tuple(first(conditions, request) for conditions in lists) for request in found]
     assert sorted(shown) == sorted(product((-1, 0), (-1, 0, 1)))
-
-
-@given(st.dictionaries(REGULAR, st.booleans(), min_size=1, max_size=5), st.sampled_from(("", "x")))
-@settings(max_examples=examples(50))
-def test_law_the_smallest_text_for_those_that_decide_is_that_for_all(
-    wanted: dict[str, bool], name: str
-) -> None:
-    read = {Pattern(text): found for text, found in wanted.items()}
-    last = list(read)[-1]
-    texts = Texts.VALUE if name else Texts.PATH
-    smallest = witness(read.items(), texts)
-    known = witness([(pattern, found) for pattern, found in read.items() if pattern is not last], texts)
-    for before in (None, known):
-        assert division_requests._text(name, read, before) == smallest  # noqa: SLF001  # because it is judged
 
 
 # --- one by one ------------------------------------------------------------------------------------------
@@ -319,13 +302,6 @@ def test_look_aheads_and_back_references_are_decided_where_they_can_be(pattern: 
     paths, undecided = decided(Condition(GET, Pattern(pattern)))
     assert {Pattern(pattern).search(path) for path in paths} == {True, False}
     assert not undecided
-
-
-def test_beyond_the_bound_of_effort_what_is_left_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(division_requests, "EFFORT", 3)
-    paths, undecided = decided(*(Condition(GET, Pattern(f"^/effort/{letter}")) for letter in "abc"))
-    assert paths == []
-    assert undecided == {"more than 3 steps would be needed for all requests to a host"}
 
 
 def test_a_host_may_have_more_routes_than_calls_may_be_nested() -> None:

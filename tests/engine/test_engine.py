@@ -380,6 +380,7 @@ def test_an_https_claim_without_its_certificate_and_without_hosts_refuses_all_tl
         allowing.Requests,
         allowing.ServerNames,
         tables.HostTable,
+        tables.ManyRoutes,
         tables.RouteTable,
     ],
 )

@@ -13,7 +13,7 @@ from thoroughness import examples
 
 from fsm_egress.connections.payloads import HTTPRequest
 from fsm_egress.patterns import Pattern, PatternError
-from fsm_egress.patterns.automata import TRIED, Texts, Undecided, witness
+from fsm_egress.patterns.automata import TRIED, Effort, Texts, Undecided, witness
 from fsm_egress.patterns.core import core
 from fsm_egress.patterns.search import Reading
 from fsm_egress.values.errors import FSMEgressError, InvalidValue
@@ -230,7 +230,7 @@ class TestBounds:
         ("text", "reason"),
         [
             (MANY_STATES, "the patterns have too many states together"),
-            ("a{3000}", "the patterns have too many states together"),
+            ("a{3000}|b{3000}", "the patterns have too many states together"),
         ],
     )
     def test_are_named(self, text: str, reason: str) -> None:
@@ -251,8 +251,20 @@ class TestBounds:
         assert 1 < len(tried) < 600
         assert sum(tried) * reading.steps < TRIED
 
+    def test_may_be_for_several_questions_together(self) -> None:
+        effort = Effort(100)
+        wanted = pairs("^/[a-z]+$", "!^/a")
+        found: list[object] = []
+        with pytest.raises(Undecided, match="too many states for all questions about them"):
+            found.extend(iter(lambda: witness(wanted, PATH, effort=effort), None))
+        assert set(found) == {"/b"}
+        assert len(found) > 1
+        assert not effort.is_left
+        assert witness(wanted, PATH) == "/b"
+
     def test_do_not_stand_against_large_patterns(self) -> None:
         assert witness(pairs("a{1000}"), VALUE) == "a" * 1000
+        assert witness(pairs("a{1000}", "!b"), VALUE) == "a" * 1000
         assert witness(pairs("(?:a?){5000}[xy]", "!x", "!y"), VALUE) is None
 
     def test_leave_the_next_question_as_it_is(self) -> None:

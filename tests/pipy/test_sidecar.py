@@ -7,12 +7,17 @@ import pickle
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from observed import explains
+from thoroughness import examples
 
 import fsm_egress as fe
 from fsm_egress.connections.decision import UsedGateway
+from fsm_egress.pipy import sidecar
 from fsm_egress.pipy.config import write_config
 from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.pipy.sidecar import Sidecar
@@ -308,8 +313,8 @@ def test_headers_are_looked_up_as_they_are_written(headers: dict[str, str], fate
 def test_a_config_of_ours_is_read_as_it_is_and_from_its_bytes() -> None:
     policy = fe.resolve(fe.load([]), "curl.curl")
     written = write_config(policy)
-    for given in (written, written.to_json(), written.to_gzip(), written.to_mapping()):
-        assert Sidecar.read(given).handle(fe.tcp("54.9.9.9", 80)).fate is Fate.REFUSED
+    for form in (written, written.to_json(), written.to_gzip(), written.to_mapping()):
+        assert Sidecar.read(form).handle(fe.tcp("54.9.9.9", 80)).fate is Fate.REFUSED
 
 
 def test_bytes_that_are_no_config_are_refused() -> None:
@@ -339,3 +344,39 @@ def test_an_unknown_method_closes_http_1_1_and_is_answered_with_403_by_http_2() 
         Fate.DIALLED,
     ]
     assert sidecar.handle_requests([]) == ()
+
+
+# --- many rules ------------------------------------------------------------------------------------------
+
+PATHS = ["^/a", "/b$", "a.*b", "ab", "/ab", "[ab]c", "a|c", "/", "/b[a-c]+", "é", ".*"]
+
+
+def rules() -> st.SearchStrategy[dict[str, Any]]:
+    """What a rule asks for; one of an unknown type breaks the connection."""
+    headers = st.dictionaries(st.sampled_from(["x", "X", "host"]), st.sampled_from(PATHS), max_size=2)
+    return st.fixed_dictionaries(
+        {
+            "Path": st.sampled_from(PATHS),
+            "Type": st.sampled_from(["Regex"] * 6 + ["Exact"] * 3 + ["Prefix"] * 3 + ["Other"]),
+            "TargetClusters": st.sampled_from("abc").map(lambda name: {name: 1}),
+        },
+        optional={"Methods": st.sampled_from([["GET"], ["PUT"], ["*"]]), "Headers": headers},
+    )
+
+
+REQUESTS = st.builds(
+    request,
+    method=st.sampled_from(["GET", "PUT"]),
+    path=st.text(alphabet="abcé/", max_size=4).map("/{}".format),
+    headers=st.dictionaries(st.just("x"), st.sampled_from(["a", "ab", "/", "é"])),
+)
+
+
+@given(st.lists(rules(), min_size=16, max_size=24), st.lists(REQUESTS, min_size=8, max_size=8))
+@settings(max_examples=examples(60))
+def test_law_many_rules_do_as_they_do_one_by_one(asked: list[dict[str, Any]], sent: list[Any]) -> None:
+    clusters = {name: cluster(**{name: 1}) for name in "abc"}
+    model = Sidecar.read(config(web(*asked), clusters=clusters))
+    with patch.object(sidecar, "MANY", 1_000):
+        expected = list(map(model.handle, sent))
+    assert list(map(model.handle, sent)) == expected
