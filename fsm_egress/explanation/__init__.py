@@ -30,9 +30,9 @@ def explain(mesh: Snapshot, identity: Subject | str, connection: Connection) -> 
 
     Near misses are told of a connection that is denied, and of no other: one that is allowed lacks nothing,
     and by what else it might be allowed is nothing that its owner has to change. A rule is a near miss if the
-    engine allows the connection by that rule once one thing is changed: one part of the connection, the
-    account, or one resource of the mesh. A rule whose change another rule would decide is left out; so is one
-    whose pattern no text was found for.
+    engine allows the connection by that rule once one thing is changed: one part of the connection (of a
+    request all that a route does not take), the account, or one resource of the mesh. A rule whose change
+    another rule would decide is left out; so is one whose pattern no text was found for.
 
     Raises:
         InvalidValue: the text is no identity, there is no such pod, or the pods of the account are not

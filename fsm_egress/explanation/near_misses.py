@@ -9,18 +9,15 @@ from attrs import evolve
 
 from ..connections.connection import Connection
 from ..connections.decision import Decision, Reason
-from ..connections.payloads import HTTPRequest, TLSClientHello, shown_headers, shown_host, shown_path
-from ..patterns.automata import Texts
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, UpstreamTrafficSetting, UpstreamTrafficSettingSpec
 from ..resources.resource import ObjectMeta
-from ..resources.smi import HTTPMatch, HTTPRouteGroup, HTTPRouteGroupSpec
-from ..resources.words import FORWARDED_METHODS, Protocol
+from ..resources.words import Protocol
 from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.frozen import FrozenMap
 from ..values.net import GAP_START, IPV6_START, Address
-from ..values.references import FieldRef
-from .nearness import differing, host_nearness, plain_host, unlikeness
+from .nearness import plain_host, unlikeness
+from .otherwise_sent import other_payloads, payloads
 from .proposals import (
     Proposal,
     affordable,
@@ -33,11 +30,8 @@ from .proposals import (
     missing_one,
     out_of_force,
     switched,
-    text_with,
-    usual_first,
 )
 from .question import missing_references
-from .rule_parts import ROUTE_FIELDS, Offer, Unmet, unmet_by
 from .types import Change, Difference, Edit, NearMiss, Nearness
 from .wording import shortened
 
@@ -45,15 +39,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..engine import Engine
-    from ..policy.parts import HTTPRoute
     from ..resources.subjects import Subject
     from .question import Question
+    from .rule_parts import Offer
 
 __all__ = ["near_misses_of"]
 
 MONITORED = "flomesh.io/monitored-by"
 KIN_BITS = {4: 16, 6: 80}  # the last ones, in which addresses of one neighbourhood may differ
-NEIGHBOURS = 4  # prefixes or routes
+NEIGHBOURS = 4  # prefixes
 EVERY = {4: (0, IPV6_START - 1), 6: (IPV6_START, GAP_START - 1)}  # the keys of addresses
 
 
@@ -149,7 +143,7 @@ def _by_offer(question: Question, offer: Offer, offers: tuple[Offer, ...]) -> It
     elif offer.is_broken:
         yield from _other_certificate(question, offer)
     else:
-        yield from _other_payload(question, offer)
+        yield from other_payloads(question, offer)
 
 
 def _by_policy(question: Question, policy: EgressPolicy) -> Iterator[Proposal]:
@@ -224,9 +218,7 @@ def _other_port_and_protocol(question: Question, offer: Offer) -> Iterator[Propo
             offer.rule,
             f"{question.connection.kind.value} to port {question.connection.port}",
             f"{offer.protocol.value} on port {offer.port}",
-            lambda: (
-                question.connection.replace(port=offer.port, sends=it) for it in _payloads(asked, offer)
-            ),
+            lambda: (question.connection.replace(port=offer.port, sends=it) for it in payloads(asked, offer)),
             ("port", offer.port),
         )
 
@@ -314,139 +306,3 @@ def _other_source(question: Question, policy: EgressPolicy, offer: Offer) -> Ite
             at = policy.at(f"{at.path}.kind")
             found = out_of_force(Difference.SOURCE_KIND, at, source.kind, SERVICE_ACCOUNT, edit)
             yield evolve(found, rule=offer.rule)
-
-
-def _other_payload(question: Question, offer: Offer) -> Iterator[Proposal]:
-    """What is sent: another protocol, another host, or one part of the request."""
-    sent = question.connection.sends
-    if not isinstance(sent, HTTPRequest if offer.protocol is Protocol.HTTP else TLSClientHello):
-        if not (question.name and offer.hosts) or question.is_listed(offer, question.name):
-            yield Proposal(
-                Difference.PROTOCOL,
-                Nearness.PROTOCOL,
-                0,
-                offer.rule,
-                offer.rule,
-                question.connection.kind.value,
-                offer.protocol.value,
-                lambda: (question.connection.replace(sends=it) for it in _payloads(question, offer)),
-            )
-    elif not isinstance(sent, HTTPRequest) or not question.is_listed(offer, question.name):
-        yield from _other_host(question, offer)
-    else:
-        for route in offer.routes or ():
-            unmet = unmet_by(route, sent)
-            if len(unmet) == 1:
-                yield _other_request(question, sent, offer, route, unmet[0])
-            elif [kind for kind, *_ in unmet] == [Difference.METHOD, Difference.PATH]:
-                yield _other_method_and_path(question, sent, offer, route)
-        if offer.policy:
-            for at, name in missing_references(question, offer.policy, HTTPRouteGroup):
-                everything = HTTPRouteGroupSpec((HTTPMatch("everything"),))
-                group = HTTPRouteGroup(ObjectMeta(name, offer.policy.namespace), everything)
-                yield evolve(missing_one(Difference.ROUTE_GROUP, at, group), rule=offer.rule)
-
-
-def _payloads(question: Question, offer: Offer) -> Iterator[HTTPRequest | TLSClientHello]:
-    """The plainest things that an offer takes; of its hosts the one that is asked for, if any is."""
-    asked = [question.name] if question.name else []
-    hosts = [it for it in asked or offer.hosts[:1] if question.is_listed(offer, it)] if offer.hosts else asked
-    if offer.protocol is Protocol.HTTPS:
-        yield from map(TLSClientHello, hosts)
-        if not offer.hosts and not hosts:
-            yield TLSClientHello()
-        return
-    for route in (offer.routes or ())[: NEIGHBOURS if hosts else 0]:
-        headers = {name: text_with(pattern, Texts.VALUE) for name, pattern in route.headers}
-        path = "/" if route.path.search("/") else text_with(route.path, Texts.PATH)
-        yield HTTPRequest(usual_first(route)[0], hosts[0], path, headers)
-
-
-def _other_host(question: Question, offer: Offer) -> Iterator[Proposal]:
-    """The nearest of an offer's hosts; a wildcard only if it was meant for this one."""
-    ways = sorted((*host_nearness(question.name, host), host) for host in offer.hosts)
-    meant = [it for it in ways if it[0] is Nearness.SPELLING or not it[2].startswith("*.")]
-    if not meant:
-        return
-    nearness, distance, host = meant[0]
-    sent, policy = question.connection.sends, offer.policy
-    is_request = isinstance(sent, HTTPRequest)
-
-    def changes() -> Iterator[Change]:
-        if policy and host.startswith("*."):
-            words = f"add {plain_host(question.name)} to spec.hosts of {policy.ref}"
-            hosts = (*policy.spec.hosts, plain_host(question.name))
-            yield Edit(words, evolve(policy, spec=evolve(policy.spec, hosts=hosts)))
-        else:
-            changed = sent.replace(host=host) if isinstance(sent, HTTPRequest) else TLSClientHello(host)
-            yield question.connection.replace(sends=changed)
-
-    is_wildcard = host.startswith("*.")
-    difference = Difference.HOST if is_request else Difference.SERVER_NAME
-    yield Proposal(
-        Difference.WILDCARD if is_wildcard else difference,
-        nearness,
-        distance,
-        offer.rule,
-        offer.beside("spec.hosts"),
-        shown_host(question.name),
-        host if is_wildcard else shortened([name for _, _, name in ways]),
-        changes,
-        ("mesh", offer.rule.resource) if is_wildcard else None,
-    )
-
-
-def _other_request(
-    question: Question, sent: HTTPRequest, offer: Offer, route: HTTPRoute, unmet: Unmet
-) -> Proposal:
-    """The one part of a request that a route does not take."""
-    kind, name, pattern = unmet
-    at = route.route or offer.rule
-
-    def requests() -> Iterator[HTTPRequest]:
-        if pattern is None:
-            yield from (sent.replace(method=method) for method in usual_first(route))
-        elif kind is Difference.PATH:
-            yield sent.replace(path=text_with(pattern, Texts.PATH))
-        elif name == "host":
-            yield from (sent.replace(host=host) for host in offer.hosts if pattern.search(host))
-        else:
-            yield sent.replace(headers={**sent.headers, name: text_with(pattern, Texts.VALUE)})
-
-    value = {Difference.METHOD: sent.method, Difference.PATH: sent.path}.get(kind) or sent.header(name)
-    text = pattern.text if pattern else ", ".join(route.methods or FORWARDED_METHODS)
-    shown = shown_host(value) if name == "host" else shown_path(value)
-    found = shown_headers({name: shown})[name] if value else value
-    header = f"{name}: " if name else ""
-    return Proposal(
-        kind,
-        Nearness.REQUEST,
-        differing(value, text) if pattern else 0,
-        offer.rule,
-        FieldRef(at.resource, f"{at.path}.{ROUTE_FIELDS[kind]}", at.source) if route.route else at,
-        header + found,
-        header + text,
-        lambda: (question.connection.replace(sends=it) for it in requests()),
-        ("pattern", text) if pattern else None,
-    )
-
-
-def _other_method_and_path(question: Question, sent: HTTPRequest, offer: Offer, route: HTTPRoute) -> Proposal:
-    """The method and the path that a route takes: they go together."""
-    at, methods = route.route or offer.rule, usual_first(route)
-
-    def requests() -> Iterator[Change]:
-        path = text_with(route.path, Texts.PATH)
-        yield from (question.connection.replace(sends=sent.replace(method=it, path=path)) for it in methods)
-
-    return Proposal(
-        Difference.METHOD_AND_PATH,
-        Nearness.REQUEST,
-        len(sent.path) + differing(sent.path, route.path.text),  # farther than what misses by one
-        offer.rule,
-        at,
-        f"{sent.method} {shown_path(sent.path)}",
-        f"{', '.join(methods)} {route.path.text}",
-        requests,
-        ("pattern", route.path.text),
-    )

@@ -60,7 +60,7 @@ WIDTH = max(map(len, STAGES))
 
 
 class Difference(Word):
-    """The one thing that a near miss differs in, or two that go together."""
+    """The one thing that a near miss differs in, or several that go together."""
 
     HOST = "host"
     SERVER_NAME = "server_name"
@@ -72,6 +72,7 @@ class Difference(Word):
     PATH = "path"
     HEADER = "header"
     METHOD_AND_PATH = "method_and_path"
+    REQUEST = "request"
     PORT_AND_PROTOCOL = "port_and_protocol"
     ACCOUNT = "account"
     SOURCE_KIND = "source_kind"
@@ -95,6 +96,7 @@ _SENTENCES = {
     Difference.PATH: "path {found}, the route looks for {wanted}",
     Difference.HEADER: "header {found}, the route looks for {wanted}",
     Difference.METHOD_AND_PATH: "{found} is asked for, the route has {wanted}",
+    Difference.REQUEST: "{found} is asked for, the route has {wanted}",
     Difference.PORT_AND_PROTOCOL: "{found} is sent, the {noun} takes {wanted}",
     Difference.ACCOUNT: "source account {found}, the policy has {wanted}",
     Difference.SOURCE_KIND: "source kind {found}, only {wanted} counts",
@@ -115,7 +117,7 @@ class Nearness(IntEnum):
     OUT_OF_FORCE: nothing differs, but a flag, a namespace, a wrong source kind or a missing resource keeps
         the rule out of force.
     SPELLING: the host, by a port or a dot at its end, or as a wildcard that is compared to the letter.
-    REQUEST: the method, the path or one header, at a host that the rule has.
+    REQUEST: the method, the path or headers, at a host that the rule has.
     SLIP: the host, in one stretch of at most two characters.
     PORT: the port, where the rule lists the host or the address.
     PROTOCOL: what is sent.

@@ -452,9 +452,34 @@ def test_a_method_and_a_path_go_together() -> None:
     assert str(miss.at) == "HTTPRouteGroup curl/calls spec.matches[0]"
 
 
-def test_a_request_that_lacks_other_two_things_is_no_near_miss() -> None:
-    both = routes("calls", {"methods": ["PUT"], "headers": [{"x-env": "prod"}]})
-    assert misses(GET, ONE_ROUTE, both) == []
+def test_whatever_a_request_lacks_of_the_only_route_is_told_together() -> None:
+    hosts = egress("e", "http 80", hosts=["a.com", "b.com"], matches=by_group("calls"))
+    put = {"methods": ["PUT"], "headers": [{"x-env": "^prod$"}, {"host": "^b"}]}
+    miss = only(GET, hosts, routes("calls", put))
+    wanted = "`PUT with host: ^b and x-env: ^prod$`"
+    assert str(miss) == f"`GET with host: a.com and x-env: ` is asked for, the route has {wanted}"
+    assert miss.change == fe.http("54.9.9.9", 80, "PUT", "b.com/get", {"x-env": "prod"})
+    assert str(miss.at) == "HTTPRouteGroup curl/calls spec.matches[0]"
+    put |= {"pathRegex": "^/put$", "headers": [{"cookie": "a=1"}]}
+    everything = only(GET, ONE_ROUTE, routes("calls", put))
+    assert (everything.found, everything.wanted) == ("GET /get with cookie: ", "PUT ^/put$ with cookie: a=1")
+    assert everything.difference is Difference.REQUEST
+    two = only(GET, ONE_ROUTE, routes("calls", {"headers": [{"cookie": "a=1"}, {"x-env": "b"}]}))
+    assert (two.found, two.wanted) == ("cookie:  and x-env: ", "cookie: a=1 and x-env: b")
+    nobodys = routes("calls", {"methods": ["PUT"], "headers": [{"host": "^c"}]})
+    assert misses(GET, ONE_ROUTE, nobodys) == []
+
+
+def test_but_not_where_another_route_lacks_one_thing_only() -> None:
+    both = routes("calls", {"methods": ["PUT"], "headers": [{"x-env": "prod"}]}, {"pathRegex": "^/post$"})
+    assert misses(GET, ONE_ROUTE, both) == ["path `/get`, the route looks for `^/post$`"]
+
+
+def test_a_protocol_goes_with_a_host_that_has_the_port() -> None:
+    asked = fe.http("54.9.9.9", 443, "GET", "http://a.com:443/")
+    miss = only(asked, egress("a", "https 443", hosts=["a.com"]))
+    assert str(miss) == "`http` is sent, the policy takes `https`"
+    assert miss.change == fe.tls("54.9.9.9", 443, "a.com")
 
 
 def test_a_port_goes_with_the_host_that_has_it() -> None:
