@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import lcm
+from functools import lru_cache
+from math import gcd, lcm
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -13,9 +15,9 @@ from ..values.construction import frozen
 from .outcome import Fate, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-__all__ = ["DEFAULT_WEIGHT", "Way", "mixed", "positive", "target_of", "united", "weighted"]
+__all__ = ["DEFAULT_WEIGHT", "Way", "mixed", "positive", "spread", "target_of", "united", "weighted"]
 
 DEFAULT_WEIGHT = 100
 
@@ -36,9 +38,17 @@ def positive(weights: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 def weighted(ways: Iterable[Way], weight: Fraction) -> Iterator[Way]:
     """The ways, each with so much of its weight."""
-    return (evolve(way, weight=way.weight * weight) for way in ways)
+    return (Way(way.weight * weight, way.outcome, way.target) for way in ways)
 
 
+def spread(ways: Collection[Way], targets: Iterable[tuple[Target, Fraction]]) -> Iterator[Way]:
+    """The ways that lead to some target, to each of these instead, with so much of their weight."""
+    for target, weight in targets:
+        for way in weighted(ways, weight):
+            yield Way(way.weight, way.outcome, way.target and target)
+
+
+@lru_cache(maxsize=4096)
 def target_of(address: str) -> Target:
     """The target that a config names: `host:port`, the host perhaps an IPv6 address without brackets."""
     host, _, port = address.rpartition(":")
@@ -54,26 +64,33 @@ def mixed(ways: Iterable[tuple[Outcome, Target]]) -> Outcome:
 
 def united(ways: Iterable[Way]) -> Outcome:
     """One outcome for all ways that end alike, the most frequent first; the others beside it."""
-    alike: dict[Outcome, dict[Target | None, Fraction]] = {}
-    for way in ways:
+    listed = list(ways)
+    whole = lcm(*(way.weight.denominator for way in listed))
+    alike: dict[Outcome, dict[Target | None, int]] = {}
+    for way in listed:
         targets = alike.setdefault(way.outcome, {})
-        targets[way.target] = targets.get(way.target, Fraction(0)) + way.weight
+        weight = way.weight.numerator * (whole // way.weight.denominator)
+        targets[way.target] = targets.get(way.target, 0) + weight
     total = sum(sum(targets.values()) for targets in alike.values())
-    first, *others = (
-        evolve(outcome, targets=_targets(targets), share=Fraction(sum(targets.values())) / total, others=())
-        for outcome, targets in alike.items()
-    )
-    if not others:
-        return first
-    first, *others = sorted(
-        [first, *others],
+    outcomes = sorted(
+        (
+            evolve(outcome, targets=_targets(targets, whole), share=Fraction(sum(targets.values()), total))
+            for outcome, targets in alike.items()
+        ),
         key=lambda outcome: (outcome.fate is not Fate.DIALLED, -outcome.share, str(outcome)),
     )
-    return evolve(first, others=tuple(others))
+    return evolve(outcomes[0], others=tuple(outcomes[1:]))
 
 
-def _targets(weights: Mapping[Target | None, Fraction]) -> tuple[Target, ...]:
-    scale = lcm(*(weight.denominator for weight in weights.values()))
-    return tuple(
-        sorted(evolve(target, weight=int(weight * scale)) for target, weight in weights.items() if target)
-    )
+def _targets(weights: Mapping[Target | None, int], whole: int) -> tuple[Target, ...]:
+    """Targets with the smallest whole numbers that are their weights, or as many times these."""
+    common = gcd(whole, *weights.values())
+    found = (_weighing(target, weight // common) for target, weight in weights.items() if target)
+    return tuple(sorted(found, key=_ORDER))
+
+
+def _weighing(target: Target, weight: int) -> Target:
+    return target if target.weight == weight else evolve(target, weight=weight)
+
+
+_ORDER = attrgetter("host", "port", "weight")

@@ -21,7 +21,7 @@ from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.identity import Memory, each_once
 from ..values.layered import parts_of
-from .balancing import DEFAULT_WEIGHT, Way, positive, target_of, united, weighted
+from .balancing import DEFAULT_WEIGHT, Way, positive, spread, target_of, united, weighted
 from .bare import bare_tree
 from .chains import foreign_to, without_module
 from .config import PipyConfig, read_tree
@@ -301,11 +301,9 @@ class Sidecar:
                 )  # the script names a variable that it does not have
                 continue
             total = sum(share for _, share in endpoints)
-            for address, share in endpoints:
-                dialled = self._dial(
-                    target_of(address), taken, taken.cert or cluster.cert, is_egress=taken.is_egress
-                )
-                ways.extend(weighted(dialled, Fraction(weight * share, total)))
+            dialled = self._dial(ORIGINAL, taken, taken.cert or cluster.cert, is_egress=taken.is_egress)
+            parts = {share: Fraction(weight * share, total) for _, share in endpoints}
+            ways.extend(spread(dialled, ((target_of(address), parts[share]) for address, share in endpoints)))
         return united(ways or weighted(onward, Fraction(DEFAULT_WEIGHT)))
 
     # --- requests ---

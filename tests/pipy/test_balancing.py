@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_egress.connections.decision import Target
-from fsm_egress.pipy.balancing import Way, mixed, positive, target_of, united, weighted
+from fsm_egress.pipy.balancing import Way, mixed, positive, spread, target_of, united, weighted
 from fsm_egress.pipy.outcome import CLOSED, WHOLE, Fate, Outcome, answered
 
 ENDS = [CLOSED, answered(404), Outcome(Fate.DIALLED), Outcome(Fate.DIALLED, mtls=True)]
@@ -46,6 +46,35 @@ def test_a_weight_of_zero_is_never_picked_and_others_count_as_they_are() -> None
     assert list(positive({"a": 0, "b": 3})) == [("b", 3)]
     halves = weighted([Way(Fraction(1), CLOSED), Way(Fraction(3), CLOSED)], Fraction(1, 2))
     assert [way.weight for way in halves] == [Fraction(1, 2), Fraction(3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("shares", "weights"),
+    [
+        (["25", "25"], [25, 25]),
+        (["1/6", "1/4"], [2, 3]),
+        (["50", "25/2"], [100, 25]),
+        (["2", "4"], [2, 4]),
+        (["1/3", "1/3", "4/3"], [1, 1, 4]),
+    ],
+)
+def test_weights_are_whole_numbers_made_as_small_as_their_parts_allow(
+    shares: list[str], weights: list[int]
+) -> None:
+    ways = [Way(Fraction(it), ENDS[2], Target(f"{at}.com", 80)) for at, it in enumerate(shares)]
+    assert [it.weight for it in united(ways).targets] == weights
+    assert united(reversed(ways)) == united(ways)
+
+
+def test_each_target_is_led_to_in_all_ways_with_its_part() -> None:
+    ways = [Way(Fraction(3), ENDS[2], Target("", 0)), Way(Fraction(1), CLOSED)]
+    a, b = Target("a.com", 80), Target("b.com", 80)
+    assert list(spread(ways, [(a, Fraction(1, 2)), (b, Fraction(1))])) == [
+        Way(Fraction(3, 2), ENDS[2], a),
+        Way(Fraction(1, 2), CLOSED),
+        Way(Fraction(3), ENDS[2], b),
+        Way(Fraction(1), CLOSED),
+    ]
 
 
 def test_targets_in_unlike_ways_keep_their_weights() -> None:
