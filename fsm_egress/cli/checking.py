@@ -12,13 +12,14 @@ from ..manifests.admission import refusals
 from ..manifests.foreign import is_foreign
 from ..resources.core import Pod
 from ..resources.workloads import MAKERS
+from ..values.counting import many
 from ..values.errors import LoadError, Problem, Severity
 from ..values.references import Mark
 from .endings import end, fail_on_option
 from .help import examples
 from .mesh import Documents, mesh_options
 from .options import code_option, output_option
-from .output import many, print_objects, say
+from .output import print_objects, say
 from .problems import print_problems, stop_for
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from ..live.client import connect
 from ..live.reading import Refusal, Unreachable, read_cluster
 from ..manifests.loader import NamedObjects
 from ..snapshot import load
+from ..values.counting import many
 from .endings import stop
-from .output import many, say
+from .output import say
 
 if TYPE_CHECKING:
     from ..live.client import Cluster

@@ -10,6 +10,7 @@ import click
 from ..connections.decision import Verdict
 from ..learning import learn as learn_from
 from ..manifests.dump import dump_yaml
+from ..values.counting import many
 from ..values.errors import InvalidValue
 from ..values.times import read_time, spelled_time
 from .endings import end, stop, stopping_without_workers
@@ -194,14 +195,15 @@ def _print_report(lesson: Lesson, folder: Path | None) -> None:
     if folder is None:
         click.echo(lesson.to_yaml(), nl=False)
     else:
-        say([f"{len(lesson.resources)} documents written to {folder}"])
+        say([f"{many(len(lesson.resources), 'document')} written to {folder}"])
 
 
 def _report(lesson: Lesson) -> Iterator[str]:
     """What is proven, in lines."""
     evidence = lesson.evidence
     left_out = ", ".join(f"{count} {why}" for why, count in sorted(evidence.left_out.items()))
-    yield f"{evidence.read} records: {evidence.counted} count{', ' if left_out else ''}{left_out}"
+    counts = f"{evidence.counted} count{'s' if evidence.counted == 1 else ''}"
+    yield f"{many(evidence.read, 'record')}: {counts}{', ' if left_out else ''}{left_out}"
     yield lesson.headline
     yield lesson.proof
     yield from _part("They open, beyond what was seen:", lesson.openings)

@@ -14,12 +14,13 @@ from ..manifests.manifest import DEFAULT_NAMESPACE
 from ..resources.meshconfig import Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
+from ..values.counting import many
 from ..values.errors import InvalidValue, PatchError, Problem, Severity, told
 from .chart_keys import complete_settings
 from .cluster_options import CLUSTER_OPTIONS, Which, one_namespace, which_cluster
 from .inputs import STDIN, STDIN_NAME, read_stdin
 from .options import defaults_option
-from .output import many, say
+from .output import say
 from .problems import print_problems, stop_for
 from .settings import is_said
 

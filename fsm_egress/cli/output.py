@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_CERTAIN",
     "Row",
-    "many",
     "print_objects",
     "print_table",
     "printable",
@@ -70,11 +69,6 @@ def verdict_of(decided: Decision | Ruling) -> str:
 def why(error: OSError) -> str:
     """What the system says, as a phrase."""
     return (error.strerror or str(error)).lower()
-
-
-def many(count: int, what: str) -> str:
-    """So many of them, in words."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def terminal(*, err: bool = False) -> Console | None:

@@ -8,12 +8,13 @@ import click
 
 from ..replaying import replay as replay_logs
 from ..replaying.tally import ordered, unused_rules
+from ..values.counting import many
 from .endings import end, stopping_without_workers
 from .help import examples
 from .logs import Logs, log_options
 from .mesh import Documents, later_mesh, remarks, say_conditions, two_meshes_options
 from .options import as_option, output_option, workers_option
-from .output import NOT_CERTAIN, Row, many, print_objects, print_table, progress_by_bytes, say, verdict_of
+from .output import NOT_CERTAIN, Row, print_objects, print_table, progress_by_bytes, say, verdict_of
 from .problems import print_problems
 
 if TYPE_CHECKING:

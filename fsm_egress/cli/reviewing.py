@@ -17,6 +17,7 @@ from ..outputs.github import github_findings
 from ..resolution import resolve
 from ..resolution.alike import once_for_all
 from ..resources.subjects import pods_told
+from ..values.counting import many
 from ..values.errors import Severity
 from ..verification.agreement import verify as verify_mesh
 from ..verification.enforceability import advice, codes_of, without_codes
@@ -38,7 +39,7 @@ from .options import (
     whose_options,
     workers_option,
 )
-from .output import Row, many, print_objects, print_table, progress, progressing, say
+from .output import Row, print_objects, print_table, progress, progressing, say
 from .sidecars import read_config
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..documents.compressed import pack
+from ..values.counting import many
 from .cluster_options import CLUSTER_OPTIONS, one_namespace, which_cluster
 from .clusters import reading_of
 from .endings import stop
 from .files import write_file
 from .help import examples
-from .output import many, say, why
+from .output import say, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,13 @@ import click
 from ..policytests.document import read_tests
 from ..policytests.naming import SUFFIXES, is_test_file
 from ..policytests.running import run_tests
+from ..values.counting import many
 from ..values.errors import LoadError
 from .endings import end, stop
 from .help import examples
 from .inputs import read_input
 from .options import defaults_option, output_option, strict_names_option
-from .output import many, print_objects, say
+from .output import print_objects, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

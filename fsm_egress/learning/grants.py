@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..connections.payloads import Sends
 from ..resources.checks import host, http_method
 from ..resources.core import Endpoints, Pod, Service
-from ..resources.words import Protocol
+from ..resources.words import FORWARDED_METHODS, Protocol
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.net import Address, Prefix, parse_address
@@ -121,7 +121,8 @@ def _why_not(need: Need, closed: Collection[int]) -> str | None:
                 http_method(need.method)
         except InvalidValue as error:
             return f"no policy can name it: {error}"
-        return None
+        is_forwarded = need.method in {"", *FORWARDED_METHODS}
+        return None if is_forwarded else f"the sidecar forwards no `{need.method}` where a policy says `http`"
     return "an address of the mesh's own services or pods" if need.address in closed else None
 
 

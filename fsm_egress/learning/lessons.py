@@ -24,6 +24,7 @@ from ..resources.egress import EgressPolicy
 from ..resources.resource import Resource
 from ..snapshot import Snapshot
 from ..values.construction import frozen
+from ..values.counting import many
 from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.pages import curve, page, section
@@ -68,7 +69,7 @@ class Remark:
         return {"about": self.about, "text": self.text, "count": self.count}
 
     def __str__(self) -> str:
-        return f"{self.about}: {self.text} ({self.count} records)"
+        return f"{self.about}: {self.text} ({many(self.count, 'record')})"
 
 
 @frozen(repr=False)
@@ -203,10 +204,10 @@ class Lesson(Discreet, Shown):
         policies = sum(isinstance(it, EgressPolicy) for it in self.resources)
         rest = self.evidence.counted - self.allowed
         more = f", {rest} that no policy can allow" if rest else ""
-        return (
-            f"{policies} policies allow {self.allowed} of {self.evidence.counted} connections"
-            f" of {len(self.accounts)} accounts{more}"
-        )
+        of_all = many(self.evidence.counted, "connection")
+        whose = many(len(self.accounts), "account")
+        do = "allows" if policies == 1 else "allow"
+        return f"{many(policies, 'policy')} {do} {self.allowed} of {of_all} of {whose}{more}"
 
     def table(self) -> Table:
         """What a notebook shows of it: each grant with what it opens beyond what was seen."""

@@ -66,7 +66,7 @@ def _unknown_fields(
         yield from _unfit({key: item}, path)
         if isinstance(key, str) and not carries(kind, key):
             severity = Severity.WARNING if lenient_fields else Severity.ERROR
-            near = _meant(key, fields, value)
+            near = _meant(key, fields, value) or _lacking(kind, value)
             is_hidden = near is None and _is_secret(kind)  # it may be a credential in the wrong place
             yield Problem(
                 "a known field",
@@ -84,6 +84,14 @@ def _meant(key: str, fields: Iterable[str], value: Mapping[str, Any]) -> str | N
     if near and near in value and nearest(key, [near], ALIKE) is None:
         return nearest(key, [name for name in fields if name not in value])
     return near
+
+
+def _lacking(kind: type[Part], value: Mapping[str, Any]) -> str | None:
+    """The one field that has to be there and is not, where there is one unknown field in its place."""
+    fields = FIELDS[kind]
+    missing = [name for name, it in fields.items() if it.default is NOTHING and value.get(name) is None]
+    is_one = len(missing) == 1 and len(value.keys() - fields.keys()) == 1
+    return missing[0] if is_one and not (issubclass(kind, Resource) or _is_secret(kind)) else None
 
 
 def _is_secret(kind: type[Part]) -> bool:

@@ -6,6 +6,7 @@ record is left out: it tells of no connection that a pod has made to somewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -159,7 +160,7 @@ def _of_layer7(layer7: Mapping[str, Any], fields: dict[str, Any]) -> Said:
     headers = {name: pair.get("value") for pair in pairs if isinstance(name := pair.get("key"), str)}
     if not isinstance(url, str) or not _are_given(http, "url", "method"):
         return NO_REQUEST
-    host, slash, path = url.rpartition("://")[2].partition("/")
+    host, path = _PARTS.findall(url)[0]
     asked: Any = host or headers.get("Host") or headers.get(":authority")
     if asked is None:
         return NO_REQUEST
@@ -167,9 +168,12 @@ def _of_layer7(layer7: Mapping[str, Any], fields: dict[str, Any]) -> Said:
         "sends": Sends.HTTP.value,
         "host": asked,
         "method": http.get("method"),
-        "path": slash + path if slash else "/",
+        "path": path if path.startswith("/") else f"/{path}",
         "headers": {name: text for name, text in headers.items() if _is_plain(name)},
     }
+
+
+_PARTS = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?([^/?#]*)([^#]*)")  # a query may hold other URLs
 
 
 def _is_plain(name: str) -> bool:
@@ -188,13 +192,14 @@ def _of_envoy(record: Mapping[str, Any]) -> Said:
     is_told = isinstance(protocol, str) and protocol.startswith("HTTP/")
     is_http = is_told or _are_given(record, "method")
     agent = record.get("user_agent")
-    if is_http and not _are_given(record, "authority", "method", "path"):
+    asked = {**record, "path": record.get("authority")} if record.get("method") == "CONNECT" else record
+    if is_http and not _are_given(asked, "authority", "method", "path"):
         return NO_REQUEST
     request = {
         "sends": Sends.HTTP.value,
         "host": record.get("authority"),
         "method": record.get("method"),
-        "path": record.get("path"),
+        "path": asked.get("path"),
         "headers": {"user-agent": agent} if isinstance(agent, str) and agent != "-" else {},
     }
     return {

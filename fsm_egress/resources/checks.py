@@ -23,6 +23,7 @@ from .words import (
     EGRESS_PROTOCOLS,
     EGRESS_PROTOCOLS_BY_NAME,
     HTTP_METHODS,
+    OTHER_PROTOCOLS,
     LoadBalancing,
     Protocol,
     ServiceAccessMode,
@@ -42,6 +43,8 @@ LABEL_LENGTH = 63  # RFC 1123
 MULTIPORT = 15  # the ports that a rule of iptables takes (`interception.json`)
 IPV4 = 4
 NUMBER_LENGTH = 10  # digits of UINT32_MAX: a longer text is no number that could be proposed
+USUAL_PORTS = {"http": 80, "https": 443}
+_A_PORT = f"a port number from 1 to {LAST_PORT}"
 DURATION_LENGTH = 64  # Go's durations end at 292 years
 JSON_DEPTH = 64  # the API server's own documents stay far below
 
@@ -160,7 +163,15 @@ def _whole(value: Any, low: int, high: int, expected: str) -> int:
 
 def port_number(value: Any) -> int:
     """A TCP port, 1 to 65535."""
-    return _whole(value, 1, LAST_PORT, "a port number from 1 to 65535")
+    try:
+        return _whole(value, 1, LAST_PORT, _A_PORT)
+    except InvalidValue:
+        number = USUAL_PORTS.get(value) if isinstance(value, str) else None
+        if number is None:
+            raise
+        raise InvalidValue.of(
+            _A_PORT, value, proposal=str(number), reason="ports have no names here"
+        ) from None
 
 
 def optional_port(value: Any) -> int | None:
@@ -318,15 +329,13 @@ def egress_protocol(value: Any) -> Protocol:
     text = value.lower() if isinstance(value, str) else value
     if isinstance(text, str) and text in EGRESS_PROTOCOLS_BY_NAME:
         return EGRESS_PROTOCOLS_BY_NAME[text]
-    if text == Protocol.GRPC:
-        raise InvalidValue.of(
-            "one of `http`, `https`, `tcp`, `tcp-server-first`",
-            str(value),
-            proposal="http",
-            reason="it carries HTTP/2 and gRPC, and FSM ignores `grpc` in an Egress silently",
-        )
     names = ", ".join(f"`{protocol}`" for protocol in EGRESS_PROTOCOLS)
-    raise InvalidValue.of(f"one of {names}", value)
+    given = text.strip() if isinstance(text, str) else ""
+    proposal, reason = OTHER_PROTOCOLS.get(
+        given, (given if given in EGRESS_PROTOCOLS_BY_NAME else None, None)
+    )
+    found = str(value) if isinstance(value, str) else value
+    raise InvalidValue.of(f"one of {names}", found, proposal=proposal, reason=reason)
 
 
 def load_balancing(value: Any) -> LoadBalancing:
@@ -408,8 +417,9 @@ def host(value: Any) -> str:
     bare = spelled.text if spelled else bare
     good = len(bare) <= NAME_LENGTH and (_HOST.fullmatch(bare) or is_address(bare))
     expected = "a DNS name or an IP address, without scheme, port or path"
-    if is_range(given):
-        raise InvalidValue.of(expected, value, reason="a range belongs into `ipAddresses`")
+    reason = next((why for is_so, why in _NO_HOSTS if is_so(given)), None)
+    if reason:
+        raise InvalidValue.of(expected, value, reason=reason)
     user, _, rest = given.rpartition("@")
     found = f"…@{rest}" if user else value  # a problem shows no password
     raise InvalidValue.of(expected, found, proposal=bare if good else None)
@@ -421,6 +431,20 @@ def is_range(text: str) -> bool:
         return parse_prefix(text).size > 1
     except InvalidValue:
         return False
+
+
+_NO_HOSTS: tuple[tuple[Callable[[str], object], str], ...] = (
+    (is_range, "a range belongs into `ipAddresses`"),
+    (
+        re.compile(r"\*|\.[a-z0-9.-]+", re.IGNORECASE).fullmatch,
+        "hosts are compared to the letter, without wildcards",
+    ),
+    (
+        re.compile(r"[a-z0-9./:-]+([,;]\s*|\s+)[a-z0-9./:-].*", re.IGNORECASE).fullmatch,
+        "each host is an entry of its own",
+    ),
+)
+"""What is written among hosts and is none, and what to say of it."""
 
 
 def is_address(text: str) -> bool:

@@ -49,8 +49,22 @@ ADDRESS_SLIPS = (
     Slip(re.compile(r"^([0-9.]+):[0-9]+$"), r"\1"),
     Slip(re.compile(r"^([0-9.]+)/32$|^(.*:.*)/128$"), r"\1\2"),
 )
+_SEVERAL = "each range is an entry of its own"
+_FROM_TO = "a range is an address and a length, such as `10.0.0.0/29`"
+_NAMED = "a name belongs among the `hosts`"
+
 PREFIX_SLIPS = (
     *_SLIPS,
+    Slip(re.compile(r"\s*/\s*"), "/"),
+    Slip(re.compile(r"^\*$"), "0.0.0.0/0", "every IPv4 address"),
+    Slip(re.compile(r"^([^,;\s]+)[,;\s].*$"), r"\1", _SEVERAL, proposed=False),
+    Slip(re.compile(r"^([0-9.]+)\s*-\s*[0-9.]+$"), r"\1/32", _FROM_TO, proposed=False),
+    Slip(
+        re.compile(r"^([a-z]+://)?([\w*-]+\.)+[a-z][\w-]*\.?(:[0-9]+)?(/.*)?$|^localhost$", re.IGNORECASE),
+        "0.0.0.0/0",
+        _NAMED,
+        proposed=False,
+    ),
     Slip(re.compile(r"^[0-9.]+$"), r"\g<0>/32", "the sidecar reads a bare IPv4 address as every address"),
     Slip(re.compile(r"^[^/]*:[^/]*$"), r"\g<0>/128"),
     Slip(re.compile(r"/([0-9.]+)$"), lambda mask: f"/{_NETMASKS.get(mask[1], mask[1])}"),

@@ -269,13 +269,22 @@ def test_what_no_policy_can_grant_is_a_remark() -> None:
     assert [(it.about, it.count) for it in lesson.remarks[:3]] == [("not granted", 1)] * 3
     assert "an address of the mesh's own services or pods" in lesson.remarks[2].text
     assert (lesson.allowed, lesson.evidence.counted, len(lesson.denied)) == (1, 4, 3)
-    assert str(lesson) == "1 policies allow 1 of 4 connections of 2 accounts, 3 that no policy can allow"
+    assert str(lesson) == "1 policy allows 1 of 4 connections of 2 accounts, 3 that no policy can allow"
+
+
+@pytest.mark.parametrize("routes", [False, True])
+def test_for_a_method_that_the_sidecar_never_forwards_no_host_is_opened(*, routes: bool) -> None:
+    lesson = learned([{**HTTP, "method": "TRACE"}], routes=routes)
+    assert (lesson.resources, lesson.allowed, len(lesson.denied)) == ((), 0, 1)
+    (remark,) = lesson.remarks
+    assert remark.text.endswith(": the sidecar forwards no `TRACE` where a policy says `http`")
+    assert str(lesson) == "0 policies allow 0 of 1 connection of 1 account, 1 that no policy can allow"
 
 
 def test_what_was_seen_too_seldom_is_not_granted() -> None:
     lesson = learned([TLS, TLS, {**TLS, "server_name": "b.com"}], seen_at_least=2)
     assert [it.hosts for it in lesson.grants] == [("a.com",)]
-    assert str(lesson.remarks[0]) == "not granted: curl.curl to b.com:443: seen less than 2 times (1 records)"
+    assert str(lesson.remarks[0]) == "not granted: curl.curl to b.com:443: seen less than 2 times (1 record)"
 
 
 def test_people_are_told_what_they_will_ask() -> None:

@@ -241,7 +241,9 @@ SOURCE = {"kind": "ServiceAccount", "name": "curl", "namespace": "curl"}
         (
             {"ports": [{"number": 80, "protocol": "udp"}, {"number": 80, "protocol": 6}]},
             [
-                "spec.ports[0].protocol: " + PROTOCOLS + "the string `udp`",
+                "spec.ports[0].protocol: "
+                + PROTOCOLS
+                + "the string `udp`: UDP passes by the sidecar, and no policy governs it",
                 "spec.ports[1].protocol: " + PROTOCOLS + "the number `6`",
             ],
         ),
@@ -440,6 +442,10 @@ def test_no_field_that_is_there_is_proposed_for_another_word() -> None:
     ]
     told = said(egress({"ports": [{"protocol": "tcp", "nomber": 443}]}))
     assert told[0].endswith("found `nomber`; write `number`")
+    told = said(egress({"ports": [{"protocol": "tcp", "port": 443}]}))
+    assert told[0].endswith("found `port`; write `number`")
+    told = said(egress({"ports": [{"protocol": "tcp", "port": 443, "x": 1}]}))
+    assert told[0].endswith("found `port`")
 
 
 def test_unknown_fields_can_be_let_through_as_warnings_and_are_carried() -> None:

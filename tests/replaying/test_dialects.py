@@ -123,6 +123,12 @@ def http(**fields: Any) -> dict[str, Any]:
         (changed("syn", IP=None), NAMED | {"source": None, "destination": None}),
         (http(url="/only/a/path"), REQUEST | {"path": "/only/a/path"}),
         (http(url="http://b.example"), REQUEST | {"host": "b.example", "path": "/"}),
+        (http(url="http://b.example?q#top"), REQUEST | {"host": "b.example", "path": "/?q"}),
+        (http(url="http://b.example/x?to=http://c.example/y"), REQUEST | {
+            "host": "b.example", "path": "/x?to=http://c.example/y"
+        }),
+        (http(url="/x?to=http://c.example/y"), REQUEST | {"path": "/x?to=http://c.example/y"}),
+        (http(url="b.example/x"), REQUEST | {"host": "b.example", "path": "/x"}),
         (http(url=None, headers=None), "its request is not said"),
         (http(url="/only/a/path", headers=None), "its request is not said"),
         (http(headers=[{"key": ":authority", "value": "c.example"}], url="/"), REQUEST | {
@@ -164,11 +170,15 @@ TCP = {"protocol": None, "method": None}
         (TCP | {"downstream_remote_address": None, "protocol": 7}, SEEN | {"source": None}),
         ({"protocol": None}, ASKED),
         ({"path": "-"}, "its request is not said"),
+        ({"method": "CONNECT", "path": None, "authority": "b.example:443"}, ASKED | {
+            "method": "CONNECT", "host": "b.example:443", "path": "b.example:443"
+        }),
+        ({"method": "CONNECT", "authority": None}, "its request is not said"),
         ({"downstream_remote_address": "[2001:db8::1]:41234"}, ASKED | {"source": "2001:db8::1"}),
         ({"downstream_remote_address": "10.244.1.7"}, ASKED),
         ({"upstream_cluster": "inbound|8080||"}, "inbound"),
     ],
-)
+)  # fmt: skip
 def test_a_line_of_envoy(fields: dict[str, Any], said: Any) -> None:
     assert of_envoy({**ISTIO, **fields}) == said
 

@@ -154,6 +154,7 @@ A_NAME = "expected a resource name of lower-case letters, digits, `-` and `.`, f
 A_DURATION = "expected a duration such as `1m30s`, found "
 A_HOST = "expected a DNS name or an IP address, without scheme, port or path, found "
 A_FRACTION = 'expected a number from 0 to 1 as a string, such as `"0.5"`, found '
+TO_THE_LETTER = "hosts are compared to the letter, without wildcards"
 AN_EGRESS_PROTOCOL = "expected one of `http`, `https`, `tcp`, `tcp-server-first`, found "
 NO_GRPC = "; write `http`: it carries HTTP/2 and gRPC, and FSM ignores `grpc` in an Egress silently"
 AN_ENTRY = "expected a map with one entry, a header's name and the pattern of its value, found "
@@ -165,7 +166,9 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.boolean, "yes", "expected a boolean, found the string `yes`"),
     (checks.port_number, "443", A_PORT + "the string `443`; write `443`: without quotes"),
     (checks.port_number, "0", A_PORT + "the string `0`"),
-    (checks.port_number, "http", A_PORT + "the string `http`"),
+    (checks.port_number, "http", A_PORT + "the string `http`; write `80`: ports have no names here"),
+    (checks.port_number, "https", A_PORT + "the string `https`; write `443`: ports have no names here"),
+    (checks.port_number, "smtp", A_PORT + "the string `smtp`"),
     (checks.port_number, "٤٤٣", A_PORT + "the string `٤٤٣`"),
     (checks.port_number, "00000000443", A_PORT + "the string `00000000443`"),
     (checks.port_number, True, A_PORT + "the boolean `true`"),
@@ -228,7 +231,23 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.duration, "30", A_DURATION + "the string `30`; write `30s`"),
     (checks.duration, "1d", A_DURATION + "the string `1d`"),
     (checks.duration, "1s" * 33, A_DURATION + f"the string `{'1s' * 33}`"),
-    (checks.egress_protocol, "udp", AN_EGRESS_PROTOCOL + "the string `udp`"),
+    (
+        checks.egress_protocol,
+        "udp",
+        AN_EGRESS_PROTOCOL + "the string `udp`: UDP passes by the sidecar, and no policy governs it",
+    ),
+    (
+        checks.egress_protocol,
+        "H2C",
+        AN_EGRESS_PROTOCOL + "the string `H2C`; write `http`: it carries HTTP/2 and WebSocket, too",
+    ),
+    (
+        checks.egress_protocol,
+        "TLS",
+        AN_EGRESS_PROTOCOL + "the string `TLS`; write `https`: it stands for TLS",
+    ),
+    (checks.egress_protocol, "https ", AN_EGRESS_PROTOCOL + "the string `https `; write `https`"),
+    (checks.egress_protocol, "redis", AN_EGRESS_PROTOCOL + "the string `redis`"),
     (checks.egress_protocol, 80, AN_EGRESS_PROTOCOL + "the number `80`"),
     (checks.egress_protocol, "gRPC", AN_EGRESS_PROTOCOL + "the string `gRPC`" + NO_GRPC),
     (checks.egress_protocol, Protocol.GRPC, AN_EGRESS_PROTOCOL + "the string `grpc`" + NO_GRPC),
@@ -253,9 +272,16 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.host, "a.b.", A_HOST + "the string `a.b.`; write `a.b`"),
     (checks.host, "a.b/get", A_HOST + "the string `a.b/get`; write `a.b`"),
     (checks.host, "[2001:db8::1]:443", A_HOST + "the string `[2001:db8::1]:443`; write `2001:db8::1`"),
-    (checks.host, "a b", A_HOST + "the string `a b`"),
+    (checks.host, "a b", A_HOST + "the string `a b`: each host is an entry of its own"),
     (checks.host, "münchen.de", A_HOST + "the string `münchen.de`; write `xn--mnchen-3ya.de`"),
-    (checks.host, "*", A_HOST + "the string `*`"),
+    (checks.host, "*", A_HOST + f"the string `*`: {TO_THE_LETTER}"),
+    (checks.host, ".a.b", A_HOST + f"the string `.a.b`: {TO_THE_LETTER}"),
+    (checks.host, "a.b, c.d", A_HOST + "the string `a.b, c.d`: each host is an entry of its own"),
+    (
+        checks.host,
+        "10.0.0.0/8,10.1.0.0/16",
+        A_HOST + "the string `10.0.0.0/8,10.1.0.0/16`: each host is an entry of its own",
+    ),
     (checks.host, TOO_LONG_NAME, A_HOST + f"the string `{TOO_LONG_NAME[:79]}…`"),
     (checks.host, f"http://{TOO_LONG_NAME}", A_HOST + f"the string `http://{TOO_LONG_NAME[:72]}…`"),
     (checks.host, "http://a/" + "b" * 2048, A_HOST + f"the string `http://a/{'b' * 70}…`"),
