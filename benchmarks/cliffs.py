@@ -80,6 +80,10 @@ def _one_header(count: int) -> Iterator[Wire]:
     return _routed({"headers": [{"x-env": f"^v{index}$"}]} for index in range(count))
 
 
+def _many_headers(count: int) -> Iterator[Wire]:
+    return _routed({"headers": [{f"x-h{index}": "^on$"}]} for index in range(count))
+
+
 def _config(**spec: Wire) -> Wire:
     metadata = {"name": "fsm-mesh-config", "namespace": "fsm-system"}
     return {
@@ -128,6 +132,7 @@ SHAPES: Mapping[str, Callable[[int], Iterable[Wire]]] = {
     "anchored paths": _anchored,
     "unanchored paths": _unanchored,
     "patterns of one header": _one_header,
+    "patterns of many headers": _many_headers,
     "services": _services,
     "50 accounts named by all": _accounts,
 }

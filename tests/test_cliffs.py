@@ -35,6 +35,7 @@ def test_twice_the_policies_cost_about_twice_the_calls(shape: str, operation: st
             for operation in ("partition", "verify", "stock findings")
         ),
         *((PATTERNS[2], operation) for operation in ("reach", "diff", "never")),
+        *(("patterns of many headers", operation) for operation in ("partition", "verify")),
     ],
 )
 def test_twice_the_patterns_cost_about_twice_the_calls(shape: str, operation: str) -> None:

@@ -63,7 +63,7 @@ def ways_of(lists: tuple[tuple[Condition, ...], ...]) -> tuple[Way, ...]:
     found = [
         Way(
             texts.get("", "/"),
-            {name: text for name, text in sorted(texts.items()) if name and text},
+            {name: text for name, text in sorted(texts.items()) if name},
             search.found(fronts),
             search.missing(fronts),
         )
@@ -133,14 +133,17 @@ class _Search:
     def going_on(self, fronts: Fronts, asked: Literal, texts: Mapping[str, str]) -> Iterator[_Open]:
         """What is open where a pattern is found, and where it is not; the last is looked at first."""
         name, pattern = asked
+        place = self.places[name]
+        known = texts.get(name, place.least)
         for found in (True, False):
             try:
-                text = self.places[name].smallest(pattern, texts.get(name), found=found)
+                text = place.smallest(pattern, known, found=found)
             except Undecided as error:
                 self.undecided = str(error)
                 continue
             if text is not None:
-                yield _Open(fronts, len(self.chosen), (asked, found), {**texts, name: text})
+                left = texts if text == known else {**texts, name: text}
+                yield _Open(fronts, len(self.chosen), (asked, found), left)
 
     def choose(self, literal: Literal, *, found: bool) -> None:
         """Decide that a pattern is found, or that it is not."""
@@ -191,7 +194,10 @@ class _Search:
 
 @frozen
 class _Open:
-    """What is still to be looked at: from which fronts and choices on, what to choose next, and the texts."""
+    """What is still to be looked at: from which fronts and choices on, what to choose next, and the texts.
+
+    Texts that are the least of all are left out.
+    """
 
     fronts: Fronts
     depth: int
@@ -204,12 +210,14 @@ class _Place:
     """What is searched in one text: the path, or the value of a header.
 
     Attributes:
+        least: the smallest text of all.
         decided: which patterns are to be found, and which are not.
         wanted: those that are, in the order of decisions.
         seen: what is found in texts that were looked at.
     """
 
     texts: Texts
+    least: str
     patterns: tuple[Pattern, ...]
     prefilter: Prefilter | None
     effort: Effort
@@ -220,7 +228,8 @@ class _Place:
     @classmethod
     def of(cls, name: str, patterns: tuple[Pattern, ...], effort: Effort) -> _Place:
         prefilter = Prefilter.of(needs("", it) for it in patterns) if len(patterns) >= MANY else None
-        return cls(Texts.VALUE if name else Texts.PATH, patterns, prefilter, effort)
+        texts, least = (Texts.VALUE, "") if name else (Texts.PATH, "/")
+        return cls(texts, least, patterns, prefilter, effort)
 
     def decide(self, pattern: Pattern, *, found: bool) -> None:
         """Decide about a pattern."""
@@ -246,24 +255,24 @@ class _Place:
             searched = searchable(text)
             left = self.patterns
             if self.prefilter is not None:
-                left = tuple(self.patterns[at] for at in self.prefilter.left(lambda _: searched))
+                left = tuple(self.patterns[at] for at in self.prefilter.left([("", searched)]))
             self.seen[text] = tuple(pattern for pattern in left if pattern.find(searched))
         return self.seen[text]
 
-    def smallest(self, pattern: Pattern, known: str | None, *, found: bool) -> str | None:
+    def smallest(self, pattern: Pattern, known: str, *, found: bool) -> str | None:
         """The smallest text for all that is decided and one pattern more; None if there is none.
 
         The smallest for a few patterns is the smallest for all, where it is right for all.
 
         Args:
             pattern: that pattern.
-            known: the smallest for what is decided so far, if anything is.
+            known: the smallest for what is decided so far.
             found: whether the pattern is to be found.
 
         Raises:
             Undecided: if neither a text nor the proof that there is none was found within bounds.
         """
-        if known is not None and (pattern in self.found_in(known)) is found:
+        if (pattern in self.found_in(known)) is found:
             return known
         wanted = [*self.wanted, pattern] if found else self.wanted
         deciding = dict.fromkeys(wanted, True)

@@ -102,11 +102,9 @@ class ManyRoutes:
 
     def left(self, path: str, headers: Mapping[str, str], host: str | None) -> Iterator[RouteEntry]:
         """The routes that may take a request."""
-
-        def text_at(name: str) -> str:
-            return searchable(_value(name, headers, host)) if name else path
-
-        return (self.entries[at] for at in self.prefilter.left(text_at))
+        texts = [("", path), ("host", searchable(host or ""))]
+        texts += [(name, searchable(value)) for name, value in headers.items()]
+        return (self.entries[at] for at in self.prefilter.left(texts))
 
     def __reduce__(self) -> tuple[type[ManyRoutes], tuple[tuple[RouteEntry, ...]]]:
         return ManyRoutes, (self.entries,)
@@ -174,11 +172,9 @@ class HostTable:
 
 def _has_headers(wanted: Wanted, headers: Mapping[str, str], host: str | None) -> bool:
     """Whether each pattern is found in its header; a missing one reads as the empty string."""
-    return all(pattern.search(_value(name, headers, host)) for name, pattern in wanted)
-
-
-def _value(name: str, headers: Mapping[str, str], host: str | None) -> str:
-    return (host if name == "host" else headers.get(name)) or ""
+    return all(
+        pattern.search((host if name == "host" else headers.get(name)) or "") for name, pattern in wanted
+    )
 
 
 def everything(decision: Decision) -> Leaf:

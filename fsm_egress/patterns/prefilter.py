@@ -15,7 +15,7 @@ from attrs import field
 from ..values.construction import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from . import Pattern
 
@@ -85,17 +85,17 @@ class Prefilter:
                 always.append(number)
         return cls(tuple(always), lookups)
 
-    def left(self, text_at: Callable[[str], str]) -> Sequence[int]:
+    def left(self, texts: Iterable[tuple[str, str]]) -> Sequence[int]:
         """The numbers of the conditions that may hold, in order.
 
         Args:
-            text_at: the `searchable` text that stands somewhere.
+            texts: the `searchable` texts, each after where it stands; an empty one may be left out.
         """
-        found = [*self.always]
-        for where, lookup in self.lookups.items():
-            found.extend(lookup.found(text_at(where)))
-        found.sort()
-        return found
+        found = {*self.always}
+        for where, text in texts:
+            if where in self.lookups:
+                found.update(self.lookups[where].found(text))
+        return sorted(found)
 
 
 _NOTHING: Needed = ("", False, "")

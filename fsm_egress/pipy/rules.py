@@ -12,7 +12,7 @@ from ..values.construction import frozen
 from .outcome import CLOSED, Outcome, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..connections.payloads import HTTPRequest
     from ..patterns.prefilter import Needed
@@ -62,10 +62,10 @@ def _needed(rule: ReadRule) -> Iterator[Needed]:
         yield from needs(name, pattern)
 
 
-def texts_of(request: HTTPRequest, host: str) -> Callable[[str], str]:
-    """The texts of a request in which patterns are searched, by header; the path has no name."""
+def texts_of(request: HTTPRequest, host: str) -> Iterator[tuple[str, str]]:
+    """The texts of a request in which patterns are searched, after their headers; the path has no name."""
     values = {**request.headers, "host": host, "": request.path}
-    return lambda name: searchable(values.get(name, ""))
+    return ((name, searchable(text)) for name, text in values.items())
 
 
 def read_rules(rules: Iterable[Rule]) -> tuple[ReadRule, ...] | Outcome:
