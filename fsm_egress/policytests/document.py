@@ -299,7 +299,11 @@ def _connection(test: _Node) -> Any:
         return whole.tried(Connection.from_mapping, whole.mapping().value)
     if len(given) != 1:
         test.problems.append(
-            Problem(f"one of {', '.join(f'`{kind}`' for kind in _SENDS)}", show(given), test.path)
+            Problem(
+                f"one of {', '.join(f'`{kind}`' for kind in _SENDS)}",
+                ", ".join(f"`{kind}`" for kind in given) or "none",
+                test.path,
+            )
         )
         return None
     to = test.at("to")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -142,14 +142,14 @@ def run_tests(
         files: what `read_tests` has read.
         strict_names: whether a test about an account that no document of its meshes names is an error.
         defaults: what is assumed of a mesh without a MeshConfig, `fsm` or `chart`; None for FSM's defaults
-            with a note.
+            with a note, and for documents without any resource being an error.
 
     Raises:
         LoadError: the documents of a mesh are not valid; or, with `strict_names`, no document names somebody.
         PatchError: what is changed of it cannot be.
         MissingExtra: they are YAML, and PyYAML is not installed.
     """
-    mesh_of = lru_cache(maxsize=None)(_load)
+    mesh_of = lru_cache(maxsize=None)(partial(_load, is_needed=defaults is None))
     meshes: dict[int, Snapshot] = {}
     decided: list[Part] = []
     results: list[TestResult] = []
@@ -215,8 +215,19 @@ def _misnamed(name: Unnamed, test: PolicyTest) -> Problem:
     )
 
 
-def _load(paths: tuple[str, ...]) -> Snapshot:
-    return load(*map(PurePath, paths))  # as a name that holds a line break would be a text
+def _load(paths: tuple[str, ...], *, is_needed: bool) -> Snapshot:
+    """The mesh of some documents; documents without any resource are none, where it is needed."""
+    mesh = load(*map(PurePath, paths))  # as a name that holds a line break would be a text
+    if is_needed and not len(mesh):
+        reason = "nothing can be said about a mesh that is not there; for FSM's defaults alone, say so"
+        raise LoadError(
+            [
+                Problem(
+                    "documents of a mesh", "none", document=paths[0], proposal="--defaults fsm", reason=reason
+                )
+            ]
+        )
+    return mesh
 
 
 def _changed(mesh: Snapshot, source: MeshSource) -> Snapshot:

@@ -240,3 +240,9 @@ def test_nothing_is_said_about_a_mesh_that_is_not_there(text: str) -> None:
     assert (refused.exit_code, refused.stdout) == (3, "")
     assert run("never", "-f", "nothing.yaml", "--outside", "--defaults", "fsm").exit_code == 0
     assert run("never", "-f", "nothing.yaml", "--outside", "--defaults", "chart").exit_code == 1
+    tests = TEST.replace("mesh.json", "nothing.yaml").replace("VERDICT", "DENIED")
+    Path("a.egress-test.yaml").write_text(tests.replace("WHO", "any other account"))
+    refused = run("test", ".")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert "nothing.yaml: expected documents of a mesh, found none; write `--defaults fsm`" in refused.stderr
+    assert run("test", ".", "--defaults", "fsm").exit_code == 0
