@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from small import config, egress, load
+from small import Document, config, egress, load
 
 if TYPE_CHECKING:
     import fsm_egress as fe
@@ -27,9 +27,9 @@ POLICIES = st.lists(
 """Policies that meet on one port: protocol, hosts, ranges, and whose certificate they show."""
 
 
-def mesh_of(drawn: list[Any]) -> fe.Snapshot:
+def mesh_of(drawn: list[Any], settings: Document | None = None) -> fe.Snapshot:
     return load(
-        config(),
+        settings or config(),
         *(
             egress(f"p{number}", f"{protocol} 443", hosts=hosts, ipAddresses=ranges, mtls=mtls)
             for number, (protocol, hosts, ranges, mtls) in enumerate(drawn)

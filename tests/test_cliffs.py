@@ -13,8 +13,8 @@ ASKED = [
     *((shape, operation) for shape in RANGES for operation in ("compile", "dump")),
     *((shape, operation) for shape in RANGES[::3] for operation in ("never", "diff")),
     *((shape, "partition") for shape in SHAPES),
-    *((shape, "verify") for shape in (RANGES[0], RANGES[2], RANGES[3], "services")),
-    *((shape, "stock findings") for shape in (RANGES[0], RANGES[2], RANGES[3])),
+    *((shape, "verify") for shape in (*RANGES, "services")),
+    *((shape, "stock findings") for shape in RANGES),
 ]
 
 

@@ -55,20 +55,22 @@ PLAIN = (Sends.BYTES, Sends.NOTHING, Sends.DATAGRAM)
 _ORDER = {kind: number for number, kind in enumerate((*PLAIN, Sends.TLS))}
 
 
-def divide(*readings: Reading, within: Scope = ANYTHING) -> Iterator[Class]:
+def divide(*readings: Reading, within: Scope = ANYTHING, choose: Choose | None = None) -> Iterator[Class]:
     """The classes of these readings, by port; there streams first, by address, then requests, by host.
 
     Args:
         readings: what is looked at.
         within: which connections are divided.
+        choose: which classes are wanted where there are many; by default all.
     """
     for port in ports_of(*readings, within=within):
-        yield from (part for _, part in port.classes(port.placed))
+        yield from (part for _, part in port.classes(port.placed, choose))
 
 
-def dialled(*readings: Reading, within: Scope = ANYTHING) -> Iterator[Class]:
+def dialled(*readings: Reading, within: Scope = ANYTHING, choose: Choose | None = None) -> Iterator[Class]:
     """The classes that hold something which a client can dial; see `divide`."""
-    return (part for part in divide(*readings, within=within) if part.appeal is not Appeal.NOWHERE)
+    classes = divide(*readings, within=within, choose=choose)
+    return (part for part in classes if part.appeal is not Appeal.NOWHERE)
 
 
 def ports_of(*readings: Reading, within: Scope = ANYTHING) -> Iterator[OnPort]:

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from ..connections.decision import Target
 from ..values.construction import frozen
+from ..values.identity import Memory
 from .outcome import Fate, Outcome
 
 if TYPE_CHECKING:
@@ -41,10 +42,13 @@ def weighted(ways: Iterable[Way], weight: Fraction) -> Iterator[Way]:
     return (Way(way.weight * weight, way.outcome, way.target) for way in ways)
 
 
-def spread(ways: Collection[Way], targets: Iterable[tuple[Target, Fraction]]) -> Iterator[Way]:
-    """The ways that lead to some target, to each of these instead, with so much of their weight."""
-    for target, weight in targets:
-        for way in weighted(ways, weight):
+def spread(ways: Collection[Way], targets: Iterable[tuple[Target, int]], unit: Fraction) -> Iterator[Way]:
+    """The ways that lead to some target, to each of these instead, with so many units of their weight."""
+    known: dict[int, list[Way]] = {}
+    for target, count in targets:
+        if count not in known:
+            known[count] = list(weighted(ways, unit * count))
+        for way in known[count]:
             yield Way(way.weight, way.outcome, way.target and target)
 
 
@@ -67,18 +71,18 @@ def united(ways: Iterable[Way]) -> Outcome:
     listed = list(ways)
     whole = lcm(*(way.weight.denominator for way in listed))
     alike: dict[Outcome, dict[Target | None, int]] = {}
+    known: Memory[dict[Target | None, int]] = Memory()  # as there are few outcomes, each of many ways
     for way in listed:
-        targets = alike.setdefault(way.outcome, {})
+        targets = known.once(way.outcome, lambda it: alike.setdefault(it, {}))
         weight = way.weight.numerator * (whole // way.weight.denominator)
         targets[way.target] = targets.get(way.target, 0) + weight
     total = sum(sum(targets.values()) for targets in alike.values())
-    outcomes = sorted(
-        (
-            evolve(outcome, targets=_targets(targets, whole), share=Fraction(sum(targets.values()), total))
-            for outcome, targets in alike.items()
-        ),
-        key=lambda outcome: (outcome.fate is not Fate.DIALLED, -outcome.share, str(outcome)),
-    )
+    outcomes = [
+        evolve(outcome, targets=_targets(targets, whole), share=Fraction(sum(targets.values()), total))
+        for outcome, targets in alike.items()
+    ]
+    if len(outcomes) > 1:
+        outcomes.sort(key=lambda outcome: (outcome.fate is not Fate.DIALLED, -outcome.share, str(outcome)))
     return evolve(outcomes[0], others=tuple(outcomes[1:]))
 
 

@@ -302,8 +302,8 @@ class Sidecar:
                 continue
             total = sum(share for _, share in endpoints)
             dialled = self._dial(ORIGINAL, taken, taken.cert or cluster.cert, is_egress=taken.is_egress)
-            parts = {share: Fraction(weight * share, total) for _, share in endpoints}
-            ways.extend(spread(dialled, ((target_of(address), parts[share]) for address, share in endpoints)))
+            targets = [(target_of(address), share) for address, share in endpoints]
+            ways.extend(spread(dialled, targets, Fraction(weight, total)))
         return united(ways or weighted(onward, Fraction(DEFAULT_WEIGHT)))
 
     # --- requests ---

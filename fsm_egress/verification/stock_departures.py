@@ -161,7 +161,14 @@ def _of_claims(mesh: StockMesh) -> Iterator[Suspicion]:
             first = streams.get(claim.port, claim)
             if claim.protocol is not Protocol.HTTP and claim.source_cert != first.source_cert:
                 code, shows = Code.CERTIFICATE_OF_NEIGHBOUR, _certified_otherwise(claim)
-                yield Suspicion(code, claim.rule, shows, claim.port, among=(("decides", claim.rule),))
+                yield Suspicion(
+                    code,
+                    claim.rule,
+                    shows,
+                    claim.port,
+                    among=(("decides", claim.rule),),
+                    hangs_on=(claim.rule,),
+                )
 
 
 def _keeps_ranges(claim: Claim) -> bool:
@@ -354,8 +361,11 @@ def _of_route(route: FieldRef) -> Callable[[Shown], bool]:
 _Suspect = Callable[[StockMesh, Finding], Iterator[Suspicion]]
 
 
-def _on_policy(shows: Callable[[Shown, FieldRef], bool]) -> _Suspect:
-    """The finding is about a field of an Egress policy: a port of it, or all of it."""
+def _on_policy(shows: Callable[[Shown, FieldRef], bool], *, decides: bool = False) -> _Suspect:
+    """The finding is about a field of an Egress policy: a port of it, or all of it.
+
+    With `decides` it is shown only by what the field itself decides.
+    """
 
     def suspects(mesh: StockMesh, finding: Finding) -> Iterator[Suspicion]:
         claims = mesh.claims_of(finding.rule.resource)
@@ -367,6 +377,7 @@ def _on_policy(shows: Callable[[Shown, FieldRef], bool]) -> _Suspect:
                 lambda it: shows(it, finding.rule),
                 concerns=to_claim(about),
                 always=True,
+                hangs_on=(finding.rule,) if decides else (),
             )
 
     return suspects
@@ -424,7 +435,8 @@ _OF_FINDINGS: dict[Code, _Suspect] = {
         )
     ),
     Code.CERTIFICATE_LOST: _on_policy(
-        lambda it, rule: it.decision.rule == rule and it.of.due.mtls and not it.of.outcome.mtls
+        lambda it, rule: it.decision.rule == rule and it.of.due.mtls and not it.of.outcome.mtls,
+        decides=True,
     ),
     Code.TLS_IN_TLS: _on_policy(
         lambda it, rule: (
@@ -432,12 +444,14 @@ _OF_FINDINGS: dict[Code, _Suspect] = {
             and it.decision.allowed
             and isinstance(it.connection.sends, TLSClientHello)
             and it.of.outcome.mtls
-        )
+        ),
+        decides=True,
     ),
     Code.SETTING_WITHOUT_EFFECT: _on_policy(lambda *_: False),
     Code.PROTOCOLS_MEET: _on_policy(lambda *_: False),
     Code.CONFLICTING_SETTINGS: _on_policy(
-        lambda it, rule: it.differs and it.decision.rule == rule and it.is_certified_otherwise
+        lambda it, rule: it.differs and it.decision.rule == rule and it.is_certified_otherwise,
+        decides=True,
     ),
     Code.UNKNOWN_APP_PROTOCOL: _on_service,
     Code.NOT_TCP: _on_service,

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from functools import cached_property
 from heapq import merge
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field
 
+from ..connections.payloads import TLSClientHello
 from ..values.construction import frozen
 from ..values.identity import Same
 from .stock_mesh import Shown, StockMesh, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
+    from ..connections.connection import Connection
+    from ..connections.decision import Decision
+    from ..pipy.outcome import Outcome
+    from .sides import Sides
     from .stock_mesh import Suspicion
 
-__all__ = ["Exhibits", "unexplained"]
+__all__ = ["Choosing", "Exhibits", "unexplained"]
 
 FEW = 8
 """What is in more groups than these is common: its first disagreement is soon come upon."""
@@ -31,6 +36,47 @@ _Group: TypeAlias = "list[tuple[int, Shown]]"
 _Groups: TypeAlias = "Mapping[tuple[int | None, Trait], list[_Group]]"
 _Suspected: TypeAlias = "Mapping[tuple[int | None, Trait | None], list[Suspicion]]"
 _NUMBER = itemgetter(0)
+
+
+class Choosing:
+    """Chooses classes by which all is shown that any shows, where they are server names times addresses.
+
+    What shows a suspicion hangs on the address, what happens there and what is due, and on the rule or the
+    name only where the suspicion says so.
+
+    Attributes:
+        left_out: whether there are others, which show the same.
+    """
+
+    def __init__(self, theirs: Sides, suspected: Iterable[Suspicion]) -> None:
+        self.theirs = theirs
+        self.left_out: bool = False
+        self._apart = frozenset(chain.from_iterable(it.hangs_on for it in suspected))
+
+    def choose(
+        self, by_name: Sequence[Connection], by_part: Sequence[Connection]
+    ) -> Iterator[tuple[int, int]]:
+        """See `division.dividing.Choose`: of each address the first disagreement of each sort."""
+        sorts: dict[Hashable, list[tuple[int, Outcome]]] = {}
+        for number, it in enumerate(by_name):
+            decision = self.theirs.engine.classify(it)
+            due = self.theirs.due(decision)
+            sorts.setdefault(self._sort(it, decision, due), []).append((number, due))
+        self.left_out |= len(sorts) < len(by_name)
+        for part, it in enumerate(by_part):
+            outcome = self.theirs.outcome(it)
+            for alike in sorts.values():
+                differing = (number for number, due in alike if self.theirs.differ(due, outcome))
+                yield from ((number, part) for number in islice(differing, 1))
+
+    def _sort(self, it: Connection, decision: Decision, due: Outcome) -> Hashable:
+        """What is the same of names where their disagreements show the same."""
+        rule, name = decision.rule, it.sends.server_name if isinstance(it.sends, TLSClientHello) else None
+        return (
+            self._apart & {rule, name},
+            (decision.verdict, decision.reason, rule and rule.resource.kind),
+            (due.fate, due.status, due.mtls, due.gateways),
+        )
 
 
 @frozen(eq=False)

@@ -22,14 +22,15 @@ from ..values.typed import takes
 from .sides import Disagreement, Sides, own_certificate
 from .stock_config import stock_config, version_of, written
 from .stock_departures import suspicions
-from .stock_exhibits import Exhibits, unexplained
+from .stock_exhibits import Choosing, Exhibits, unexplained
 from .stock_mesh import Claiming, Shown, StockMesh
 from .stock_view import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..connections.connection import Connection
+    from ..division.dividing import Choose
     from ..pipy.outcome import Outcome
     from ..resources.subjects import Subject
     from ..values.references import FieldRef
@@ -233,8 +234,21 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     plain = Sidecar.read(written(view, identity, carried, pretty=True), fsm).alone()
     latest = None if fsm is None else Sidecar.read(stock_config(snapshot, identity, carried)).alone()
     mesh = StockMesh.of(view, snapshot, ours.policy, plain)
-    exhibits = Exhibits(tuple(_shown(ours, theirs)), mesh)
     suspected = list(suspicions(mesh))
+
+    def is_packed(it: Shown) -> bool:
+        return view.packs and plain.handle(it.connection) != it.of.outcome
+
+    def strange_of(shown: Iterable[Shown]) -> list[Shown]:
+        unpacked = (it for it in shown if it.differs and not is_packed(it))
+        return list(unexplained(unpacked, suspected, mesh))
+
+    choosing = Choosing(theirs, suspected)
+    exhibits = Exhibits(tuple(_shown(ours, theirs, choosing.choose)), mesh)
+    strange = strange_of(exhibits.shown)
+    if strange and choosing.left_out:  # each rule is told that decides about what nothing explains
+        exhibits = Exhibits(tuple(_shown(ours, theirs, None)), mesh)
+        strange = strange_of(exhibits.shown)
     seen: dict[tuple[Code, FieldRef], Connection | None] = {}
     unseen: dict[tuple[Code, FieldRef], Connection | None] = {}
     for suspicion in suspected:
@@ -244,13 +258,10 @@ def stock_findings(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
         elif suspicion.always:
             unseen.setdefault((suspicion.code, suspicion.rule), suspicion.concerns)
     pretty = snapshot.mesh_config.at("spec.featureFlags.enableSidecarPrettyConfig")
-    unpacked: list[Shown] = []
     for it in exhibits.shown:
-        if it.differs and view.packs and plain.handle(it.connection) != it.of.outcome:
+        if it.differs and is_packed(it):
             seen.setdefault((Code.PACKED_CONFIG, pretty), it.connection)
-        elif it.differs:
-            unpacked.append(it)
-    for it in unexplained(unpacked, suspected, mesh):
+    for it in strange:
         is_old = latest is not None and latest.handle(it.connection) != it.of.outcome
         code = Code.OLDER_VERSION if is_old else Code.STOCK_CONTROLLER_DIFFERS
         seen.setdefault((code, it.decision.rule or ours.policy.switch), it.connection)
@@ -284,14 +295,14 @@ def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:
     return Finding(code, rule, message, witness=witness, fix=fix)
 
 
-def _shown(ours: Sides, theirs: Sides) -> Iterator[Shown]:
+def _shown(ours: Sides, theirs: Sides, choose: Choose | None) -> Iterator[Shown]:
     readings = (
         ours.meant.reading,
         *(redirected(reading_of_sidecar(side.sidecar)) for side in (ours, theirs)),
     )
     claiming: Memory[Claiming] = Memory()
     hosts: Memory[frozenset[str]] = Memory()
-    for part in dialled(*readings):
+    for part in dialled(*readings, choose=choose):
         found = None if part.undecided else theirs.compare(part.witness)
         if isinstance(found, Disagreement):
             yield Shown(

@@ -146,6 +146,8 @@ class Suspicion:
         always: whether there is a finding where nothing shows it.
         not_by: the protocol of the match by which nothing is taken that shows it; None for any.
         among: traits, of which all that shows it has one; none where that is not known. It has a port.
+        hangs_on: the rules that decide, and the server names, by which it is told whether something shows it,
+            where more is looked at than the address, what happens there, what claims it, and what is due.
     """
 
     code: Code
@@ -156,6 +158,7 @@ class Suspicion:
     always: bool = field(default=False, kw_only=True)
     not_by: str | None = field(default=None, kw_only=True)
     among: tuple[Trait, ...] = field(default=(), kw_only=True)
+    hangs_on: tuple[Hashable, ...] = field(default=(), kw_only=True)
 
 
 @frozen(eq=False)

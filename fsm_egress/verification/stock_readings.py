@@ -53,7 +53,14 @@ def _of_hosts(mesh: StockMesh) -> Iterator[Suspicion]:
         if policy and host in policy.spec.hosts:
             about = next(map(to_claim, mesh.claims_of(policy.ref)), None)
             shows = _asking(host, mesh.view.written[policy.ref].hosts[host])
-            yield Suspicion(Code.HOST_AS_WRITTEN, policy.at(problem.path), shows, concerns=about, always=True)
+            yield Suspicion(
+                Code.HOST_AS_WRITTEN,
+                policy.at(problem.path),
+                shows,
+                concerns=about,
+                always=True,
+                hangs_on=(host,),
+            )
 
 
 def _of_policy(mesh: StockMesh, policy: EgressPolicy, read: EgressPolicy) -> Iterator[Suspicion]:

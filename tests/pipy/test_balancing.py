@@ -69,7 +69,7 @@ def test_weights_are_whole_numbers_made_as_small_as_their_parts_allow(
 def test_each_target_is_led_to_in_all_ways_with_its_part() -> None:
     ways = [Way(Fraction(3), ENDS[2], Target("", 0)), Way(Fraction(1), CLOSED)]
     a, b = Target("a.com", 80), Target("b.com", 80)
-    assert list(spread(ways, [(a, Fraction(1, 2)), (b, Fraction(1))])) == [
+    assert list(spread(ways, [(a, 1), (b, 2)], Fraction(1, 2))) == [
         Way(Fraction(3, 2), ENDS[2], a),
         Way(Fraction(1, 2), CLOSED),
         Way(Fraction(3), ENDS[2], b),

@@ -209,3 +209,26 @@ def test_of_what_is_due_and_what_happens_the_pairs_are_as_many_as_both() -> None
     assert all({(at, 0), (at, 30)} <= pairs for at in range(1, 50) if at != 30)
     assert len(pairs) < 5 * 50
     assert len(asked) < 8 * 50
+
+
+def test_a_name_that_a_range_decides_otherwise_is_told_where_that_decides() -> None:
+    around: tuple[Any, ...] = ("https", ["a.com", "b.com"], [], None)
+    ranges = [("https", [host], [f"20.{it}.0.0/16"], None) for it, host in enumerate(("a.com", "c.com"))]
+    found = verify(mesh_of([ranges[0], around, ranges[1]]), WHO)
+    assert agrees(found)
+    rules = {
+        str(it.connection.destination): it.decision.rule.resource.name
+        for it in found.disagreements
+        if it.decision.rule and it.connection.sends == fe.TLSClientHello("a.com")
+    }
+    assert rules["20.0.0.0"] == "p0"
+    assert rules["20.1.0.0"] == "p1"
+
+
+def test_ranges_where_the_same_happens_show_no_others() -> None:
+    hosts = ("c.com", "c.com", "d.com")
+    ranges = [("https", [host], [f"20.{it}.0.0/16"], None) for it, host in enumerate(hosts)]
+    found = verify(mesh_of([("https", ["a.com", "b.com"], [], None), *ranges]), WHO)
+    assert agrees(found)
+    more = {str(it.connection) for it in found.disagreements if it.more}
+    assert "20.0.0.0:443 TLS b.com" in more
