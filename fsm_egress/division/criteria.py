@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..connections.payloads import HTTPRequest
 from ..pipy.outcome import Outcome
-from ..pipy.taking import is_broken, taken_line
+from ..pipy.taking import is_broken
 from ..policy import Forward
 from ..policy.parts import Cluster, MeshMatch
 from ..resolution.routes import united
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..patterns import Pattern
     from ..pipy.rules import ReadRule
-    from ..pipy.scripts import Host, Match, Rule
+    from ..pipy.scripts import Host, Rule
     from ..pipy.sidecar import Sidecar
     from ..pipy.taking import Taken
     from ..policy import Interception, OutboundPolicy
@@ -266,7 +266,7 @@ def reading_of_sidecar(sidecar: Sidecar) -> Reading:
     """What the scripts look at with a config; where no match takes a connection, the same on every port."""
     nothing = Place(folds=False)
     lines = {
-        port: _taken_line(sidecar, matches, Place(folds=False) if is_broken(matches) else nothing)
+        port: _taken_line(sidecar, port, Place(folds=False) if is_broken(matches) else nothing)
         for text, matches in sidecar.config.matches.items()
         for port in (int(text),)
         if 0 < port <= LAST_PORT and str(port) == text  # others are never looked up
@@ -293,19 +293,19 @@ def redirected(reading: Reading) -> Reading:
     return evolve(reading, ports=ports, other=cut(reading.other))
 
 
-def _taken_line(sidecar: Sidecar, matches: tuple[Match, ...], nothing: Place) -> Line:
+def _taken_line(sidecar: Sidecar, port: int, nothing: Place) -> Line:
     """The line of a port, cut where another match is taken, or another certificate shown.
 
     Args:
         sidecar: with a config.
-        matches: those of the port.
+        port: the port.
         nothing: the place where none of them is taken.
     """
     places: dict[tuple[object, ...], Place] = {}
     starts: list[int] = []
     listed: list[Place] = []
     known = _Matches(sidecar, nothing)
-    line = taken_line(matches)
+    line = sidecar.line(port)
     for start, taken in zip(line.starts, line.values, strict=True):
         key = taken.match, taken.cert
         if key not in places:

@@ -12,6 +12,8 @@ from itertools import chain, zip_longest
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from attrs import field
+
 from ..connections.connection import Connection
 from ..connections.payloads import Sends, TLSClientHello
 from ..values.construction import frozen
@@ -105,6 +107,7 @@ class OnPort:
     placed: tuple[Placed, ...]
     _choice: Dialling
     _within: Scope
+    _known: Memory[tuple[Appeal, int]] = field(init=False, factory=Memory, repr=False)
 
     def classes(self, placed: Iterable[Placed], choose: Choose | None = None) -> Iterator[tuple[Rank, Class]]:
         """The classes on some of the spans, by rank.
@@ -115,24 +118,27 @@ class OnPort:
             placed: the spans.
             choose: which are wanted where there are many; by default all.
         """
-        shown: Memory[tuple[Appeal, int]] = Memory()
-
-        def connection(spans: tuple[Span, ...], payload: Payload) -> Connection:
-            _, key = shown.once(spans, self._choice.best)
-            return Connection(Address.from_key(key), self.number, payload)
-
-        pick = None if choose is None else partial(_picked, choose, connection)
+        pick = None if choose is None else partial(_picked, choose, self._connection)
         for rank, spans, payload, sent, undecided in _sent(placed, self._within, pick):
-            appeal, _ = shown.once(spans, self._choice.best)
-            yield rank, Class(self.port, spans, connection(spans, payload), undecided, sent, appeal)
+            appeal, _ = self._best(spans)
+            yield rank, Class(self.port, spans, self._connection(spans, payload), undecided, sent, appeal)
 
     def dialled(self) -> list[Placed]:
         """The spans that hold an address which a client can dial."""
-        return [it for it in self.placed if self._choice.best(it[0])[0] is not Appeal.NOWHERE]
+        return [it for it in self.placed if self._best(it[0])[0] is not Appeal.NOWHERE]
 
     def shown(self, placed: Iterable[Placed]) -> tuple[tuple[Appeal, int], ...]:
         """Which address would be shown of each of these spans."""
-        return tuple([self._choice.best(spans) for spans, _ in placed])
+        return tuple([self._best(spans) for spans, _ in placed])
+
+    def _connection(self, spans: tuple[Span, ...], payload: Payload) -> Connection:
+        """What is shown of some spans."""
+        _, key = self._best(spans)
+        return Connection(Address.from_key(key), self.number, payload)
+
+    def _best(self, spans: tuple[Span, ...]) -> tuple[Appeal, int]:
+        """The address to show of some spans."""
+        return self._known.once(spans, self._choice.best)
 
 
 def _picked(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..resolution.alike import once_for_all
 from ..values.construction import frozen
-from ..verification.agreement import verify
-from ..verification.enforceability import enforceability, findings_of
+from ..verification.agreement import verified
+from ..verification.enforceability import findings_of, shortcomings
+from ..verification.sides import Sides
 from ..verification.stock_findings import stock_findings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Found", "compared"]
 
 Found: TypeAlias = "tuple[Findings, ...]"
-TASK = 4  # identities that a worker is asked about at a time
+FEW = 4  # identities, for which no process is started
 
 
 @frozen
@@ -43,7 +44,7 @@ class Comparison:
 
     def of(self, mesh: Snapshot) -> Callable[[OutboundPolicy], Found]:
         """How the policy of an identity compares; that with the sidecar, once for all with the same one."""
-        beside = once_for_all(lambda policy: self._with_sidecar(mesh, policy.identity))
+        beside = once_for_all(lambda policy: self._with_sidecar(mesh, policy))
 
         def found(policy: OutboundPolicy) -> Found:
             sides = [beside(policy)] if self.sidecar else []
@@ -53,10 +54,10 @@ class Comparison:
 
         return found
 
-    def _with_sidecar(self, mesh: Snapshot, identity: Subject) -> Findings:
+    def _with_sidecar(self, mesh: Snapshot, policy: OutboundPolicy) -> Findings:
         if self.enforce:
-            return findings_of(verify(mesh, identity, enforce=True, fsm=self.fsm))
-        return enforceability(mesh, identity, fsm=self.fsm)
+            return findings_of(verified(mesh, Sides.own(mesh, policy, enforce=True, fsm=self.fsm)))
+        return shortcomings(mesh, policy, fsm=self.fsm)
 
 
 @contextmanager
@@ -71,11 +72,10 @@ def compared(
         comparison: with what.
         workers: how many processes share the work; one is this process.
     """
-    if workers == 1 or not identities[TASK:] or not (comparison.sidecar or comparison.stock):
+    if workers == 1 or not identities[FEW:] or not (comparison.sidecar or comparison.stock):
         yield comparison.of(mesh)
         return
     from .sharing import shared  # noqa: PLC0415  # because processes take a while to load, and few ask for any
 
-    tasks = [identities[at : at + TASK] for at in range(0, len(identities), TASK)]
-    with shared(mesh, tasks, comparison, workers) as found:
+    with shared(mesh, identities, comparison, workers) as found:
         yield lambda _: next(found)

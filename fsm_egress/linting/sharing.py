@@ -6,7 +6,6 @@ import pickle
 import signal
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from itertools import chain
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -26,13 +25,13 @@ __all__ = ["shared"]
 
 @contextmanager
 def shared(
-    mesh: Snapshot, tasks: Sequence[Sequence[Subject]], comparison: Comparison, workers: int
+    mesh: Snapshot, identities: Sequence[Subject], comparison: Comparison, workers: int
 ) -> Iterator[Iterator[Found]]:
     """What is found for each identity, in their order; the workers begin when the block is entered.
 
     Args:
         mesh: the resources.
-        tasks: the identities that a worker is asked about at a time.
+        identities: which workers are asked about, one at a time.
         comparison: what their policies are compared with.
         workers: how many processes share the work.
     """
@@ -40,8 +39,8 @@ def shared(
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (given,))
     try:
         with undisturbed():
-            asked: list[Future[list[Found]]] = [pool.submit(_found_of, task) for task in tasks]
-        yield chain.from_iterable(it.result() for it in asked)
+            asked: list[Future[Found]] = [pool.submit(_found_of, identity) for identity in identities]
+        yield (it.result() for it in asked)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -57,6 +56,6 @@ def _begin(given: bytes) -> None:
     _WORKER.append((mesh, comparison.of(mesh)))
 
 
-def _found_of(identities: Sequence[Subject]) -> list[Found]:
+def _found_of(identity: Subject) -> Found:
     ((mesh, found),) = _WORKER
-    return [found(resolve(mesh, identity)) for identity in identities]
+    return found(resolve(mesh, identity))

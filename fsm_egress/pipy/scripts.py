@@ -149,6 +149,21 @@ class Match:
         return next(iter(self.hosts.values()), None) if self.hosts else None
 
     @cached_property
+    def told(self) -> tuple[object, ...]:
+        """What is the same of matches that do the same, but for their ranges."""
+        hosts = self.hosts is None or tuple(self.hosts.items())
+        rules = {name: tuple([rule.key for rule in some]) for name, some in (self.rules or {}).items()}
+        ways = self.protocol, self.allowed, self.gateway, self.enforcement
+        return ways, hosts, self.rules is None or rules, tuple(self.clusters.items())
+
+    @cached_property
+    def leads_to(self) -> tuple[str, ...]:
+        """The names of all clusters that it leads to, each once."""
+        routed = (name for some in (self.rules or {}).values() for rule in some for name in rule.clusters)
+        named = (self.enforcement and self.enforcement.server_names) or {}
+        return tuple(dict.fromkeys([*self.clusters, *routed, *named.values()]))
+
+    @cached_property
     def words(self) -> tuple[str, ...]:
         """What matches are merged by: one folds into another one that has its words side by side."""
         texts = ["*"] if self.ranges is None else sorted(entry.text for entry in self.ranges)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..connections.connection import Connection
+    from ..values.segments import Segments
     from .parts import Parts
     from .scripts import Host, Rule
 
@@ -199,9 +200,11 @@ class Sidecar:
 
     def taking(self, connection: Connection) -> Taken:
         """The match that takes a connection to this port and address."""
-        port = str(connection.port)
-        line = self._once(taken_line, (port,), self.config.matches.get(port, ()))
-        return line.at(connection.key)
+        return self.line(connection.port).at(connection.key)
+
+    def line(self, port: int) -> Segments[Taken]:
+        """The matches of a port, as addresses are taken by them."""
+        return self._once(taken_line, (str(port),), self.config.matches.get(str(port), ()))
 
     def basis(self, port: int, key: int) -> tuple[object, ...]:
         """All that it hangs on what becomes of connections to an address: where it is equal, that is.
@@ -211,7 +214,7 @@ class Sidecar:
             key: of the address.
         """
         matches = self.config.matches.get(str(port), ())
-        taken = self._once(taken_line, (str(port),), matches).at(key)
+        taken = self.line(port).at(key)
         breaks = self._once(is_broken, (str(port),), matches)
         return breaks, *self._once(self._basis, taken.key, taken)
 
@@ -234,18 +237,15 @@ class Sidecar:
         around = self._once(self._around, (rules is not None,), rules is not None)
         if match is None:
             return around
-        listed = {name: tuple([rule.key for rule in some]) for name, some in (match.rules or {}).items()}
-        named = (rules and rules.server_names) or {}
-        routed = (name for some in (match.rules or {}).values() for rule in some for name in rule.clusters)
-        names = dict.fromkeys([*match.clusters, *routed, *named.values()])
-        clusters = {name: config.clusters.get(name, _NO_CLUSTER) for name in names}
+        clusters = tuple([config.clusters.get(name, _NO_CLUSTER) for name in match.leads_to])
         lent = self._once(self._lent, ()) if self.lends else {}
+        ends = (end.address for cluster in clusters for end in cluster.endpoints) if lent else ()
         return (
             *around,
-            (taken.cert, taken.is_egress, match.protocol, match.allowed, match.gateway, rules),
-            (match.hosts is None or tuple(match.hosts.items()), match.rules is None or listed),
-            (tuple(match.clusters.items()), clusters),
-            [lent.get(end.address) for cluster in clusters.values() for end in cluster.endpoints],
+            (taken.cert, taken.is_egress),
+            match.told,
+            (match.leads_to, clusters),
+            {address: lent[address] for address in ends if address in lent},
         )
 
     def rules(self, host: Host, rules: Mapping[str, tuple[Rule, ...]]) -> tuple[ReadRule, ...] | Outcome:

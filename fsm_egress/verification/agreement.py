@@ -16,6 +16,7 @@ from ..connections.payloads import Sends
 from ..division.criteria import reading_of_sidecar, redirected
 from ..division.dividing import ports_of
 from ..resolution.inmesh import IN_MESH_KINDS
+from ..resources.kinds import KINDS
 from ..resources.subjects import Subject
 from ..snapshot import Snapshot
 from ..values.construction import frozen
@@ -24,7 +25,7 @@ from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.secrecy import Discreet
 from ..values.typed import takes
-from .inside import Walk, around_of, no_comparisons
+from .inside import Walk, around_of, none_at_claims, none_at_services
 from .sides import Disagreement, Sides, Undecided, intercepted
 from .telling import told_on
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from ..pipy.config import PipyConfig
     from ..pipy.sidecar import Sidecar
     from .certified import Side
-    from .inside import Inside
     from .sides import Sort
 
 __all__ = ["Verification", "verified", "verify"]
@@ -159,12 +159,12 @@ def verify(
 
 def verified(snapshot: Snapshot, sides: Sides) -> Verification:
     """How the sides of an identity compare."""
-    known: Inside[Disagreement | Undecided] = snapshot.once(
-        no_comparisons, IN_MESH_KINDS, around_of(sides.policy)
-    )
-    readings = sides.meant.reading, redirected(reading_of_sidecar(sides.sidecar))
+    around = around_of(sides.policy)
+    at_services = snapshot.once(none_at_services, IN_MESH_KINDS, around)
+    at_claims = snapshot.once(none_at_claims, KINDS, around)
+    readings = sides.reading, redirected(reading_of_sidecar(sides.sidecar))
     unnamed = frozenset(place for reading in readings for place in reading.other.values)
-    walk = Walk(sides.policy, sides.sidecar, known, sides.meant.passing, unnamed)
+    walk: Walk[Disagreement | Undecided] = Walk(sides.policy, sides.sidecar, at_services, at_claims, unnamed)
     disagreements: dict[Sort, Disagreement] = {}
     undecided: dict[str, Undecided] = {}
     classes = 0

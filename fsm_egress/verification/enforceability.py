@@ -15,6 +15,7 @@ from ..connections.findings import Code, Finding, Findings
 from ..connections.obstacles import has_long_line, words_of
 from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
 from ..pipy.outcome import Fate
+from ..resolution import resolve
 from ..resources.words import KNOWN_METHODS
 from ..snapshot import Snapshot
 from ..values.net import IPV6_START
@@ -24,11 +25,12 @@ from .everywhere import EVERYWHERE, judged
 from .sides import Disagreement, Sides, own_sidecar
 
 if TYPE_CHECKING:
+    from ..policy import OutboundPolicy
     from ..resources.subjects import Subject
     from ..values.errors import Severity
     from ..values.references import FieldRef
 
-__all__ = ["advice", "codes_of", "enforceability", "findings_of", "without_codes"]
+__all__ = ["advice", "codes_of", "enforceability", "findings_of", "shortcomings", "without_codes"]
 
 
 @takes(snapshot=Snapshot)
@@ -47,8 +49,13 @@ def enforceability(snapshot: Snapshot, identity: Subject | str, *, fsm: str | No
     Raises:
         InvalidValue: the text is no identity, or `fsm` is no version.
     """
-    enforced = Sides.of(snapshot, identity, enforce=True, fsm=fsm)
-    plain = enforced.beside(own_sidecar(snapshot, enforced.policy, fsm=fsm))
+    return shortcomings(snapshot, resolve(snapshot, identity), fsm=fsm)
+
+
+def shortcomings(snapshot: Snapshot, policy: OutboundPolicy, *, fsm: str | None = None) -> Findings:
+    """The same of a policy that is resolved."""
+    enforced = Sides.own(snapshot, policy, enforce=True, fsm=fsm)
+    plain = enforced.beside(own_sidecar(snapshot, policy, fsm=fsm))
     left = {_place(it.code, it.rule) for it in findings_of(verified(snapshot, enforced))}
     findings = findings_of(verified(snapshot, plain))
     marked = (evolve(it, cured=_place(it.code, it.rule) not in left) for it in findings)

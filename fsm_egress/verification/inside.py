@@ -3,8 +3,8 @@
 Most classes of a mesh are those at the addresses of its own services, and these are the same for whoever
 reaches the services. So what was found at the addresses of a match is kept with everything that it hangs on:
 the match and where it leads, and what the sidecar looks at there. It is taken for the next identity whose
-sides are equal in all of this. What passes by the sidecar hangs on none, and what neither side names is the
-same on every port.
+sides are equal in all of this. So it is for those who claim the same on a port, where what passes by the
+sidecar hangs on none; and what neither side names is the same on every port.
 """
 
 from __future__ import annotations
@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from ..policy.parts import MeshMatch
     from ..snapshot import Snapshot
 
-__all__ = ["Basis", "Compared", "Inside", "Walk", "around_of", "basis_of", "no_comparisons", "parted"]
+__all__ = [
+    "Basis",
+    "Compared",
+    "Known",
+    "Walk",
+    "around_of",
+    "basis_of",
+    "none_at_claims",
+    "none_at_services",
+    "parted",
+]
 
 F = TypeVar("F")
 Basis: TypeAlias = "tuple[object, ...]"
@@ -53,8 +63,8 @@ Compare: TypeAlias = "Callable[[OnPort, Sequence[Placed]], Compared[F]]"
 """Compares the classes on some spans of a port."""
 
 
-class Inside(Generic[F]):
-    """What was found at the addresses of services, with what it hangs on; threads may share it."""
+class Known(Generic[F]):
+    """What was found at some addresses, with what it hangs on; threads may share it."""
 
     def __init__(self) -> None:
         self._known: dict[Basis, tuple[tuple[Basis, Compared[F]], ...]] = {}
@@ -76,31 +86,36 @@ class Inside(Generic[F]):
         return found
 
 
-def no_comparisons(_: Snapshot, _around: Basis) -> Inside[Any]:
+def none_at_services(_: Snapshot, _around: Basis) -> Known[Any]:
     """Where to begin with a mesh, under what `around_of` says."""
-    return Inside()
+    return Known()
+
+
+def none_at_claims(_: Snapshot, _around: Basis) -> Known[Any]:
+    """The same where Egress policies claim: equal ones may stand in other lines of a changed mesh."""
+    return Known()
 
 
 @frozen(eq=False)
 class Walk(Generic[F]):
-    """A comparison that goes from port to port, and compares nothing again that is the same on several.
+    """A comparison that goes from port to port, and compares nothing again that is the same elsewhere.
 
-    No decision or outcome at the addresses of a match is one elsewhere, and none beside the sidecar one in
-    it: what is found there stands alone.
+    No decision or outcome at the addresses of a match is one elsewhere, none of the claims of a port is one
+    on another, and none beside the sidecar one in it: what is found there stands alone.
 
     Attributes:
         policy: of an identity.
         sidecar: that it is compared with.
-        known: what was found at the addresses of services, for other identities too.
-        passing: what was found where connections pass by any sidecar.
+        at_services: what was found at the addresses of services.
+        at_claims: what was found where Egress policies claim.
         unnamed: the places on ports that no reading names; where one stands on another port as well, the same
             is looked at there, and decided.
     """
 
     policy: OutboundPolicy
     sidecar: Sidecar
-    known: Inside[F]
-    passing: dict[Basis, Compared[F]]
+    at_services: Known[F]
+    at_claims: Known[F]
     unnamed: frozenset[Place]
     _counted: dict[tuple[bool, tuple[Place, ...]], int] = field(init=False, factory=dict)
 
@@ -113,15 +128,16 @@ class Walk(Generic[F]):
         """
         inside, others = parted(port)
         named = [it for it in others if not self.unnamed.issuperset(it[1])]
-        redirected = [it for it in named if _is_ipv4(it)]
+        redirected, passing = ([it for it in named if _is_ipv4(it) is seen] for seen in (True, False))
         parts = [
             *(self._as_elsewhere(port, it, compare) for it in others if self.unnamed.issuperset(it[1])),
-            compare(port, redirected),
-            self._passing_by(port, [it for it in named if not _is_ipv4(it)], compare),
+            self._claimed(port, redirected, compare, self._does(port, redirected)),
+            self._claimed(port, passing, compare, ()),
         ]
         for match, placed in inside:
-            where, basis = basis_of(self.policy, self.sidecar, match, port, placed)
-            parts.append(self.known.once(where, basis, partial(compare, port, placed)))
+            where, basis = basis_of(self.policy, match, port, placed)
+            does = self._does(port, placed)
+            parts.append(self.at_services.once(where, (*basis, does), partial(compare, port, placed)))
         found = sorted(chain.from_iterable(part.found for part in parts), key=itemgetter(0))
         return Compared(sum(part.classes for part in parts), tuple(found))
 
@@ -134,12 +150,19 @@ class Walk(Generic[F]):
         self._counted[key] = found.classes
         return found
 
-    def _passing_by(self, port: OnPort, placed: list[Placed], compare: Compare[F]) -> Compared[F]:
-        """What is found where no sidecar sees anything, and no service is, so that it hangs on none."""
-        where = port.port, port.number, tuple([spans for spans, _ in placed])
-        if where not in self.passing:
-            self.passing[where] = compare(port, placed)
-        return self.passing[where]
+    def _claimed(
+        self, port: OnPort, placed: list[Placed], compare: Compare[F], does: tuple[Basis, ...]
+    ) -> Compared[F]:
+        """What is found where Egress policies claim; it may be known where others claim the same."""
+        if port.port is None or not placed or not all(places[0].source for _, places in placed):
+            return compare(port, placed)
+        where = port.port, tuple([spans for spans, _ in placed])
+        basis = self.policy.port(port.port), port.shown(placed), does
+        return self.at_claims.once(where, basis, partial(compare, port, placed))
+
+    def _does(self, port: OnPort, placed: Sequence[Placed]) -> tuple[Basis, ...]:
+        """All that it hangs on what the sidecar does there."""
+        return tuple([self.sidecar.basis(port.number, first) for ((first, _), *_), _ in placed])
 
 
 def _is_ipv4(placed: Placed) -> bool:
@@ -173,13 +196,12 @@ def around_of(policy: OutboundPolicy) -> Basis:
 
 
 def basis_of(
-    policy: OutboundPolicy, sidecar: Sidecar, match: MeshMatch, port: OnPort, placed: Sequence[Placed]
+    policy: OutboundPolicy, match: MeshMatch, port: OnPort, placed: Sequence[Placed]
 ) -> tuple[Basis, Basis]:
-    """All that a comparison at the addresses of a match hangs on besides `around_of`.
+    """All that decisions at the addresses of a match hang on besides `around_of`.
 
     Args:
         policy: of the identity.
-        sidecar: that it is compared with.
         match: which takes the connections.
         port: where it does.
         placed: its addresses.
@@ -190,5 +212,4 @@ def basis_of(
     spans = tuple([spans for spans, _ in placed])
     clusters = tuple([policy.cluster(name) for name in references_of([match])])
     owners = tuple([places[0].source[1] for _, places in placed])
-    does = tuple([sidecar.basis(port.number, first) for ((first, _), *_) in spans])
-    return (port.port, port.number, spans), (match, clusters, owners, port.shown(placed), does)
+    return (port.port, port.number, spans), (match, clusters, owners, port.shown(placed))

@@ -10,11 +10,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from attrs import Factory, evolve, field
+from attrs import evolve, field
 
 from ..connections.connection import Connection
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, Verdict, shares
 from ..connections.payloads import HTTPRequest, Sends
+from ..division.classes import Reading
 from ..division.criteria import reading_of_policy
 from ..engine import Engine, used_gateways
 from ..pipy.balancing import mixed
@@ -31,12 +32,10 @@ from ..values.construction import frozen
 from ..values.frozen import EMPTY
 from ..values.identity import Memory
 from ..values.net import IPV6_START
-from .inside import Basis, Compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..division.classes import Reading
     from ..policy import Interception
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
@@ -123,37 +122,13 @@ class Undecided:
 
 
 @frozen(eq=False)
-class Meant:
-    """What policies mean, for all sidecars that they are compared with.
-
-    Attributes:
-        policy: of an identity.
-        passing: what was found where connections pass by the sidecar, with all that it hangs on.
-    """
-
-    policy: OutboundPolicy
-    passing: dict[Basis, Compared[Disagreement | Undecided]] = field(init=False, factory=dict, repr=False)
-
-    @cached_property
-    def reading(self) -> Reading:
-        """What they look at."""
-        return reading_of_policy(self.policy)
-
-
-@frozen(eq=False)
 class Sides:
-    """The two sides of a comparison: what the policies of an identity mean, and a sidecar with a config.
-
-    Attributes:
-        meant: what is the same whatever sidecar they are compared with.
-    """
+    """The two sides of a comparison: what the policies of an identity mean, and a sidecar with a config."""
 
     policy: OutboundPolicy
     engine: Engine
     sidecar: Sidecar
-    meant: Meant = field(
-        default=Factory(lambda self: Meant(self.policy), takes_self=True), kw_only=True, repr=False
-    )
+    _read: Reading | None = field(default=None, kw_only=True, repr=False)
     _dues: Memory[Outcome] = field(init=False, factory=Memory, repr=False)
     _alike: dict[tuple[Any, ...], int] = field(init=False, factory=dict, repr=False)
     _likenesses: Memory[int] = field(init=False, factory=Memory, repr=False)
@@ -174,9 +149,16 @@ class Sides:
         """The sides of an identity; see `verify`."""
         policy = resolve(snapshot, identity)
         if config is None:
-            sidecar = own_sidecar(snapshot, policy, enforce=enforce, fsm=fsm)
-        else:
-            sidecar = config if isinstance(config, Sidecar) else Sidecar.read(config, fsm)
+            return cls.own(snapshot, policy, enforce=enforce, fsm=fsm)
+        sidecar = config if isinstance(config, Sidecar) else Sidecar.read(config, fsm)
+        return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
+
+    @classmethod
+    def own(
+        cls, snapshot: Snapshot, policy: OutboundPolicy, *, enforce: bool = False, fsm: str | None = None
+    ) -> Sides:
+        """The sides of a policy whose sidecar has the config that this library writes; see `verify`."""
+        sidecar = own_sidecar(snapshot, policy, enforce=enforce, fsm=fsm)
         return cls(policy, Engine.compile(policy, incomplete=True), sidecar)
 
     def __reduce__(self) -> tuple[type[Sides], tuple[OutboundPolicy, Engine, Sidecar]]:
@@ -188,7 +170,12 @@ class Sides:
 
     def beside(self, sidecar: Sidecar) -> Sides:
         """The same policies, and another sidecar."""
-        return Sides(self.policy, self.engine, sidecar, meant=self.meant)
+        return Sides(self.policy, self.engine, sidecar, read=self.reading)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the policies look at."""
+        return self._read or reading_of_policy(self.policy)
 
     def compare(self, connection: Connection) -> Disagreement | Undecided | None:
         """How the sides differ on a connection, if they do."""
@@ -220,7 +207,7 @@ class Sides:
     def simplest(self, found: Disagreement) -> Disagreement:
         """A disagreement of the same sort by a plainer request, where there is one."""
         request = found.connection.sends
-        if isinstance(request, HTTPRequest):
+        if isinstance(request, HTTPRequest) and (request.path != ROOT or request.headers):
             for path, headers in ((ROOT, EMPTY), (request.path, EMPTY), (ROOT, request.headers)):
                 plain = found.connection.replace(sends=request.replace(path=path, headers=headers))
                 other = self.compare(plain)

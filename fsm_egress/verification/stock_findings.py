@@ -297,7 +297,7 @@ def _finding(code: Code, rule: FieldRef, witness: Connection | None) -> Finding:
 
 def _shown(ours: Sides, theirs: Sides, choose: Choose | None) -> Iterator[Shown]:
     readings = (
-        ours.meant.reading,
+        ours.reading,
         *(redirected(reading_of_sidecar(side.sidecar)) for side in (ours, theirs)),
     )
     claiming: Memory[Claiming] = Memory()

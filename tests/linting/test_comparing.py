@@ -54,13 +54,13 @@ def copied(it: Any) -> Any:
 
 @contextmanager
 def in_this_process() -> Iterator[type[Pool]]:
-    """The pool, whose tasks are of one identity each."""
+    """The pool, which is asked about two identities already."""
     before = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pool, "ended", False)
         patch.setattr(sharing, "ProcessPoolExecutor", Pool)
         patch.setattr(sharing, "_WORKER", [])
-        patch.setattr(comparing, "TASK", 1)
+        patch.setattr(comparing, "FEW", 1)
         try:
             yield Pool
         finally:

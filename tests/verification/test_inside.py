@@ -16,7 +16,7 @@ from fsm_egress.division.criteria import reading_of_sidecar, redirected
 from fsm_egress.division.dividing import ports_of
 from fsm_egress.values.net import IPV6_START
 from fsm_egress.verification.agreement import Verification, verified, verify
-from fsm_egress.verification.inside import ALIKE, Compared, Inside, Walk
+from fsm_egress.verification.inside import ALIKE, Compared, Known, Walk
 from fsm_egress.verification.sides import Sides, own_config, own_sidecar
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fsm_egress.division.dividing import OnPort
     from fsm_egress.division.layers import Placed
+    from fsm_egress.verification.sides import Disagreement
 
 Case = tuple[list[Any], str, list[dict[str, Any]]]
 ASKED = 4  # subjects of a mesh
@@ -85,7 +86,7 @@ def test_the_module_changes_nothing_at_a_service_that_has_endpoints() -> None:
 def looked_at(mesh: fe.Snapshot, given_config: Any = None) -> tuple[int, list[fe.Connection]]:
     """How many classes a walk counts, and the witnesses of those that it looks at."""
     sides = Sides.of(mesh, WHO, given_config)
-    readings = sides.meant.reading, redirected(reading_of_sidecar(sides.sidecar))
+    readings = sides.reading, redirected(reading_of_sidecar(sides.sidecar))
     unnamed = frozenset(place for reading in readings for place in reading.other.values)
     shown: list[fe.Connection] = []
 
@@ -94,7 +95,7 @@ def looked_at(mesh: fe.Snapshot, given_config: Any = None) -> tuple[int, list[fe
         shown.extend(part.witness for part in parts)
         return Compared(len(parts), ())
 
-    walk: Walk[str] = Walk(sides.policy, sides.sidecar, Inside(), {}, unnamed)
+    walk: Walk[str] = Walk(sides.policy, sides.sidecar, Known(), Known(), unnamed)
     return sum(walk.on(port, compare).classes for port in ports_of(*readings)), shown
 
 
@@ -135,6 +136,48 @@ def test_what_passes_by_the_sidecar_is_compared_once_for_both() -> None:
     assert found_in(verified(mesh, enforced)) == found_in(verify(mesh, WHO, enforce=True))
 
 
+def claimed(*also: str) -> str:
+    """Policies as text: one of two accounts, and ports of the second one alone."""
+    policy = (
+        "{{kind: Egress, apiVersion: policy.flomesh.io/v1alpha1, metadata: {{name: {}, namespace: shop}},\n"
+        "spec: {{sources: [{}],\n"
+        "hosts: [{}], ports: [{{number: {}, protocol: http}}]}}}}\n"
+    )
+    a, b = (f"{{kind: ServiceAccount, name: {name}, namespace: shop}}" for name in "ab")
+    others = (policy.format(f"other-{port}", b, "b.com", port) for port in also)
+    return "---\n".join([policy.format("out", f"{a}, {b}", "a.com", "80"), *others])
+
+
+def on_port_80(verification: Verification) -> list[Disagreement]:
+    return [it for it in verification.disagreements if it.connection.port == 80]
+
+
+def test_what_is_claimed_on_a_port_is_compared_once_for_all_who_claim_the_same_there() -> None:
+    mesh = fe.load(claimed("81"))
+    first, second = (on_port_80(verify(mesh, who)) for who in ("a.shop", "b.shop"))
+    assert any(it.decision.reason is fe.Reason.NO_HOST for it in first)
+    shared = [it for it in first if it.decision.rule and it.decision.rule.resource.kind == "Egress"]
+    assert {id(it) for it in shared} <= {id(it) for it in second}
+    assert found_in(verify(mesh, "b.shop")) == found_in(verify(fe.load(claimed("81")), "b.shop"))
+
+
+def test_what_is_claimed_besides_is_compared_anew() -> None:
+    mesh = fe.load(claimed("80"))
+    first, second = (on_port_80(verify(mesh, who)) for who in ("a.shop", "b.shop"))
+    assert not {id(it) for it in first} & {id(it) for it in second}
+    assert found_in(verify(mesh, "b.shop")) == found_in(verify(fe.load(claimed("80")), "b.shop"))
+
+
+def test_a_policy_that_was_moved_in_its_file_is_told_with_its_new_line() -> None:
+    def lines(mesh: fe.Snapshot) -> set[str | None]:
+        rules = (it.decision.rule for it in on_port_80(verify(mesh, "a.shop")))
+        return {rule.location for rule in rules if rule and rule.resource.kind == "Egress"}
+
+    mesh = fe.load(claimed())
+    assert lines(mesh) == {"<text>:3"}
+    assert lines(mesh.with_(*fe.load(f"# moved\n\n{claimed()}"))) == {"<text>:5"}
+
+
 @pytest.mark.parametrize("is_taken", [False, True])
 def test_another_config_is_compared_anew(is_taken: bool) -> None:
     mesh = load(config(), service("web", "http-web 80"))
@@ -145,6 +188,15 @@ def test_another_config_is_compared_anew(is_taken: bool) -> None:
     assert found_in(other) != found_in(plain)
 
 
+def test_another_config_is_compared_anew_where_policies_claim() -> None:
+    mesh, again = (load(config(), egress("web", "http 80", hosts=["a.com"])) for _ in range(2))
+    own = own_config(mesh, fe.resolve(mesh, WHO)).to_mapping()
+    (match,) = own["Outbound"]["TrafficMatches"]["80"]
+    own["Outbound"]["TrafficMatches"]["80"] = [{**match, "HttpHostPort2Service": {}}]
+    assert found_in(verify(mesh, WHO, own)) != found_in(verify(mesh, WHO))
+    assert found_in(verify(mesh, WHO, own)) == found_in(verify(again, WHO, own))
+
+
 def test_a_changed_mesh_is_compared_anew() -> None:
     mesh = load(config(), service("web", "http-web 80"))
     before = verify(mesh, "curl.curl")
@@ -153,7 +205,7 @@ def test_a_changed_mesh_is_compared_anew() -> None:
 
 
 def test_only_the_latest_answers_are_kept() -> None:
-    known: Inside[str] = Inside()
+    known: Known[str] = Known()
     asked: list[int] = []
 
     def once(number: int) -> str:

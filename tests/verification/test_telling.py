@@ -20,7 +20,7 @@ from fsm_egress.pipy.outcome import Fate, Outcome
 from fsm_egress.verification.agreement import verify
 from fsm_egress.verification.enforceability import codes_of, findings_of
 from fsm_egress.verification.everywhere import EVERYWHERE
-from fsm_egress.verification.inside import Compared, Inside, Walk
+from fsm_egress.verification.inside import Compared, Known, Walk
 from fsm_egress.verification.sides import Disagreement, own_config
 from fsm_egress.verification.telling import crossed, manner_of, places_of
 
@@ -46,9 +46,9 @@ def stretches(sides: Sides) -> tuple[list[list[Class]], int]:
         found.append([part for _, part in port.classes(placed)])
         return Compared(sum(not part.undecided for part in found[-1]), ())
 
-    readings = sides.meant.reading, redirected(reading_of_sidecar(sides.sidecar))
+    readings = sides.reading, redirected(reading_of_sidecar(sides.sidecar))
     unnamed = frozenset(place for reading in readings for place in reading.other.values)
-    walk: Walk[Any] = Walk(sides.policy, sides.sidecar, Inside(), {}, unnamed)
+    walk: Walk[Any] = Walk(sides.policy, sides.sidecar, Known(), Known(), unnamed)
     count = sum(walk.on(port, listed).classes for port in ports_of(*readings))
     return found, count
 
