@@ -18,6 +18,7 @@ from attrs import define, field
 from ..patterns import Pattern, searchable
 from ..patterns.automata import Effort, Texts, Undecided, witness
 from ..patterns.prefilter import MANY, Prefilter, needs
+from ..patterns.straight import exclude, imply
 from ..values.construction import frozen
 from ..values.identity import each_once
 from .classes import Found, Literal, Missing
@@ -245,7 +246,7 @@ class _Place:
     def known(self, pattern: Pattern) -> bool | None:
         """Whether a pattern is to be found, as far as that is decided or follows from what is."""
         found = self.decided.get(pattern)
-        if found is None and any(it.literals.exclude(pattern.literals) for it in self.wanted):
+        if found is None and any(exclude(it.literals, pattern.literals) for it in self.wanted):
             return False
         return found
 
@@ -285,7 +286,7 @@ class _Place:
                 ]
                 if not wrong:
                     return text
-                if any(one.literals.imply(other.literals) for one in wanted for other in wrong):
+                if any(imply(one.literals, other.literals) for one in wanted for other in wrong):
                     return None
                 deciding.update(dict.fromkeys(wrong[:AT_ONCE], False))
         except Undecided:

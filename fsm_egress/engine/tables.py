@@ -94,7 +94,7 @@ class ManyRoutes:
 
         return Prefilter.of(
             chain(
-                needs("", pattern) if pattern is not None else [("", False, text)],
+                needs("", pattern) if pattern is not None else [(("", False, text),)],
                 *[needs(name, asked) for name, asked in wanted],
             )
             for text, pattern, wanted, _ in self.entries

@@ -124,8 +124,8 @@ class Pattern:
         return only_text(self.tree)
 
     @cached_property
-    def literals(self) -> Literals:
-        """The texts that stand in whatever the pattern is found in."""
+    def literals(self) -> tuple[Literals, ...]:
+        """The texts that stand in whatever the pattern is found in; of alternatives, those of one."""
         from .straight import literals_of  # noqa: PLC0415  # because few patterns are searched among many
 
         return literals_of(self.tree)

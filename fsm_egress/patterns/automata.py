@@ -24,7 +24,7 @@ from .captures import torn
 from .core import core
 from .machines import SPELLED, Automaton, State, Undecided
 from .search import steps_by_byte
-from .straight import ANYWHERE, Match, shortest_match
+from .straight import ANYWHERE, Match, shortest_matches
 from .texts import Texts, smallest_with, trees_of
 
 if TYPE_CHECKING:
@@ -332,9 +332,9 @@ def witness(
             return None
     avoid = frozenset(map(str.lower, avoid))
     if not avoid:
-        match = _only_match(asked)
-        if match is not None:
-            return smallest_with(match, texts)
+        matches = _only_matches(asked)
+        if matches is not None:
+            return smallest_with(matches, texts)
     effort = effort or Effort()
     effort.spend(1)  # which is less than it takes to begin
 
@@ -368,11 +368,11 @@ def witness(
                 cached.cache_clear()
 
 
-def _only_match(asked: Mapping[Pattern, bool]) -> Match | None:
-    """The shortest match of all that is asked for, where that is one pattern or none."""
+def _only_matches(asked: Mapping[Pattern, bool]) -> tuple[Match, ...] | None:
+    """The shortest matches of all that is asked for, where that is one pattern or none."""
     if len(asked) > 1 or False in asked.values():
         return None
-    return next((shortest_match(pattern.tree) for pattern in asked), ANYWHERE)
+    return next((shortest_matches(pattern.tree) for pattern in asked), ANYWHERE)
 
 
 def _best(rounds: Iterable[Iterable[_Search]], is_right: Callable[[bytes], bool]) -> str | None:

@@ -24,15 +24,25 @@ __all__ = ["MANY", "Needed", "Prefilter", "needs"]
 MANY = 16  # conditions, from which on it is worth its making
 LONGEST = 32  # characters of a text that is looked for anywhere
 
-Needed: TypeAlias = tuple[str, bool, str]
-"""Where a `searchable` text is needed, whether at the start there, and the text."""
+Text: TypeAlias = tuple[str, bool, str]
+"""Where a `searchable` text stands, whether at the start there, and the text."""
+Needed: TypeAlias = tuple[Text, ...]
+"""Texts of which one is needed."""
 
 
 def needs(where: str, pattern: Pattern) -> Iterator[Needed]:
-    """The texts that a pattern needs where it is searched."""
-    literals = pattern.literals
-    for place, text in enumerate(literals.runs):
-        yield where, literals.at_start and not place, text
+    """What a pattern needs where it is searched; of alternatives, the longest text of each."""
+    options = [
+        [(where, not at and it.at_start, run) for at, run in enumerate(it.runs)] for it in pattern.literals
+    ]
+    if len(options) == 1:
+        yield from ((text,) for text in options[0])
+    elif all(options):
+        yield tuple(max(texts, key=_length) for texts in options)
+
+
+def _length(text: Text) -> int:
+    return len(text[2])
 
 
 @frozen(eq=False)
@@ -73,15 +83,19 @@ class Prefilter:
 
         Of this, that is looked up which the fewest others need, and of such texts the longest.
         """
-        needed = [list(map(_cut, texts)) for texts in conditions]
-        often = Counter(it for texts in needed for it in texts)
+        needed = [[tuple(map(_cut, texts)) for texts in condition] for condition in conditions]
+        often = Counter(text for condition in needed for texts in condition for text in texts)
         always: list[int] = []
         lookups: dict[str, _Lookup] = {}
-        for number, texts in enumerate(needed):
-            where, is_at_start, text = min(texts, key=lambda it: (often[it], -len(it[2])), default=_NOTHING)
-            if text:
+
+        def how_good(texts: Needed) -> tuple[int, int]:
+            return -max(often[text] for text in texts), min(map(_length, texts))
+
+        for number, condition in enumerate(needed):
+            texts = max(filter(_is_some, condition), key=how_good, default=())
+            for where, is_at_start, text in texts:
                 lookups.setdefault(where, _Lookup()).add(number, text, is_at_start=is_at_start)
-            else:
+            if not texts:
                 always.append(number)
         return cls(tuple(always), lookups)
 
@@ -98,10 +112,11 @@ class Prefilter:
         return sorted(found)
 
 
-_NOTHING: Needed = ("", False, "")
+def _is_some(texts: Needed) -> bool:
+    return all(map(_length, texts))
 
 
-def _cut(needed: Needed) -> Needed:
+def _cut(text: Text) -> Text:
     """What is looked up of a text: of one that may stand anywhere the end, as many begin alike."""
-    where, is_at_start, text = needed
-    return needed if is_at_start else (where, False, text[-LONGEST:])
+    where, is_at_start, whole = text
+    return text if is_at_start else (where, False, whole[-LONGEST:])

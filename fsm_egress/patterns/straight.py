@@ -1,25 +1,27 @@
 """What can be read off a pattern whose parts stand one behind the other, without an automaton.
 
-Most patterns are such. Which texts stand in whatever they are found in follows from their trees alone, and so
-does the smallest text in which one of them is found.
+Most patterns are such, or a few of them of which one is to be found: `^/(?:v1|v2)/items` is two. Which texts
+stand in whatever they are found in follows from their trees alone, and so does the smallest text in which one
+of them is found.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 from functools import lru_cache
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..values.construction import frozen
 from . import syntax
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable
 
-__all__ = ["ANYWHERE", "Literals", "Match", "literals_of", "shortest_match"]
+__all__ = ["ANYWHERE", "Literals", "Match", "exclude", "imply", "literals_of", "shortest_matches"]
 
 LONGEST = 4096  # parts that are looked at: what stands behind them is as good as unknown
+MOST = 16  # patterns that one is taken for: alternatives beyond them are as good as unknown
 
 
 class _Gap(Enum):
@@ -37,23 +39,45 @@ _END = syntax.Assertion(syntax.AssertionKind.END)
 _LINE = syntax.BYTES - frozenset(b"\n\r")
 
 
-def _parts(node: syntax.Node) -> Iterator[_Part]:
-    """What stands one behind the other; of a repetition what is least, and a gap for more."""
+def _options(node: syntax.Node) -> list[list[_Part]]:
+    """What may stand one behind the other; of a repetition what is least, and a gap for more."""
     match node:
         case syntax.Chars() | syntax.Assertion():
-            yield node
+            return [[node]]
         case syntax.Sequence():
-            yield from chain.from_iterable(map(_parts, node.items))
+            return _joined(map(_options, node.items))
         case syntax.Group():
-            yield from _parts(node.item)
+            return _options(node.item)
+        case syntax.Alternation():
+            options = list(chain.from_iterable(map(_options, node.options)))
+            return options if len(options) <= MOST else [[_Gap.UNKNOWN]]
         case syntax.Repeat():
-            yield from chain.from_iterable(map(_parts, repeat(node.item, node.minimum)))
-            if node.maximum is None and isinstance(node.item, syntax.Chars) and node.item.members >= _LINE:
-                yield _Gap.ANYTHING
-            elif node.maximum != node.minimum:
-                yield _Gap.OPTIONAL
+            least = repeat(_options(node.item), node.minimum)
+            return _joined(chain(least, [[_more(node)]]))
         case _:
-            yield _Gap.UNKNOWN
+            return [[_Gap.UNKNOWN]]
+
+
+def _more(node: syntax.Repeat) -> list[_Part]:
+    """What a repetition may match beyond what is least."""
+    if node.maximum is None and isinstance(node.item, syntax.Chars) and node.item.members >= _LINE:
+        return [_Gap.ANYTHING]
+    return [] if node.maximum == node.minimum else [_Gap.OPTIONAL]
+
+
+def _joined(parts: Iterable[list[list[_Part]]]) -> list[list[_Part]]:
+    """What may stand one behind the other where each of some parts has several options."""
+    joined: list[list[_Part]] = [[]]
+    for options in parts:
+        told_apart = options if len(joined) * len(options) <= MOST else [[_Gap.UNKNOWN]]
+        if len(told_apart) > 1:
+            joined = [[*before, *option] for before in joined for option in told_apart]
+        else:
+            for before in joined:
+                before.extend(told_apart[0])
+        if max(map(len, joined)) > LONGEST:
+            return [[*option[:LONGEST], _Gap.UNKNOWN] for option in joined]
+    return joined
 
 
 @frozen
@@ -70,11 +94,8 @@ class _Straight:
     at_end: bool
 
     @classmethod
-    def of(cls, tree: syntax.Node) -> _Straight:
-        """The parts of a tree; what may be left out at its ends goes, as it changes nothing."""
-        parts = list(islice(_parts(tree), LONGEST + 1))
-        if len(parts) > LONGEST:
-            parts[LONGEST:] = [_Gap.UNKNOWN]
+    def of(cls, parts: list[_Part]) -> _Straight:
+        """The pattern of these parts; what may be left out at its ends goes, as it changes nothing."""
         at_start, at_end = parts[:1] == [_START], parts[-1:] == [_END]
         parts = parts[int(at_start) : len(parts) - int(at_end)]
         if parts[:1] == [_Gap.ANYTHING]:
@@ -89,6 +110,11 @@ class _Straight:
 
 
 _LEFT_OUT = (_Gap.ANYTHING, _Gap.OPTIONAL)
+
+
+def _straight(tree: syntax.Node) -> list[_Straight]:
+    """The patterns of which one is to be found."""
+    return list(map(_Straight.of, _options(tree)))
 
 
 # --- texts that are needed -------------------------------------------------------------------------------
@@ -129,13 +155,13 @@ class Literals:
         return True
 
     def imply(self, others: Literals) -> bool:
-        """Whether a pattern is proved to be found, in a text without line breaks, where these stand."""
+        """Whether it is proved that others, too, stand and suffice in a text without line breaks."""
         skeleton = _ELSE.join(self.runs)
         before, after = "" if self.at_start else _ELSE, "" if self.at_end else _ELSE
         return others.suffice and others.stand_in(f"{before}{skeleton}{after}")
 
     def exclude(self, others: Literals) -> bool:
-        """Whether a pattern with other literals is proved to be found nowhere where these stand."""
+        """Whether it is proved that others stand nowhere where these do."""
         if self.at_start and others.at_start and not _agree(self.runs[0], others.runs[0]):
             return True
         if self.at_end and others.at_end and not _agree(self.runs[-1][::-1], others.runs[-1][::-1]):
@@ -153,9 +179,22 @@ def _agree(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def literals_of(tree: syntax.Node) -> Literals:
-    """The texts that a pattern with this tree needs."""
-    straight = _Straight.of(tree)
+def imply(these: Collection[Literals], others: Collection[Literals]) -> bool:
+    """Whether one pattern is proved to be found wherever another is, in texts without line breaks."""
+    return all(any(it.imply(other) for other in others) for it in these)
+
+
+def exclude(these: Collection[Literals], others: Collection[Literals]) -> bool:
+    """Whether one pattern is proved to be found nowhere where another is."""
+    return all(it.exclude(other) for it in these for other in others)
+
+
+def literals_of(tree: syntax.Node) -> tuple[Literals, ...]:
+    """The texts that a pattern with this tree needs; where it has alternatives, for each of them."""
+    return tuple(map(_literals, _straight(tree)))
+
+
+def _literals(straight: _Straight) -> Literals:
     texts = [bytearray()]
     suffice = True
     for part in straight.parts:
@@ -187,16 +226,21 @@ class Match:
     at_start: bool
 
 
-ANYWHERE = Match((), at_start=False)
+ANYWHERE = (Match((), at_start=False),)
 
 
-def shortest_match(tree: syntax.Node) -> Match | None:
-    """The shortest match of a pattern with this tree.
+def shortest_matches(tree: syntax.Node) -> tuple[Match, ...] | None:
+    """The shortest match of a pattern with this tree; where it has alternatives, that of each of them.
 
     None where that is not known, where nothing is matched, or where only bytes beyond ASCII may stand at some
     place, as these come in groups.
     """
-    straight = _Straight.of(tree)
+    found = list(map(_shortest, _straight(tree)))
+    known = tuple(match for match in found if match is not None)
+    return known if len(known) == len(found) else None
+
+
+def _shortest(straight: _Straight) -> Match | None:
     sets: list[frozenset[int]] = []
     for part in straight.parts:
         if isinstance(part, syntax.Chars):

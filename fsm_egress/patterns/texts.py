@@ -10,6 +10,8 @@ from . import syntax
 from .machines import SPELLED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .straight import Match
 
 __all__ = ["Texts", "smallest_with", "trees_of"]
@@ -70,8 +72,20 @@ def _least(members: frozenset[int], counted: frozenset[int]) -> str:
     return next((chr(byte) for byte in SPELLED if byte in members and byte in counted), "")
 
 
-def smallest_with(match: Match, texts: Texts) -> str | None:
-    """The smallest text with such a match; None if there is none."""
+def smallest_with(matches: Iterable[Match], texts: Texts) -> str | None:
+    """The smallest text with one of these matches; None if there is none."""
+    found = [text for match in matches for text in (_smallest(match, texts),) if text is not None]
+    if texts is Texts.PATH and any(text.startswith("/") for text in found):
+        found = [text for text in found if text.startswith("/")]
+    return min(found, key=_size, default=None)
+
+
+def _size(text: str) -> tuple[int, list[int]]:
+    """By what texts are compared."""
+    return len(text), [SPELLED.index(byte) for byte in text.encode()]
+
+
+def _smallest(match: Match, texts: Texts) -> str | None:
     counted = _ASCII[texts]
     letters = [_least(members, counted) for members in match.sets]
     if not all(letters):

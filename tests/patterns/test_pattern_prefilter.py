@@ -38,6 +38,15 @@ def test_of_a_long_text_the_end_is_looked_up() -> None:
     assert left(prefilter, "/a" * 40 + "/4") == [4]
 
 
+def test_of_alternatives_one_is_needed() -> None:
+    prefilter = filtered(
+        *(f"^/(?:item{number}|thing{number})$" for number in range(100)), "x|", "y|zz|z[0-9]"
+    )
+    assert left(prefilter, "/thing7") == [7, 100]
+    assert left(prefilter, "/item7") == [7, 100]
+    assert left(prefilter, "z") == [100, 101]
+
+
 def test_what_needs_nothing_is_always_left_and_all_are_in_order() -> None:
     assert left(filtered("b", "[a-z]", "ab", "a|b", "z"), "ab") == [0, 1, 2, 3]
     assert left(filtered("aa"), "aaaa") == [0]  # once, though it stands there three times

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from regexes import LINES, LOOKING, REFERRING, REGULAR
 from thoroughness import examples
 
 from fsm_egress.patterns import Pattern, PatternError, searchable
 from fsm_egress.patterns.automata import Texts, witness
-from fsm_egress.patterns.straight import Literals, Match, shortest_match
+from fsm_egress.patterns.straight import Literals, Match, exclude, imply, shortest_matches
 
 ANYWHERE, AT_START, AT_END, WHOLE = (False, False), (True, False), (False, True), (True, True)
 
@@ -31,26 +33,45 @@ ANYWHERE, AT_START, AT_END, WHOLE = (False, False), (True, False), (False, True)
         ("^[a-z]*/x", ["/x"], ANYWHERE, False),
         ("(ab)c(?:d)", ["abcd"], ANYWHERE, True),
         ("xa{3}b?c", ["xaaa", "c"], ANYWHERE, False),
-        ("a(b|c)d", ["a", "d"], ANYWHERE, False),
         (r"(a)x\1y", ["ax", "y"], ANYWHERE, False),
         (r"foo\b.bar", ["foo", "bar"], ANYWHERE, False),
         ("a^b$c", ["a", "b", "c"], ANYWHERE, False),
         ("^", [], ANYWHERE, False),
         ("^$", [], ANYWHERE, False),
         (".*", [], ANYWHERE, False),
-        ("a|b", [], ANYWHERE, False),
         (r"\x80", ["\x80"], ANYWHERE, True),
         ("a{5000}b", ["a" * 4096], ANYWHERE, False),
     ],
 )
 def test_the_literals(text: str, runs: list[str], ends: tuple[bool, bool], suffice: bool) -> None:
-    found = Pattern(text).literals
+    (found,) = Pattern(text).literals
     assert (list(found.runs), (found.at_start, found.at_end), found.suffice) == (runs, ends, suffice)
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("a(b|c)d", ["abd", "acd"]),
+        ("^a|b$|", ["a", "b", ""]),
+        ("(?:a|b){2}c", ["aac", "abc", "bac", "bbc"]),
+        ("(?:a|b)*c", ["c"]),
+        ("[a-p](a|b){4}", ["".join(chars) for chars in product("ab", repeat=4)]),
+        ("(a|b){4}x(c|d)y", [f"{''.join(chars)}x y" for chars in product("ab", repeat=4)]),
+        ("|".join("abcdefghijklmnopq"), [""]),
+        ("a(?:b{5000}|c)", ["a" + "b" * 4095, "ac"]),
+    ],
+)
+def test_the_literals_of_alternatives(text: str, runs: list[str]) -> None:
+    assert [" ".join(it.runs) for it in Pattern(text).literals] == runs
 
 
 @pytest.mark.parametrize(
     ("narrow", "wide", "is_implied"),
     [
+        ("ab|ac", "a", True),
+        ("ab|c", "a", False),
+        ("ab", "a|c", True),
+        ("ab|dc", "a|c", True),
         ("a10.*b10", "a1.*b1", True),
         ("a1.*b1", "a10.*b10", False),
         ("b10.*a10", "a1.*b1", False),
@@ -70,12 +91,14 @@ def test_the_literals(text: str, runs: list[str], ends: tuple[bool, bool], suffi
     ],
 )
 def test_a_pattern_may_be_found_wherever_another_is(narrow: str, wide: str, is_implied: bool) -> None:
-    assert Pattern(narrow).literals.imply(Pattern(wide).literals) is is_implied
+    assert imply(Pattern(narrow).literals, Pattern(wide).literals) is is_implied
 
 
 @pytest.mark.parametrize(
     ("one", "other", "is_excluded"),
     [
+        ("^/(?:a|b)", "^/(?:c|d)", True),
+        ("^/(?:a|b)", "^/(?:b|c)", False),
         ("^/v1/item1/[a-z]", "^/v1/item2/[a-z]", True),
         ("^/v1/item1", "^/v1/item10", False),
         ("^/v1/item1", "/v1/item2", False),
@@ -93,7 +116,7 @@ def test_a_pattern_may_be_found_wherever_another_is(narrow: str, wide: str, is_i
     ],
 )
 def test_a_pattern_may_be_found_nowhere_where_another_is(one: str, other: str, is_excluded: bool) -> None:
-    assert Pattern(one).literals.exclude(Pattern(other).literals) is is_excluded
+    assert exclude(Pattern(one).literals, Pattern(other).literals) is is_excluded
 
 
 def read(text: str) -> Pattern:
@@ -109,14 +132,16 @@ def read(text: str) -> Pattern:
 @settings(max_examples=examples(200))
 def test_law_literals_stand_in_whatever_the_pattern_is_found_in(text: str, line: str) -> None:
     pattern = read(text)
-    stand = pattern.literals.stand_in(searchable(line))
+    standing = [it for it in pattern.literals if it.stand_in(searchable(line))]
     if pattern.search(line):
-        assert stand
-    elif pattern.literals.suffice:
-        assert not stand
+        assert standing
+    else:
+        assert not any(it.suffice for it in standing)
 
 
-PLAIN = st.lists(st.sampled_from(["a", "b", "ab", ".*", "[ab]", "b?"]), min_size=1, max_size=5).map("".join)
+PLAIN = st.lists(st.sampled_from(["a", "b", "ab", ".*", "[ab]", "b?", "(a|b)"]), min_size=1, max_size=5).map(
+    "".join
+)
 ENDED = st.builds("{}{}{}".format, st.sampled_from(["", "^"]), PLAIN, st.sampled_from(["", "$"]))
 
 
@@ -124,7 +149,7 @@ ENDED = st.builds("{}{}{}".format, st.sampled_from(["", "^"]), PLAIN, st.sampled
 @settings(max_examples=examples(200))
 def test_law_what_is_implied_is_found(narrow: str, wide: str, lines: list[str]) -> None:
     one, other = Pattern(narrow), Pattern(wide)
-    if one.literals.imply(other.literals):
+    if imply(one.literals, other.literals):
         assert all(other.search(line) for line in lines if one.search(line))
         assert witness([(one, True), (other, False)], Texts.VALUE) is None
 
@@ -133,7 +158,7 @@ def test_law_what_is_implied_is_found(narrow: str, wide: str, lines: list[str]) 
 @settings(max_examples=examples(200))
 def test_law_what_is_excluded_is_never_found_together(first: str, second: str) -> None:
     one, other = Pattern(first), Pattern(second)
-    if one.literals.exclude(other.literals):
+    if exclude(one.literals, other.literals):
         assert witness([(one, True), (other, True)], Texts.VALUE) is None
 
 
@@ -143,14 +168,16 @@ def test_literals_are_implied_by_those_that_hold_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "match"),
+    ("text", "matches"),
     [
-        ("ab", Match((frozenset(b"a"), frozenset(b"b")), at_start=False)),
-        ("^a[bc]$", Match((frozenset(b"a"), frozenset(b"bc")), at_start=True)),
-        ("^.*a", Match((frozenset(b"a"),), at_start=False)),
-        ("x?a{2}y*", Match((frozenset(b"a"),) * 2, at_start=False)),
+        ("ab", (Match((frozenset(b"a"), frozenset(b"b")), at_start=False),)),
+        ("^a[bc]$", (Match((frozenset(b"a"), frozenset(b"bc")), at_start=True),)),
+        ("^.*a", (Match((frozenset(b"a"),), at_start=False),)),
+        ("x?a{2}y*", (Match((frozenset(b"a"),) * 2, at_start=False),)),
+        ("a|^b", (Match((frozenset(b"a"),), at_start=False), Match((frozenset(b"b"),), at_start=True))),
         ("^x?a", None),
-        ("a|b", None),
+        ("a|^x?b", None),
+        ("a|", None),
         (r"\ba", None),
         ("a(?=b)", None),
         ("^", None),
@@ -159,8 +186,8 @@ def test_literals_are_implied_by_those_that_hold_them() -> None:
         ("a{5000}", None),
     ],
 )
-def test_the_shortest_match(text: str, match: Match | None) -> None:
-    assert shortest_match(Pattern(text).tree) == match
+def test_the_shortest_matches(text: str, matches: tuple[Match, ...] | None) -> None:
+    assert shortest_matches(Pattern(text).tree) == matches
 
 
 NOBODY = frozenset(["nobody asks for this"])  # automata are asked where texts are to be avoided
@@ -169,9 +196,13 @@ SETS = st.sampled_from(
 )
 ROWS = st.lists(SETS, min_size=1, max_size=5).map("".join)
 STRAIGHT = st.builds("{}{}{}".format, st.sampled_from(["", "^"]), ROWS, st.sampled_from(["", "$"]))
+ALTERNATIVES = st.lists(STRAIGHT, min_size=2, max_size=3).map("|".join)
 
 
-@given(STRAIGHT | REGULAR, st.sampled_from(Texts))
+@given(STRAIGHT | ALTERNATIVES | REGULAR, st.sampled_from(Texts))
+@example("^/b|^a", Texts.PATH)
+@example("^/b|^a", Texts.VALUE)
+@example("^b|^a|^ca", Texts.PATH)
 @settings(max_examples=examples(200))
 def test_law_the_smallest_text_is_that_of_automata(text: str, texts: Texts) -> None:
     try:
