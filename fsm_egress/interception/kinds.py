@@ -10,6 +10,7 @@ from ..policy import Interception
 from ..resources.core import Namespace
 from ..resources.meshconfig import MeshConfig
 from ..resources.plugins import PluginChain
+from ..resources.redirection import INIT
 from ..resources.resource import ServiceIdentity
 from ..resources.subjects import Pods, read_subject
 from ..values.construction import frozen
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
-    from ..values.references import ResourceRef
+    from ..values.references import FieldRef, ResourceRef
     from .lists import Refusal
 
 __all__ = [
     "Kind",
     "alike",
+    "before_rules",
     "bound",
     "interception_of",
     "kind_of",
@@ -73,6 +75,27 @@ def kinds_of(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
 def kind_of(snapshot: Snapshot, namespace: str, name: str) -> Kind | None:
     """The kind that a pod or a template is of; None for one that never runs, or is not there."""
     return snapshot.once(_kind_by_name, _LOOKED_AT).get((namespace, name))
+
+
+def before_rules(snapshot: Snapshot) -> Mapping[Account, Mapping[str, FieldRef]]:
+    """The first init container of each pod with a sidecar that runs before its rules stand, by account.
+
+    FSM's injector appends `fsm-init` to the others, which have run by then.
+    """
+    return snapshot.once(_before_rules, _LOOKED_AT)
+
+
+def _before_rules(snapshot: Snapshot) -> Mapping[Account, Mapping[str, FieldRef]]:
+    return {
+        account: {
+            host.name: host.at("spec.initContainers[0]")
+            for kind in kinds
+            if kind.lists.without is None
+            for host in kind.hosts
+            if host.spec.init_containers and host.spec.init_containers[0].name != INIT
+        }
+        for account, kinds in kinds_of(snapshot).items()
+    }
 
 
 def _kinds(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:

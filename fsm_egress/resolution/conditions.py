@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from ..connections.findings import Code, Finding
 from ..interception.hosts import HOST_KINDS
-from ..interception.kinds import interception_of
+from ..interception.kinds import before_rules, interception_of
 from ..resources.control_plane import DEFAULT_TRUST_DOMAIN, MESH_NAME, MULTI_CLUSTERS, TRUST_DOMAIN
 from ..resources.core import MONITORED_BY, Namespace, Pod, Service
 from ..resources.egress import EgressGateway, TrafficWarmup, UpstreamTrafficSetting
 from ..resources.machines import VirtualMachine
 from ..resources.smi import TrafficSplit
+from ..resources.subjects import Pods
 from ..resources.words import LoadBalancing
 from ..snapshot import CONTROL_PLANE_KINDS
+from ..values.errors import Severity
 from .imports import IMPORT_KINDS, imports_of
 from .plugins import PLUGIN_KINDS, plugins_of
 from .services import left_out
@@ -37,6 +39,11 @@ NOT_MODELLED = "which is not modelled: what is decided stands under the conditio
 NOTHING_YOUNG = (
     "pods have no share at some age, and requests to a service whose pods are all of that age get 404: what"
     " is decided stands under the condition that one of them has a share"
+)
+
+BEFORE_RULES = (
+    "init containers run before `fsm-init` sets the rules of their pod: their connections pass by the"
+    " sidecar, and what is decided is about all others"
 )
 
 GENERAL_KINDS = (
@@ -63,7 +70,7 @@ def conditions_of(subjects: Iterable[Subject], *meshes: Snapshot) -> tuple[Findi
             if (machine.spec.service_account_name, machine.namespace) in accounts:
                 what = "what the machine redirects to its sidecar is set up on the machine"
                 found[_not_modelled(machine.at(), what)] = None
-        found.update(dict.fromkeys(_of_pods(mesh, whom)))
+        found.update(dict.fromkeys((*_of_pods(mesh, whom), *_of_starts(mesh, whom))))
         for subject in whom:
             found.update((_not_modelled(*told), None) for told in plugins_of(mesh, subject).in_force)
     return tuple(found)
@@ -91,6 +98,16 @@ def _of_pods(mesh: Snapshot, subjects: Iterable[Subject]) -> Iterator[Finding]:
         for name, rule in interception_of(mesh, subject).interfaces:
             if rule.resource.kind == Pod.kind:
                 yield _not_modelled(rule, f"connections by interface `{name}` are not redirected")
+
+
+def _of_starts(mesh: Snapshot, subjects: Iterable[Subject]) -> Iterator[Finding]:
+    """An init container of each subject's pods that runs before their rules stand."""
+    for subject in subjects:
+        rules = before_rules(mesh).get((subject.name, subject.namespace), {})
+        names = subject.hosts if isinstance(subject, Pods) else rules
+        rule = next((rules[name] for name in names if name in rules), None)
+        if rule is not None:
+            yield Finding(Code.NOT_MODELLED, rule, BEFORE_RULES, severity=Severity.INFO)
 
 
 def _of_config(snapshot: Snapshot) -> Iterator[tuple[FieldRef, str]]:

@@ -10,6 +10,7 @@ from pods import RULES, pod
 from small import WHO, config, egress, load, service
 
 import fsm_egress as fe
+from fsm_egress.interception.kinds import bound
 from fsm_egress.resolution.conditions import CONNECTED, conditions_of
 from fsm_egress.resources.subjects import read_subject
 
@@ -259,3 +260,37 @@ def test_interfaces_that_a_running_pod_was_started_without_are_said() -> None:
     assert rules(running, who="wget.curl") == []
     (condition,) = fe.never(load(running), fe.Where.port(80), WHO).conditions
     assert condition.message.startswith("connections by interface `net1` are not redirected")
+
+
+def starting(name: str, *containers: str) -> dict[str, Any]:
+    document = pod(name, "", None, "app", "sidecar")
+    document["spec"]["initContainers"] = [{"name": it} for it in containers]
+    return document
+
+
+def test_init_containers_before_the_rules_are_a_condition_of_their_pods() -> None:
+    entries = [
+        starting("a", "fsm-init", "later"),
+        starting("b", "setup", "more", "fsm-init"),
+        starting("c", "setup"),
+    ]
+    (found,) = conditions_of([read_subject("curl.curl")], load(*entries))
+    assert str(found.rule) == "Pod curl/b spec.initContainers[0]"
+    assert found.severity is fe.Severity.INFO
+    assert found.message.startswith("init containers run before `fsm-init` sets the rules")
+    mesh = load(*entries)
+    (found,) = conditions_of([bound(mesh, read_subject("pod/c.curl"))], mesh)
+    assert str(found.rule) == "Pod curl/c spec.initContainers[0]"
+    assert conditions_of([bound(mesh, read_subject("pod/a.curl"))], mesh) == ()
+    assert rules(*entries, who="wget.curl") == []
+    assert "init containers run before" in str(fe.never(load(*entries, config()), fe.Where.outside()))
+
+
+def test_a_template_gets_its_rules_last_and_a_pod_without_a_sidecar_gets_none() -> None:
+    spec = {"template": {"spec": {"serviceAccountName": "curl", "initContainers": [{"name": "setup"}]}}}
+    metadata = {"name": "curl", "namespace": "curl"}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    assert rules(deployment) == ["Deployment curl/curl spec.template.spec.initContainers[0]"]
+    bare = pod("old", sidecar_injection="no")
+    bare["spec"]["initContainers"] = [{"name": "setup"}]
+    assert rules(bare) == []
