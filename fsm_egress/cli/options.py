@@ -272,7 +272,7 @@ def _as(command: Command, required: bool) -> Command:
         required=required,
         metavar="NAME.NAMESPACE",
         shell_complete=complete_identities,
-        help="Whose connections: a service account.",
+        help="Whose connections: an account, or pods as pod/NAME.NAMESPACE, deployment/NAME.NAMESPACE.",
     )(command)
 
 

@@ -66,6 +66,11 @@ class Host:
             self.spec.containers and (self.own or self.spec.node_name)
         )
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is a pod that has ended: logs may name it, and it opens no connections any more."""
+        return isinstance(self.resource, Pod) and self.resource.is_over
+
     def at(self, path: str) -> FieldRef:
         """A field of the pod."""
         return self.resource.at(f"{self.path}{path}".rstrip("."))

@@ -68,7 +68,7 @@ def lists_of(snapshot: Snapshot, host: Host) -> tuple[Interception, tuple[Refusa
 
 
 def kinds_of(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
-    """The kinds of pods of each account, by its name and namespace; pods that never run are of none."""
+    """The kinds of pods of each account, by name and namespace; what never runs, or has ended, is in none."""
     return snapshot.once(_kinds, _LOOKED_AT)
 
 
@@ -101,7 +101,7 @@ def _before_rules(snapshot: Snapshot) -> Mapping[Account, Mapping[str, FieldRef]
 def _kinds(snapshot: Snapshot) -> Mapping[Account, tuple[Kind, ...]]:
     found: dict[Account, dict[Hashable, tuple[Interception, list[Host]]]] = {}
     for host in hosts_of(snapshot):
-        lists = _in_force(snapshot, host)
+        lists = None if host.is_over else _in_force(snapshot, host)
         if lists is not None:
             kinds = found.setdefault(host.account, {})
             meaning = _meaning(lists), _plugged(snapshot, host)

@@ -24,7 +24,7 @@ __all__ = ["pod_findings"]
 
 def pod_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """The findings about pods and templates, and about accounts whose pods differ."""
-    for host in hosts_of(snapshot):
+    for host in (it for it in hosts_of(snapshot) if not it.is_over):
         injection = injection_of(snapshot, host)
         yield from _without_sidecar(snapshot, host, injection)
         yield from _of_sidecar(snapshot, host, injection)

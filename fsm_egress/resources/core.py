@@ -221,6 +221,9 @@ class PodStatus(Part):
             object.__setattr__(self, "pod_ips", (PodIP(self.pod_ip),))
 
 
+_OVER = ("Succeeded", "Failed")
+
+
 @frozen(field_transformer=checked)
 class Pod(Resource):
     """A pod: whose account it runs under, its addresses, its annotations."""
@@ -233,6 +236,11 @@ class Pod(Resource):
 
     def __attrs_post_init__(self) -> None:
         see_that_it_starts(self.metadata.annotations, self.spec)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to its end: it opens no connections any more."""
+        return self.status.extra.get("phase") in _OVER
 
 
 @frozen(field_transformer=checked)

@@ -9,6 +9,7 @@ from small import load
 
 import fsm_egress as fe
 from fsm_egress.interception.hosts import hosts_of
+from fsm_egress.interception.kinds import kinds_of
 from fsm_egress.manifests.manifest import structure
 from fsm_egress.manifests.writing import to_mapping
 
@@ -93,6 +94,19 @@ def test_a_pod_has_its_addresses_each_once() -> None:
     assert list(map(str, host.own)) == ["10.244.1.5/32", "2001:db8::5/128"]
     assert host.name == "pod/cart"
     assert host.is_running
+
+
+@pytest.mark.parametrize(
+    ("phase", "count"), [("Succeeded", 0), ("Failed", 0), ("Running", 1), ("Pending", 1)]
+)
+def test_a_pod_that_has_ended_opens_no_connections(phase: str, count: int) -> None:
+    status = {"podIPs": [{"ip": "10.244.1.5"}], "phase": phase}
+    mesh = load({**made("Pod", "v1", TEMPLATE["spec"]), "status": status})
+    assert len(kinds_of(mesh)) == count
+    assert str(fe.compile(mesh, pod="cart.shop").classify(fe.tcp("203.0.113.9", 80)).reason) == "no_sidecar"
+    assert bool(fe.never(mesh, fe.Where.outside())) is not bool(count)
+    assert bool(fe.lint(mesh, only=["FSE111"], sidecar=False)) is bool(count)
+    assert [str(it) for it in mesh.identities()] == ["cart.shop"]
 
 
 def test_the_arguments_of_a_container_are_in_no_repr() -> None:

@@ -261,8 +261,8 @@ RULES = (
         Code.NOT_MODELLED,
         "the mesh uses what is not modelled",
         "What is decided stands under the condition that it makes no difference: interception by the node or"
-        " not by some interfaces, init containers before `fsm-init`, plugins, connectors, machines; the mesh's"
-        " name and trust domain, where only `fsm-controller` knows them.",
+        " not by some interfaces, init containers before `fsm-init`, plugins, connectors, machines; the"
+        " mesh's name and trust domain, where only `fsm-controller` knows them.",
         "look at what it does with the connections that matter",
         joined(config("traffic: {interceptionMode: NodeLevel}"), ACCOUNT),
         (("NodeLevel", "PodLevel"),),
