@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from ..connections.decision import Verdict
 from ..learning import learn as learn_from
 from ..manifests.dump import dump_yaml
+from ..resources.checks import is_range, prefixes
 from ..values.counting import many
 from ..values.errors import InvalidValue
 from ..values.times import read_time, spelled_time
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..learning.lessons import Lesson
     from ..resources.resource import ServiceIdentity
+    from ..values.net import Prefix
 
 __all__ = ["learn"]
 
@@ -45,7 +48,18 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 
 
 def _about(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> frozenset[str | int]:
-    return frozenset(int(value) if value.isdecimal() else value for value in values)
+    for value in values:
+        if is_range(value):
+            raise click.BadParameter(str(InvalidValue.of("an account, a host, an address or a port", value)))
+    return frozenset(int(value) if value.isdecimal() else value.lower() for value in values)
+
+
+def _prefixes(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[Prefix, ...]:
+    try:
+        return prefixes(values)
+    except InvalidValue as error:
+        problem = evolve(error.problems[0], path="", reason=None)  # what is said of policies is not of these
+        raise click.BadParameter(str(problem)) from None
 
 
 @click.command(
@@ -80,6 +94,7 @@ def _about(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     multiple=True,
     default=("0.0.0.0/24", "::/64"),
     show_default="0.0.0.0/24 ::/64",
+    callback=_prefixes,
     metavar="PREFIX",
     help="A prefix as long as the shortest that a range may be; repeat for IPv6.",
 )
@@ -98,14 +113,14 @@ def _about(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     callback=_about,
     multiple=True,
     metavar="WHAT",
-    help="An account, host or port that counts; repeat.",
+    help="An account, host, port, or address without a name, that counts; repeat.",
 )
 @click.option(
     "--without",
     callback=_about,
     multiple=True,
     metavar="WHAT",
-    help="An account, host or port to leave out; repeat.",
+    help="An account, host, port, or address without a name, to leave out; repeat.",
 )
 @click.option(
     "--hold-out",

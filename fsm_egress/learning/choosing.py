@@ -43,8 +43,8 @@ class Choice:
     Attributes:
         verdicts: what was decided for them.
         since, until: when they were made, in seconds since 1970; `until` is not included.
-        only: accounts, hosts (server names are such) and ports; what has none of these does not count. All
-            counts where it is empty.
+        only: accounts, hosts (server names are such, and addresses where no name is sent) and ports; what has
+            none of these does not count. All counts where it is empty.
         without: accounts, hosts and ports that do not count.
     """
 
@@ -68,10 +68,9 @@ class Choice:
 
     def left_out(self, need: Need) -> str | None:
         """Why a connection does not count though it was decided so."""
-        about = (need.identity, need.name, need.port)
-        if self.only and self.only.isdisjoint(about):
+        if self.only and self.only.isdisjoint(need.destination):
             return "another account, host or port"
-        if not self.without.isdisjoint(about):
+        if self.without and not self.without.isdisjoint(need.destination):
             return "asked to be left out"
         return None
 

@@ -138,6 +138,20 @@ def test_records_are_chosen_by_time_account_host_and_port() -> None:
     assert counted("--only", "a.com") == 1
     assert counted("--only", "443", "--only", "5432") == 2
     assert counted("--without", "db.shop") == 1
+    assert (
+        counted("--only", "A.com") == counted("--only", "54.9.9.8") == counted("--without", "54.9.9.8") == 1
+    )
+    ranged = learned("--only", "54.9.9.0/24")
+    assert (ranged.exit_code, "expected an account, a host, an address or a port" in ranged.stderr) == (
+        2,
+        True,
+    )
+    for text in ("0.0.0.0", "x"):
+        wide = learned("--widest", text)
+        assert (wide.exit_code, "'--widest': expected an address range" in wide.stderr) == (2, True), (
+            wide.stderr
+        )
+        assert "sidecar" not in wide.stderr
     result = learned("--since", "yesterday")
     assert result.exit_code == 2
     assert "a moment, as RFC 3339 writes it" in result.stderr

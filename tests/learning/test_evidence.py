@@ -94,6 +94,7 @@ def test_denied_ones_count_where_they_are_asked_for() -> None:
         ({"only": frozenset({"curl.curl"})}, ["b.com"], "another account, host or port"),
         ({"only": frozenset({"a.com"})}, ["a.com"], "another account, host or port"),
         ({"only": frozenset({25})}, ["54.9.9.8"], "another account, host or port"),
+        ({"only": frozenset({"54.9.9.8"})}, ["54.9.9.8"], "another account, host or port"),
         ({"without": frozenset({"wget.shop"})}, ["b.com"], "asked to be left out"),
         ({"without": frozenset({"b.com", 25})}, ["a.com"], "asked to be left out"),
     ],
