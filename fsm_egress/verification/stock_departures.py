@@ -178,13 +178,13 @@ def _keeps_ranges(claim: Claim) -> bool:
 
 def _of_ranges(mesh: StockMesh, claim: Claim, ranges: Ranges, *, shared: bool) -> Iterator[Suspicion]:
     """What sharing a match makes of a claim; `ranges` are those of the match."""
-    own = Ranges(frozenset(claim.prefixes))
+    own, has_default = Ranges(frozenset(claim.prefixes)), mesh.policy.spec.enable_auto_default_route
 
     def is_elsewhere(it: Shown) -> bool:
         return it.differs and it.concerns(claim.rule) and not it.at(ranges)
 
     def is_foreign(it: Shown) -> bool:
-        is_default = mesh.policy.spec.enable_auto_default_route and it.at(ranges)
+        is_default = has_default and it.at(ranges)
         return it.differs and not it.at(own) and (it.reaches(claim.hosts) or is_default)
 
     def is_beyond(it: Shown) -> bool:
@@ -209,8 +209,8 @@ def _of_ranges(mesh: StockMesh, claim: Claim, ranges: Ranges, *, shared: bool) -
             always=True,
             among=concerned,
         )
-    if claim.prefixes and shared:
-        hosts = () if mesh.policy.spec.enable_auto_default_route else (("dialled", it) for it in claim.hosts)
+    if claim.prefixes and shared and (claim.hosts or has_default):
+        hosts = () if has_default else (("dialled", it) for it in claim.hosts)
         yield Suspicion(Code.NEIGHBOURS_HOSTS, claim.rule, is_foreign, claim.port, among=tuple(hosts))
     if claim.prefixes and not _keeps_ranges(claim):
         yield Suspicion(Code.RANGES_LOST, claim.rule, is_beyond, claim.port, about, always=True)
@@ -361,8 +361,8 @@ def _of_route(route: FieldRef) -> Callable[[Shown], bool]:
 _Suspect = Callable[[StockMesh, Finding], Iterator[Suspicion]]
 
 
-def _on_policy(shows: Callable[[Shown, FieldRef], bool], *, decides: bool = False) -> _Suspect:
-    """The finding is about a field of an Egress policy: a port of it, or all of it.
+def _on_policy(shows: Callable[[Shown, FieldRef], bool] | None = None, *, decides: bool = False) -> _Suspect:
+    """The finding is about a field of an Egress policy: a port of it, or all of it; perhaps nothing shows it.
 
     With `decides` it is shown only by what the field itself decides.
     """
@@ -374,7 +374,7 @@ def _on_policy(shows: Callable[[Shown, FieldRef], bool], *, decides: bool = Fals
             yield Suspicion(
                 finding.code,
                 finding.rule,
-                lambda it: shows(it, finding.rule),
+                None if shows is None else lambda it: shows(it, finding.rule),
                 concerns=to_claim(about),
                 always=True,
                 hangs_on=(finding.rule,) if decides else (),
@@ -447,8 +447,8 @@ _OF_FINDINGS: dict[Code, _Suspect] = {
         ),
         decides=True,
     ),
-    Code.SETTING_WITHOUT_EFFECT: _on_policy(lambda *_: False),
-    Code.PROTOCOLS_MEET: _on_policy(lambda *_: False),
+    Code.SETTING_WITHOUT_EFFECT: _on_policy(),
+    Code.PROTOCOLS_MEET: _on_policy(),
     Code.CONFLICTING_SETTINGS: _on_policy(
         lambda it, rule: it.differs and it.decision.rule == rule and it.is_certified_otherwise,
         decides=True,

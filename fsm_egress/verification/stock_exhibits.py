@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Choosing", "Exhibits", "unexplained"]
 
-FEW = 8
-"""What is in more groups than these is common: its first disagreement is soon come upon."""
+RARE = 4
+"""What more than one of so many disagreements has is common: the first of them is soon come upon."""
 
 _Group: TypeAlias = "list[tuple[int, Shown]]"
 _Groups: TypeAlias = "Mapping[tuple[int | None, Trait], list[_Group]]"
@@ -90,16 +90,18 @@ class Exhibits:
 
     def first(self, suspicion: Suspicion) -> Shown | None:
         """The first disagreement that is brought about by what is suspected."""
+        if suspicion.shows is None:
+            return None
         return next(filter(suspicion.shows, self._near(suspicion)), None)
 
     def _near(self, suspicion: Suspicion) -> Iterable[Shown]:
         """Those that may be, in order."""
         port, protocol = suspicion.port, suspicion.not_by
+        on_port = self.shown if port is None else self._by_port.get(port, ())
         groups = [it for trait in suspicion.among for it in self._having(port, trait)]
-        if suspicion.among and len(groups) <= FEW:
+        if suspicion.among and sum(map(len, groups)) * RARE <= len(on_port):
             near = (it for _, it in merge(*groups, key=_NUMBER))
             return near if protocol is None else self._not_by(protocol, near)
-        on_port = self.shown if port is None else self._by_port.get(port, ())
         if protocol is None:
             return on_port
         if (port, protocol) not in self._taken:
@@ -148,7 +150,7 @@ def unexplained(shown: Iterable[Shown], suspected: Iterable[Suspicion], mesh: St
         for suspicion in chain(likely, _likely(known, it)):
             protocol = suspicion.not_by
             is_taken = protocol is None or mesh.is_taken_by_another(connection, protocol)
-            if is_taken and suspicion.shows(it):
+            if is_taken and suspicion.shows is not None and suspicion.shows(it):
                 latest[port] = suspicion
                 break
         else:
@@ -158,7 +160,7 @@ def unexplained(shown: Iterable[Shown], suspected: Iterable[Suspicion], mesh: St
 def _suspected(suspected: Iterable[Suspicion]) -> _Suspected:
     """The suspicions by the port and the trait that they ask for."""
     found: dict[tuple[int | None, Trait | None], list[Suspicion]] = {}
-    for suspicion in suspected:
+    for suspicion in (it for it in suspected if it.shows is not None):
         for trait in suspicion.among or (None,):
             found.setdefault((suspicion.port, trait), []).append(suspicion)
     return found

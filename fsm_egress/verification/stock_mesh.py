@@ -132,16 +132,13 @@ class Shown:
         return is_closed or self.of.outcome.mtls != self.of.due.mtls
 
 
-def _never(_: Shown) -> bool:
-    return False
-
-
 @frozen(eq=False)
 class Suspicion:
     """A line of the page that a rule touches.
 
     Attributes:
-        shows: whether a disagreement is brought about by it, one on its port where it has one.
+        shows: whether a disagreement is brought about by it, one on its port where it has one; None where
+            none is.
         concerns: a connection that the rule is about, for a finding that nothing shows.
         always: whether there is a finding where nothing shows it.
         not_by: the protocol of the match by which nothing is taken that shows it; None for any.
@@ -152,7 +149,7 @@ class Suspicion:
 
     code: Code
     rule: FieldRef
-    shows: Callable[[Shown], bool] = _never
+    shows: Callable[[Shown], bool] | None = None
     port: int | None = None
     concerns: Connection | None = None
     always: bool = field(default=False, kw_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
+import pytest
 import random_meshes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,8 +17,8 @@ from thoroughness import examples
 import fsm_egress as fe
 from fsm_egress.connections.findings import Code
 from fsm_egress.verification import stock_findings as stock
-from fsm_egress.verification.stock_exhibits import Choosing
-from fsm_egress.verification.stock_mesh import Shown
+from fsm_egress.verification.stock_exhibits import Choosing, Exhibits
+from fsm_egress.verification.stock_mesh import Shown, StockMesh, Suspicion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,3 +102,17 @@ def test_what_nothing_explains_is_told_of_each_rule() -> None:
         assert found == told_by_all(half(8))
     named = {rule.resource.name for code, rule, *_ in found if code is Code.STOCK_CONTROLLER_DIFFERS}
     assert {f"p{it}" for it in range(8)} <= named
+
+
+def test_what_nothing_shows_is_tried_on_nothing() -> None:
+    class Untouchable(tuple[Shown, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[Shown]:
+            raise AssertionError
+
+    (policy,) = fe.load(egress("a", "http 80"))
+    exhibits = Exhibits(Untouchable(), cast("StockMesh", None))
+    assert exhibits.first(Suspicion(Code.NAMED_TWICE, policy.at("spec.ports[1]"))) is None
+    with pytest.raises(AssertionError):
+        exhibits.first(Suspicion(Code.NAMED_TWICE, policy.at("spec.ports[1]"), lambda _: False))
