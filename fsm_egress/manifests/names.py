@@ -121,7 +121,7 @@ def _told(kind: str, table: str, name: str) -> Problem | None:
                 else f"the {where} of a {' or a '.join(kinds)}"
             )
             reason = f"FSM reads it in {named}, and here it counts for nothing"
-            return _not_read(f"a name that FSM reads in the {table} of a {kind}", name, None, reason)
+            return _not_read(f"a name that FSM reads in these {table}", name, None, reason)
     words = _WORDS.intersection(re.split("[/-]", name))
     near = nearest(name, [it for it in _KNOWN if words.issubset(re.split("[/-]", it))], ALIKE)
     if near is None and not name.startswith(_OUTBOUND):

@@ -240,7 +240,8 @@ class _Reader:
         sign = self.text[position]
         branch = self.scopes[-1].branches[-1]
         if not branch:
-            self.refuse(position, f"`{sign}` has nothing to repeat", "\\")
+            meant = "." if sign == "*" else "\\"  # `*` alone is any text to those who write wildcards
+            self.refuse(position, f"`{sign}` has nothing to repeat", meant)
         if not branch[-1].repeatable:
             self.refuse(position, f"`{sign}` cannot repeat an assertion")
         part = branch.pop()

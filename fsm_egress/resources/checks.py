@@ -265,7 +265,10 @@ def resource_name(value: Any) -> str:
     lower = given[: NAME_LENGTH + 1].lower()
     proposal = lower if len(lower) <= NAME_LENGTH and is_subdomain(lower) else None
     raise InvalidValue.of(
-        "a resource name of lower-case letters, digits, `-` and `.`", value, proposal=proposal
+        "a resource name of lower-case letters, digits, `-` and `.`",
+        value,
+        proposal=proposal,
+        reason="names are compared to the letter, without wildcards" if "*" in given else None,
     )
 
 

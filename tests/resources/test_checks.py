@@ -223,6 +223,11 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (checks.target_port, 65536, A_PORT + "the number `65536`"),
     (checks.resource_name, "", A_NAME + "the string ``"),
     (checks.resource_name, "Curl", A_NAME + "the string `Curl`; write `curl`"),
+    (
+        checks.resource_name,
+        "*",
+        A_NAME + "the string `*`: names are compared to the letter, without wildcards",
+    ),
     (checks.resource_name, "-curl", A_NAME + "the string `-curl`"),
     (checks.resource_name, "curl\n", A_NAME + r"the string `'curl\n'`"),
     (checks.resource_name, TOO_LONG_NAME, A_NAME + f"the string `{TOO_LONG_NAME[:79]}…`"),
