@@ -6,42 +6,33 @@ put to both engines (`division`). Ports on which both policies are equal need no
 
 from __future__ import annotations
 
-from functools import cache, cached_property
-from operator import is_
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field
+from attrs import field
 
 from ..connections.decision import Decision, shares
 from ..connections.findings import Finding, stated
-from ..division.classes import Line, Place, Reading, Scope
-from ..division.criteria import reading_of_policy
-from ..division.dividing import dialled
-from ..engine import Engine
-from ..policy import OutboundPolicy
-from ..policy.parts import VirtualHost
-from ..resolution import Resolution
 from ..resolution.conditions import conditions_of
 from ..resolution.everyone import unnamed
-from ..resources.egress import EgressPolicy
-from ..resources.kinds import KINDS
 from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot
 from ..values.construction import frozen
 from ..values.enums import Word
-from ..values.identity import Memory, Same
+from ..values.identity import Memory
 from ..values.notebook import Shown, Table
 from ..values.typed import takes
 from .certified import Asked, Question
+from .pairs import pairs_of
 from .partition import unproven
 from .proofs import Answer, Identities, Progress, Witness, counted, extent, identities_of, told
 from .regions import Region, Unproven, joined
 from .unknown import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
+    from collections.abc import Callable, Hashable, Iterable, Sized
 
-    from ..division.classes import Class, Deciders
+    from .pairs import Change
+
 
 __all__ = ["ALTERATION", "Alteration", "Effect", "MeshDiff", "diff", "effect_of", "equivalent", "implies"]
 
@@ -202,8 +193,8 @@ def diff(
     found: dict[Hashable, Alteration] = {}
     undecided = list(unknown(whom, before, after))
     count = 0
-    for pair in _pairs(before, after, progress(whom)):
-        pieces: list[tuple[_Change, Region]] = []
+    for pair in pairs_of(before, after, progress(whom)):
+        pieces: list[tuple[Change, Region]] = []
         means = _remembered(_meaning)
         unclear: list[tuple[str, Region]] = []
         for part, change in pair.classes():
@@ -281,7 +272,7 @@ def _compared(
     undecided = list(unknown(whom, before, after, is_led=Effect.REROUTED not in harmless))
     names, under = unnamed(whom, before, after), conditions_of(whom, before, after)
     count = 0
-    for pair in _pairs(before, after, progress(whom)):
+    for pair in pairs_of(before, after, progress(whom)):
         if pair.before.interception.unproven or pair.after.interception.unproven:
             continue  # because what is decided about it refutes nothing
         unclear: list[tuple[str, Region]] = []
@@ -302,8 +293,6 @@ def _compared(
 
 
 # --- what decisions mean ---------------------------------------------------------------------------------
-
-_Change: TypeAlias = tuple[Decision, Decision]
 
 
 def _outcome(decision: Decision) -> Hashable:
@@ -326,7 +315,7 @@ def _remembered(work: Callable[[Decision], Hashable]) -> Callable[[Decision], Ha
     return lambda decision: known.once(decision, work)
 
 
-def _meanings(change: _Change) -> Hashable:
+def _meanings(change: Change) -> Hashable:
     return tuple(map(_meaning, change))
 
 
@@ -341,161 +330,3 @@ def _effect(before: Decision, after: Decision) -> Effect:
     if _outcome(before) == _outcome(after):
         return Effect.ATTRIBUTED
     return Effect.REROUTED if after.allowed else Effect.REFUSED
-
-
-# --- pairs of policies -----------------------------------------------------------------------------------
-
-
-@frozen(eq=False)
-class _Pair:
-    """The policies of some identities before and after, as far as they differ.
-
-    Attributes:
-        whole: whether they may differ on ports that neither names, too.
-    """
-
-    before: OutboundPolicy
-    after: OutboundPolicy
-    whole: bool
-    identities: tuple[Subject, ...]
-
-    @cached_property
-    def readings(self) -> tuple[Reading, Reading]:
-        """What both look at, but where all is decided alike."""
-        return _where_different(reading_of_policy(self.before), reading_of_policy(self.after))
-
-    def region(self, part: Class) -> Region:
-        """The region of a class."""
-        return Region.of(part, self.readings[0].ports)
-
-    def classes(self) -> Iterator[tuple[Class, _Change | None]]:
-        """The classes of both, with both decisions; None where a class is undecided."""
-        old, new = (Engine.compile(it, incomplete=True) for it in (self.before, self.after))
-        within = Scope(leaves_out=cache(self._is_decided_alike))
-        for part in dialled(*self.readings, within=within):
-            if part.port is not None or self.whole:
-                witness = part.witness
-                yield part, None if part.undecided else (old.classify(witness), new.classify(witness))
-
-    def _is_decided_alike(self, deciders: Deciders) -> bool:
-        """Whether requests to a host that both list have the same routes, to clusters that are the same."""
-        old, new = (it.it if isinstance(it, Same) else None for it in deciders)
-        if not isinstance(old, VirtualHost) or not isinstance(new, VirtualHost):
-            return False
-        names = (cluster.name for route in old.routes for cluster in route.clusters)
-        return self._is_carried_alike and old == new and self._changed.isdisjoint(names)
-
-    @cached_property
-    def _is_carried_alike(self) -> bool:
-        """Whether all that decisions depend on is the same but for the rules and the clusters."""
-        old, new = (_around(evolve(policy, clusters=())) for policy in (self.before, self.after))
-        return old == new
-
-    @cached_property
-    def _changed(self) -> frozenset[str]:
-        """The names of the clusters that are not the same before and after."""
-        old, new = ({it.name: it for it in policy.clusters} for policy in (self.before, self.after))
-        return frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
-
-
-def _where_different(old: Reading, new: Reading) -> tuple[Reading, Reading]:
-    """Two readings that look at nothing where both would see everything decided alike."""
-    alike = Place()
-    known: dict[tuple[Place, Place], tuple[Place, Place]] = {}
-    equal: dict[tuple[Same, Same], bool] = {}  # a match is the source of many places, and compared once
-
-    def is_equal(one: object, other: object) -> bool:
-        key = Same(one), Same(other)
-        if key not in equal:
-            equal[key] = one == other
-        return equal[key]
-
-    def places(one: Place, other: Place) -> tuple[Place, Place]:
-        if (one, other) not in known:
-            is_said = one.source and len(one.source) == len(other.source)
-            is_alike = is_said and all(map(is_equal, one.source, other.source))
-            known[one, other] = (alike, alike) if is_alike else (one, other)
-        return known[one, other]
-
-    def lines(one: Line, other: Line) -> tuple[Line, Line]:
-        starts = tuple(sorted({*one.starts, *other.starts}))
-        left, right = zip(*(places(one.at(start), other.at(start)) for start in starts), strict=True)
-        return Line(starts, left), Line(starts, right)
-
-    ports = {
-        port: lines(old.ports.get(port, old.other), new.ports.get(port, new.other))
-        for port in (*old.ports, *new.ports)
-    }
-    others = lines(old.other, new.other)
-    first, second = (
-        evolve(one, ports={port: pair[side] for port, pair in ports.items()}, other=others[side])
-        for side, one in enumerate((old, new))
-    )
-    return first, second
-
-
-def _pairs(before: Snapshot, after: Snapshot, identities: Iterable[Subject]) -> Iterator[_Pair]:
-    """The policies of these identities where they differ; identities with the same ones are together."""
-    found: dict[tuple[int, ...], list[_Pair]] = {}
-    for who in identities:
-        if _is_untouched(before, after, who):
-            continue
-        resolution = Resolution.of(before, who)
-        pair = _narrowed(resolution.policy, resolution.after(after).policy)
-        if pair is None:
-            continue
-        alike = found.setdefault(tuple(port.port for port in (*pair.before.ports, *pair.after.ports)), [])
-        for index, known in enumerate(alike):
-            if _is_same(known.before, pair.before) and _is_same(known.after, pair.after):
-                alike[index] = evolve(known, identities=(*known.identities, who))
-                break
-        else:
-            alike.append(pair)
-    for pairs in found.values():
-        yield from pairs
-
-
-def _is_untouched(before: Snapshot, after: Snapshot, identity: Subject) -> bool:
-    """Whether nothing that the policy of an identity is made of is another object than before."""
-    kinds = (kind for kind in KINDS if kind is not EgressPolicy)
-    if not all(before.kind(kind) is after.kind(kind) for kind in kinds):
-        return False
-    old, new = before.policies_for(identity), after.policies_for(identity)
-    return len(old) == len(new) and all(map(is_, old, new))
-
-
-def _narrowed(before: OutboundPolicy, after: OutboundPolicy) -> _Pair | None:
-    """The policies on the ports on which they differ; None where there is none."""
-    whole = _around(before) != _around(after)
-    if before.clusters == after.clusters:
-        after = evolve(after, clusters=before.clusters)  # so that they need no more comparing
-    if not whole:
-        old, new = ({port.port: port for port in policy.ports} for policy in (before, after))
-        both = ((number, port, new[number]) for number, port in old.items() if number in new)
-        same = {number for number, port, other in both if port is other or port == other}
-        before, after = (
-            evolve(policy, ports=tuple(port for port in policy.ports if port.port not in same))
-            for policy in (before, after)
-        )
-        if not (before.ports or after.ports):
-            return None
-    return _Pair(before, after, whole, (before.identity,))
-
-
-def _around(policy: OutboundPolicy) -> tuple[object, ...]:
-    """Whatever of a policy the decisions on every port depend on."""
-    spec = policy.spec
-    gateways = policy.forward.gateways if policy.forward else ()
-    return (
-        spec.enable_egress,
-        spec.enable_auto_default_route,
-        policy.switch,
-        policy.interception,
-        policy.clusters,
-        gateways,
-    )
-
-
-def _is_same(one: OutboundPolicy, other: OutboundPolicy) -> bool:
-    """Whether two policies decide alike, by the same rules."""
-    return one.ports == other.ports and _around(one) == _around(other)

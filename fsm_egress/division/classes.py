@@ -231,7 +231,7 @@ def _is_found(literal: Literal, request: HTTPRequest) -> bool:
 
 
 Deciders: TypeAlias = tuple[object, ...]
-"""What decides about requests to a host, in each reading."""
+"""What decides in each reading about requests to a host, or else a place."""
 
 
 @frozen(cache_hash=True)
@@ -246,7 +246,7 @@ class Scope:
         method: of a request.
         path: of a request.
         headers: of a request, all of them, by name in lower case.
-        leaves_out: requests to which hosts are not looked at, by what decides about them; None for none.
+        leaves_out: what is not looked at, by what decides about it; None for nothing.
     """
 
     port: int | None = None
@@ -257,6 +257,10 @@ class Scope:
     path: str | None = None
     headers: Mapping[str, str] | None = None
     leaves_out: Callable[[Deciders], bool] | None = field(default=None, eq=False, repr=False)
+
+    def is_left_out(self, deciders: Deciders) -> bool:
+        """Whether that about which these decide is not looked at."""
+        return self.leaves_out is not None and self.leaves_out(deciders)
 
 
 ANYTHING = Scope()

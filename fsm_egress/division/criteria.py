@@ -12,7 +12,7 @@ from ..connections.payloads import HTTPRequest
 from ..pipy.outcome import Outcome
 from ..pipy.taking import is_broken
 from ..policy import Forward
-from ..policy.parts import Cluster, MeshMatch
+from ..policy.parts import MeshMatch
 from ..resolution.routes import united
 from ..resources.checks import LAST_PORT
 from ..resources.words import FORWARDED_METHODS, KNOWN_METHODS, Protocol
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Hosts: TypeAlias = Mapping[str, Host]
     Rules: TypeAlias = Mapping[str, tuple[Rule, ...]]
 
-__all__ = ["owner_of", "reading_of_policy", "reading_of_sidecar", "redirected"]
+__all__ = ["is_refused_alike", "owner_of", "reading_of_policy", "reading_of_sidecar", "redirected"]
 
 
 def reading_of_policy(policy: OutboundPolicy) -> Reading:
@@ -50,12 +50,12 @@ def reading_of_policy(policy: OutboundPolicy) -> Reading:
         return Reading({}, Line((0,), (Place(),)), _named(policy), own)
     seen = _excluded(policy.interception)
     stages = [*seen, *_not_included(policy.interception)]
-    around = _Around(policy.spec.enable_auto_default_route, policy.forward, policy.clusters)
+    around = _Around(policy.spec.enable_auto_default_route, policy.forward)
     unclaimed = Place()
     lines = {
         port.port: _line(
             *stages,
-            _table(_owned(port.mesh, around)),
+            _table(_owned(port.mesh, around, policy)),
             _table(_claimed(port.groups, groups)),
             PrefixTable((), _anywhere(port.groups, unclaimed, groups)),
         )
@@ -112,12 +112,14 @@ class _Around:
 
     default: bool
     forward: Forward | None
-    clusters: tuple[Cluster, ...]
 
 
-def _owned(matches: Iterable[MeshMatch], around: _Around) -> Iterator[tuple[Prefix, Place]]:
+def _owned(
+    matches: Iterable[MeshMatch], around: _Around, policy: OutboundPolicy
+) -> Iterator[tuple[Prefix, Place]]:
     """The place of each in-mesh address; a match has one for each service."""
     for match in matches:
+        clusters = tuple([policy.cluster(name) for name in sorted(match.leads_to)])
         it = _routed(match.virtual_hosts, default=around.default)
         places = {
             rule: Place(
@@ -125,7 +127,7 @@ def _owned(matches: Iterable[MeshMatch], around: _Around) -> Iterator[tuple[Pref
                 otherwise=it.otherwise,
                 routing=it.routing,
                 deciding=it.deciding,
-                source=(match, rule, around),
+                source=(match, rule, around, clusters),
             )
             for rule in dict.fromkeys(owner.rule for owner in match.owners)
         }
@@ -136,6 +138,16 @@ def owner_of(place: Place) -> MeshMatch | None:
     """The in-mesh match that takes what goes to the addresses of a place of a policy, if one does."""
     match = place.source[0] if place.source else None
     return match if isinstance(match, MeshMatch) else None
+
+
+def is_refused_alike(one: Place, other: Place) -> bool:
+    """Whether the same HTTP service owns two places of policies, and refuses what they do not list."""
+    first, second = owner_of(one), owner_of(other)
+    if first is None or second is None or not (first.is_http and second.is_http):
+        return False
+    (_, rule, around, _), (_, other_rule, other_around, _) = one.source, other.source
+    is_default = isinstance(around, _Around) and around.default  # then an unknown host is the first one
+    return not is_default and (rule, around) == (other_rule, other_around)
 
 
 def _claimed(groups: Iterable[EgressGroup], places: _Groups) -> Iterator[tuple[Prefix, Place]]:

@@ -20,7 +20,7 @@ from ..values.construction import frozen
 from ..values.dialling import Appeal, Dialling, Span
 from ..values.identity import Memory
 from ..values.net import IPV6_START, LAST_KEY, Address
-from .classes import ANYTHING, Among, Class, Line, Place, Reading, Scope, Sent, only
+from .classes import ANYTHING, Among, Class, Deciders, Line, Place, Reading, Scope, Sent, only
 from .layers import Layer, Placed, joined, layers_of
 from .requests import (
     Asked,
@@ -162,13 +162,14 @@ def _sent(
     for spans, places in together:
         is_ipv4 = spans[0][0] < IPV6_START
         families.setdefault(is_ipv4, []).append((spans, places))
-        for kind in PLAIN:
+        for kind in () if within.is_left_out(places) else PLAIN:
             if kind in within.kinds:
                 streams.add((is_ipv4, kind, places), spans, (kind, Sent(kind)))
     if Sends.TLS in within.kinds:
         for is_ipv4, placed in families.items():
-            for hello, sent, deciding, spans in _greetings(placed, within, pick):
-                streams.add((is_ipv4, *deciding), spans, (hello, sent))
+            for hello, sent, (what, deciding), spans in _greetings(placed, within, pick):
+                if not within.is_left_out(deciding):
+                    streams.add((is_ipv4, what, deciding), spans, (hello, sent))
     ranked = [((0, it[0][0][0], _ORDER[it[1][1].kind]), *it) for it in streams.found()]
     ranked.sort(key=itemgetter(0))
     yield from ((rank, spans, payload, sent, "") for rank, spans, (payload, sent) in ranked)
@@ -184,7 +185,7 @@ def _requests(
     for is_ipv4, placed in families.items():
         for start, host, places, listed, spans in _asked(placed, within):
             deciders = tuple([place.decider(host.text) for place in places])
-            if within.leaves_out is not None and within.leaves_out(deciders):
+            if within.is_left_out(deciders):
                 continue
             rank = (1, int(not is_ipv4), start)
             where.add((is_ipv4, host, deciders), spans, (rank, host, places, listed, deciders))
@@ -235,7 +236,7 @@ def _asked(
 
 def _greetings(
     placed: list[Placed], within: Scope, pick: _Pick | None
-) -> Iterator[tuple[TLSClientHello, Sent, tuple[Hashable, ...], tuple[Span, ...]]]:
+) -> Iterator[tuple[TLSClientHello, Sent, tuple[Hashable, Deciders], tuple[Span, ...]]]:
     """TLS by server name, with what decides about it, and where."""
     if within.host is not None:
         hello, sent = TLSClientHello(within.host or None), Sent(Sends.TLS, only(within.host.lower()))

@@ -14,7 +14,7 @@ from thoroughness import examples
 from universe import UNIVERSE, Wire, changes, drawn
 
 import fsm_egress as fe
-from fsm_egress.answers.comparison import _pairs, effect_of
+from fsm_egress.answers.comparison import effect_of
 from fsm_egress.connections.payloads import Sends
 from fsm_egress.values.dialling import can_be_dialled
 
@@ -422,24 +422,3 @@ def test_what_stays_denied_with_another_answer_is_not_re_routed() -> None:
     answered = fe.Decision(fe.Verdict.DENIED, fe.Reason.NO_HOST, status=403)
     assert effect_of(closed, answered) is Effect.REFUSED
     assert effect_of(closed, closed) is None
-
-
-def test_hosts_that_have_the_same_routes_before_and_after_are_not_looked_at() -> None:
-    """A change of one service of many asks about requests to that one's hosts, and to no other's."""
-
-    def services(pod_of_last: str) -> fe.Snapshot:
-        pods = ("10.0.0.1", "10.0.0.2", pod_of_last)
-        named = ((f"s{number}", f"10.96.0.{number}", ip) for number, ip in enumerate(pods))
-        return load(*(service(name, "http 80", ip=ip, pods=(pod,)) for name, ip, pod in named))
-
-    before, after = services("10.0.0.99"), services("10.0.0.88")
-    key = fe.Address("10.96.0.1").key
-    asked: set[str] = set()
-    for pair in _pairs(before, after, [fe.ServiceIdentity("curl", "curl")]):
-        there = (
-            part for part, _ in pair.classes() if any(first <= key <= last for first, last in part.spans)
-        )
-        named = (part.sent.names for part in there if part.sent.kind is Sends.HTTP)
-        asked |= {host for names in named if not names.but for host in names.words}
-    assert {"10.0.0.88", "10.0.0.99"} <= asked
-    assert asked.isdisjoint({"s1.shop", "s1.shop.svc"})

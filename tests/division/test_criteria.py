@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import random_meshes
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pods import pod
@@ -767,3 +768,12 @@ def test_hosts_that_no_group_names_are_refused_alike_in_all_ranges_that_lie_with
     )
     one, other, *_ = (place for place in streams if "1.com" in place.hosts or "2.com" in place.hosts)
     assert one.decider("x.com") != other.decider("x.com")
+
+
+def test_what_decides_about_a_service_is_where_that_one_leads() -> None:
+    policy = resolved(*service("db", "tcp-x 3306"), *service("mq", "tcp-x 5672", ip="10.96.0.2"))
+    changed = tuple(evolve(it, endpoints=()) if "db" in it.name else it for it in policy.clusters)
+    readings = [reading_of_policy(it) for it in (policy, evolve(policy, clusters=changed))]
+    for port, address, is_same in ((3306, "10.96.0.1", False), (5672, "10.96.0.2", True)):
+        one, other = (it.ports[port].at(Address(address).key) for it in readings)
+        assert (one.source == other.source) is is_same
