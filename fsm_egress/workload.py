@@ -9,7 +9,14 @@ from attrs import field
 
 from .engine import Engine
 from .pipy.clusters import named_gateway
-from .pipy.config import PipyConfig, PortConfig, assembled, write_clusters, write_port
+from .pipy.config import (
+    PipyConfig,
+    PortConfig,
+    assembled,
+    write_beside,
+    write_clusters,
+    write_port,
+)
 from .resolution import Resolution
 from .resources.subjects import Subject, read_subject
 from .values.construction import frozen
@@ -34,6 +41,7 @@ class Workload:
     config: PipyConfig
     _clusters: Mapping[str, bytes] = field(repr=False)
     _ports: Mapping[int, PortConfig] = field(repr=False)
+    _beside: Mapping[str, bytes] = field(repr=False)
     _carried: Mapping[str, Any] | None = field(repr=False)
 
     @classmethod
@@ -56,10 +64,10 @@ class Workload:
         policy = resolution.policy
         gateway = named_gateway(policy)
         ports = {port.port: write_port(port, gateway) for port in policy.ports}
-        clusters = write_clusters(policy.clusters)
-        config = assembled(policy, clusters, ports.values(), carried)
+        clusters, beside = write_clusters(policy.clusters), write_beside(policy, carried)
+        config = assembled(beside, clusters, ports.values(), compressed=policy.spec.compress_config)
         engine = None if policy.interception.apart else Engine.compile(policy)
-        return cls(resolution, engine, config, clusters, ports, carried)
+        return cls(resolution, engine, config, clusters, ports, beside, carried)
 
     @property
     def identity(self) -> Subject:
@@ -93,18 +101,23 @@ class Workload:
         if policy is before:
             return self
         gateway = named_gateway(policy)
-        same = {id(port) for port in before.ports} if gateway == named_gateway(before) else set()
+        written = self._ports if gateway == named_gateway(before) else {}
+        same = set(map(id, before.ports)) if written else set()
         ports = {
-            port.port: self._ports[port.port] if id(port) in same else write_port(port, gateway)
+            port.port: written[port.port]
+            if id(port) in same
+            else write_port(port, gateway, written.get(port.port))
             for port in policy.ports
         }
         is_same = policy.clusters is before.clusters
         clusters = self._clusters if is_same else write_clusters(policy.clusters)
-        config = assembled(policy, clusters, ports.values(), self._carried)
+        is_same = policy.spec is before.spec and policy.forward is before.forward
+        beside = self._beside if is_same else write_beside(policy, self._carried)
+        config = assembled(beside, clusters, ports.values(), compressed=policy.spec.compress_config)
         engine = None
         if not policy.interception.apart:
             engine = self._engine.recompiled(before, policy) if self._engine else Engine.compile(policy)
-        return Workload(resolution, engine, config, clusters, ports, self._carried)
+        return Workload(resolution, engine, config, clusters, ports, beside, self._carried)
 
     def __repr__(self) -> str:
         return f"<Workload {self.identity}: {len(self.policy.ports)} ports, config {self.config.version}>"

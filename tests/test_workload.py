@@ -15,6 +15,7 @@ from small import WHO, config, egress, load, routes, service, whole
 
 import fsm_egress as fe
 from fsm_egress.engine import Engine
+from fsm_egress.pipy.matches import group_matches
 from fsm_egress.policy import Interception
 
 Mesh = list[dict[str, Any]]
@@ -175,3 +176,27 @@ def test_a_workload_without_a_sidecar_follows_too() -> None:
     following = fe.Workload.of(bare, WHO).after(changed)
     assert following.engine.classify(fe.tcp("54.9.9.9", 25)).reason is fe.Reason.NO_SIDECAR
     assert following.config == fe.Workload.of(changed, WHO).config
+
+
+def test_groups_of_claims_that_stay_are_the_same_objects_and_are_not_written_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ranges = [egress(f"e{at}", "tcp 25", ipAddresses=[f"54.{at}.0.0/16"]) for at in range(9)]
+    named = egress("named", "https 25", "http 25", hosts=["a.com"], matches=[])
+    mesh = load(*ranges, named)
+    workload = fe.Workload.of(mesh, CURL)
+    written: list[Any] = []
+
+    def noted(group: Any, *rest: Any) -> Any:
+        written.append(group)
+        return group_matches(group, *rest)
+
+    monkeypatch.setattr("fsm_egress.pipy.config.group_matches", noted)
+    changed = load(egress("e3", "tcp 25", ipAddresses=["54.30.0.0/16"])).kind(fe.EgressPolicy)
+    after = workload.after(mesh.with_(*changed))
+    (before,), (port,) = workload.policy.ports, after.policy.ports
+    fresh = [group for group in port.groups if not any(group is it for it in before.groups)]
+    assert [str(group.prefixes[0]) for group in fresh] == ["54.30.0.0/16"]
+    assert written == fresh
+    assert port.clusters[0] is before.clusters[0]
+    assert after.config == fe.Workload.of(fe.Snapshot.of(mesh.with_(*changed)), CURL).config

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..policy import Interception, PortPolicy
-    from ..policy.parts import Claim, Endpoint, HTTPRoute, MeshMatch, VirtualHost, WeightedCluster
+    from ..policy.parts import Claim, Endpoint, HTTPRoute, MeshMatch, Place, VirtualHost, WeightedCluster
     from ..values.references import FieldRef
     from .trees import Tree
 
@@ -390,7 +390,7 @@ def _ages(end: Endpoint, *, is_stream: bool) -> Ages:
 
 def claims_of(port: PortPolicy) -> tuple[Claim, ...]:
     """All claims of a port, each once, in the order in which the first counts."""
-    found: dict[int, Claim] = {}
+    found: dict[Place, Claim] = {}
     for group in port.groups:
         found.update(group.placed)
     return tuple(claim for _, claim in sorted(found.items()))

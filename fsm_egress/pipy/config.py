@@ -20,6 +20,7 @@ from ..resources.subjects import account_of
 from ..values.construction import frozen
 from ..values.errors import InvalidValue, Problem
 from ..values.frozen import FrozenMap, freeze
+from ..values.identity import Memory
 from ..values.layered import Layered
 from ..values.secrecy import kept
 from .clusters import Wire, cluster_config, forward_config, named_gateway
@@ -43,6 +44,7 @@ __all__ = [
     "port_matches",
     "read_tree",
     "sealed",
+    "write_beside",
     "write_clusters",
     "write_config",
     "write_port",
@@ -178,10 +180,11 @@ def write_config(policy: OutboundPolicy, carried: Mapping[str, Any] | None = Non
     """
     gateway = named_gateway(policy)
     ports = [write_port(port, gateway) for port in policy.ports]
-    return assembled(policy, write_clusters(policy.clusters), ports, carried)
+    clusters, beside = write_clusters(policy.clusters), write_beside(policy, carried)
+    return assembled(beside, clusters, ports, compressed=policy.spec.compress_config)
 
 
-@frozen
+@frozen(eq=False)
 class PortConfig:
     """What a port contributes to a config.
 
@@ -192,12 +195,27 @@ class PortConfig:
 
     matches: bytes
     clusters: Mapping[str, bytes]
+    _parts: tuple[Memory[bytes], Memory[bytes], Memory[bytes]] = field(repr=False)
 
 
-def write_port(port: PortPolicy, gateway: Wire) -> PortConfig:
-    """The part of the config that depends on one port alone."""
-    matches = _member(str(port.port), _encode(port_matches(port, gateway)))
-    return PortConfig(matches, write_clusters(port.clusters))
+def write_port(port: PortPolicy, gateway: Wire, before: PortConfig | None = None) -> PortConfig:
+    """The part of the config that depends on one port alone.
+
+    Args:
+        port: its policy.
+        gateway: how rules of egress name the gateways of the mesh.
+        before: the port of an earlier policy, with the same gateway: what they share is not written again.
+    """
+    inside, outside, clusters = before._parts if before else (Memory(), Memory(), Memory())  # noqa: SLF001  # because it is one
+    shared = SharedRules(gateway)
+    inside = inside.after(port.mesh, lambda match: _encode(mesh_match(match)))
+    outside = outside.after(
+        port.groups, lambda group: b",".join(map(_encode, group_matches(group, gateway, shared)))
+    )
+    clusters = clusters.after(port.clusters, _cluster_member)
+    matches = b"[%b]" % b",".join([*inside.values(), *outside.values()])
+    named = dict(zip([cluster.name for cluster in port.clusters], clusters.values(), strict=True))
+    return PortConfig(_member(str(port.port), matches), named, (inside, outside, clusters))
 
 
 def port_matches(port: PortPolicy, gateway: Wire, parts: Parts | None = None) -> list[Wire]:
@@ -215,31 +233,44 @@ def port_matches(port: PortPolicy, gateway: Wire, parts: Parts | None = None) ->
 
 def write_clusters(clusters: Iterable[Cluster]) -> Mapping[str, bytes]:
     """Each cluster as a member of `ClustersConfigs`, by name."""
-    return {cluster.name: _member(cluster.name, _encode(cluster_config(cluster))) for cluster in clusters}
+    return {cluster.name: _cluster_member(cluster) for cluster in clusters}
 
 
-def assembled(
-    policy: OutboundPolicy,
-    inside: Mapping[str, bytes],
-    ports: Iterable[PortConfig],
-    carried: Mapping[str, Any] | None = None,
-) -> PipyConfig:
-    """The config of a policy of which the parts are written already.
+def _cluster_member(cluster: Cluster) -> bytes:
+    return _member(cluster.name, _encode(cluster_config(cluster)))
+
+
+def write_beside(policy: OutboundPolicy, carried: Mapping[str, Any] | None = None) -> Mapping[str, bytes]:
+    """What hangs on the identity, the spec and the gateways of a policy alone, as members of the config.
 
     Args:
         policy: what is enforced.
-        inside: the clusters of the services inside the mesh.
-        ports: those of the policy, in its order.
         carried: as for `write_config`.
 
     Raises:
         InvalidValue: `carried` has another key.
     """
-    content = _beside(policy, carried)
-    members = {key: _member(key, _ordered_bytes(value)) for key, value in content.items()}
-    members["Outbound"] = b'"Outbound":' + _outbound(inside, tuple(ports))
+    return {key: _member(key, _ordered_bytes(value)) for key, value in _beside(policy, carried).items()}
+
+
+def assembled(
+    beside: Mapping[str, bytes],
+    inside: Mapping[str, bytes],
+    ports: Iterable[PortConfig],
+    *,
+    compressed: bool,
+) -> PipyConfig:
+    """The config of a policy of which the parts are written already.
+
+    Args:
+        beside: all members but `Outbound` and `Version`.
+        inside: the clusters of the services inside the mesh.
+        ports: those of the policy, in its order.
+        compressed: whether the sidecar is meant to read `config.json.gz`.
+    """
+    members = {**beside, "Outbound": b'"Outbound":' + _outbound(inside, tuple(ports))}
     ordered = [members[key] for key in sorted(members)]
-    return _versioned(b"{" + b",".join([*ordered, b'"Version":""}']), compressed=policy.spec.compress_config)
+    return _versioned(b"{" + b",".join([*ordered, b'"Version":""}']), compressed=compressed)
 
 
 def config_tree(

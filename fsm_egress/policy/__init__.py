@@ -47,13 +47,8 @@ class PortPolicy:
     @cached_property
     def clusters(self) -> tuple[Cluster, ...]:
         """Those of the outside hosts, and of the server names of each group, by name."""
-        found = {cluster.name: cluster for cluster in self.outside}
-        ends: dict[str, Endpoint] = {}
-        for group in self.groups:
-            if group.names and group.any_tls is None:
-                name = group.tls_cluster
-                listed = [ends.get(it) or ends.setdefault(it, Endpoint(it, self.port)) for it in group.names]
-                found[name] = Cluster(name, tuple(listed), next(iter(group.names.values())).rule)
+        named = (group.cluster for group in self.groups)
+        found = {cluster.name: cluster for cluster in (*self.outside, *named) if cluster}
         return tuple([found[name] for name in sorted(found)])
 
 

@@ -13,7 +13,7 @@ from ..values.construction import frozen
 from ..values.identity import Compared
 from ..values.net import Prefix
 from ..values.references import FieldRef
-from .parts import Claim, VirtualHost
+from .parts import Claim, Cluster, Endpoint, Place, VirtualHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,15 +22,21 @@ __all__ = ["EgressGroup", "Placed", "ServerName", "Sort"]
 
 _PROTOCOL = attrgetter("protocol")
 _PLACE = itemgetter(0)
-_OF_ITSELF = attrgetter("port", "prefixes", "own", "own_names", "own_hosts", "tls_cluster")
+_OF_ITSELF = attrgetter("port", "prefixes", "own", "own_names", "own_hosts", "is_only")
 
 
 @frozen
 class ServerName:
-    """A TLS server name that an `https` claim allows."""
+    """A TLS server name that an `https` claim allows, on a port."""
 
     host: str
+    port: int
     rule: FieldRef
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """Where connections go that ask for it."""
+        return Endpoint(self.host, self.port)
 
 
 Sort: TypeAlias = Literal["any", "http", "https", "stream", "opening", "any_tls", "no_tls", "broken"]
@@ -53,7 +59,7 @@ def _sorts_of(claim: Claim) -> Iterator[Sort]:
             yield "opening"
 
 
-Placed: TypeAlias = tuple[int, Claim]
+Placed: TypeAlias = tuple[Place, Claim]
 """A claim, and its place among all claims of the port."""
 
 
@@ -70,7 +76,7 @@ class EgressGroup:
         around: the group of what lies around, if any claim covers that.
         own_names: what `https` claims allow, by host, where it is not as it is around.
         own_hosts: what `http` claims allow, likewise.
-        tls_cluster: the name of the cluster that stands for `server_names`.
+        is_only: whether the port has no other group.
     """
 
     port: int
@@ -79,8 +85,7 @@ class EgressGroup:
     around: EgressGroup | None = field(repr=False)
     own_names: tuple[ServerName, ...]
     own_hosts: tuple[VirtualHost, ...]
-    tls_cluster: str
-    _places: tuple[int, ...] = field(eq=False, repr=False)
+    is_only: bool = False
     _compared: Compared = field(init=False, factory=Compared, eq=False, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -92,13 +97,17 @@ class EgressGroup:
         )
 
     def __hash__(self) -> int:
-        return hash((self.port, self.prefixes, self.tls_cluster))
+        return hash((self.port, self.prefixes))
 
     @cached_property
     def placed(self) -> tuple[Placed, ...]:
         """All claims that cover the addresses, each with its place."""
-        own = zip(self._places, self.own, strict=True)
-        return tuple(sorted([*self.around.placed, *own], key=_PLACE)) if self.around else tuple(own)
+        own = self._own_placed
+        return tuple(sorted([*self.around.placed, *own], key=_PLACE)) if self.around else own
+
+    @property
+    def _own_placed(self) -> tuple[Placed, ...]:
+        return tuple([(claim.place, claim) for claim in self.own])
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
@@ -124,7 +133,7 @@ class EgressGroup:
     def firsts(self) -> Mapping[Sort, Placed]:
         """The first claim of each sort, with its place."""
         found = dict(self.around.firsts) if self.around else {}
-        for placed in zip(self._places, self.own, strict=True):
+        for placed in self._own_placed:
             for sort in _sorts_of(placed[1]):
                 if sort not in found or placed[0] < found[sort][0]:
                     found[sort] = placed
@@ -153,7 +162,7 @@ class EgressGroup:
     @cached_property
     def _named(self) -> Mapping[tuple[Protocol, str], tuple[Placed, ...]]:
         found: dict[tuple[Protocol, str], list[Placed]] = {}
-        for placed in zip(self._places, self.own, strict=True):
+        for placed in self._own_placed:
             for host in placed[1].hosts:
                 found.setdefault((placed[1].protocol, host), []).append(placed)
         if self.around is None:
@@ -213,6 +222,20 @@ class EgressGroup:
     def server_names(self) -> tuple[ServerName, ...]:
         """What the `https` claims with hosts allow, sorted; none where a stream is opened."""
         return tuple(self.names.values())
+
+    @property
+    def tls_cluster(self) -> str:
+        """The name of the cluster that stands for the server names."""
+        is_told = self.prefixes and not self.is_only
+        return f"{self.port}@{self.prefixes[0]}" if is_told else str(self.port)
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """What stands for the server names, where there are any and not every name is allowed."""
+        names = self.server_names
+        if not names or self.any_tls:
+            return None
+        return Cluster(self.tls_cluster, tuple([name.endpoint for name in names]), names[0].rule)
 
     @property
     def virtual_hosts(self) -> tuple[VirtualHost, ...]:

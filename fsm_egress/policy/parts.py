@@ -28,6 +28,7 @@ __all__ = [
     "HTTPRoute",
     "MeshMatch",
     "Owner",
+    "Place",
     "RouteKey",
     "SourceCert",
     "VirtualHost",
@@ -101,6 +102,8 @@ class Cluster:
     source_cert: SourceCert | None = None
 
 
+Place: TypeAlias = tuple[str, str, int]
+"""The namespace and name of a policy, and which of its ports it is."""
 RouteKey: TypeAlias = "tuple[str, tuple[str, ...], tuple[tuple[str, Pattern], ...]]"
 
 
@@ -189,6 +192,7 @@ class Claim:
         prefixes: the addresses it claims, sorted; empty for every address.
         hosts: of an `http` or `https` port, sorted.
         broken: the policy's certificate is missing, so that it claims but allows nothing.
+        place: by what the claims of a port are in order.
     """
 
     rule: FieldRef
@@ -200,3 +204,10 @@ class Claim:
     connection_settings: ConnectionSettings | None = None
     source_cert: SourceCert | None = None
     broken: bool = field(default=False, kw_only=True)
+    place: Place = field(default=("", "", 0), kw_only=True, eq=False, repr=False)  # as the rule says it, too
+
+    @cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Where requests to each of its hosts would go, were it the first that names them."""
+        port, more = self.port, (self.rule, self.connection_settings, None, self.source_cert)
+        return tuple([Cluster(f"{host}:{port}", (Endpoint(host, port),), *more) for host in self.hosts])

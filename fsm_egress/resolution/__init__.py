@@ -7,6 +7,7 @@ gateways are settled. What is left out or cannot be honoured becomes a finding.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -92,12 +93,10 @@ def _resolved(snapshot: Snapshot, identity: Subject, claims: Claims, before: Res
     ports: dict[int, ResolvedPort] = {}
     for port in sorted({*mesh.matches, *claims.by_port}):
         claimed = claims.by_port.get(port, ())
-        made = None
-        if before is not None and before.claims.by_port.get(port, ()) is claimed:
-            made = before.ports.get(port)
-        if made is None:
+        made = before.ports.get(port) if before is not None else None
+        if made is None or before is None or before.claims.by_port.get(port, ()) is not claimed:
             matches = with_plugins(mesh.on(port), around.plugins)
-            made = resolved_port(snapshot, identity, port, matches, claimed)
+            made = resolved_port(snapshot, identity, port, matches, claimed, made)
         ports[port] = made
     sources = _source_findings(snapshot)
     listed = [*sources, *claims.findings, *mesh.findings, *around.findings]
@@ -111,10 +110,7 @@ def _resolved(snapshot: Snapshot, identity: Subject, claims: Claims, before: Res
         tuple([resolved.policy for resolved in ports.values()]),
         around.forward,
         around.forwarded,
-        (
-            *dict.fromkeys(findings),
-            *(finding for resolved in ports.values() for finding in resolved.findings),
-        ),
+        tuple(chain(dict.fromkeys(findings), *[resolved.findings for resolved in ports.values()])),
         snapshot.lost_for(identity),
     )
     return Resolution(_basis(snapshot), claims, ports, sources, policy)

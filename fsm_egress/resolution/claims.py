@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from ..connections.findings import Code, Finding
-from ..policy.groups import EgressGroup, ServerName
-from ..policy.parts import Claim, Cluster, Endpoint, HTTPRoute, SourceCert, VirtualHost, WeightedCluster
+from ..policy.parts import Claim, Cluster, HTTPRoute, SourceCert
 from ..resources.core import Namespace, Secret
 from ..resources.egress import EgressPolicy, SourceMTLS, UpstreamTrafficSetting
 from ..resources.smi import HTTPRouteGroup
@@ -20,23 +17,20 @@ from ..resources.subjects import account_of
 from ..resources.words import STREAMS, Protocol
 from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.construction import frozen
-from ..values.identity import Memory
-from ..values.net import BY_PLACE, LAST_KEY
+from ..values.net import BY_PLACE
 from ..values.references import ResourceRef, item_path
-from .routes import routes_of, to_clusters, united, wildcard
+from .routes import routes_of, wildcard
 
 if TYPE_CHECKING:
     from ..resources.egress import ConnectionSettings
     from ..resources.subjects import Subject
     from ..snapshot import Snapshot
-    from ..values.net import Prefix
     from ..values.references import FieldRef
 
 __all__ = [
     "Claims",
     "changed_claims",
     "claims_on",
-    "groups_of",
     "host_clusters",
     "policies_in_force",
     "resolve_claims",
@@ -224,6 +218,7 @@ def _claims_of(
             settings,
             certificate.shown if certificate else None,
             broken=certificate is not None and certificate.shown is None,
+            place=(policy.namespace, policy.metadata.name, index),
         )
 
 
@@ -336,134 +331,7 @@ def _without_effect(
         yield Finding(Code.TLS_IN_TLS, rule, message)
 
 
-# --- groups ----------------------------------------------------------------------------------------------
-
-
-def groups_of(port: int, claims: Iterable[Claim], taken: frozenset[Prefix]) -> tuple[EgressGroup, ...]:
-    """The range groups of a port in canonical order; `taken` are the prefixes of its in-mesh addresses."""
-    covers = _Covers(tuple(claims))
-    ranged: list[tuple[_Cover, list[Prefix]]] = []
-    for cover, prefixes in covers.ranged():
-        outer: list[Prefix] = []
-        for prefix in prefixes:
-            if prefix not in taken and not (outer and outer[-1].covers(prefix)):
-                outer.append(prefix)
-        if outer:
-            ranged.append((cover, outer))
-    ranged.sort(key=lambda it: (-it[0].size, BY_PLACE(it[1][0])))
-    sections = [*ranged, *([(covers.anywhere, [])] if covers.anywhere else [])]
-    layers = _Layers(port, covers.claims)
-    only = len(sections) == 1
-    return tuple([layers.group(cover, tuple(prefixes), only=only) for cover, prefixes in sections])
-
-
-@frozen(eq=False)
-class _Cover:
-    """The claims that cover some addresses, by their places: its own, and those of what lies around."""
-
-    own: tuple[int, ...]
-    around: _Cover | None
-    size: int
-    mark: int
-
-    def __contains__(self, place: int) -> bool:
-        return place in self.own or (self.around is not None and place in self.around)
-
-    def places(self) -> frozenset[int]:
-        """All of them."""
-        return frozenset(self.own) | (self.around.places() if self.around else frozenset())
-
-
-class _Covers:
-    """The covers of a port's addresses, each once, however it comes about."""
-
-    def __init__(self, claims: tuple[Claim, ...]) -> None:
-        self.claims = claims
-        self.known: dict[tuple[int, int], list[_Cover]] = {}
-        everywhere = tuple(index for index, claim in enumerate(claims) if not claim.prefixes)
-        self.anywhere = self.cover(everywhere, None) if everywhere else None
-
-    def cover(self, own: Iterable[int], around: _Cover | None) -> _Cover:
-        """The cover of these claims, which are in their order, and those of what lies around."""
-        more = tuple([it for it in own if around is None or it not in around])
-        if around is not None and not more:
-            return around
-        size, mark = (around.size, around.mark) if around else (0, 0)
-        size, mark = size + len(more), mark + sum(hash((place, place)) for place in more)
-        found = _Cover(more, around, size, mark)
-        listed = self.known.setdefault((size, mark), [])
-        alike = (
-            it for it in listed if (it.own == more and it.around is around) or it.places() == found.places()
-        )
-        same = next(alike, None)
-        if same is None:
-            listed.append(found)
-        return same or found
-
-    def ranged(self) -> Iterable[tuple[_Cover, list[Prefix]]]:
-        """Each cover of ranges, with those in their order."""
-        own: dict[Prefix, list[int]] = {}
-        for index, claim in enumerate(self.claims):
-            for prefix in claim.prefixes:
-                own.setdefault(prefix, []).append(index)
-        inside: list[tuple[int, _Cover | None]] = [(LAST_KEY, self.anywhere)]  # the ends of prefixes
-        found: dict[int, tuple[_Cover, list[Prefix]]] = {}
-        for prefix in sorted(own, key=BY_PLACE):
-            while inside[-1][0] < prefix.first:
-                inside.pop()
-            cover = self.cover(own[prefix], inside[-1][1])
-            inside.append((prefix.last, cover))
-            found.setdefault(id(cover), (cover, []))[1].append(prefix)
-        return found.values()
-
-
-class _Layers:
-    """The groups of covers, each made of what it adds to the one around it."""
-
-    def __init__(self, port: int, claims: tuple[Claim, ...]) -> None:
-        self.port = port
-        self.claims = claims
-        self.known: Memory[EgressGroup] = Memory()
-
-    def group(self, cover: _Cover, prefixes: tuple[Prefix, ...], *, only: bool) -> EgressGroup:
-        """The group of a cover at these addresses."""
-        layer = self.layer(cover)
-        if not prefixes:
-            return layer
-        name = layer.tls_cluster if only else f"{self.port}@{prefixes[0]}"
-        return evolve(layer, prefixes=prefixes, tls_cluster=name)
-
-    def layer(self, cover: _Cover) -> EgressGroup:
-        """The group of a cover without addresses, worked out once."""
-        return self.known.once(cover, self.laid)
-
-    def laid(self, cover: _Cover) -> EgressGroup:
-        """The same, worked out."""
-        around = self.layer(cover.around) if cover.around else None
-        own = tuple([self.claims[place] for place in cover.own])
-        group = EgressGroup(self.port, (), own, around, (), (), str(self.port), cover.own)
-        return group if group.stream else self.opened(group)
-
-    def opened(self, group: EgressGroup) -> EgressGroup:
-        """The group with what its claims allow of the hosts that its own name; broken ones allow nothing."""
-        names: list[ServerName] = []
-        hosts: list[VirtualHost] = []
-        for protocol, host in sorted(group.named):
-            whole = [claim for _, claim in group.naming(protocol, host) if not claim.broken]
-            if whole and protocol is Protocol.HTTP:
-                routes = (route for claim in whole for route in claim.routes)
-                hosts.append(_virtual_host(host, self.port, routes, whole[0].rule))
-            elif whole:
-                names.append(ServerName(host, whole[0].rule))
-        return evolve(group, own_names=tuple(names), own_hosts=tuple(hosts))
-
-
-def _virtual_host(host: str, port: int, routes: Iterable[HTTPRoute], rule: FieldRef) -> VirtualHost:
-    name = f"{host}:{port}"
-    return VirtualHost(host, (host, name), to_clusters(united(routes), WeightedCluster(name)), rule)
-
-
-def host_clusters(port: int, claims: Iterable[Claim]) -> tuple[dict[str, Cluster], tuple[Finding, ...]]:
+def host_clusters(claims: Iterable[Claim]) -> tuple[dict[str, Cluster], tuple[Finding, ...]]:
     """The clusters of a port's outside hosts; settings and certificate are those of the first policy.
 
     A policy that differs from the first is reported (`controller.json`: FSM leaves it to chance).
@@ -474,12 +342,9 @@ def host_clusters(port: int, claims: Iterable[Claim]) -> tuple[dict[str, Cluster
         if claim.protocol is not Protocol.HTTP or claim.broken:
             continue
         settings, cert = claim.connection_settings, claim.source_cert
-        for host in claim.hosts:
-            name = f"{host}:{port}"
-            first = clusters.get(name)
-            if first is None:
-                clusters[name] = Cluster(name, (Endpoint(host, port),), claim.rule, settings, None, cert)
-            elif (first.connection_settings, first.source_cert) != (settings, cert):
+        for host, cluster in zip(claim.hosts, claim.clusters, strict=True):
+            first = clusters.setdefault(cluster.name, cluster)
+            if first is not cluster and (first.connection_settings, first.source_cert) != (settings, cert):
                 message = f"`{host}` has other settings or another certificate in {first.rule}: those count"
                 findings.append(Finding(Code.CONFLICTING_SETTINGS, claim.rule, message))
     return clusters, tuple(findings)

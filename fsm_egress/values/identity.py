@@ -49,6 +49,17 @@ class Memory(Generic[V]):
             known = self._known.setdefault(id(it), (it, work(it)))
         return known[1]
 
+    def after(self, items: Iterable[K], work: Callable[[K], V]) -> Memory[V]:
+        """What the work comes to for these objects: known of those of this memory, and of no others kept."""
+        found: Memory[V] = type(self)()
+        known = self._known
+        found._known = {id(it): known.get(id(it)) or (it, work(it)) for it in items}  # because it is one
+        return found
+
+    def values(self) -> list[V]:
+        """What is remembered, in the order of the objects."""
+        return [value for _, value in self._known.values()]
+
     def __reduce__(self) -> tuple[type[Memory[V]], tuple[Any, ...]]:
         """Pickled without what is known: elsewhere, objects have other numbers."""
         return type(self), ()

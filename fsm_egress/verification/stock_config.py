@@ -253,7 +253,7 @@ def _hosts(view: StockView, claims: tuple[Claim, ...]) -> tuple[VirtualHost, ...
 
 def _host_clusters(view: StockView, identity: Subject, claims: tuple[Claim, ...]) -> Wire:
     routed = {host for claim in claims if claim.routes for host in claim.hosts}
-    clusters, _ = host_clusters(claims[0].port, claims)
+    clusters, _ = host_clusters(claims)
     wire: Wire = {}
     for name, cluster in clusters.items():
         host = cluster.endpoints[0].host

@@ -12,7 +12,7 @@ from small import WHO, config, egress, load, service, whole
 
 import fsm_egress as fe
 from fsm_egress.engine.ports import Ports, Shared
-from fsm_egress.resolution.claims import groups_of
+from fsm_egress.resolution.grouping import grouped
 from fsm_egress.values.segments import Segments
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def test_only_the_ports_that_are_asked_about_are_resolved(monkeypatch: pytest.Mo
 
     def noted(port: int, *rest: Any) -> Any:
         resolved.append(port)
-        return groups_of(port, *rest)
+        return grouped(port, *rest)
 
-    monkeypatch.setattr("fsm_egress.resolution.ports.groups_of", noted)
+    monkeypatch.setattr("fsm_egress.resolution.ports.grouped", noted)
     engine = fe.compile(load(*MESH), WHO)
     assert resolved == []
     for port in (25, 25, 9, 9000):

@@ -14,17 +14,17 @@ RULE = FieldRef(ResourceRef("Egress", "curl", "httpbin"), "spec.ports[0]")
 
 def test_a_group_has_the_protocols_of_its_claims() -> None:
     claims = (Claim(RULE, 80, Protocol.HTTP, prefixes=()), Claim(RULE, 80, Protocol.TCP, prefixes=()))
-    group = EgressGroup(80, (), claims, None, (), (), "80-tls", (0, 1))
+    group = EgressGroup(80, (), claims, None, (), ())
     assert group.has(Protocol.HTTP)
     assert group.has(Protocol.HTTPS, Protocol.TCP)
     assert not group.has(Protocol.HTTPS, Protocol.TCP_SERVER_FIRST)
     assert not group.has()
-    assert not attrs.evolve(group, own=(), places=()).has(*Protocol)
+    assert not attrs.evolve(group, own=()).has(*Protocol)
 
 
 def test_groups_are_equal_where_they_and_what_lies_around_them_is() -> None:
     def inside(around: EgressGroup | None, *own: Claim) -> EgressGroup:
-        return EgressGroup(443, (), own, around, (), (), "443", tuple(range(len(own))))
+        return EgressGroup(443, (), own, around, (), ())
 
     tcp, http = (Claim(RULE, 443, it, (), (), ()) for it in (Protocol.TCP, Protocol.HTTP))
     one, same, other = inside(None, tcp), inside(None, tcp), inside(None, http)
@@ -35,7 +35,7 @@ def test_groups_are_equal_where_they_and_what_lies_around_them_is() -> None:
 
 def test_a_group_is_entangled_where_its_host_with_the_port_is_another_one_around() -> None:
     def named(host: str, around: EgressGroup | None = None) -> EgressGroup:
-        return EgressGroup(80, (), (), around, (), (VirtualHost(host, (host,), (), RULE),), "80", ())
+        return EgressGroup(80, (), (), around, (), (VirtualHost(host, (host,), (), RULE),))
 
     around = named("2001:db8::1:80")
     assert named("2001:db8::1", around).is_entangled

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from random_meshes import DESTINATIONS, FLOMESH, PREFIXES, resource
+from random_meshes import FLOMESH, resource
 from small import WHO, config, egress, found, load, resolved, routes
 
 import fsm_egress as fe
@@ -16,14 +13,10 @@ from fsm_egress.policy.parts import Claim
 from fsm_egress.resolution.claims import (
     changed_claims,
     claims_on,
-    groups_of,
     host_clusters,
     resolve_claims,
 )
 from fsm_egress.values.references import FieldRef, ResourceRef
-
-if TYPE_CHECKING:
-    from fsm_egress.policy.groups import EgressGroup
 
 CURL = fe.ServiceIdentity.parse(WHO)
 HTTP, HTTPS, TCP = fe.Protocol.HTTP, fe.Protocol.HTTPS, fe.Protocol.TCP
@@ -38,236 +31,11 @@ def claims_of(*entries: Any, port: int = 80) -> tuple[Claim, ...]:
     return resolve_claims(load(*entries), CURL).by_port[port]
 
 
-def names(group: EgressGroup) -> list[str]:
-    return [claim.rule.resource.name for claim in group.claims]
-
-
-# --- groups against a naive oracle -----------------------------------------------------------------------
-
-nested = st.sampled_from(
-    (
-        *PREFIXES,
-        "54.9.9.0/24",
-        "54.9.9.8/31",
-        "54.8.0.0/15",
-        "128.0.0.0/1",
-        "10.0.0.0/30",
-        "10.0.0.1/32",
-        "2001:db8::/64",
-        "2000::/3",
-        "::ffff:54.0.0.0/104",  # 54.0.0.0/8 in disguise
-    )
-)
-several_claims = st.lists(st.lists(nested, max_size=3, unique=True), min_size=1, max_size=6).map(
-    lambda drawn: [claim(f"e{index}", tuple(prefixes)) for index, prefixes in enumerate(drawn)]
-)
-ADDRESSES = [
-    *(text for text in DESTINATIONS if not text.startswith("::ffff")),
-    "54.8.1.1",
-    "200.1.1.1",
-    "2001:db8:1::1",
-]
-
-
-def contains(prefix: fe.Prefix, address: str) -> bool:
-    return ip_address(address) in ip_network(str(prefix))
-
-
-def scanned(claims: list[Claim], address: str) -> list[str]:
-    """The claims on an address, by looking at each."""
-    return [
-        claim.rule.resource.name
-        for claim in claims
-        if not claim.prefixes or any(contains(prefix, address) for prefix in claim.prefixes)
-    ]
-
-
-def of_longest_prefix(groups: tuple[EgressGroup, ...], address: str) -> list[str]:
-    """The claims of the group with the longest prefix around an address, else of the one without prefixes."""
-    around = [
-        (prefix.length, group) for group in groups for prefix in group.prefixes if contains(prefix, address)
-    ]
-    rest = [(-1, group) for group in groups if not group.prefixes]
-    best = max([*around, *rest], key=lambda pair: pair[0], default=None)
-    return names(best[1]) if best else []
-
-
-def of_first_match(groups: tuple[EgressGroup, ...], address: str) -> list[str]:
-    """The claims of the first group that takes an address, as the sidecar reads them."""
-    for group in groups:
-        if not group.prefixes or any(contains(prefix, address) for prefix in group.prefixes):
-            return names(group)
-    return []
-
-
-@given(several_claims)
-def test_law_the_group_of_an_address_has_the_claims_that_a_plain_scan_finds(claims: list[Claim]) -> None:
-    groups = groups_of(80, claims, frozenset())
-    for address in ADDRESSES:
-        expected = scanned(claims, address)
-        assert of_longest_prefix(groups, address) == expected
-        assert of_first_match(groups, address) == expected
-
-
-@given(several_claims)
-def test_law_groups_are_in_canonical_order(claims: list[Claim]) -> None:
-    *ranged, last = groups_of(80, claims, frozenset())
-    if last.prefixes:
-        ranged.append(last)
-    assert all(group.prefixes for group in ranged)
-    ranks = [(-len(group.claims), group.prefixes[0]) for group in ranged]
-    assert ranks == sorted(ranks)
-    for group in ranged:
-        assert list(group.prefixes) == sorted(set(group.prefixes))
-        assert not any(a is not b and a.covers(b) for a in group.prefixes for b in group.prefixes)
-    assert len({tuple(names(group)) for group in ranged}) == len(ranged)
-
-
-@given(several_claims, st.sets(st.sampled_from(("54.9.9.9/32", "2001:db8::5/128", "10.0.0.1/32"))))
-def test_law_a_prefix_that_is_an_in_mesh_address_is_dropped_and_no_other(
-    claims: list[Claim], taken: set[str]
-) -> None:
-    owned = frozenset(map(fe.Prefix, taken))
-    groups = groups_of(80, claims, owned)
-    assert not owned & {prefix for group in groups for prefix in group.prefixes}
-    for address in ADDRESSES:
-        if not any(contains(prefix, address) for prefix in owned):
-            assert of_first_match(groups, address) == scanned(claims, address)
-
-
-def test_the_page_s_groups() -> None:
-    claims = [claim("a", ("54.0.0.0/8", "54.9.0.0/16")), claim("b", ("54.9.9.9/32",)), claim("c")]
-    groups = groups_of(80, claims, frozenset())
-    assert [(list(map(str, group.prefixes)), names(group)) for group in groups] == [
-        (["54.9.9.9/32"], ["a", "b", "c"]),
-        (["54.0.0.0/8"], ["a", "c"]),
-        ([], ["c"]),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("ranges", "expected"),
-    [
-        (
-            {"a": ["54.0.0.0/8", "54.9.9.0/24"], "b": ["54.9.0.0/16"]},
-            [(["54.9.0.0/16"], ["a", "b"]), (["54.0.0.0/8"], ["a"])],
-        ),
-        (  # the same claims, once with one around the other and once the other way
-            {"a": ["54.0.0.0/8", "10.0.0.1/32"], "b": ["54.9.0.0/16", "10.0.0.0/30"]},
-            [
-                (["10.0.0.1/32", "54.9.0.0/16"], ["a", "b"]),
-                (["10.0.0.0/30"], ["b"]),
-                (["54.0.0.0/8"], ["a"]),
-            ],
-        ),
-        (
-            {
-                "a": ["10.0.0.0/8", "54.9.9.0/24"],
-                "b": ["10.9.0.0/16", "54.9.0.0/16"],
-                "c": ["10.9.9.0/24", "54.0.0.0/8"],
-                "d": [],
-            },
-            [
-                (["10.9.9.0/24", "54.9.9.0/24"], ["a", "b", "c", "d"]),
-                (["10.9.0.0/16"], ["a", "b", "d"]),
-                (["54.9.0.0/16"], ["b", "c", "d"]),
-                (["10.0.0.0/8"], ["a", "d"]),
-                (["54.0.0.0/8"], ["c", "d"]),
-                ([], ["d"]),
-            ],
-        ),
-        (
-            {"a": ["54.9.9.8/31"], "b": ["54.9.9.9/32"]},
-            [(["54.9.9.9/32"], ["a", "b"]), (["54.9.9.8/31"], ["a"])],
-        ),
-        (
-            {"a": [], "b": ["54.9.0.0/16"], "c": ["54.9.0.0/16", "54.9.9.9/32"], "d": ["54.0.0.0/8"]},
-            [(["54.9.0.0/16"], ["a", "b", "c", "d"]), (["54.0.0.0/8"], ["a", "d"]), ([], ["a"])],
-        ),
-    ],
-)
-def test_addresses_that_the_same_claims_cover_are_one_group(
-    ranges: dict[str, list[str]], expected: list[tuple[list[str], list[str]]]
-) -> None:
-    groups = groups_of(80, [claim(name, tuple(prefixes)) for name, prefixes in ranges.items()], frozenset())
-    assert [(list(map(str, group.prefixes)), names(group)) for group in groups] == expected
-
-
-def test_nothing_is_claimed_without_claims() -> None:
-    assert groups_of(80, [], frozenset()) == ()
-    assert groups_of(80, [claim("a", ("10.0.0.1/32",))], frozenset({fe.Prefix("10.0.0.1/32")})) == ()
-
-
-# --- what a group allows ---------------------------------------------------------------------------------
-
-
-def test_the_cluster_of_server_names_is_named_after_its_port_or_its_first_prefix() -> None:
-    ranged = claim("a", ("54.0.0.0/8", "2001:db8::/32"), HTTPS, hosts=("a.com",))
-    rangeless = claim("b", (), HTTPS, hosts=("b.com",))
-
-    def clusters(*claims: Claim) -> list[str]:
-        return [group.tls_cluster for group in groups_of(443, claims, frozenset())]
-
-    assert clusters(ranged) == ["443"]
-    assert clusters(rangeless) == ["443"]
-    assert clusters(ranged, rangeless) == ["443@54.0.0.0/8", "443"]
-    other = claim("c", ("55.0.0.0/8",), HTTPS, hosts=("c.com",))
-    assert clusters(other, ranged) == ["443@54.0.0.0/8", "443@55.0.0.0/8"]
-
-
-def test_a_group_unites_what_its_claims_allow() -> None:
-    (group,) = groups_of(
-        443,
-        claims_of(
-            egress("a", "https 443", "http 443", hosts=["b.com", "a.com"]),
-            egress("b", "https 443", "http 443", hosts=["b.com", "c.com"]),
-            port=443,
-        ),
-        frozenset(),
-    )
-    assert [(name.host, name.rule.resource.name) for name in group.server_names] == [
-        ("a.com", "a"),
-        ("b.com", "a"),
-        ("c.com", "b"),
-    ]
-    assert [(host.name, host.rule.resource.name) for host in group.virtual_hosts] == [
-        ("a.com", "a"),
-        ("b.com", "a"),
-        ("c.com", "b"),
-    ]
-    assert group.virtual_hosts[0].hostnames == ("a.com", "a.com:443")
-    assert [cluster.name for cluster in group.virtual_hosts[0].routes[0].clusters] == ["a.com:443"]
-    assert (group.stream, group.any_tls) == (None, None)
-
-
-def test_what_a_group_allows_comes_by_host_whatever_policy_it_is_from() -> None:
-    policies = (
-        egress("a", "https 80", "http 80", hosts=["z.com"]),
-        egress("b", "https 80", "http 80", hosts=["a.com"]),
-    )
-    (group,) = groups_of(80, claims_of(*policies), frozenset())
-    assert [name.host for name in group.server_names] == ["a.com", "z.com"]
-    assert [host.name for host in group.virtual_hosts] == ["a.com", "z.com"]
-
-
 def test_only_requests_to_hosts_have_clusters() -> None:
     policies = egress("a", "https 80", "tcp 80", hosts=["a.com"]), egress("b", "http 80", hosts=["a.com"])
-    clusters, findings = host_clusters(80, claims_of(setting("u", 4), *policies))
+    clusters, findings = host_clusters(claims_of(setting("u", 4), *policies))
     assert [(name, it.rule.resource.name) for name, it in clusters.items()] == [("a.com:80", "b")]
     assert findings == ()
-
-
-def test_the_first_whole_claim_opens_the_stream_or_any_tls() -> None:
-    broken = claim("a", broken=True)
-    first, second = claim("b"), claim("c", protocol=fe.Protocol.TCP_SERVER_FIRST)
-    tls = claim("d", protocol=HTTPS)
-    (group,) = groups_of(80, [broken, tls, first, second], frozenset())
-    assert group.stream is first
-    assert group.any_tls is tls
-    assert group.has(TCP)
-    assert not group.has(HTTP)
-    (group,) = groups_of(80, [broken, claim("d", (), HTTPS, broken=True)], frozenset())
-    assert (group.stream, group.any_tls) == (None, None)
 
 
 # --- claims ----------------------------------------------------------------------------------------------
@@ -370,7 +138,7 @@ def test_hosts_come_by_name_and_once() -> None:
 def test_settings_come_with_the_clusters_of_hosts() -> None:
     named = [group_match("r"), setting_match("u")]
     mesh = load(setting("u", 4), routes("r", {}), egress("e", "http 80", hosts=["a.com"], matches=named))
-    clusters, findings = host_clusters(80, resolve_claims(mesh, CURL).by_port[80])
+    clusters, findings = host_clusters(resolve_claims(mesh, CURL).by_port[80])
     settings = clusters["a.com:80"].connection_settings
     assert settings is not None
     assert settings.tcp is not None
@@ -433,7 +201,7 @@ def test_a_certificate_without_its_secret_breaks_the_claim(mtls: dict[str, Any])
     policy = egress("e", "http 80", hosts=["a.com"], mtls=mtls)
     (made,) = claims_of(policy)
     assert made.broken
-    assert host_clusters(80, [made]) == ({}, ())
+    assert host_clusters([made]) == ({}, ())
     assert found(resolved(policy)) == [("FSE004", "Egress curl/e spec.sources[0].mtls")]
 
 

@@ -20,7 +20,7 @@ from fsm_egress.resolution import Resolution
 MESH = "MeshConfig fsm-system/fsm-mesh-config"
 WORKED_OUT = [
     ".Resolution",
-    ".claims._Cover",
+    ".grouping._Cover",
     ".claims._Note",
     ".imports.Import",
     ".inmesh.InMesh",

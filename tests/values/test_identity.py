@@ -35,6 +35,17 @@ def test_who_comes_late_goes_on_with_what_another_has_found() -> None:
     assert memory.once(it, slow) is first
 
 
+def test_what_follows_a_memory_keeps_what_is_known_of_the_same_objects_alone() -> None:
+    one, other, third = [1], [1], [3]
+    memory: Memory[list[int]] = Memory()
+    first = memory.after([one, other], lambda it: [*it, 0])
+    second = first.after([third, other], lambda it: [*it, 9])
+    assert (first.values(), second.values()) == ([[1, 0], [1, 0]], [[3, 9], [1, 0]])
+    assert second.values()[1] is first.values()[1]
+    assert second.after([one], lambda it: [*it, 7]).values() == [[1, 7]]
+    assert memory.values() == []
+
+
 def test_numbers_of_objects_are_in_no_pickle() -> None:
     memory: Memory[str] = Memory()
     memory.once("a", str.upper)
