@@ -10,7 +10,7 @@ from ..resources.core import Pod, ServiceAccount
 from ..resources.egress import ROUTE_GROUP, EgressPolicy, UpstreamTrafficSetting
 from ..resources.meshconfig import MeshConfig
 from ..resources.smi import HTTPRouteGroup, TrafficTarget
-from ..resources.words import Protocol
+from ..resources.words import STREAMS, Protocol
 from ..snapshot.kind import SERVICE_ACCOUNT
 from ..values.net import BY_PLACE
 from .routes import covered, never, unusual
@@ -37,6 +37,7 @@ def resource_findings(snapshot: Snapshot) -> Iterator[Finding]:
         yield from _repeated(policy)
         yield from _within_another(policy)
         yield from _routes_without_http(policy)
+        yield from _hosts_without_names(policy)
         yield from _other_kinds(policy)
         yield from _unknown_accounts(policy, accounts)
         yield from _across_namespaces(policy)
@@ -132,7 +133,7 @@ def _within_another(policy: EgressPolicy) -> Iterator[Finding]:
         around.append(prefix)
 
 
-# --- routes where nothing compares them -------------------------------------------------------------------
+# --- routes and hosts where nothing compares them ---------------------------------------------------------
 
 
 def _routes_without_http(policy: EgressPolicy) -> Iterator[Finding]:
@@ -145,6 +146,16 @@ def _routes_without_http(policy: EgressPolicy) -> Iterator[Finding]:
             listed = " and ".join(f"`{protocol}`" for protocol in spoken)
             message = f"the routes of `{match.name}` have no effect on {listed}"
             yield Finding(Code.ROUTES_WITHOUT_HTTP, policy.at(f"spec.matches[{index}]"), message)
+
+
+def _hosts_without_names(policy: EgressPolicy) -> Iterator[Finding]:
+    """Hosts of a policy none of whose ports is of a protocol that has names."""
+    spoken = sorted({port.protocol for port in policy.spec.ports})
+    if policy.spec.hosts and spoken and all(protocol in STREAMS for protocol in spoken):
+        listed = " and ".join(f"`{protocol}`" for protocol in spoken)
+        message = f"`hosts` have no effect on {listed}: whatever is sent to its ports"
+        where = "in its ranges goes out" if policy.spec.ip_addresses else "of any address goes out"
+        yield Finding(Code.HOSTS_WITHOUT_NAMES, policy.at("spec.hosts"), f"{message} {where}")
 
 
 # --- accounts and namespaces -----------------------------------------------------------------------------

@@ -1162,6 +1162,25 @@ def test_routes_have_no_effect_where_no_port_is_http() -> None:
     assert not found(group, fine, only=["FSE092"])
 
 
+def test_hosts_have_no_effect_where_no_port_has_names() -> None:
+    for ports, spoken in (
+        (["tcp 25"], "`tcp`"),
+        (["tcp-server-first 3306", "tcp 25"], "`tcp` and `tcp-server-first`"),
+    ):
+        for ranges, where in ((RANGE, "in its ranges"), ([], "of any address")):
+            policy = egress("a", *ports, hosts=["a.com"], ipAddresses=ranges)
+            (finding,) = lint(load(policy), sidecar=False, only=["FSE094"])
+            assert str(finding.rule) == "Egress curl/a spec.hosts"
+            expected = f"`hosts` have no effect on {spoken}: whatever is sent to its ports {where} goes out"
+            assert finding.message == expected
+    for fine in (
+        egress("a", "tcp 25", ipAddresses=RANGE),
+        egress("a", "tcp 25", "https 443", hosts=["a.com"]),
+        egress("a", hosts=["a.com"]),
+    ):
+        assert not found(fine, only=["FSE094"])
+
+
 def test_what_else_a_policy_matches_has_its_effect_without_http() -> None:
     setting = [{"apiGroup": "policy.flomesh.io/v1alpha1", "kind": "UpstreamTrafficSetting", "name": "few"}]
     policy = egress("a", "https 443", hosts=["a.com"], ipAddresses=RANGE, matches=setting)

@@ -91,6 +91,11 @@ def with_port(mesh: fe.Snapshot, it: Finding, **port: Any) -> fe.Snapshot:
     return without_port(mesh, it).with_(with_routes_in_effect(moved))
 
 
+def without_hosts(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
+    policy = policy_of(mesh, it)
+    return mesh.with_(evolve(policy, spec=evolve(policy.spec, hosts=())))
+
+
 def without_match(mesh: fe.Snapshot, it: Finding) -> fe.Snapshot:
     group = mesh.kind(HTTPRouteGroup)[it.rule.resource.namespace, it.rule.resource.name]
     matches = left_out(group.spec.matches, number_of(it))
@@ -289,6 +294,7 @@ MENDS: dict[Code, tuple[Callable[[fe.Snapshot, Finding], fe.Snapshot], ...]] = {
     Code.UNANCHORED_PATH: (anchored,),
     Code.SERVICE_LEADS_OUTSIDE: (without_service,),
     Code.ROUTES_WITHOUT_HTTP: (without_entry,),
+    Code.HOSTS_WITHOUT_NAMES: (without_hosts,),
     Code.UNKNOWN_ACCOUNT: (without_entry,),
     Code.MISSING_HTTP_ROUTE_GROUP: (with_group,),
     Code.MISSING_SECRET: (with_secret,),

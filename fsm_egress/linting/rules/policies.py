@@ -269,4 +269,13 @@ RULES = (
             ),
         ),
     ),
+    LintRule(
+        Code.HOSTS_WITHOUT_NAMES,
+        "hosts on a policy whose ports have no names",
+        "Bytes name no host: on ports of protocol `tcp` and `tcp-server-first` the address ranges alone"
+        " restrict what goes out.",
+        "take the hosts out, and name the address ranges; or say `https` or `http`, if it is that",
+        egress("a", "tcp 5432", "hosts: [db.example.com]", OUTSIDE),
+        (("  hosts: [db.example.com]\n", ""),),
+    ),
 )

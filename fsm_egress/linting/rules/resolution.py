@@ -96,8 +96,8 @@ RULES = (
         "UpstreamTrafficSettings limit HTTP egress only: the limits that were meant for this port do not"
         " hold.",
         "take it out of the policy: it is for policies with `http`",
-        joined(setting("limits"), egress("a", "tcp 25", "hosts: [a.com]", OUTSIDE, limits("limits"))),
-        (("protocol: tcp", "protocol: http"),),
+        joined(setting("limits"), egress("a", "https 443", "hosts: [a.com]", OUTSIDE, limits("limits"))),
+        (("protocol: https", "protocol: http"),),
         MESH_CONTROLLER,
     ),
     LintRule(
