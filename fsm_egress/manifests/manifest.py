@@ -33,6 +33,7 @@ DEFAULT_NAMESPACE = "default"
 ALIKE = 0.8  # of kinds and API groups, as there are many of others that look alike
 
 _ABSENT = (None, "")
+_FORMER = {"apps": "extensions"}  # where kinds of a group were before Kubernetes 1.16
 _SECRETS = ("data.", "stringData.")
 _TWO_MEANINGS = "YAML 1.1 and 1.2 read it differently"
 _LETTER = "kubectl reads it as a boolean, and the API server refuses that"
@@ -255,7 +256,8 @@ def _is_meant(kind: type[Resource], version: str) -> bool:
     """Whether an unknown API version is a mistake, not another API with a kind of that name."""
     group = version.rpartition("/")[0]
     groups = [known.rpartition("/")[0] for known in kind.api_versions]
-    return group in {*groups, ""} or nearest(group, groups, ALIKE) is not None
+    former = {_FORMER[it] for it in groups if it in _FORMER}
+    return group in {*groups, *former, ""} or nearest(group, groups, ALIKE) is not None
 
 
 def _ref_of(kind: str, value: Mapping[str, Any]) -> ResourceRef:

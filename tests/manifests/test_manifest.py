@@ -435,6 +435,15 @@ def test_a_resource_with_mistakes_without_end_names_some_of_them() -> None:
 # --- unknown fields --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "ReplicaSet"])
+@pytest.mark.parametrize("version", ["extensions/v1beta1", "apps/v1beta2"])
+def test_what_makes_pods_is_not_passed_over_under_an_older_version(kind: str, version: str) -> None:
+    document = {"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": "shop"}}
+    (told,) = said(document)
+    assert told.endswith(f"expected `apps/v1`, found the string `{version}`; write `apps/v1`")
+    assert said({**document, "kind": "Ingress"})[0].endswith("which is skipped")
+
+
 def test_no_field_that_is_there_is_proposed_for_another_word() -> None:
     port = {"number": 443, "protocol": "tcp", "name": "web"}
     assert said(egress({"ports": [port]})) == [
