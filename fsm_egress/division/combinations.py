@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,14 +24,14 @@ from ..values.identity import each_once
 from .classes import Found, Literal, Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .classes import Condition
 
 __all__ = ["Way", "ways_of"]
 
 EFFORT = 20_000  # steps in the search for the requests to one host, before what is left is named as undecided
-STATES = 3_000_000  # of single automata that it may go through, before what they are asked is undecided
+STATES = 1_000_000  # of single automata that it may go through, before what they are asked is undecided
 AT_ONCE = 8  # patterns more of which automata are asked
 WHOLE = 64  # patterns all of which are asked where some of them were too many
 
@@ -214,7 +214,6 @@ class _Place:
         least: the smallest text of all.
         decided: which patterns are to be found, and which are not.
         wanted: those that are, in the order of decisions.
-        seen: what is found in texts that were looked at.
     """
 
     texts: Texts
@@ -224,7 +223,6 @@ class _Place:
     effort: Effort
     decided: dict[Pattern, bool] = field(factory=dict)
     wanted: list[Pattern] = field(factory=list)
-    seen: dict[str, tuple[Pattern, ...]] = field(factory=dict)
 
     @classmethod
     def of(cls, name: str, patterns: tuple[Pattern, ...], effort: Effort) -> _Place:
@@ -250,15 +248,13 @@ class _Place:
             return False
         return found
 
-    def found_in(self, text: str) -> tuple[Pattern, ...]:
+    def found_in(self, text: str) -> Iterator[Pattern]:
         """The patterns that are found in a text."""
-        if text not in self.seen:
-            searched = searchable(text)
-            left = self.patterns
-            if self.prefilter is not None:
-                left = tuple(self.patterns[at] for at in self.prefilter.left([("", searched)]))
-            self.seen[text] = tuple(pattern for pattern in left if pattern.find(searched))
-        return self.seen[text]
+        searched = searchable(text)
+        left: Iterable[Pattern] = self.patterns
+        if self.prefilter is not None:
+            left = (self.patterns[at] for at in self.prefilter.left([("", searched)]))
+        return (pattern for pattern in left if pattern.find(searched))
 
     def smallest(self, pattern: Pattern, known: str, *, found: bool) -> str | None:
         """The smallest text for all that is decided and one pattern more; None if there is none.
@@ -273,24 +269,25 @@ class _Place:
         Raises:
             Undecided: if neither a text nor the proof that there is none was found within bounds.
         """
-        if (pattern in self.found_in(known)) is found:
+        if pattern.search(known) is found:
             return known
         wanted = [*self.wanted, pattern] if found else self.wanted
         deciding = dict.fromkeys(wanted, True)
         try:
             while (text := self.asked(deciding)) is not None:
-                wrong = [
+                unwanted = (
                     it
                     for it in self.found_in(text)
                     if not (found if it == pattern else self.decided.get(it, True))
-                ]
+                )
+                wrong = list(islice(unwanted, AT_ONCE))
                 if not wrong:
                     return text
                 if any(imply(one.literals, other.literals) for one in wanted for other in wrong):
                     return None
-                deciding.update(dict.fromkeys(wrong[:AT_ONCE], False))
+                deciding.update(dict.fromkeys(wrong, False))
         except Undecided:
-            if len(self.decided) >= WHOLE or not self.effort.is_left:
+            if len(self.decided) >= WHOLE:
                 raise
             return self.asked({**self.decided, pattern: found})
         return None

@@ -51,15 +51,10 @@ class Effort:
     def __init__(self, states: float = inf) -> None:
         self.left: float = states
 
-    @property
-    def is_left(self) -> bool:
-        """Whether anything more may be asked of automata."""
-        return self.left > 0
-
     def spend(self, states: int) -> None:
         """Go through some states; raises `Undecided` if they are too many."""
         self.left -= states
-        if not self.is_left:
+        if self.left <= 0:
             raise Undecided("the patterns have too many states for all questions about them")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,9 +88,24 @@ def test_law_many_patterns_have_the_ways_that_automata_find_one_by_one(texts: li
     assert shown(asked(*texts)) == [path for path in expected if path is not None]
 
 
-def test_hundreds_of_patterns_are_hardly_searched_and_no_automata_are_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_of_hundreds_of_patterns_each_is_searched_a_few_times() -> None:
+    conditions = asked(*(f"^/v1/thing{number}/[a-z]+$" for number in range(200)))
+    searches = 0
+
+    def count(_: object, event: str, called: object) -> None:
+        nonlocal searches
+        searches += event == "c_call" and getattr(called, "__name__", "") == "search"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        assert len(shown(conditions)) == 201
+    finally:
+        sys.setprofile(before)
+    assert 200 <= searches <= 1_000
+
+
+def test_of_hundreds_of_patterns_no_automata_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(combinations, "STATES", 1)
     count = 400
     anchored = asked(*(f"^/v1/item{number}/[a-z]+$" for number in range(count)))

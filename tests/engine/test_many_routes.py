@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 PATTERNS = st.sampled_from(
-    ["^/a", "/b$", "a.*b", "ab", "^/ab$", "[ab]c", "a|c", "^/$", "/b[a-c]+", "c", ".*"]
+    ["^/a", "/b$", "a.*b", "ab", "^/ab$", "[ab]c", "a|c", "^/$", "/b[a-c]+", "c", ".*", r"\xc3\xa9"]
 )
 
 

@@ -252,14 +252,14 @@ class TestBounds:
         assert sum(tried) * reading.steps < TRIED
 
     def test_may_be_for_several_questions_together(self) -> None:
-        effort = Effort(100)
+        effort = Effort(50)
         wanted = pairs("^/[a-z]+$", "!^/a")
         found: list[object] = []
         with pytest.raises(Undecided, match="too many states for all questions about them"):
             found.extend(iter(lambda: witness(wanted, PATH, effort=effort), None))
         assert set(found) == {"/b"}
-        assert len(found) > 1
-        assert not effort.is_left
+        assert 1 < len(found) < 10
+        assert effort.left <= 0
         assert witness(wanted, PATH) == "/b"
 
     def test_do_not_stand_against_large_patterns(self) -> None:

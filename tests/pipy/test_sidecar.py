@@ -353,7 +353,9 @@ PATHS = ["^/a", "/b$", "a.*b", "ab", "/ab", "[ab]c", "a|c", "/", "/b[a-c]+", "é
 
 def rules() -> st.SearchStrategy[dict[str, Any]]:
     """What a rule asks for; one of an unknown type breaks the connection."""
-    headers = st.dictionaries(st.sampled_from(["x", "X", "host"]), st.sampled_from(PATHS), max_size=2)
+    headers = st.dictionaries(
+        st.sampled_from(["x", "X", "host"]), st.sampled_from([*PATHS, "^a.c"]), max_size=2
+    )
     return st.fixed_dictionaries(
         {
             "Path": st.sampled_from(PATHS),
@@ -380,3 +382,10 @@ def test_law_many_rules_do_as_they_do_one_by_one(asked: list[dict[str, Any]], se
     with patch.object(sidecar, "MANY", 1_000):
         expected = list(map(model.handle, sent))
     assert list(map(model.handle, sent)) == expected
+
+
+def test_of_many_rules_one_may_ask_for_the_host() -> None:
+    rules = [{**EVERYTHING, "Headers": {"host": f"^h{number}"}} for number in range(20)]
+    own = {**EVERYTHING, "Headers": {"host": "^a.com$"}, "TargetClusters": {"b": 1}}
+    tree = config(web(*rules, own), clusters={"a": cluster(one=1), "b": cluster(two=1)})
+    assert shown(handled(tree, request())) == "dialled to two.org:80"
