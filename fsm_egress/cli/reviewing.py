@@ -97,11 +97,10 @@ def verify(
     All connections are compared. Each difference is shown by its smallest connection, with the known
     shortcoming of the sidecar behind it. One that says "others likewise" stands for others of its rule, which
     differ from it only in the hosts that they lead to, all of which are told. What is so in every mesh is
-    told once, at the end. With --all so is
-    what to do about each shortcoming, and a summary stands below it. Beside the file of --certificate one
-    is written for each difference, with a number; of several sidecars each has a folder of its own for
-    them. Exit code 1 if there is a difference whose shortcoming is as bad as --fail-on says, 3 if something
-    could not be decided.
+    told once, at the end. With --all so is what to do about each shortcoming, and a summary stands below it.
+    Beside the file of --certificate one is written for each difference, with a number; of several sidecars
+    each has a folder of its own for them. Exit code 1 if there is a difference whose shortcoming is as bad as
+    --fail-on says, 3 if something could not be decided.
     """
     if (identity is None) is not every:
         raise click.UsageError("give one of --as and --all")
