@@ -232,3 +232,30 @@ def test_ranges_where_the_same_happens_show_no_others() -> None:
     assert agrees(found)
     more = {str(it.connection) for it in found.disagreements if it.more}
     assert "20.0.0.0:443 TLS b.com" in more
+
+
+# --- other ports -----------------------------------------------------------------------------------------
+
+
+def led(port: int, prefix: str, **weights: int) -> dict[str, Any]:
+    ranges, rules = {prefix: {}}, {"TargetClusters": weights}
+    return {"Port": port, "Protocol": "tcp", "DestinationIPRanges": ranges, "TcpServiceRouteRules": rules}
+
+
+@pytest.mark.parametrize("is_more", [False, True])
+def test_what_is_told_of_one_port_stands_for_others_of_another(is_more: bool) -> None:
+    """The same happens on port 2000, of which nothing is told then; there it stands for more."""
+    both, unlike = {"a": 100, "b": 100}, {"a": 30, "b": 70}
+    there = [led(2000, "54.0.0.0/24", **both), *([led(2000, "54.0.1.0/24", **unlike)] if is_more else [])]
+    chain = [f"modules/outbound-tcp-{name}.js" for name in ("routing", "load-balancing", "default")]
+    tree = {
+        "Spec": {"Traffic": {"EnableEgress": False}},
+        "Chains": {"outbound-tcp": chain},
+        "Outbound": {
+            "TrafficMatches": {"1000": [led(1000, "54.0.0.0/24", **both)], "2000": there},
+            "ClustersConfigs": {name: {"Endpoints": {f"{name}.com:443": {"Weight": 100}}} for name in "ab"},
+        },
+    }
+    verification = verify(fe.load([]), WHO, fe.Sidecar.read(tree))
+    told = [it for it in verification.disagreements if it.connection.destination.version == 4]
+    assert {(it.connection.port, it.more) for it in told} == {(1000, is_more)}
