@@ -128,7 +128,7 @@ class Sides:
     policy: OutboundPolicy
     engine: Engine
     sidecar: Sidecar
-    _read: Reading | None = field(default=None, kw_only=True, repr=False)
+    _read: Reading | None = field(default=None, kw_only=True, repr=False, alias="read")
     _dues: Memory[Outcome] = field(init=False, factory=Memory, repr=False)
     _alike: dict[tuple[Any, ...], int] = field(init=False, factory=dict, repr=False)
     _likenesses: Memory[int] = field(init=False, factory=Memory, repr=False)

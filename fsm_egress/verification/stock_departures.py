@@ -361,6 +361,10 @@ def _of_route(route: FieldRef) -> Callable[[Shown], bool]:
 _Suspect = Callable[[StockMesh, Finding], Iterator[Suspicion]]
 
 
+def _about(rule: FieldRef, shows: Callable[[Shown, FieldRef], bool]) -> Callable[[Shown], bool]:
+    return lambda it: shows(it, rule)
+
+
 def _on_policy(shows: Callable[[Shown, FieldRef], bool] | None = None, *, decides: bool = False) -> _Suspect:
     """The finding is about a field of an Egress policy: a port of it, or all of it; perhaps nothing shows it.
 
@@ -374,7 +378,7 @@ def _on_policy(shows: Callable[[Shown, FieldRef], bool] | None = None, *, decide
             yield Suspicion(
                 finding.code,
                 finding.rule,
-                None if shows is None else lambda it: shows(it, finding.rule),
+                None if shows is None else _about(finding.rule, shows),
                 concerns=to_claim(about),
                 always=True,
                 hangs_on=(finding.rule,) if decides else (),
