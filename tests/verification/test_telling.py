@@ -238,8 +238,11 @@ def test_ranges_where_the_same_happens_show_no_others() -> None:
 
 
 def led(port: int, prefix: str, **weights: int) -> dict[str, Any]:
-    ranges, rules = {prefix: {}}, {"TargetClusters": weights}
-    return {"Port": port, "Protocol": "tcp", "DestinationIPRanges": ranges, "TcpServiceRouteRules": rules}
+    rules: dict[str, Any] = {
+        "DestinationIPRanges": {prefix: {}},
+        "TcpServiceRouteRules": {"TargetClusters": weights},
+    }
+    return {"Port": port, "Protocol": "tcp", **rules}
 
 
 @pytest.mark.parametrize("is_more", [False, True])
