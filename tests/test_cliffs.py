@@ -53,6 +53,14 @@ def test_stock_findings_try_few_rules_on_few_connections(shape: str, size: int) 
     assert great < 2.25 * small
 
 
+@pytest.mark.parametrize("shape", [RANGES[0], RANGES[3]])
+def test_what_holds_around_ranges_is_not_told_for_each_of_them(shape: str) -> None:
+    """To keep for other accounts all that a sidecar does in each range would be the square: it shows here."""
+    calls_of("verify", mesh_of(shape, SIZE // 4))
+    small, great = (calls_of("verify", mesh_of(shape, it)) for it in (120, 240))
+    assert great < 2.05 * small
+
+
 @pytest.mark.parametrize("operation", ["reach", "never", "diff"])
 def test_accounts_with_the_same_policies_are_looked_at_once(operation: str) -> None:
     """Fifty accounts cost a few partitions, and not fifty."""

@@ -9,7 +9,7 @@ sidecar hangs on none; and what neither side names is the same on every port.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -131,13 +131,13 @@ class Walk(Generic[F]):
         redirected, passing = ([it for it in named if _is_ipv4(it) is seen] for seen in (True, False))
         parts = [
             *(self._as_elsewhere(port, it, compare) for it in others if self.unnamed.issuperset(it[1])),
-            self._claimed(port, redirected, compare, self._does(port, redirected)),
-            self._claimed(port, passing, compare, ()),
+            self._claimed(port, redirected, compare, _Doing(self.sidecar, port.number, _starts(redirected))),
+            self._claimed(port, passing, compare, None),
         ]
         for match, placed in inside:
             where, basis = basis_of(self.policy, match, port, placed)
-            does = self._does(port, placed)
-            parts.append(self.at_services.once(where, (*basis, does), partial(compare, port, placed)))
+            does = _Doing(self.sidecar, port.number, _starts(placed))
+            parts.append(self.at_services.once(where, (*basis, does.told), partial(compare, port, placed)))
         found = sorted(chain.from_iterable(part.found for part in parts), key=itemgetter(0))
         return Compared(sum(part.classes for part in parts), tuple(found))
 
@@ -150,9 +150,7 @@ class Walk(Generic[F]):
         self._counted[key] = found.classes
         return found
 
-    def _claimed(
-        self, port: OnPort, placed: list[Placed], compare: Compare[F], does: tuple[Basis, ...]
-    ) -> Compared[F]:
+    def _claimed(self, port: OnPort, placed: list[Placed], compare: Compare[F], does: object) -> Compared[F]:
         """What is found where Egress policies claim; it may be known where others claim the same."""
         if port.port is None or not placed or not all(places[0].source for _, places in placed):
             return compare(port, placed)
@@ -160,9 +158,32 @@ class Walk(Generic[F]):
         basis = self.policy.port(port.port), port.shown(placed), does
         return self.at_claims.once(where, basis, partial(compare, port, placed))
 
-    def _does(self, port: OnPort, placed: Sequence[Placed]) -> tuple[Basis, ...]:
-        """All that it hangs on what the sidecar does there."""
-        return tuple([self.sidecar.basis(port.number, first) for ((first, _), *_), _ in placed])
+
+@frozen(eq=False)
+class _Doing:
+    """All that it hangs on what a sidecar does at some addresses of a port.
+
+    It is worked out where it is compared: each of many ranges has all that holds there, which is the square.
+    """
+
+    sidecar: Sidecar
+    port: int
+    addresses: tuple[int, ...]
+
+    @cached_property
+    def told(self) -> tuple[Basis, ...]:
+        """What `Sidecar.basis` says of each address."""
+        return tuple([self.sidecar.basis(self.port, address) for address in self.addresses])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Doing) and self.told == other.told
+
+    __hash__ = None  # type: ignore[assignment]  # as it is never looked up
+
+
+def _starts(placed: Sequence[Placed]) -> tuple[int, ...]:
+    """The first address of each of the spans that stand together."""
+    return tuple([first for ((first, _), *_), _ in placed])
 
 
 def _is_ipv4(placed: Placed) -> bool:
