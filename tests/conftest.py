@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -50,6 +51,14 @@ def pytest_report_header() -> list[str]:
         f"a real sidecar: {'asked, in dataplane' if HAS_PIPY else kept}",
         f"a real Spark: {'asked, in spark' if HAS_SPARK else played}",
     ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes take tests from each other in the end, as some tests take a minute and most none."""
+    from xdist.scheduler import WorkStealingScheduling  # noqa: PLC0415  # because who tests in one process needs none
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 # The usual run and the thorough one draw the same examples each time: what passes here passes elsewhere. The
