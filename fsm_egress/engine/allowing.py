@@ -220,9 +220,16 @@ class Requests:
 
     def name_of(self, authority: str) -> str | None:
         """The host that is named, with its port or without; None where none is."""
-        group = self.allowed.group
-        names = authority, authority.removesuffix(f":{group.port}")
-        return next((name for name in names if group.naming(Protocol.HTTP, name)), None)
+        naming = self.allowed.group.naming
+        if naming(Protocol.HTTP, authority):
+            return authority
+        name = authority.removesuffix(self._behind)
+        return name if len(name) < len(authority) and naming(Protocol.HTTP, name) else None
+
+    @cached_property
+    def _behind(self) -> str:
+        """What stands behind a host that is asked for with its port."""
+        return f":{self.allowed.group.port}"
 
     def table(self, host: str) -> RouteTable:
         """The routes of a host that is named."""

@@ -145,7 +145,7 @@ class HostTable:
         authority, method, path, headers, host = parts
         table = self.by_host.get(authority)
         if table is None:
-            table = self._other(authority)
+            table = self.otherwise if self.later is None else self._other(authority, self.later)
             if table is None:
                 return self.unknown
         routes = table.by_method.get(method, ())
@@ -161,12 +161,12 @@ class HostTable:
                 return decision
         return table.otherwise
 
-    def _other(self, authority: str) -> RouteTable | None:
+    def _other(self, authority: str, later: Hosts) -> RouteTable | None:
         """The routes of a host that is not laid out, if it has any."""
-        name = None if self.later is None else self.later.name_of(authority)
-        if name is None or self.later is None:
+        name = later.name_of(authority)
+        if name is None:
             return self.otherwise
-        table = self.by_host.get(name) or self.by_host.setdefault(name, self.later.table(name))
+        table = self.by_host.get(name) or self.by_host.setdefault(name, later.table(name))
         return self.by_host.setdefault(authority, table)
 
 
