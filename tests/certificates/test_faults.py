@@ -39,7 +39,7 @@ ENGINE: list[Fault] = [
         "for method in FORWARDED_METHODS:",
     ),
     ("engine.compiling", "if not targets:", "if targets is None:"),
-    ("engine.allowing", 'authority.removesuffix(f":{group.port}")', "authority"),
+    ("engine.allowing", "authority.removesuffix(self._behind)", "authority"),
     ("engine.allowing", "if self.group.any_tls:", "if self.group.any_tls and self.group.server_names:"),
     (
         "engine.allowing",
