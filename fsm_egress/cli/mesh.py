@@ -11,7 +11,7 @@ import click
 from ..manifests.foreign import is_foreign
 from ..manifests.loader import NamedText
 from ..manifests.manifest import DEFAULT_NAMESPACE
-from ..resources.meshconfig import Defaults, MeshConfig
+from ..resources.meshconfig import NO_MESH, Defaults, MeshConfig
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
 from ..values.counting import many
@@ -90,7 +90,7 @@ class Documents:
         print_problems(told, err=True)
         self._tell_of_foreign(list(filter(is_foreign, mesh.problems)))
         if needed and self.defaults is None and not (len(mesh) or mesh.lost):
-            stop_for([_NOTHING])
+            stop_for([NO_MESH])
         configs = [str(config.ref) for config in mesh.kind(MeshConfig)]
         if len(configs) > 1:
             others = ", ".join(name for name in configs if name != str(mesh.mesh_config.ref))
@@ -152,14 +152,6 @@ class Documents:
 def _may_be_config(loss: Loss) -> bool:
     """Whether the MeshConfig may be what could not be read, so that nothing is assumed in its place."""
     return loss.ref is None or loss.ref.kind == MeshConfig.kind
-
-
-_NOTHING = Problem(
-    "documents of a mesh",
-    "none",
-    proposal="--defaults fsm",
-    reason="nothing can be said about a mesh that is not there; for FSM's defaults alone, say so",
-)
 
 
 def later_mesh(mesh: Snapshot, documents: Documents, after: Documents) -> Snapshot:

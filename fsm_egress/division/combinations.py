@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field
 
-from ..patterns import Pattern, searchable
+from ..patterns import MANY, Pattern, searchable
 from ..patterns.automata import Effort, Texts, Undecided, witness
-from ..patterns.prefilter import MANY, Prefilter, needs
+from ..patterns.prefilter import Prefilter, needs
 from ..patterns.straight import exclude, imply
 from ..values.construction import frozen
 from ..values.identity import each_once

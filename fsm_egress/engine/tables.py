@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..connections.decision import ORIGINAL_DESTINATION, Decision, Reason, TrafficMatch, Verdict
 from ..connections.payloads import KINDS, Sends
-from ..patterns import searchable
+from ..patterns import MANY, searchable
 from ..resources.words import FORWARDED_METHODS
 from ..values.construction import frozen
 
@@ -40,7 +40,6 @@ __all__ = [
 
 ORIGINAL = (ORIGINAL_DESTINATION,)
 FORBIDDEN = 403
-MANY = 16  # routes of a host, from which on what they need is looked up first
 
 Wanted: TypeAlias = "tuple[tuple[str, Pattern], ...]"
 RouteEntry: TypeAlias = "tuple[str, Pattern | None, Wanted, Decision]"

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .straight import Literals
     from .syntax import Node
 
-__all__ = ["Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
+__all__ = ["MANY", "Pattern", "PatternError", "escaped", "parse_pattern", "searchable"]
+
+MANY = 16  # that are searched in one text, from which on what they need is looked up first (`prefilter`)
 
 
 def searchable(text: str) -> str:

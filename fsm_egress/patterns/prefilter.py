@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from . import Pattern
 
-__all__ = ["MANY", "Needed", "Prefilter", "needs"]
+__all__ = ["Needed", "Prefilter", "needs"]
 
-MANY = 16  # conditions, from which on it is worth its making
 LONGEST = 32  # characters of a text that is looked for anywhere
 
 Text: TypeAlias = tuple[str, bool, str]

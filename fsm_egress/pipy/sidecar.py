@@ -16,7 +16,8 @@ from attrs import evolve, field
 from ..connections.decision import Target, UsedGateway
 from ..connections.obstacles import has_long_line
 from ..connections.payloads import HTTPRequest, Sends, TLSClientHello
-from ..patterns.prefilter import MANY, Prefilter
+from ..patterns import MANY
+from ..patterns.prefilter import Prefilter
 from ..values.construction import frozen
 from ..values.errors import InvalidValue
 from ..values.identity import Memory, each_once

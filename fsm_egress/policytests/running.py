@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from attrs import field
+from attrs import evolve, field
 
 from ..answers.comparison import Effect, effect_of
 from ..connections.decision import Decision
@@ -16,7 +16,7 @@ from ..explanation import Explanation, explain
 from ..interception.kinds import alike
 from ..resolution import resolve
 from ..resolution.everyone import unnamed
-from ..resources.meshconfig import Defaults, MeshConfig
+from ..resources.meshconfig import NO_MESH, Defaults, MeshConfig
 from ..resources.subjects import Subject, Unnamed
 from ..snapshot import Snapshot, load
 from ..values.construction import frozen
@@ -219,14 +219,7 @@ def _load(paths: tuple[str, ...], *, is_needed: bool) -> Snapshot:
     """The mesh of some documents; documents without any resource are none, where it is needed."""
     mesh = load(*map(PurePath, paths))  # as a name that holds a line break would be a text
     if is_needed and not len(mesh):
-        reason = "nothing can be said about a mesh that is not there; for FSM's defaults alone, say so"
-        raise LoadError(
-            [
-                Problem(
-                    "documents of a mesh", "none", document=paths[0], proposal="--defaults fsm", reason=reason
-                )
-            ]
-        )
+        raise LoadError([evolve(NO_MESH, document=paths[0])])
     return mesh
 
 

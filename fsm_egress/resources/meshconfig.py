@@ -8,6 +8,7 @@ from attrs import evolve, field
 
 from ..values.construction import frozen
 from ..values.enums import Word
+from ..values.errors import Problem
 from ..values.net import Address, Prefix
 from ..values.secrecy import unless_empty
 from . import checks
@@ -239,6 +240,14 @@ class Defaults(Word):
     FSM = "fsm"
     CHART = "chart"
 
+
+NO_MESH = Problem(
+    "documents of a mesh",
+    "none",
+    proposal="--defaults fsm",
+    reason="nothing can be said about a mesh that is not there; for FSM's defaults alone, say so",
+)
+"""What is wrong where documents hold no resource, and nobody said what is to be assumed."""
 
 INSTALLED = MeshConfig(
     spec=MeshConfigSpec(

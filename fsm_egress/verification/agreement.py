@@ -25,7 +25,7 @@ from ..values.net import Address
 from ..values.notebook import Shown, Table
 from ..values.secrecy import Discreet
 from ..values.typed import takes
-from .inside import Walk, around_of, none_at_claims, none_at_services
+from .inside import Walk, around_of, nothing_known
 from .sides import Disagreement, Sides, Undecided, intercepted
 from .telling import told_on
 
@@ -160,8 +160,9 @@ def verify(
 def verified(snapshot: Snapshot, sides: Sides) -> Verification:
     """How the sides of an identity compare."""
     around = around_of(sides.policy)
-    at_services = snapshot.once(none_at_services, IN_MESH_KINDS, around)
-    at_claims = snapshot.once(none_at_claims, KINDS, around)
+    at_services = snapshot.once(nothing_known, IN_MESH_KINDS, "services", around)
+    # Of equal claims each is told with its own line, so that any change of the mesh begins anew.
+    at_claims = snapshot.once(nothing_known, KINDS, "claims", around)
     readings = sides.reading, redirected(reading_of_sidecar(sides.sidecar))
     unnamed = frozenset(place for reading in readings for place in reading.other.values)
     walk: Walk[Disagreement | Undecided] = Walk(sides.policy, sides.sidecar, at_services, at_claims, unnamed)

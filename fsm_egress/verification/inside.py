@@ -40,8 +40,7 @@ __all__ = [
     "Walk",
     "around_of",
     "basis_of",
-    "none_at_claims",
-    "none_at_services",
+    "nothing_known",
     "parted",
 ]
 
@@ -86,13 +85,8 @@ class Known(Generic[F]):
         return found
 
 
-def none_at_services(_: Snapshot, _around: Basis) -> Known[Any]:
-    """Where to begin with a mesh, under what `around_of` says."""
-    return Known()
-
-
-def none_at_claims(_: Snapshot, _around: Basis) -> Known[Any]:
-    """The same where Egress policies claim: equal ones may stand in other lines of a changed mesh."""
+def nothing_known(_: Snapshot, _where: str, _around: Basis) -> Known[Any]:
+    """Where to begin with a mesh, at its services or at claims, under what `around_of` says."""
     return Known()
 
 
